@@ -1,1 +1,44 @@
-//! Placeholder until its first code lands.
+//! What travels between the programs of a tree, as plain words.
+//!
+//! Ids, messages, framing, limits and the protocol version live here, and nothing else: this crate opens no
+//! socket, reads no clock, and holds no key. It is the only crate that uses `bincode`; every other crate sees
+//! bytes or the types below. Any crate may use it.
+//!
+//! Directions have names: [`Up`] travels from a child to its parent, [`Down`] from a parent to its child, and
+//! [`control`] between a command line and the daemon on the same host.
+
+pub mod codec;
+pub mod control;
+pub mod enrol;
+pub mod files;
+mod id;
+mod indices;
+mod job;
+mod ledger;
+pub mod limits;
+mod message;
+pub mod record;
+mod roster;
+pub mod trust;
+
+pub use id::{Jid, JidClock, NodeId, NodeIdError, Role, SitePath, SitePathError, TreeId, Uid};
+pub use indices::IndexSet;
+pub use job::{JobEnvelope, JobOptions, JobOrder, RunTarget, SIGNING_DOMAIN_JOB, SignerId};
+pub use ledger::{
+    Counts, LedgerDelta, Outcome, OutcomeGroup, OutcomeKind, Reason, ReasonCode, Timing, ValueRef,
+};
+pub use message::{
+    Down, Hello, HelloBody, KeyDecision, ProtocolRange, Refusal, RefusalCode, Return, Up, Welcome,
+};
+pub use roster::{Link, NodeEntry, Presence, RootsReport, RosterDelta, RosterMark, Standing};
+
+/// Opaque JSON text of a value: hubs carry it, and never look inside.
+pub type Json = std::sync::Arc<[u8]>;
+
+/// Milliseconds since the Unix epoch.
+pub type UnixMillis = u64;
+
+/// The newest protocol that this build speaks.
+pub const PROTOCOL: u16 = 1;
+/// The oldest protocol that this build still speaks.
+pub const PROTOCOL_OLDEST: u16 = 1;

@@ -1,0 +1,426 @@
+//! What a command line says to the daemon on the same host, and hears from it. Travels over a local socket.
+
+use bincode::{Decode, Encode};
+use serde::{Deserialize, Serialize};
+
+use crate::message::KeyDecision;
+use crate::{
+    Counts, Jid, Json, OutcomeKind, Presence, Reason, Role, RootsReport, Standing, UnixMillis,
+};
+
+/// From the command line.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub enum Ask {
+    /// Start a job. Answers: [`Tell::Accepted`], then as `Watch` unless `detach`.
+    Run(Box<RunAsk>),
+    /// Follow a job to its end: [`Tell::Progress`] repeatedly, then [`Tell::Ledger`].
+    Watch {
+        /// Which job.
+        jid: Jid,
+    },
+    /// One job as it stands: [`Tell::Ledger`].
+    Show {
+        /// Which job.
+        jid: Jid,
+    },
+    /// The newest jobs: [`Tell::Jobs`].
+    Jobs {
+        /// At most so many.
+        limit: u32,
+    },
+    /// End a job wherever it runs: answers as `Run`, with the job that cancels.
+    Cancel {
+        /// Which job.
+        jid: Jid,
+        /// Who asks.
+        user: String,
+    },
+    /// The roster: [`Tell::Tree`].
+    Tree {
+        /// With a row for each minion.
+        minions: bool,
+    },
+    /// Keys: [`Tell::Keys`].
+    Keys,
+    /// Decide about keys, by id glob: [`Tell::Keys`] with those that changed, once the change is in force.
+    Decide {
+        /// Globs over ids.
+        ids: Vec<String>,
+        /// Only keys in these standings; empty: those for which the decision makes a difference.
+        standings: Vec<Standing>,
+        /// What.
+        decision: KeyDecision,
+        /// Who asks.
+        user: String,
+    },
+    /// Make a join token: [`Tell::Token`].
+    TokenCreate {
+        /// What may join.
+        role: Role,
+        /// Globs of ids that may use it; empty for any.
+        ids: Vec<String>,
+        /// Seconds that it lives.
+        ttl_s: u64,
+        /// How often it may be used.
+        uses: u32,
+    },
+    /// The join tokens in force: [`Tell::Tokens`].
+    TokenList,
+    /// End a join token: [`Tell::Done`].
+    TokenRevoke {
+        /// Its name in the list.
+        name: String,
+    },
+    /// Roots of every site: [`Tell::Roots`].
+    Roots,
+    /// Fetch the roots at every site now; answers [`Tell::Roots`] when each site has answered or the time is up.
+    RootsUpdate {
+        /// Also accept a remote branch that was rewound (force-pushed).
+        accept_rewind: bool,
+        /// Wait at most so long for the sites.
+        wait_ms: u64,
+    },
+    /// Let a syndic order jobs for its own subtree: [`Tell::Done`].
+    Delegate {
+        /// The syndic's id.
+        syndic: String,
+        /// Functions: exact names, `module.*`, `*`. Empty: take the delegation back.
+        functions: Vec<String>,
+        /// Seconds that it lives.
+        ttl_s: u64,
+    },
+    /// Fingerprints and version of this hub: [`Tell::Identity`].
+    Identity,
+}
+
+/// A job that is asked for.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct RunAsk {
+    /// The target's kind: glob, list, pcre, grain, grain-pcre, compound, nodegroup, site.
+    pub target_kind: String,
+    /// The target's text.
+    pub target: String,
+    /// Only at or below this site.
+    pub site: Option<String>,
+    /// Delimiter of grain targets.
+    pub delimiter: char,
+    /// The function.
+    pub fun: String,
+    /// JSON array.
+    pub args: Json,
+    /// JSON object.
+    pub kwargs: Json,
+    /// Who asks, as the local system names them.
+    pub user: String,
+    /// A minion that has not started after so many milliseconds refuses.
+    pub start_within_ms: u64,
+    /// Bound of the run itself, in milliseconds.
+    pub run_ms_max: Option<u64>,
+    /// Roots: a commit, branch or tag to pin; None for what is served.
+    pub roots: Option<String>,
+    /// Answer with the jid alone.
+    pub detach: bool,
+}
+
+/// From the daemon.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub enum Tell {
+    /// The job is on disk.
+    Accepted {
+        /// Its id.
+        jid: Jid,
+    },
+    /// How it stands now; sent when something changed, a few times a second at most.
+    Progress(Progress),
+    /// The whole account.
+    Ledger(Box<Ledger>),
+    /// Jobs, newest first.
+    Jobs(Vec<JobSummary>),
+    /// The roster.
+    Tree(Box<Tree>),
+    /// Keys.
+    Keys(Vec<KeyRow>),
+    /// A join token, shown once.
+    Token {
+        /// The secret to hand to the new nodes.
+        token: String,
+        /// Its name in lists.
+        name: String,
+        /// When it ends.
+        expires: UnixMillis,
+    },
+    /// Join tokens.
+    Tokens(Vec<TokenRow>),
+    /// Roots.
+    Roots(Vec<RootsRow>),
+    /// This hub.
+    Identity(Box<Identity>),
+    /// It is so.
+    Done,
+    /// It can't be.
+    Failed(Failure),
+}
+
+/// Why a request was not fulfilled.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Failure {
+    /// What kind; decides the exit code.
+    pub kind: FailureKind,
+    /// Words for people.
+    pub text: String,
+}
+
+/// Kinds of failures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub enum FailureKind {
+    /// The request makes no sense (a target that does not parse, a bad id).
+    Usage,
+    /// There is no such job, key, syndic.
+    NotFound,
+    /// Not allowed, or not possible here.
+    Refused,
+    /// The daemon's own fault.
+    Internal,
+}
+
+/// Counts of one job, whole and by site.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct Progress {
+    /// Which job.
+    pub jid: Jid,
+    /// True once every expected minion is named.
+    pub complete: bool,
+    /// True once every outcome is known.
+    pub finished: bool,
+    /// Over all sites.
+    pub counts: Counts,
+    /// By site, in order of path.
+    pub sites: Vec<SiteCounts>,
+}
+
+/// Counts of one job at one site.
+#[derive(Debug, Clone, PartialEq, Encode, Decode, Serialize, Deserialize)]
+pub struct SiteCounts {
+    /// The site.
+    pub path: String,
+    /// Its minions.
+    pub counts: Counts,
+    /// When the hub last heard from the site: the time of the cut for one that is cut off, else now.
+    pub as_of: UnixMillis,
+    /// Since when the site is cut off, when it is.
+    pub cut_since: Option<UnixMillis>,
+}
+
+/// The account of one job.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct Ledger {
+    /// Counts.
+    pub progress: Progress,
+    /// The function and its arguments (JSON text).
+    pub fun: String,
+    /// JSON array.
+    pub args: Json,
+    /// JSON object.
+    pub kwargs: Json,
+    /// What the operator typed as the target.
+    pub target: String,
+    /// Who asked.
+    pub user: String,
+    /// The hub that signed.
+    pub origin: String,
+    /// The roots state that the job reads.
+    pub roots: Option<String>,
+    /// When it was accepted.
+    pub issued: UnixMillis,
+    /// When its last outcome became known.
+    pub finished: Option<UnixMillis>,
+    /// One for each expected minion, in order of id.
+    pub minions: Vec<LedgerRow>,
+    /// Values that rows name by number.
+    pub values: Vec<Json>,
+    /// Ids that the target names and that no accepted minion has.
+    pub unknown: Vec<String>,
+    /// Minions for which the target could not be evaluated, with the reason; not expected.
+    pub undecided: Vec<(String, Reason)>,
+}
+
+/// How one minion stands.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct LedgerRow {
+    /// Its id.
+    pub id: String,
+    /// Its site.
+    pub path: String,
+    /// How it stands.
+    pub kind: OutcomeKind,
+    /// Of a return.
+    pub retcode: Option<i32>,
+    /// Of a return: number in [`Ledger::values`].
+    pub value: Option<u32>,
+    /// Of a return: when the function started.
+    pub started: Option<UnixMillis>,
+    /// Of a return: how long it ran.
+    pub duration_ms: Option<u32>,
+    /// Why, when it is no return.
+    pub reason: Option<Reason>,
+}
+
+/// One job in a list.
+#[derive(Debug, Clone, PartialEq, Encode, Decode, Serialize, Deserialize)]
+pub struct JobSummary {
+    /// Its id.
+    pub jid: Jid,
+    /// The function.
+    pub fun: String,
+    /// What the operator typed as the target.
+    pub target: String,
+    /// Who asked.
+    pub user: String,
+    /// The hub that signed.
+    pub origin: String,
+    /// When it was accepted.
+    pub issued: UnixMillis,
+    /// When its last outcome became known.
+    pub finished: Option<UnixMillis>,
+    /// How it stands.
+    pub counts: Counts,
+}
+
+/// The roster, counted.
+#[derive(Debug, Clone, PartialEq, Encode, Decode, Serialize, Deserialize)]
+pub struct Tree {
+    /// This hub.
+    pub id: String,
+    /// Its site.
+    pub path: String,
+    /// Its program's version.
+    pub software: String,
+    /// When this was true.
+    pub as_of: UnixMillis,
+    /// Over all sites.
+    pub totals: MinionCounts,
+    /// One row for each site that has hubs or minions, in order of path.
+    pub sites: Vec<SiteRow>,
+    /// One row for each accepted minion, when asked for.
+    pub minions: Vec<MinionRow>,
+}
+
+/// Minions of a site. `accepted` is always `up + down + cut_off`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode, Serialize, Deserialize)]
+pub struct MinionCounts {
+    /// Part of the tree.
+    pub accepted: u64,
+    /// Connected, and the way to them is whole.
+    pub up: u64,
+    /// Not connected to their hub.
+    pub down: u64,
+    /// Behind a hub that is cut off: as it was at the last roster.
+    pub cut_off: u64,
+    /// Wait for an operator.
+    pub pending: u64,
+}
+
+/// One site.
+#[derive(Debug, Clone, PartialEq, Encode, Decode, Serialize, Deserialize)]
+pub struct SiteRow {
+    /// Its path.
+    pub path: String,
+    /// The hubs that serve it.
+    pub hubs: Vec<HubRow>,
+    /// Minions of this very site, without the sites below it.
+    pub counts: MinionCounts,
+    /// Since when every way to it is cut.
+    pub cut_since: Option<UnixMillis>,
+}
+
+/// One hub of a site.
+#[derive(Debug, Clone, PartialEq, Encode, Decode, Serialize, Deserialize)]
+pub struct HubRow {
+    /// Its id.
+    pub id: String,
+    /// Connected to its parent or not.
+    pub presence: Presence,
+    /// Since when.
+    pub since: UnixMillis,
+    /// Its program's version.
+    pub software: String,
+}
+
+/// One minion.
+#[derive(Debug, Clone, PartialEq, Encode, Decode, Serialize, Deserialize)]
+pub struct MinionRow {
+    /// Its id.
+    pub id: String,
+    /// Its site.
+    pub path: String,
+    /// up, down, cut-off.
+    pub state: String,
+    /// Since when.
+    pub since: UnixMillis,
+    /// Its program's version.
+    pub software: String,
+}
+
+/// One key.
+#[derive(Debug, Clone, PartialEq, Encode, Decode, Serialize, Deserialize)]
+pub struct KeyRow {
+    /// The id that it has or wants.
+    pub id: String,
+    /// Minion or syndic.
+    pub role: Role,
+    /// Its site.
+    pub path: String,
+    /// Accepted or not.
+    pub standing: Standing,
+    /// SHA-256 of the public key, hexadecimal in pairs with colons.
+    pub fingerprint: String,
+}
+
+/// One join token.
+#[derive(Debug, Clone, PartialEq, Encode, Decode, Serialize, Deserialize)]
+pub struct TokenRow {
+    /// Its name.
+    pub name: String,
+    /// What may join.
+    pub role: Role,
+    /// Globs of ids.
+    pub ids: Vec<String>,
+    /// When it ends.
+    pub expires: UnixMillis,
+    /// How often it may still be used.
+    pub uses_left: u32,
+}
+
+/// Roots of one hub.
+#[derive(Debug, Clone, PartialEq, Encode, Decode, Serialize, Deserialize)]
+pub struct RootsRow {
+    /// The hub's id.
+    pub id: String,
+    /// Its site.
+    pub path: String,
+    /// What it serves.
+    pub report: RootsReport,
+    /// Connected, so that the report is fresh.
+    pub presence: Presence,
+}
+
+/// This hub's names and keys.
+#[derive(Debug, Clone, PartialEq, Encode, Decode, Serialize, Deserialize)]
+pub struct Identity {
+    /// Its id.
+    pub id: String,
+    /// What it is.
+    pub role: Role,
+    /// Its site.
+    pub path: String,
+    /// Its program's version.
+    pub software: String,
+    /// The tree's fingerprint: what new nodes pin as `master_finger`.
+    pub tree_fingerprint: String,
+    /// The fingerprint of this hub's own key.
+    pub fingerprint: String,
+    /// Version of the trust bundle.
+    pub trust_version: u64,
+    /// Whether it may order jobs now, and within which site.
+    pub job_scope: Option<String>,
+}

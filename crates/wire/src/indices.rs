@@ -1,0 +1,83 @@
+//! A set of roster numbers, compressed.
+
+use bincode::{Decode, Encode};
+use roaring::RoaringBitmap;
+
+use crate::limits::MAX_FRAME;
+
+/// A set of roster numbers of one link, as a compressed bitmap.
+#[derive(Clone, Default, PartialEq, Debug)]
+pub struct IndexSet(RoaringBitmap);
+
+impl IndexSet {
+    /// The empty set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a number; false when it was there.
+    pub fn insert(&mut self, index: u32) -> bool {
+        self.0.insert(index)
+    }
+
+    /// Takes a number out; false when it was not there.
+    pub fn remove(&mut self, index: u32) -> bool {
+        self.0.remove(index)
+    }
+
+    /// Whether the number is in the set.
+    pub fn contains(&self, index: u32) -> bool {
+        self.0.contains(index)
+    }
+
+    /// How many numbers are in the set.
+    pub fn len(&self) -> usize {
+        self.0.len() as usize
+    }
+
+    /// Whether the set is empty.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The numbers in rising order.
+    pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        self.0.iter()
+    }
+}
+
+impl FromIterator<u32> for IndexSet {
+    fn from_iter<I: IntoIterator<Item = u32>>(numbers: I) -> Self {
+        IndexSet(numbers.into_iter().collect())
+    }
+}
+
+impl Encode for IndexSet {
+    fn encode<E: bincode::enc::Encoder>(
+        &self,
+        e: &mut E,
+    ) -> Result<(), bincode::error::EncodeError> {
+        let mut compact = self.0.clone();
+        compact.optimize();
+        let mut bytes = Vec::with_capacity(compact.serialized_size());
+        compact
+            .serialize_into(&mut bytes)
+            .map_err(|_| bincode::error::EncodeError::Other("bitmap does not serialize"))?;
+        bytes.encode(e)
+    }
+}
+
+impl<C> Decode<C> for IndexSet {
+    fn decode<D: bincode::de::Decoder<Context = C>>(
+        d: &mut D,
+    ) -> Result<Self, bincode::error::DecodeError> {
+        let bytes = Vec::<u8>::decode(d)?;
+        if bytes.len() > MAX_FRAME {
+            return Err(bincode::error::DecodeError::LimitExceeded);
+        }
+        RoaringBitmap::deserialize_from(&bytes[..])
+            .map(IndexSet)
+            .map_err(|_| bincode::error::DecodeError::Other("not a bitmap"))
+    }
+}
+bincode::impl_borrow_decode!(IndexSet);

@@ -1,0 +1,71 @@
+//! A job's order: signed once by its origin, carried unchanged, verified by every minion.
+
+use bincode::{Decode, Encode};
+
+use crate::{Jid, Json, NodeId, SitePath, TreeId, Uid, UnixMillis};
+
+/// Goes before the bytes of an order when it is signed, so that no other signature can pass for one.
+pub const SIGNING_DOMAIN_JOB: &[u8] = b"banyan/job/v1\0";
+
+/// Names a job key: the first 128 bits of the SHA-256 of the Ed25519 public key.
+pub type SignerId = Uid;
+
+/// The target that travels in a job: a self-contained compound expression, nodegroups expanded at the origin.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct RunTarget {
+    /// Canonical compound text; what minions and hubs evaluate.
+    pub compound: String,
+    /// What the operator typed, for people.
+    pub typed: String,
+}
+
+/// What is to be done, by whom, until when. Signed as the bytes that [`crate::codec::encode`] gives.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct JobOrder {
+    /// Only minions of this tree obey.
+    pub tree: TreeId,
+    /// The job's id.
+    pub jid: Jid,
+    /// The hub that accepted the job.
+    pub origin: Uid,
+    /// The id of that hub, for people.
+    pub origin_id: NodeId,
+    /// Only minions at or below this site obey; the signer's scope may narrow it further.
+    pub scope: SitePath,
+    /// Who asked, as the origin authenticated them.
+    pub user: String,
+    /// Which minions.
+    pub target: RunTarget,
+    /// The function, `test.ping`.
+    pub fun: String,
+    /// Positional arguments: a JSON array.
+    pub args: Json,
+    /// Keyword arguments: a JSON object.
+    pub kwargs: Json,
+    /// When the origin accepted the job.
+    pub issued: UnixMillis,
+    /// A minion that has not started by then refuses.
+    pub start_by: UnixMillis,
+    /// What else the operator asked for.
+    pub options: JobOptions,
+}
+
+/// Options of a job that minions or hubs act on.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
+pub struct JobOptions {
+    /// The function's whole run may take this long, then its process groups are ended. None: no bound.
+    pub run_ms_max: Option<u64>,
+    /// The roots state (40 hexadecimal digits) that file functions of this job read; None: what the hub serves.
+    pub roots: Option<String>,
+}
+
+/// An order with its signature, as it travels.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct JobEnvelope {
+    /// The encoded [`JobOrder`].
+    pub order: Json,
+    /// Which key signed.
+    pub signer: SignerId,
+    /// Ed25519 over [`SIGNING_DOMAIN_JOB`] and the order's bytes.
+    pub signature: [u8; 64],
+}

@@ -1,0 +1,29 @@
+//! The bounds of everything that travels. Each has a reason; a receiver checks it before it allocates.
+
+/// Longest frame on a control stream or in a request, in bytes. Frames above [`BULK_FRAME`] travel on a stream
+/// of their own, so that this bound protects memory and not latency.
+pub const MAX_FRAME: usize = 8 << 20;
+/// Frames longer than this leave the control stream, so that a big return never blocks a ping (`docs/protocol.md`).
+pub const BULK_FRAME: usize = 32 << 10;
+/// Longest value of one return that travels inline, in bytes; a longer one is cut and marked as cut.
+pub const MAX_RETURN: usize = 4 << 20;
+/// Longest arguments (JSON text) of one job, in bytes.
+pub const MAX_ARGUMENTS: usize = 256 << 10;
+/// Longest grains (JSON text) of one minion, in bytes.
+pub const MAX_GRAINS: usize = 256 << 10;
+/// Longest target expression, in bytes; a list of 10,000 ids fits.
+pub const MAX_TARGET: usize = 1 << 20;
+/// Roster entries in one delta frame: about 100 KiB without grains.
+pub const ROSTER_ENTRIES_PER_FRAME: usize = 512;
+/// Bytes of grains in one delta frame, after which the next frame begins.
+pub const ROSTER_BYTES_PER_FRAME: usize = 1 << 20;
+/// Characters in a node's id, as DNS allows a name 253 and a label of a site path stays short.
+pub const MAX_ID: usize = 128;
+/// Components of a site path: top/region/country/city/building and room to spare.
+pub const MAX_DEPTH: usize = 8;
+/// Characters in one human reason that travels.
+pub const MAX_REASON: usize = 512;
+
+const _: () = assert!(BULK_FRAME < MAX_FRAME);
+const _: () = assert!(MAX_RETURN < MAX_FRAME);
+const _: () = assert!(MAX_TARGET + MAX_ARGUMENTS < MAX_FRAME);

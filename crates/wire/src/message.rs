@@ -1,0 +1,239 @@
+//! The messages of a link. A message names no sender: who speaks is known from the connection's certificate.
+
+use bincode::{Decode, Encode};
+
+use crate::{
+    IndexSet, Jid, JobEnvelope, Json, LedgerDelta, Reason, RootsReport, RosterDelta, RosterMark,
+    Uid, UnixMillis,
+};
+
+/// The protocols that a build speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct ProtocolRange {
+    /// Oldest.
+    pub min: u16,
+    /// Newest.
+    pub max: u16,
+}
+
+impl ProtocolRange {
+    /// What this build speaks.
+    pub const OURS: ProtocolRange = ProtocolRange {
+        min: crate::PROTOCOL_OLDEST,
+        max: crate::PROTOCOL,
+    };
+
+    /// The newest protocol that both speak.
+    pub fn common(self, other: ProtocolRange) -> Option<u16> {
+        let newest = self.max.min(other.max);
+        (newest >= self.min.max(other.min)).then_some(newest)
+    }
+}
+
+/// The first message of a child. The link is up when the parent answers with [`Down::Welcome`].
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct Hello {
+    /// Protocols that the child speaks.
+    pub protocol: ProtocolRange,
+    /// The version of its program.
+    pub software: String,
+    /// Version of the trust bundle that it holds; 0 for none.
+    pub trust_version: u64,
+    /// What depends on the role.
+    pub body: HelloBody,
+}
+
+/// The part of a hello that depends on the role.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub enum HelloBody {
+    /// From a minion.
+    Minion {
+        /// Its grains as JSON text.
+        grains: Json,
+        /// Jobs that it runs now.
+        running: Vec<Jid>,
+        /// Jobs whose return it keeps since the origin has not acknowledged it yet; it sends these next.
+        unsettled: Vec<Jid>,
+    },
+    /// From a syndic.
+    Syndic {
+        /// The present mark of its roster.
+        roster: RosterMark,
+        /// Its public job key, for a delegation; empty when it has none.
+        job_key: Vec<u8>,
+    },
+}
+
+/// The parent's answer to a hello.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct Welcome {
+    /// The protocol of this session.
+    pub protocol: u16,
+    /// The version of the parent's program.
+    pub software: String,
+    /// The parent's clock, for a report of skew.
+    pub time: UnixMillis,
+    /// How far the parent knows the child's roster; the child sends what is newer.
+    pub roster: RosterMark,
+}
+
+/// Why a parent closes a link.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Refusal {
+    /// What kind.
+    pub code: RefusalCode,
+    /// A sentence for people.
+    pub text: String,
+}
+
+/// Kinds of refusals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub enum RefusalCode {
+    /// No common protocol.
+    Protocol,
+    /// The key is not accepted (any more).
+    Key,
+    /// Another key holds this id.
+    DuplicateId,
+    /// The same key is connected from elsewhere, and that connection is newer.
+    Superseded,
+    /// A message that this role may not send.
+    Forbidden,
+    /// A message that makes no sense.
+    Malformed,
+    /// The hub has no room.
+    Overload,
+    /// The hub stops; come back later.
+    Stopping,
+}
+
+impl RefusalCode {
+    /// Whether dialling again soon may help.
+    pub fn retry_helps(self) -> bool {
+        matches!(
+            self,
+            RefusalCode::Overload
+                | RefusalCode::Stopping
+                | RefusalCode::Malformed
+                | RefusalCode::Superseded
+        )
+    }
+}
+
+/// What one minion answers to one job.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct Return {
+    /// Which job.
+    pub jid: Jid,
+    /// Exit code in the function's own words.
+    pub retcode: i32,
+    /// False when the function raised an error.
+    pub success: bool,
+    /// JSON text.
+    pub value: Json,
+    /// When the function started, by the minion's clock.
+    pub started: UnixMillis,
+    /// How long it ran.
+    pub duration_ms: u32,
+}
+
+/// From a child to its parent.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub enum Up {
+    /// First message.
+    Hello(Hello),
+    /// Answer to [`Down::Ping`].
+    Pong {
+        /// The ping's number.
+        nonce: u64,
+    },
+    /// Minion: the start of a job is in the journal.
+    Started {
+        /// Which job.
+        jid: Jid,
+    },
+    /// Minion: the job's return is in the journal.
+    Return(Return),
+    /// Minion: it will not run (or never finished) this job, for this reason.
+    NotRun {
+        /// Which job.
+        jid: Jid,
+        /// True when it had started: the run was interrupted and its outcome is lost.
+        started: bool,
+        /// Why.
+        reason: Reason,
+    },
+    /// Minion: its grains changed.
+    Grains(Json),
+    /// Syndic: its roster changed.
+    Roster(RosterDelta),
+    /// Syndic: news of a job.
+    Ledger(LedgerDelta),
+    /// Syndic: every unsettled job of this parent has been told in this session; what was not told is unknown here.
+    Resumed,
+    /// Syndic: these keys of its subtree are no longer accepted.
+    Revoked(Vec<Uid>),
+    /// Syndic: the roots that it serves.
+    Roots(RootsReport),
+}
+
+/// From a parent to its child.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub enum Down {
+    /// The link is up.
+    Welcome(Welcome),
+    /// The link is closed.
+    Refuse(Refusal),
+    /// Are you there?
+    Ping {
+        /// Comes back in the pong.
+        nonce: u64,
+    },
+    /// A job.
+    Job(JobEnvelope),
+    /// To a minion: the origin has the returns of these jobs on disk; drop your copies.
+    Settled(Vec<Jid>),
+    /// To a syndic: the origin has the returns of these minions on disk.
+    SettledBy {
+        /// Which job.
+        jid: Jid,
+        /// Who, in the child's roster numbers.
+        who: IndexSet,
+    },
+    /// To a syndic: the roster is on disk up to this mark.
+    RosterAck(RosterMark),
+    /// To a syndic: the ledger deltas of this job up to this serial are on disk.
+    LedgerAck {
+        /// Which job.
+        jid: Jid,
+        /// Up to which delta.
+        serial: u32,
+    },
+    /// A newer trust bundle, encoded and signed ([`crate::trust::SignedBundle`]).
+    Trust(Json),
+    /// These keys are no longer accepted anywhere in the tree.
+    Revoked(Vec<Uid>),
+    /// To a syndic: an operator's decision about keys of its subtree.
+    Keys {
+        /// Whose.
+        uids: Vec<Uid>,
+        /// What.
+        decision: KeyDecision,
+    },
+    /// To a syndic: fetch the roots now, and pass this on.
+    FetchRoots,
+}
+
+/// An operator's decision about a key.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyDecision {
+    /// Let it into the tree.
+    Accept,
+    /// Turn it away, and remember that.
+    Reject,
+    /// Forget it: cut it off, and treat it as new when it comes again.
+    Delete,
+}
