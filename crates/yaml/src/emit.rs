@@ -1,0 +1,358 @@
+//! Prints values as block style YAML, the way PyYAML's `safe_dump(default_flow_style=False, allow_unicode=True)` does.
+//!
+//! Salt prints with that function, so scripts and eyes know its form: keys sorted, lists not indented below their key,
+//! long strings folded past column 80, quotes only where a string would read back as something else.
+
+use serde_json::{Map, Value};
+
+use crate::number::python_float;
+use crate::scalar::{Sort, sort};
+
+/// A string is folded at the first single space past this column.
+const WIDTH: usize = 80;
+
+/// The longest text, in characters, of a key that stands on one line with its value.
+const SIMPLE_KEY_LENGTH_MAX: usize = 127;
+
+/// Each level of maps goes in by this many columns.
+const INDENT: usize = 2;
+
+/// Prints a value as one document that ends with a line break.
+///
+/// Reading it with [`crate::parse`] gives the value again. A bare scalar without quotes is followed by `...`.
+pub fn emit(value: &Value) -> String {
+    let mut printer = Printer {
+        out: String::new(),
+        column: 0,
+    };
+    printer.node(value, 0, Context::Root);
+    printer.out.push('\n');
+    let is_open = match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => true,
+        Value::String(text) => Shape::of(text).style(false) == Style::Plain,
+        Value::Array(_) | Value::Object(_) => false,
+    };
+    if is_open {
+        printer.out.push_str("...\n");
+    }
+    printer.out
+}
+
+/// Where a node stands, which decides how it begins.
+#[derive(Clone, Copy, PartialEq)]
+enum Context {
+    /// At the start of the document.
+    Root,
+    /// After `- `, `? ` or a `: ` on its own line: a list or map goes on in the same line.
+    Indicator,
+    /// After `key:`.
+    Value,
+    /// Before `:`.
+    Key,
+}
+
+struct Printer {
+    out: String,
+    /// Characters in the current line.
+    column: usize,
+}
+
+impl Printer {
+    fn write(&mut self, text: &str) {
+        self.column += text.chars().count();
+        self.out.push_str(text);
+    }
+
+    fn line(&mut self, indent: usize) {
+        self.out.push('\n');
+        self.column = 0;
+        self.write(&" ".repeat(indent));
+    }
+
+    /// Prints a node whose own entries stand at column `indent`.
+    fn node(&mut self, value: &Value, indent: usize, context: Context) {
+        match value {
+            Value::Array(items) if !items.is_empty() => self.list(items, indent, context),
+            Value::Object(entries) if !entries.is_empty() => self.map(entries, indent, context),
+            _ => {
+                if context == Context::Value {
+                    self.write(" ");
+                }
+                self.scalar(value, indent, context == Context::Key);
+            }
+        }
+    }
+
+    fn list(&mut self, items: &[Value], indent: usize, context: Context) {
+        for (index, item) in items.iter().enumerate() {
+            if index > 0 || context == Context::Value {
+                self.line(indent);
+            }
+            self.write("- ");
+            self.node(item, indent + INDENT, Context::Indicator);
+        }
+    }
+
+    fn map(&mut self, entries: &Map<String, Value>, indent: usize, context: Context) {
+        let mut sorted: Vec<_> = entries.iter().collect();
+        sorted.sort_by_key(|(key, _)| *key);
+        for (index, (key, value)) in sorted.into_iter().enumerate() {
+            if index > 0 || context == Context::Value {
+                self.line(indent);
+            }
+            // A list stands at its key's column; a map and the rest of a folded string go in.
+            if is_simple_key(key) {
+                self.string(key, indent + INDENT, true);
+                self.write(":");
+                let indent = if value.is_array() {
+                    indent
+                } else {
+                    indent + INDENT
+                };
+                self.node(value, indent, Context::Value);
+            } else {
+                self.write("? ");
+                self.string(key, indent + INDENT, false);
+                self.line(indent);
+                self.write(": ");
+                self.node(value, indent + INDENT, Context::Indicator);
+            }
+        }
+    }
+
+    fn scalar(&mut self, value: &Value, indent: usize, is_key: bool) {
+        match value {
+            Value::Null => self.write("null"),
+            Value::Bool(true) => self.write("true"),
+            Value::Bool(false) => self.write("false"),
+            Value::Number(number) => {
+                let text = match number.as_f64() {
+                    Some(float) if number.is_f64() => yaml_float(float),
+                    _ => number.to_string(),
+                };
+                self.write(&text);
+            }
+            Value::String(text) => self.string(text, indent.max(INDENT), is_key),
+            Value::Array(_) => self.write("[]"),
+            Value::Object(_) => self.write("{}"),
+        }
+    }
+
+    /// Prints a string whose folded lines begin at column `indent`.
+    fn string(&mut self, text: &str, indent: usize, is_key: bool) {
+        match Shape::of(text).style(is_key) {
+            Style::Plain => self.folded(text, indent, is_key, false),
+            Style::Single => {
+                self.write("'");
+                self.folded(&text.replace('\'', "''"), indent, is_key, true);
+                self.write("'");
+            }
+            Style::Double => self.double_quoted(text, indent, is_key),
+        }
+    }
+
+    /// Writes text in runs of spaces, line breaks and words; a line break is doubled, for a single one reads back as a space.
+    fn folded(&mut self, text: &str, indent: usize, is_key: bool, is_quoted: bool) {
+        let mut rest = text;
+        while let Some(first) = rest.chars().next() {
+            let kind = Run::of(first);
+            let end = rest.find(|c| Run::of(c) != kind).unwrap_or(rest.len());
+            let (run, after) = rest.split_at(end);
+            match kind {
+                Run::Space => {
+                    let at_edge = is_quoted && (rest.len() == text.len() || after.is_empty());
+                    if run.len() == 1 && self.column > WIDTH && !is_key && !at_edge {
+                        self.line(indent);
+                    } else {
+                        self.write(run);
+                    }
+                }
+                Run::Break => {
+                    if run.starts_with('\n') {
+                        self.out.push('\n');
+                    }
+                    self.out.push_str(run);
+                    self.column = 0;
+                    self.write(&" ".repeat(indent));
+                }
+                Run::Word => self.write(run),
+            }
+            rest = after;
+        }
+    }
+
+    /// Writes text with escapes; a line is broken with a backslash past the width.
+    fn double_quoted(&mut self, text: &str, indent: usize, is_key: bool) {
+        self.write("\"");
+        let chars: Vec<char> = text.chars().collect();
+        let mut pending = String::new();
+        for (index, &c) in chars.iter().enumerate() {
+            let escape = escape(c);
+            if let Some(escape) = &escape {
+                self.write(&std::mem::take(&mut pending));
+                self.write(escape);
+            }
+            let is_inside = index > 0 && index + 1 < chars.len();
+            let may_break = c == ' ' || escape.is_some();
+            if is_inside && may_break && self.column + pending.chars().count() > WIDTH && !is_key {
+                self.write(&std::mem::take(&mut pending));
+                self.write("\\");
+                self.line(indent);
+                let next = if escape.is_some() {
+                    chars[index + 1]
+                } else {
+                    c
+                };
+                if next == ' ' {
+                    self.write("\\");
+                }
+            }
+            if escape.is_none() {
+                pending.push(c);
+            }
+        }
+        self.write(&pending);
+        self.write("\"");
+    }
+}
+
+/// How a string is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Style {
+    Plain,
+    Single,
+    Double,
+}
+
+/// What of a string's form forbids which style.
+#[derive(Default)]
+struct Shape {
+    is_multiline: bool,
+    /// It would read back as another type.
+    is_other_type: bool,
+    /// An indicator stands where YAML would see it.
+    has_indicator: bool,
+    has_edge_blank: bool,
+    /// A space after a line break, which quotes would lose.
+    has_break_space: bool,
+    /// A space before a line break, or a character that needs an escape.
+    needs_escape: bool,
+}
+
+impl Shape {
+    fn of(text: &str) -> Shape {
+        let is_blank = |c: char| matches!(c, '\0' | ' ' | '\t' | '\r') || is_break(c);
+        let mut shape = Shape {
+            is_other_type: sort(text) != Sort::Text,
+            ..Shape::default()
+        };
+        shape.has_indicator = text.starts_with("---") || text.starts_with("...");
+        shape.has_edge_blank = [text.chars().next(), text.chars().next_back()]
+            .into_iter()
+            .flatten()
+            .any(|c| c == ' ' || is_break(c));
+        let mut previous = None;
+        let mut chars = text.chars().peekable();
+        while let Some(c) = chars.next() {
+            let blank_follows = chars.peek().is_none_or(|next| is_blank(*next));
+            shape.has_indicator |= match (previous, c) {
+                (
+                    None,
+                    '#' | ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"'
+                    | '%' | '@' | '`',
+                ) => true,
+                (None, '?' | ':' | '-') | (Some(_), ':') => blank_follows,
+                (Some(before), '#') => is_blank(before),
+                _ => false,
+            };
+            shape.is_multiline |= is_break(c);
+            shape.needs_escape |=
+                !(c == '\n' || is_printable(c)) || (is_break(c) && previous == Some(' '));
+            shape.has_break_space |= c == ' ' && previous.is_some_and(is_break);
+            previous = Some(c);
+        }
+        shape
+    }
+
+    fn style(&self, is_key: bool) -> Style {
+        let plain_fits =
+            !(self.is_other_type || self.has_indicator || self.has_edge_blank || self.is_multiline);
+        if plain_fits && !self.needs_escape {
+            Style::Plain
+        } else if !self.needs_escape && !self.has_break_space && !(is_key && self.is_multiline) {
+            Style::Single
+        } else {
+            Style::Double
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Run {
+    Space,
+    Break,
+    Word,
+}
+
+impl Run {
+    fn of(c: char) -> Run {
+        match c {
+            ' ' => Run::Space,
+            _ if is_break(c) => Run::Break,
+            _ => Run::Word,
+        }
+    }
+}
+
+fn is_simple_key(key: &str) -> bool {
+    !key.is_empty() && !key.chars().any(is_break) && key.chars().count() <= SIMPLE_KEY_LENGTH_MAX
+}
+
+fn is_break(c: char) -> bool {
+    matches!(c, '\n' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+/// Whether a character may stand outside of an escape.
+fn is_printable(c: char) -> bool {
+    matches!(c, ' '..='~' | '\u{85}' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+        && c != '\u{feff}'
+}
+
+/// The escape of a character in double quotes, if it needs one.
+fn escape(c: char) -> Option<String> {
+    let letter = match c {
+        '\0' => '0',
+        '\u{7}' => 'a',
+        '\u{8}' => 'b',
+        '\t' => 't',
+        '\n' => 'n',
+        '\u{b}' => 'v',
+        '\u{c}' => 'f',
+        '\r' => 'r',
+        '\u{1b}' => 'e',
+        '"' => '"',
+        '\\' => '\\',
+        '\u{85}' => 'N',
+        '\u{2028}' => 'L',
+        '\u{2029}' => 'P',
+        _ if is_printable(c) => return None,
+        _ => {
+            return Some(match u32::from(c) {
+                code @ ..=0xff => format!("\\x{code:02X}"),
+                code @ ..=0xffff => format!("\\u{code:04X}"),
+                code => format!("\\U{code:08X}"),
+            });
+        }
+    };
+    Some(format!("\\{letter}"))
+}
+
+/// A float with the dot that YAML 1.1 demands.
+fn yaml_float(value: f64) -> String {
+    let text = python_float(value);
+    if text.contains('.') {
+        text
+    } else {
+        text.replacen('e', ".0e", 1)
+    }
+}
