@@ -28,7 +28,8 @@ pub use ledger::{
     Counts, LedgerDelta, Outcome, OutcomeGroup, OutcomeKind, Reason, ReasonCode, Timing, ValueRef,
 };
 pub use message::{
-    Down, Hello, HelloBody, KeyDecision, ProtocolRange, Refusal, RefusalCode, Return, Up, Welcome,
+    Down, Hello, HelloBody, KeyDecision, ProtocolRange, Refusal, RefusalCode, Return, Revocation,
+    Up, Welcome,
 };
 pub use roster::{Link, NodeEntry, Presence, RootsReport, RosterDelta, RosterMark, Standing};
 

@@ -171,8 +171,8 @@ pub enum Up {
     Ledger(LedgerDelta),
     /// Syndic: every unsettled job of this parent has been told in this session; what was not told is unknown here.
     Resumed,
-    /// Syndic: these keys of its subtree are no longer accepted.
-    Revoked(Vec<Uid>),
+    /// Syndic: keys of its subtree were revoked, or restored.
+    Revoked(Vec<Revocation>),
     /// Syndic: the roots that it serves.
     Roots(RootsReport),
 }
@@ -200,8 +200,6 @@ pub enum Down {
         /// Who, in the child's roster numbers.
         who: IndexSet,
     },
-    /// To a syndic: the roster is on disk up to this mark.
-    RosterAck(RosterMark),
     /// To a syndic: the ledger deltas of this job up to this serial are on disk.
     LedgerAck {
         /// Which job.
@@ -211,8 +209,8 @@ pub enum Down {
     },
     /// A newer trust bundle, encoded and signed ([`crate::trust::SignedBundle`]).
     Trust(Json),
-    /// These keys are no longer accepted anywhere in the tree.
-    Revoked(Vec<Uid>),
+    /// Keys were revoked in the whole tree, or restored.
+    Revoked(Vec<Revocation>),
     /// To a syndic: an operator's decision about keys of its subtree.
     Keys {
         /// Whose.
@@ -236,4 +234,17 @@ pub enum KeyDecision {
     Reject,
     /// Forget it: cut it off, and treat it as new when it comes again.
     Delete,
+    /// Turn it away since another key holds the id; decided by a hub that sees both.
+    Deny,
+}
+
+/// Whether a key is revoked; of two statements about one key the later one holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Revocation {
+    /// Whose key.
+    pub uid: Uid,
+    /// When this was decided.
+    pub at: UnixMillis,
+    /// False: it was restored.
+    pub revoked: bool,
 }

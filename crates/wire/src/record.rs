@@ -4,8 +4,8 @@ use bincode::{Decode, Encode};
 
 use crate::control::JobSummary;
 use crate::{
-    Jid, JobEnvelope, Json, LedgerDelta, Link, NodeId, Reason, Return, Role, RootsReport, SitePath,
-    Standing, Uid, UnixMillis,
+    Jid, JobEnvelope, Json, LedgerDelta, Link, NodeId, Reason, Return, Revocation, Role,
+    RootsReport, RosterMark, SitePath, Standing, Uid, UnixMillis,
 };
 
 /// One change of a hub's durable state. Saved in order, all of a batch or nothing.
@@ -31,12 +31,14 @@ pub enum Record {
         /// False once nothing more can come: every return is settled, or the job's retention is over.
         open: bool,
     },
-    /// A key that is no longer accepted.
-    Revoked {
-        /// Whose.
-        uid: Uid,
-        /// Since when.
-        at: UnixMillis,
+    /// A key was revoked, or restored.
+    Revoked(Revocation),
+    /// How far the roster of a child hub is known.
+    ChildMark {
+        /// The child hub.
+        hub: Uid,
+        /// Up to where.
+        mark: RosterMark,
     },
     /// The trust bundle in force (encoded and signed).
     Trust(Json),
@@ -61,8 +63,8 @@ pub struct NodeRecord {
     pub standing: Standing,
     /// Whether it is (also) a child of this very hub.
     pub direct: bool,
-    /// Child hubs that vouch for it.
-    pub via: Vec<Uid>,
+    /// Child hubs that vouch for it, with the number that each gave it.
+    pub via: Vec<(Uid, u32)>,
     /// Last known connection.
     pub link: Link,
     /// Program version.

@@ -3,7 +3,7 @@
 use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use crate::{Json, NodeId, Role, SitePath, Uid, UnixMillis};
+use crate::{IndexSet, Json, NodeId, Role, SitePath, Uid, UnixMillis};
 
 /// Whether a node's key is accepted.
 #[derive(
@@ -33,20 +33,26 @@ impl Standing {
     }
 }
 
-/// Whether a node is connected to its hub.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+/// Whether a node can be reached.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Presence {
     /// Connected.
     Up,
-    /// Not connected.
+    /// Not connected to its hub.
     Down,
+    /// Behind a hub that has no connection to its parent: nothing newer is known.
+    CutOff,
 }
 
 /// A node's connection, and since when it is so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize,
+)]
 pub struct Link {
-    /// Connected or not.
+    /// Connected or not, as the sender sees it.
     pub presence: Presence,
     /// Since when.
     pub since: UnixMillis,
@@ -112,4 +118,6 @@ pub struct RosterDelta {
     pub done: bool,
     /// The nodes that changed.
     pub entries: Vec<NodeEntry>,
+    /// Nodes of which only the connection changed: a cut of a big site is one row.
+    pub links: Vec<(Link, IndexSet)>,
 }
