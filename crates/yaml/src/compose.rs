@@ -1,7 +1,8 @@
 //! Builds a tree from the parser's events: anchors, merge keys, tags, equal keys, limits.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 
 use indexmap::IndexMap;
 use libyaml_safer::{Event, EventData, Mark, Parser, ScalarStyle};
@@ -21,15 +22,29 @@ pub const COPIED_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Reads the one document of a text.
 pub(crate) fn document(text: &str) -> Result<Spanned, Error> {
     check_characters(text)?;
-    // The scanner panics on a few broken inputs, such as a text that ends inside an escape. The fence turns that into an error;
-    // nothing outside of the composer sees its state.
-    catch_unwind(AssertUnwindSafe(|| Composer::new(text).document())).unwrap_or_else(|_| {
+    let (text, is_cut) = with_line_break(text);
+    // The scanner panics on a comma right after a verbatim tag (`[!<x>, 1]`). The fence makes that an error like any other;
+    // nothing outlives it, for the composer is inside.
+    catch_unwind(|| Composer::new(&text, is_cut).document()).unwrap_or_else(|_| {
         Err(Error {
             line: 1,
             column: 1,
-            message: "the text ends too early or holds a broken tag".to_owned(),
+            message: "a verbatim tag stands before a comma".to_owned(),
         })
     })
+}
+
+/// Ends a text with a line break, since the scanner panics when the text ends inside a block scalar or an escape.
+/// Says whether the last line of content was cut, for its block scalar must not gain the line break.
+fn with_line_break(text: &str) -> (Cow<'_, str>, bool) {
+    let last_line = text.rsplit(['\n', '\r']).next().unwrap_or_default();
+    if last_line.is_empty() {
+        (Cow::Borrowed(text), false)
+    } else if last_line.trim_matches(' ').is_empty() {
+        (Cow::Borrowed(&text[..text.len() - last_line.len()]), false)
+    } else {
+        (Cow::Owned(format!("{text}\n")), true)
+    }
 }
 
 /// The parser reports a control character without its line, so they are looked for before.
@@ -76,13 +91,15 @@ struct Composer<'t> {
     anchors: HashMap<String, Spanned>,
     nodes: usize,
     copied_bytes: usize,
+    /// Bytes of the text when its last line break was added by us.
+    cut_len: Option<u64>,
 }
 
 /// The entries of a mapping by the text of their keys.
 type Entries = IndexMap<String, (Spanned, Spanned)>;
 
 impl<'t> Composer<'t> {
-    fn new(text: &'t str) -> Composer<'t> {
+    fn new(text: &'t str, is_cut: bool) -> Composer<'t> {
         let mut parser = Parser::new();
         parser.set_input(text.as_bytes());
         Composer {
@@ -90,6 +107,7 @@ impl<'t> Composer<'t> {
             anchors: HashMap::new(),
             nodes: 0,
             copied_bytes: 0,
+            cut_len: is_cut.then_some(text.len() as u64),
         }
     }
 
@@ -155,11 +173,15 @@ impl<'t> Composer<'t> {
             EventData::Scalar {
                 anchor,
                 tag,
-                value,
+                mut value,
                 plain_implicit,
                 style,
                 ..
             } => {
+                let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                if is_block && self.cut_len.is_some_and(|len| event.end_mark.index >= len) && value.ends_with('\n') {
+                    value.pop();
+                }
                 let value = match tag.as_deref() {
                     None | Some("" | "!") if plain_implicit && style == ScalarStyle::Plain => {
                         plain(&value)

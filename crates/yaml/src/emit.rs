@@ -168,9 +168,7 @@ impl Printer {
                     }
                 }
                 Run::Break => {
-                    if run.starts_with('\n') {
-                        self.out.push('\n');
-                    }
+                    self.out.push('\n');
                     self.out.push_str(run);
                     self.column = 0;
                     self.write(&" ".repeat(indent));
@@ -193,8 +191,9 @@ impl Printer {
                 self.write(escape);
             }
             let is_inside = index > 0 && index + 1 < chars.len();
-            let may_break = c == ' ' || escape.is_some();
-            if is_inside && may_break && self.column + pending.chars().count() > WIDTH && !is_key {
+            let may_break = c == ' ' || pending.is_empty();
+            let width = if escape.is_some() { WIDTH + 1 } else { WIDTH };
+            if is_inside && may_break && self.column + pending.chars().count() > width && !is_key {
                 self.write(&std::mem::take(&mut pending));
                 self.write("\\");
                 self.line(indent);
@@ -241,7 +240,7 @@ struct Shape {
 
 impl Shape {
     fn of(text: &str) -> Shape {
-        let is_blank = |c: char| matches!(c, '\0' | ' ' | '\t' | '\r') || is_break(c);
+        let is_blank = |c: char| matches!(c, '\0' | ' ' | '\t' | '\r' | '\n');
         let mut shape = Shape {
             is_other_type: sort(text) != Sort::Text,
             ..Shape::default()
@@ -250,7 +249,7 @@ impl Shape {
         shape.has_edge_blank = [text.chars().next(), text.chars().next_back()]
             .into_iter()
             .flatten()
-            .any(|c| c == ' ' || is_break(c));
+            .any(|c| matches!(c, ' ' | '\n'));
         let mut previous = None;
         let mut chars = text.chars().peekable();
         while let Some(c) = chars.next() {
@@ -265,10 +264,10 @@ impl Shape {
                 (Some(before), '#') => is_blank(before),
                 _ => false,
             };
-            shape.is_multiline |= is_break(c);
+            shape.is_multiline |= c == '\n';
             shape.needs_escape |=
-                !(c == '\n' || is_printable(c)) || (is_break(c) && previous == Some(' '));
-            shape.has_break_space |= c == ' ' && previous.is_some_and(is_break);
+                !(c == '\n' || is_printable(c)) || (c == '\n' && previous == Some(' '));
+            shape.has_break_space |= c == ' ' && previous == Some('\n');
             previous = Some(c);
         }
         shape
@@ -298,24 +297,19 @@ impl Run {
     fn of(c: char) -> Run {
         match c {
             ' ' => Run::Space,
-            _ if is_break(c) => Run::Break,
+            '\n' => Run::Break,
             _ => Run::Word,
         }
     }
 }
 
 fn is_simple_key(key: &str) -> bool {
-    !key.is_empty() && !key.chars().any(is_break) && key.chars().count() <= SIMPLE_KEY_LENGTH_MAX
+    !key.is_empty() && !key.contains('\n') && key.chars().count() <= SIMPLE_KEY_LENGTH_MAX
 }
 
-fn is_break(c: char) -> bool {
-    matches!(c, '\n' | '\u{85}' | '\u{2028}' | '\u{2029}')
-}
-
-/// Whether a character may stand outside of an escape.
+/// Whether a character may stand outside of double quotes. The line breaks of Unicode may not: reading would fold them to a space.
 fn is_printable(c: char) -> bool {
-    matches!(c, ' '..='~' | '\u{85}' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
-        && c != '\u{feff}'
+    matches!(c, ' '..='~' | '\u{a0}'..='\u{2027}' | '\u{202a}'..='\u{d7ff}' | '\u{e000}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}' | '\u{10000}'..)
 }
 
 /// The escape of a character in double quotes, if it needs one.
@@ -335,7 +329,7 @@ fn escape(c: char) -> Option<String> {
         '\u{85}' => 'N',
         '\u{2028}' => 'L',
         '\u{2029}' => 'P',
-        _ if is_printable(c) => return None,
+        _ if is_printable(c) && c < '\u{10000}' => return None,
         _ => {
             return Some(match u32::from(c) {
                 code @ ..=0xff => format!("\\x{code:02X}"),
