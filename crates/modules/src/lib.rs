@@ -1,1 +1,35 @@
-//! Placeholder until its first code lands.
+//! Execution functions and grains of a minion, under Salt's names and with Salt's meaning.
+//!
+//! This is the only crate of the workspace that touches the host: processes, `/proc`, `/sys`, files, accounts.
+//! It never opens a connection to a hub, never decides who may call what, keeps no state between calls, and starts no
+//! runtime: a function runs on the thread of its caller until it answers or its [`Cancel`] is used. Programs that act as
+//! a minion may use it; hubs may not.
+//!
+//! A [`Registry`] maps names such as `cmd.run` to functions. The minion hands over a [`Call`], its [`Context`] and a
+//! [`Cancel`], and gets an [`Outcome`]: always a value for the operator, never a panic.
+//!
+//! Linux only.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("a minion's functions read /proc and use Linux process groups");
+
+mod call;
+mod cancel;
+mod context;
+mod digest;
+mod failure;
+mod functions;
+mod pattern;
+mod process;
+mod python;
+mod random;
+mod registry;
+mod signature;
+mod source;
+#[cfg(test)]
+mod testing;
+
+pub use call::{Call, Outcome};
+pub use cancel::{Cancel, CancelKind};
+pub use context::{Context, FileHash, FileSource, RunningJob};
+pub use registry::Registry;

@@ -1,0 +1,83 @@
+//! What the functions need of their surroundings; the minion program provides it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use serde_json::Value;
+
+use crate::cancel::CancelKind;
+
+/// The minion around a function.
+pub trait Context: Send + Sync {
+    /// The minion's id.
+    fn minion_id(&self) -> &str;
+
+    /// All grains: those of the host with the static ones over them. A JSON object.
+    fn grains(&self) -> Arc<Value>;
+
+    /// Collects the grains again, static file included, and answers the new ones.
+    fn refresh_grains(&self) -> Arc<Value>;
+
+    /// The static grains file (YAML), which `grains.setval` and its kin replace atomically. It need not exist.
+    fn grains_file(&self) -> &Path;
+
+    /// The jobs that run now.
+    fn running(&self) -> Vec<RunningJob>;
+
+    /// Signals a running job; answers what was running under this jid, `None` if nothing was.
+    fn signal_job(&self, jid: &str, kind: CancelKind) -> Option<RunningJob>;
+
+    /// Access to `salt://`.
+    fn files(&self) -> &dyn FileSource;
+
+    /// A value of the minion's configuration, by its name at top level.
+    fn config(&self, key: &str) -> Option<Value>;
+
+    /// Banyan's version.
+    fn version(&self) -> &str;
+
+    /// Where the minion sits in the tree, for example `eu/ams`.
+    fn path(&self) -> &str;
+}
+
+/// A job that runs on this minion.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunningJob {
+    /// Job id, 20 digits.
+    pub jid: String,
+    /// Function name.
+    pub fun: String,
+    /// Positional arguments.
+    pub args: Vec<Value>,
+    /// Process that runs it: the minion itself, unless it forked.
+    pub pid: u32,
+    /// When the function was started.
+    pub started: SystemTime,
+    /// Who published the job.
+    pub user: String,
+}
+
+/// Files of the hub, as `salt://` shows them. Errors are plain text for the operator.
+pub trait FileSource: Send + Sync {
+    /// A local copy of a file, checked against its content hash. `path` is relative to the root of the environment.
+    fn fetch(&self, path: &str, env: &str) -> Result<PathBuf, String>;
+
+    /// All files of an environment whose path begins with `prefix`, in order.
+    fn list(&self, env: &str, prefix: &str) -> Result<Vec<String>, String>;
+
+    /// The hash of a file, `None` when the environment has no such file.
+    fn hash(&self, path: &str, env: &str) -> Result<Option<FileHash>, String>;
+
+    /// The environments.
+    fn envs(&self) -> Result<Vec<String>, String>;
+}
+
+/// Hash of a file's content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileHash {
+    /// Name of the algorithm, for example `sha256`.
+    pub hash_type: String,
+    /// The hash in lower-case hexadecimal.
+    pub hsum: String,
+}

@@ -1,0 +1,16 @@
+//! The functions, one file for each module of Salt that is served.
+
+mod cmd;
+mod test;
+
+use serde_json::Value;
+
+use crate::failure::Failure;
+use crate::registry::{Env, Function};
+use crate::signature::Args;
+
+/// What a function gives back to the registry.
+type Answer = Result<Value, Failure>;
+
+/// The tables of all modules.
+pub(crate) const MODULES: &[&[Function]] = &[cmd::FUNCTIONS, test::FUNCTIONS];

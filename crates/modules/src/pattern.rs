@@ -1,0 +1,85 @@
+//! Shell-like name patterns (`*`, `?`, `[a-z]`, `[!a-z]`), as Python's `fnmatch` reads them.
+
+use regex::{Regex, RegexBuilder};
+
+/// Compiled patterns may not take more than this many bytes.
+const COMPILED_LIMIT: usize = 1 << 20;
+
+/// A regular expression that matches exactly the names that `pattern` matches; `None` when it is too large.
+pub(crate) fn glob(pattern: &str, ignore_case: bool) -> Option<Regex> {
+    build(&format!("^(?s:{})$", glob_to_regex(pattern)), ignore_case)
+}
+
+/// Compiles a regular expression within the size limit.
+pub(crate) fn build(pattern: &str, ignore_case: bool) -> Option<Regex> {
+    RegexBuilder::new(pattern)
+        .case_insensitive(ignore_case)
+        .size_limit(COMPILED_LIMIT)
+        .build()
+        .ok()
+}
+
+fn glob_to_regex(pattern: &str) -> String {
+    let mut out = String::new();
+    let mut rest = pattern.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '*' => out.push_str(".*"),
+            '?' => out.push('.'),
+            '[' => match character_class(rest.as_str()) {
+                Some((class, after)) => {
+                    out.push_str(&class);
+                    rest = after.chars();
+                }
+                None => out.push_str(r"\["),
+            },
+            c => out.push_str(&regex::escape(c.encode_utf8(&mut [0; 4]))),
+        }
+    }
+    out
+}
+
+/// Reads the inside of `[...]`; `None` when it is never closed and the bracket stands for itself.
+fn character_class(text: &str) -> Option<(String, &str)> {
+    // A `]` directly after the opening belongs to the set.
+    let body = text.strip_prefix('!').unwrap_or(text);
+    let skip = body.chars().next()?.len_utf8();
+    let end = skip + body.get(skip..)?.find(']')?;
+    let mut class = String::from(if body.len() < text.len() { "[^" } else { "[" });
+    for c in body[..end].chars() {
+        if matches!(c, '\\' | '[' | ']' | '^' | '&' | '~') {
+            class.push('\\');
+        }
+        class.push(c);
+    }
+    class.push(']');
+    // A range that runs backwards ("[z-a]") matches nothing in Python and does not compile here.
+    Some((class, &body[end + 1..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_match_as_fnmatch_does() {
+        let check = |pattern: &str, name: &str, expected: bool| {
+            let matches = glob(pattern, false).is_some_and(|glob| glob.is_match(name));
+            assert_eq!(matches, expected, "{pattern} {name}");
+        };
+        check("*.conf", "a.conf", true);
+        check("*.conf", "a.conf.bak", false);
+        check("a?c", "abc", true);
+        check("a?c", "ac", false);
+        check("[ab]x", "bx", true);
+        check("[!ab]x", "bx", false);
+        check("[!ab]x", "cx", true);
+        check("[]x]", "]", true);
+        check("[a", "[a", true);
+        check("a+b", "a+b", true);
+        check("test.*", "test.ping", true);
+        check("*", "with\nnewline", true);
+        check("[z-a]", "b", false);
+        assert!(glob("README*", true).unwrap().is_match("readme.md"));
+    }
+}
