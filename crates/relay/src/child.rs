@@ -1,0 +1,570 @@
+//! Sessions of children: minions and syndics that are connected to this very hub.
+
+use std::sync::Arc;
+
+use wire::record::JobHead;
+use wire::{
+    Down, Hello, HelloBody, IndexSet, Jid, Json, LedgerDelta, ProtocolRange, Reason, ReasonCode,
+    Refusal, RefusalCode, Return, Revocation, Role, RosterDelta, Timing, UnixMillis, Up, Welcome,
+    limits,
+};
+
+use crate::LinkId;
+use crate::gate::{Peer, authorize};
+use crate::hub::{Held, Hub, HubOutput, Timer};
+use crate::job::{Job, Source, State};
+use crate::probe::Probe;
+use crate::roster::ConnectError;
+
+/// One session.
+#[derive(Debug)]
+pub(crate) struct Child {
+    pub peer: Peer,
+    /// This hub's number for it; None until its hello was answered.
+    pub index: Option<u32>,
+    pub heard: UnixMillis,
+    pub probe: Option<Probe>,
+    /// Jobs that were sent and whose outcome is open.
+    pub outstanding: u32,
+    /// Settled jobs that a minion has not been told of yet.
+    pub settled: Vec<Jid>,
+}
+
+impl Child {
+    pub(crate) fn is_up(&self) -> bool {
+        self.index.is_some()
+    }
+}
+
+impl Hub {
+    pub(crate) fn child_connected(&mut self, link: LinkId, peer: Peer) {
+        let child = Child {
+            peer,
+            index: None,
+            heard: self.now,
+            probe: None,
+            outstanding: 0,
+            settled: Vec::new(),
+        };
+        self.children.insert(link, child);
+    }
+
+    /// Tells a child why and ends its session; the shell's word that it is closed follows.
+    pub(crate) fn refuse_child(&mut self, link: LinkId, code: RefusalCode, text: &str) {
+        let refusal = Refusal {
+            code,
+            text: text.to_owned(),
+        };
+        self.outputs
+            .push_back(HubOutput::CloseChild { link, refusal });
+    }
+
+    pub(crate) fn child_message(&mut self, link: LinkId, message: Up) {
+        let Some(child) = self.children.get(&link) else {
+            return;
+        };
+        let up = child.is_up();
+        let peer = child.peer.clone();
+        self.heard(link);
+        let message = match authorize(&peer, message) {
+            Ok(message) => message.into_inner(),
+            Err(violation) => {
+                self.refused += 1;
+                self.outputs.push_back(HubOutput::Alarm(format!(
+                    "{} {}: {violation}",
+                    peer.role, peer.id
+                )));
+                self.refuse_child(link, RefusalCode::Forbidden, &violation.to_string());
+                return;
+            }
+        };
+        match (message, up) {
+            (Up::Hello(hello), false) => self.hello(link, &peer, hello),
+            (Up::Hello(_), true) | (_, false) => {
+                self.refused += 1;
+                self.refuse_child(
+                    link,
+                    RefusalCode::Malformed,
+                    "a session begins with one hello",
+                );
+            }
+            (Up::Pong { .. }, true) => {}
+            (Up::Started { jid }, true) => self.minion_says(link, jid, |_| State::Running),
+            (Up::Return(ret), true) => self.returned(link, ret),
+            (
+                Up::NotRun {
+                    jid,
+                    started,
+                    reason,
+                },
+                true,
+            ) => self.not_run(link, jid, started, reason),
+            (Up::Grains(grains), true) => self.grains(link, grains),
+            (Up::Roster(delta), true) => self.child_roster(link, &peer, delta),
+            (Up::Ledger(delta), true) => self.child_ledger(link, &peer, &delta),
+            (Up::Resumed, true) => self.child_resumed(link, &peer),
+            (Up::Revoked(news), true) => self.child_revoked(link, &peer, news),
+            (Up::Roots(report), true) => {
+                self.roster.set_roots(peer.uid, report);
+                self.flush_soon();
+            }
+        }
+    }
+
+    fn hello(&mut self, link: LinkId, peer: &Peer, hello: Hello) {
+        let Some(protocol) = ProtocolRange::OURS.common(hello.protocol) else {
+            let text = format!(
+                "this hub ({}) speaks protocols {} to {}, you ({}) speak {} to {}",
+                self.config.software,
+                ProtocolRange::OURS.min,
+                ProtocolRange::OURS.max,
+                hello.software,
+                hello.protocol.min,
+                hello.protocol.max
+            );
+            self.refuse_child(link, RefusalCode::Protocol, &text);
+            return;
+        };
+        if self.is_revoked(peer.uid) {
+            self.refuse_child(link, RefusalCode::Key, "the key is not accepted");
+            return;
+        }
+        if let Some(older) = self.child_links.get(&peer.uid).copied() {
+            self.refuse_child(
+                older,
+                RefusalCode::Superseded,
+                "the same key connected again",
+            );
+            self.child_closed(older);
+        }
+        let index = match self.roster.connected(peer, &hello.software, self.now) {
+            Ok(index) => index,
+            Err(ConnectError::IdTaken) => {
+                let text = format!("another key holds the id {}", peer.id);
+                self.outputs.push_back(HubOutput::Alarm(format!(
+                    "{} {}: {text}",
+                    peer.role, peer.id
+                )));
+                self.refuse_child(link, RefusalCode::DuplicateId, &text);
+                return;
+            }
+            Err(ConnectError::NotAccepted) => {
+                self.refuse_child(link, RefusalCode::Key, "the key is not accepted");
+                return;
+            }
+        };
+        if let Some(child) = self.children.get_mut(&link) {
+            child.index = Some(index);
+        }
+        self.child_links.insert(peer.uid, link);
+        self.to_child(
+            link,
+            Down::Welcome(Welcome {
+                protocol,
+                software: self.config.software.clone(),
+                time: self.now,
+                roster: self.roster.child_mark(peer.uid),
+            }),
+        );
+        if let Some((bundle, version)) = self.trust.clone()
+            && hello.trust_version < version
+        {
+            self.to_child(link, Down::Trust(bundle));
+        }
+        match hello.body {
+            HelloBody::Minion {
+                grains,
+                running,
+                unsettled,
+            } => {
+                self.grains(link, grains);
+                self.minion_back(link, index, &running, &unsettled);
+            }
+            HelloBody::Syndic { .. } => {
+                let revocations: Vec<Revocation> = self.revocations.values().copied().collect();
+                if !revocations.is_empty() {
+                    self.to_child(link, Down::Revoked(revocations));
+                }
+                for job in self.jobs.values_mut() {
+                    if let Some(source) = job.sources.get_mut(&peer.uid) {
+                        source.told = false;
+                    }
+                }
+            }
+        }
+        self.flush_soon();
+    }
+
+    /// Makes sure that a batch begins even if nothing but the roster changed.
+    pub(crate) fn flush_soon(&mut self) {
+        for record in self.roster.take_records() {
+            self.saving.record(record);
+        }
+    }
+
+    /// A minion's session begins: what it says of jobs against what the accounts say.
+    fn minion_back(&mut self, link: LinkId, index: u32, running: &[Jid], unsettled: &[Jid]) {
+        let mut settled = Vec::new();
+        let mut send = Vec::new();
+        let mut claims = Vec::new();
+        for (jid, job) in &self.jobs {
+            let state = job.claim_of(index, Source::Own);
+            if unsettled.contains(jid) && job.settled.contains(index) {
+                settled.push(*jid);
+            }
+            match state {
+                Some(State::Queued | State::Running | State::Unreachable(_) | State::Lost(_))
+                    if running.contains(jid) =>
+                {
+                    claims.push((*jid, State::Running));
+                }
+                // It never heard of the job, and there is still time.
+                Some(State::Queued) if !unsettled.contains(jid) => {
+                    if job.order.as_ref().is_some_and(|o| self.now < o.start_by) {
+                        send.push(job.head.envelope.clone());
+                    }
+                }
+                Some(State::Running) if !unsettled.contains(jid) => {
+                    let text =
+                        "the minion came back and knows nothing of the job that it had started";
+                    claims.push((
+                        *jid,
+                        State::Lost(self.reason(ReasonCode::Interrupted, text)),
+                    ));
+                }
+                _ => {}
+            }
+        }
+        for (jid, state) in claims {
+            if matches!(state, State::Running) {
+                self.work_begins(link);
+            }
+            self.claim(jid, index, Source::Own, state);
+        }
+        for envelope in send {
+            self.work_begins(link);
+            self.to_child(link, Down::Job(envelope));
+        }
+        if let Some(child) = self.children.get_mut(&link) {
+            child.settled.append(&mut settled);
+        }
+        self.tell_settled_to(link);
+    }
+
+    pub(crate) fn child_closed(&mut self, link: LinkId) {
+        self.timers.clear(Timer::Probe(link));
+        let Some(child) = self.children.remove(&link) else {
+            return;
+        };
+        let Some(index) = child.index else { return };
+        if self.child_links.get(&child.peer.uid) != Some(&link) {
+            return;
+        }
+        self.child_links.remove(&child.peer.uid);
+        self.roster.disconnected(child.peer.uid, self.now);
+        if child.peer.role == Role::Minion {
+            let reason = self.reason(
+                ReasonCode::ConnectionLost,
+                "its connection ended before it returned; amended when it is heard again",
+            );
+            let jids: Vec<Jid> = self
+                .jobs
+                .iter()
+                .filter(|(_, job)| {
+                    matches!(
+                        job.claim_of(index, Source::Own),
+                        Some(State::Queued | State::Running)
+                    )
+                })
+                .map(|(jid, _)| *jid)
+                .collect();
+            for jid in jids {
+                self.claim(jid, index, Source::Own, State::Unreachable(reason.clone()));
+            }
+        } else {
+            self.hub_cut_off(&child.peer);
+        }
+        self.flush_soon();
+    }
+
+    /// A child hub is gone: everything that only it can tell is unknown from now on.
+    fn hub_cut_off(&mut self, peer: &Peer) {
+        self.roster.cut_off(peer.uid, self.now);
+        let Some(node) = self.roster.by_uid(peer.uid) else {
+            return;
+        };
+        let reason = self.cut_reason(node);
+        let source = Source::Hub(peer.uid);
+        let jids: Vec<Jid> = self
+            .jobs
+            .iter()
+            .filter(|(_, job)| job.sources.contains_key(&peer.uid))
+            .map(|(jid, _)| *jid)
+            .collect();
+        for jid in jids {
+            let job = &self.jobs[&jid];
+            let named = job.sources.get(&peer.uid).is_some_and(|s| s.complete);
+            let open: Vec<u32> = job
+                .claimed_by(source)
+                .into_iter()
+                .filter(|index| {
+                    matches!(
+                        job.claim_of(*index, source),
+                        Some(State::Queued | State::Running)
+                    )
+                })
+                .collect();
+            for index in open {
+                self.claim(jid, index, source, State::Unreachable(reason.clone()));
+            }
+            if !named {
+                self.fall_back_to_mirror(jid, peer.uid);
+            }
+        }
+    }
+
+    fn minion_says(&mut self, link: LinkId, jid: Jid, state: impl Fn(&Job) -> State) {
+        let Some(index) = self.children.get(&link).and_then(|c| c.index) else {
+            return;
+        };
+        let Some(job) = self.jobs.get(&jid) else {
+            return;
+        };
+        // Only one that is expected here can have news, and a return stays.
+        if job.claim_of(index, Source::Own).is_none() {
+            return;
+        }
+        let state = state(job);
+        self.claim(jid, index, Source::Own, state);
+    }
+
+    fn returned(&mut self, link: LinkId, ret: Return) {
+        let Some(index) = self.children.get(&link).and_then(|c| c.index) else {
+            return;
+        };
+        self.work_ends(link);
+        let value = if ret.value.len() > limits::MAX_RETURN {
+            self.refused += 1;
+            let text = format!(
+                "\"a value of {} bytes, over the limit of {}\"",
+                ret.value.len(),
+                limits::MAX_RETURN
+            );
+            text.into_bytes().into()
+        } else {
+            ret.value
+        };
+        let jid = ret.jid;
+        if !self.jobs.contains_key(&jid) {
+            self.adopt_orphan(jid);
+        }
+        let Some(job) = self.jobs.get_mut(&jid) else {
+            return;
+        };
+        if job.settled.contains(index) {
+            if let Some(child) = self.children.get_mut(&link) {
+                child.settled.push(jid);
+            }
+            self.tell_settled_to(link);
+            return;
+        }
+        let issued = job.order.as_ref().map_or(ret.started, |o| o.issued);
+        let timing = Timing {
+            start_offset_ms: ret.started.saturating_sub(issued).min(u64::from(u32::MAX)) as u32,
+            duration_ms: ret.duration_ms,
+        };
+        let value = job.intern(value);
+        let state = State::Returned {
+            retcode: ret.retcode,
+            success: ret.success,
+            value,
+            timing,
+        };
+        self.returns += 1;
+        self.claim(jid, index, Source::Own, state);
+    }
+
+    /// An account that begins with a return: of a job that was closed here, or that this hub never saw.
+    fn adopt_orphan(&mut self, jid: Jid) {
+        let envelope = wire::JobEnvelope {
+            order: Json::from(&[][..]),
+            signer: wire::Uid([0; 16]),
+            signature: [0; 64],
+        };
+        let head = JobHead {
+            jid,
+            envelope,
+            parents: Vec::new(),
+            received: self.now,
+        };
+        let mut job = Job::new(head, None);
+        job.named_own();
+        for parent in self.parents.values().filter(|p| p.welcomed) {
+            job.begin_uplink(parent.peer.uid);
+        }
+        self.jobs.insert(jid, job);
+    }
+
+    fn not_run(&mut self, link: LinkId, jid: Jid, started: bool, reason: Reason) {
+        self.work_ends(link);
+        let reason = Arc::new(reason);
+        self.minion_says(link, jid, |_| match (started, reason.code) {
+            (true, _) => State::Lost(reason.clone()),
+            (false, ReasonCode::NotStarted) => State::Expired(reason.clone()),
+            (false, _) => State::Refused(reason.clone()),
+        });
+        // There is no value to keep at the origin, so the minion may forget at once.
+        if let Some(child) = self.children.get_mut(&link) {
+            child.settled.push(jid);
+        }
+        if !self.settle_due {
+            self.settle_due = true;
+            self.timers
+                .set(Timer::Settle, self.now + crate::hub::SETTLE_MS);
+        }
+    }
+
+    fn grains(&mut self, link: LinkId, grains: Json) {
+        let Some(index) = self.children.get(&link).and_then(|c| c.index) else {
+            return;
+        };
+        if grains.len() > limits::MAX_GRAINS {
+            self.refused += 1;
+            let text = format!(
+                "grains of {} bytes are over the limit of {}",
+                grains.len(),
+                limits::MAX_GRAINS
+            );
+            self.outputs.push_back(HubOutput::Alarm(text));
+            return;
+        }
+        self.roster.set_grains(index, grains);
+        self.flush_soon();
+    }
+
+    fn child_roster(&mut self, _link: LinkId, peer: &Peer, delta: RosterDelta) {
+        let applied = self.roster.apply(peer.uid, delta);
+        if !applied.conflicts.is_empty() {
+            for (_, id) in &applied.conflicts {
+                let text = format!(
+                    "site {} has accepted a second key for the id {id}; it is denied",
+                    peer.path
+                );
+                self.outputs.push_back(HubOutput::Alarm(text));
+            }
+            let uids = applied.conflicts.into_iter().map(|(uid, _)| uid).collect();
+            if let Some(link) = self.child_links.get(&peer.uid).copied() {
+                self.to_child(
+                    link,
+                    Down::Keys {
+                        uids,
+                        decision: wire::KeyDecision::Deny,
+                    },
+                );
+            }
+        }
+        self.flush_soon();
+    }
+
+    fn child_ledger(&mut self, link: LinkId, peer: &Peer, delta: &LedgerDelta) {
+        let jid = delta.jid;
+        if !self.jobs.contains_key(&jid) {
+            self.adopt_orphan(jid);
+        }
+        let Some(job) = self.jobs.get_mut(&jid) else {
+            return;
+        };
+        let before = job.counts().returned();
+        let was_complete = job.sources.get(&peer.uid).is_some_and(|s| s.complete);
+        let roster = &self.roster;
+        if job.apply(peer.uid, delta, |theirs| roster.ours(peer.uid, theirs)) {
+            self.dirty_jobs.insert(jid);
+        }
+        let job = &self.jobs[&jid];
+        self.returns += job.counts().returned().saturating_sub(before);
+        // Copies that come again of returns that are settled: the child may free them.
+        let again: IndexSet = delta
+            .groups
+            .iter()
+            .filter(|g| matches!(g.outcome, wire::Outcome::Returned { .. }))
+            .flat_map(|g| g.who.iter())
+            .filter(|theirs| {
+                roster
+                    .ours(peer.uid, *theirs)
+                    .is_some_and(|ours| job.settled.contains(ours))
+            })
+            .collect();
+        if !was_complete && job.sources.get(&peer.uid).is_some_and(|s| s.complete) {
+            self.work_ends(link);
+        }
+        self.reopen(jid);
+        self.saving.after(Held::Ack {
+            link,
+            jid,
+            serial: delta.serial,
+        });
+        if !again.is_empty() {
+            self.to_child(link, Down::SettledBy { jid, who: again });
+        }
+    }
+
+    /// The child hub has told all that it knows: what it did not mention, it does not have.
+    fn child_resumed(&mut self, link: LinkId, peer: &Peer) {
+        let source = Source::Hub(peer.uid);
+        let jids: Vec<Jid> = self
+            .jobs
+            .iter()
+            .filter(|(_, job)| job.sources.get(&peer.uid).is_some_and(|s| !s.told))
+            .map(|(jid, _)| *jid)
+            .collect();
+        for jid in jids {
+            let job = &self.jobs[&jid];
+            let Some(order) = job.order.clone() else {
+                continue;
+            };
+            let named = job.sources.get(&peer.uid).is_some_and(|s| s.complete);
+            if !named && self.now < order.start_by {
+                let envelope = job.head.envelope.clone();
+                self.work_begins(link);
+                self.to_child(link, Down::Job(envelope));
+                continue;
+            }
+            let open: Vec<u32> = job
+                .claimed_by(source)
+                .into_iter()
+                .filter(|index| {
+                    matches!(
+                        job.claim_of(*index, source),
+                        Some(State::Queued | State::Running)
+                    )
+                })
+                .collect();
+            let text = format!("hub {} has no record of the job", peer.id);
+            let reason = self.reason(ReasonCode::NotDelivered, text);
+            for index in open {
+                self.claim(jid, index, source, State::Unreachable(reason.clone()));
+            }
+            if !named {
+                self.fall_back_to_mirror(jid, peer.uid);
+            }
+        }
+    }
+
+    fn child_revoked(&mut self, link: LinkId, peer: &Peer, news: Vec<Revocation>) {
+        let (own, foreign): (Vec<_>, Vec<_>) = news.into_iter().partition(|r| {
+            self.roster.by_uid(r.uid).is_none_or(|node| {
+                node.via.contains_key(&peer.uid) || peer.path.contains(&node.path)
+            })
+        });
+        if !foreign.is_empty() {
+            self.refused += foreign.len() as u64;
+            let text = format!(
+                "syndic {} tried to revoke {} keys outside of its site",
+                peer.id,
+                foreign.len()
+            );
+            self.outputs.push_back(HubOutput::Alarm(text));
+        }
+        self.spread_revocations(own, Some(link));
+    }
+}

@@ -1,0 +1,246 @@
+//! The one gate: which peer may say what. Handlers take only what passed it.
+
+use wire::{NodeId, Role, SitePath, Uid, Up};
+
+/// Who is at the other end of a link, as its certificate says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// Its key.
+    pub uid: Uid,
+    /// Its label.
+    pub id: NodeId,
+    /// What it is.
+    pub role: Role,
+    /// The site that it belongs to, or serves.
+    pub path: SitePath,
+    /// SHA-256 of its public key.
+    pub fingerprint: [u8; 32],
+}
+
+/// A message whose sender may say it. Only [`authorize`] makes one.
+#[derive(Debug)]
+pub struct Authorized<M>(M);
+
+impl<M> Authorized<M> {
+    /// The message.
+    pub fn into_inner(self) -> M {
+        self.0
+    }
+}
+
+/// A message that its sender may not say.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// A message of another role.
+    #[error("a {role} may not send {message}")]
+    Role {
+        /// The sender's role.
+        role: Role,
+        /// The message's name.
+        message: &'static str,
+    },
+    /// A node outside of the sender's subtree.
+    #[error("{id} at {path} is outside of the sender's site")]
+    Outside {
+        /// The node that was named.
+        id: NodeId,
+        /// Where it was said to be.
+        path: SitePath,
+    },
+}
+
+/// Lets a child's message pass, or says why not.
+///
+/// # Errors
+/// [`Violation`] when the role does not send such messages, or when a syndic speaks of a node outside of its
+/// own site. The caller closes the link.
+pub fn authorize(peer: &Peer, message: Up) -> Result<Authorized<Up>, Violation> {
+    let (name, minion, syndic) = match &message {
+        Up::Hello(hello) => match hello.body {
+            wire::HelloBody::Minion { .. } => ("a minion's hello", true, false),
+            wire::HelloBody::Syndic { .. } => ("a syndic's hello", false, true),
+        },
+        Up::Pong { .. } => ("pong", true, true),
+        Up::Started { .. } => ("started", true, false),
+        Up::Return(_) => ("return", true, false),
+        Up::NotRun { .. } => ("not-run", true, false),
+        Up::Grains(_) => ("grains", true, false),
+        Up::Roster(_) => ("roster", false, true),
+        Up::Ledger(_) => ("ledger", false, true),
+        Up::Resumed => ("resumed", false, true),
+        Up::Revoked(_) => ("revoked", false, true),
+        Up::Roots(_) => ("roots", false, true),
+    };
+    let allowed = match peer.role {
+        Role::Minion => minion,
+        Role::Syndic => syndic,
+        Role::TopMaster => false,
+    };
+    if !allowed {
+        return Err(Violation::Role {
+            role: peer.role,
+            message: name,
+        });
+    }
+    if let Up::Roster(delta) = &message
+        && let Some(entry) = delta.entries.iter().find(|e| !peer.path.contains(&e.path))
+    {
+        return Err(Violation::Outside {
+            id: entry.id.clone(),
+            path: entry.path.clone(),
+        });
+    }
+    Ok(Authorized(message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::{
+        Hello, HelloBody, Jid, LedgerDelta, Link, NodeEntry, Presence, ProtocolRange, Return,
+        RootsReport, RosterDelta, RosterMark,
+    };
+
+    fn peer(role: Role, path: &str) -> Peer {
+        Peer {
+            uid: Uid([1; 16]),
+            id: "n".parse().unwrap(),
+            role,
+            path: path.parse().unwrap(),
+            fingerprint: [0; 32],
+        }
+    }
+
+    fn roster(path: &str) -> Up {
+        Up::Roster(RosterDelta {
+            mark: RosterMark::default(),
+            snapshot: false,
+            done: true,
+            links: vec![],
+            entries: vec![NodeEntry {
+                index: 0,
+                uid: Uid([2; 16]),
+                id: "m".parse().unwrap(),
+                role: Role::Minion,
+                path: path.parse().unwrap(),
+                fingerprint: [0; 32],
+                standing: None,
+                link: Link {
+                    presence: Presence::Down,
+                    since: 0,
+                },
+                software: String::new(),
+                grains: None,
+                roots: None,
+            }],
+        })
+    }
+
+    #[test]
+    fn each_role_sends_only_its_own_messages() {
+        let jid: Jid = "20260101000000000000".parse().unwrap();
+        let hello = |body| {
+            Up::Hello(Hello {
+                protocol: ProtocolRange::OURS,
+                software: String::new(),
+                trust_version: 0,
+                body,
+            })
+        };
+        let empty: wire::Json = b"null".as_slice().into();
+        let reason = wire::Reason {
+            code: wire::ReasonCode::Refused,
+            text: String::new(),
+            since: 0,
+        };
+        // message, minion may, syndic may
+        let table = [
+            (
+                hello(HelloBody::Minion {
+                    grains: empty.clone(),
+                    running: vec![],
+                    unsettled: vec![],
+                }),
+                true,
+                false,
+            ),
+            (
+                hello(HelloBody::Syndic {
+                    roster: RosterMark::default(),
+                    job_key: vec![],
+                }),
+                false,
+                true,
+            ),
+            (Up::Pong { nonce: 1 }, true, true),
+            (Up::Started { jid }, true, false),
+            (
+                Up::Return(Return {
+                    jid,
+                    retcode: 0,
+                    success: true,
+                    value: empty.clone(),
+                    started: 0,
+                    duration_ms: 0,
+                }),
+                true,
+                false,
+            ),
+            (
+                Up::NotRun {
+                    jid,
+                    started: false,
+                    reason,
+                },
+                true,
+                false,
+            ),
+            (Up::Grains(empty), true, false),
+            (roster("eu/ams"), false, true),
+            (
+                Up::Ledger(LedgerDelta {
+                    jid,
+                    serial: 1,
+                    complete: true,
+                    groups: vec![],
+                }),
+                false,
+                true,
+            ),
+            (Up::Resumed, false, true),
+            (Up::Revoked(vec![]), false, true),
+            (Up::Roots(RootsReport::default()), false, true),
+        ];
+        for (message, minion, syndic) in table {
+            assert_eq!(
+                authorize(&peer(Role::Minion, "eu/ams"), message.clone()).is_ok(),
+                minion,
+                "{message:?}"
+            );
+            assert_eq!(
+                authorize(&peer(Role::Syndic, "eu/ams"), message.clone()).is_ok(),
+                syndic,
+                "{message:?}"
+            );
+            assert!(authorize(&peer(Role::TopMaster, ""), message).is_err());
+        }
+    }
+
+    #[test]
+    fn a_syndic_speaks_only_for_its_own_site() {
+        for (path, good) in [
+            ("eu/ams", true),
+            ("eu/ams/hall", true),
+            ("eu", false),
+            ("eu/fra", false),
+            ("", false),
+            ("eu/amst", false),
+        ] {
+            assert_eq!(
+                authorize(&peer(Role::Syndic, "eu/ams"), roster(path)).is_ok(),
+                good,
+                "{path}"
+            );
+        }
+    }
+}

@@ -1,0 +1,763 @@
+//! One job's account at one hub: who is expected, how each stands, and what has been told to whom.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use wire::record::JobHead;
+use wire::{
+    Counts, IndexSet, Jid, JobOrder, Json, LedgerDelta, Outcome, OutcomeGroup, OutcomeKind, Reason,
+    Timing, Uid, UnixMillis, ValueRef,
+};
+
+/// Values up to this many bytes travel with every group; longer ones are defined once a session and named by
+/// number after that. A number costs up to five bytes and a table entry at both ends.
+const INLINE_MAX: usize = 32;
+/// Bytes of values and minions in one delta, after which the rest waits for the next one: small enough to keep
+/// a link's other messages moving.
+const DELTA_BYTES_MAX: usize = 1 << 20;
+const DELTA_ROWS_MAX: usize = 1 << 16;
+
+/// Who says how a minion stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Source {
+    /// This hub, of its own children.
+    Own,
+    /// A child hub.
+    Hub(Uid),
+}
+
+/// How a minion stands, with values by number.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum State {
+    Queued,
+    Running,
+    Returned {
+        retcode: i32,
+        success: bool,
+        value: u32,
+        timing: Timing,
+    },
+    Unreachable(Arc<Reason>),
+    Lost(Arc<Reason>),
+    Refused(Arc<Reason>),
+    Expired(Arc<Reason>),
+    Withdrawn,
+    Undecided(Arc<Reason>),
+}
+
+impl State {
+    pub(crate) fn kind(&self) -> Option<OutcomeKind> {
+        Some(match self {
+            State::Queued => OutcomeKind::Queued,
+            State::Running => OutcomeKind::Running,
+            State::Returned {
+                retcode: 0,
+                success: true,
+                ..
+            } => OutcomeKind::Ok,
+            State::Returned { .. } => OutcomeKind::Failed,
+            State::Unreachable(_) => OutcomeKind::Unreachable,
+            State::Lost(_) => OutcomeKind::Lost,
+            State::Refused(_) => OutcomeKind::Refused,
+            State::Expired(_) => OutcomeKind::Expired,
+            State::Withdrawn | State::Undecided(_) => return None,
+        })
+    }
+
+    pub(crate) fn reason(&self) -> Option<&Arc<Reason>> {
+        match self {
+            State::Unreachable(r)
+            | State::Lost(r)
+            | State::Refused(r)
+            | State::Expired(r)
+            | State::Undecided(r) => Some(r),
+            _ => None,
+        }
+    }
+
+    /// Of two sources the one that knows more wins: a return is proof, a run is news, no contact is the least.
+    fn weight(&self) -> u8 {
+        match self {
+            State::Returned { .. } => 6,
+            State::Running => 5,
+            State::Queued => 4,
+            State::Lost(_) => 3,
+            State::Refused(_) | State::Expired(_) => 2,
+            State::Unreachable(_) => 1,
+            State::Undecided(_) | State::Withdrawn => 0,
+        }
+    }
+}
+
+/// One minion of the account.
+#[derive(Debug, Clone)]
+struct Row {
+    best: State,
+    from: Source,
+    /// What further sources say, for a minion with two parents; empty for almost all.
+    others: Vec<(Source, State)>,
+}
+
+/// What one reader of the account (the disk, or a parent in one session) has been told.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sink {
+    serial: u32,
+    acked: u32,
+    complete_told: bool,
+    defined: HashSet<u32>,
+    dirty: IndexSet,
+}
+
+impl Sink {
+    /// Deltas that were told and not acknowledged.
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.serial - self.acked
+    }
+
+    pub(crate) fn acked(&mut self, serial: u32) {
+        self.acked = self.acked.max(serial.min(self.serial));
+    }
+}
+
+/// What a child hub has told of the job.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SourceState {
+    /// Every expected minion below it is named (or it is cut off, and the mirror named them).
+    pub complete: bool,
+    /// It told of the job in its present session.
+    pub told: bool,
+    values: HashMap<u32, u32>,
+}
+
+/// The account.
+#[derive(Debug, Clone)]
+pub(crate) struct Job {
+    pub head: JobHead,
+    /// None for an account that began with a return of a job that this hub never saw.
+    pub order: Option<Arc<JobOrder>>,
+    pub sources: BTreeMap<Uid, SourceState>,
+    pub finished: Option<UnixMillis>,
+    /// Returns that the origin has on disk.
+    pub settled: IndexSet,
+    pub disk: Sink,
+    pub uplinks: BTreeMap<Uid, Sink>,
+    rows: BTreeMap<u32, Row>,
+    counts: Counts,
+    values: Vec<Json>,
+    numbers: HashMap<Json, u32>,
+    own_complete: bool,
+}
+
+impl Job {
+    pub(crate) fn new(head: JobHead, order: Option<Arc<JobOrder>>) -> Self {
+        Job {
+            head,
+            order,
+            sources: BTreeMap::new(),
+            finished: None,
+            settled: IndexSet::new(),
+            disk: Sink::default(),
+            uplinks: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            counts: Counts::default(),
+            values: Vec::new(),
+            numbers: HashMap::new(),
+            own_complete: false,
+        }
+    }
+
+    pub(crate) fn jid(&self) -> Jid {
+        self.head.jid
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Whether every expected minion is named.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.own_complete && self.sources.values().all(|s| s.complete)
+    }
+
+    /// This hub has named its own minions, and those behind hubs that are cut off.
+    pub(crate) fn named_own(&mut self) {
+        self.own_complete = true;
+    }
+
+    /// Whether every outcome is known.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.is_complete() && self.counts.running == 0 && self.counts.queued == 0
+    }
+
+    /// Whether every return is with the origin.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.settled.len() as u64 >= self.counts.returned()
+    }
+
+    pub(crate) fn state(&self, index: u32) -> Option<&State> {
+        self.rows.get(&index).map(|row| &row.best)
+    }
+
+    pub(crate) fn source(&self, index: u32) -> Option<Source> {
+        self.rows.get(&index).map(|row| row.from)
+    }
+
+    /// What this source says of the minion.
+    pub(crate) fn claim_of(&self, index: u32, source: Source) -> Option<&State> {
+        let row = self.rows.get(&index)?;
+        if row.from == source {
+            return Some(&row.best);
+        }
+        row.others
+            .iter()
+            .find(|(s, _)| *s == source)
+            .map(|(_, state)| state)
+    }
+
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (u32, &State)> {
+        self.rows.iter().map(|(index, row)| (*index, &row.best))
+    }
+
+    /// Minions of which a source says something, in order.
+    pub(crate) fn claimed_by(&self, source: Source) -> Vec<u32> {
+        self.rows
+            .iter()
+            .filter(|(_, row)| row.from == source || row.others.iter().any(|(s, _)| *s == source))
+            .map(|(index, _)| *index)
+            .collect()
+    }
+
+    pub(crate) fn value(&self, number: u32) -> Option<&Json> {
+        self.values.get(number as usize)
+    }
+
+    pub(crate) fn values(&self) -> &[Json] {
+        &self.values
+    }
+
+    /// The number of a value.
+    pub(crate) fn intern(&mut self, value: Json) -> u32 {
+        if let Some(number) = self.numbers.get(&value) {
+            return *number;
+        }
+        let number = self.values.len() as u32;
+        self.values.push(value.clone());
+        self.numbers.insert(value, number);
+        number
+    }
+
+    /// A source says how a minion stands. True when the account changed.
+    ///
+    /// The first return stays, whatever comes after it: a minion counts once.
+    pub(crate) fn claim(&mut self, index: u32, source: Source, state: State) -> bool {
+        let Some(row) = self.rows.get_mut(&index) else {
+            if let Some(kind) = state.kind() {
+                self.counts.add(kind);
+            }
+            self.rows.insert(
+                index,
+                Row {
+                    best: state,
+                    from: source,
+                    others: Vec::new(),
+                },
+            );
+            self.mark_dirty(index);
+            return true;
+        };
+        if matches!(row.best, State::Returned { .. }) {
+            return false;
+        }
+        let before = row.best.clone();
+        if row.from == source {
+            row.best = state;
+            if let Some(at) =
+                best_of(&row.others).filter(|at| row.others[*at].1.weight() > row.best.weight())
+            {
+                let (from, best) = row.others.swap_remove(at);
+                row.others
+                    .push((row.from, std::mem::replace(&mut row.best, best)));
+                row.from = from;
+            }
+        } else {
+            row.others.retain(|(s, _)| *s != source);
+            if state.weight() > row.best.weight() {
+                row.others
+                    .push((row.from, std::mem::replace(&mut row.best, state)));
+                row.from = source;
+            } else {
+                row.others.push((source, state));
+            }
+        }
+        if row.best == before {
+            return false;
+        }
+        if let Some(kind) = before.kind() {
+            self.counts.remove(kind);
+        }
+        if let Some(kind) = row.best.kind() {
+            self.counts.add(kind);
+        }
+        self.mark_dirty(index);
+        true
+    }
+
+    fn mark_dirty(&mut self, index: u32) {
+        self.disk.dirty.insert(index);
+        for sink in self.uplinks.values_mut() {
+            sink.dirty.insert(index);
+        }
+    }
+
+    /// A parent's session begins: it is told everything again.
+    pub(crate) fn begin_uplink(&mut self, parent: Uid) {
+        let sink = Sink {
+            dirty: self.rows.keys().copied().collect(),
+            ..Sink::default()
+        };
+        self.uplinks.insert(parent, sink);
+    }
+
+    /// Whether this parent has something to hear.
+    pub(crate) fn has_news(&self, sink: &Sink) -> bool {
+        !sink.dirty.is_empty() || (self.is_complete() && !sink.complete_told)
+    }
+
+    /// What the disk has to hear; None when nothing changed.
+    pub(crate) fn disk_delta(&mut self) -> Option<LedgerDelta> {
+        let mut sink = std::mem::take(&mut self.disk);
+        let delta = self.delta(&mut sink);
+        sink.acked = sink.serial;
+        self.disk = sink;
+        delta
+    }
+
+    /// The next news for a parent; None when it knows everything.
+    pub(crate) fn uplink_delta(&mut self, parent: Uid) -> Option<LedgerDelta> {
+        let mut sink = self.uplinks.remove(&parent)?;
+        let delta = self.delta(&mut sink);
+        self.uplinks.insert(parent, sink);
+        delta
+    }
+
+    fn delta(&self, sink: &mut Sink) -> Option<LedgerDelta> {
+        if !self.has_news(sink) {
+            return None;
+        }
+        let mut groups: HashMap<GroupKey, usize> = HashMap::new();
+        let mut out: Vec<OutcomeGroup> = Vec::new();
+        let mut bytes = 0;
+        let mut told = Vec::new();
+        for index in sink.dirty.iter() {
+            if bytes >= DELTA_BYTES_MAX || told.len() >= DELTA_ROWS_MAX {
+                break;
+            }
+            told.push(index);
+            let Some(row) = self.rows.get(&index) else {
+                continue;
+            };
+            let at = *groups.entry(GroupKey::of(&row.best)).or_insert_with(|| {
+                out.push(OutcomeGroup {
+                    outcome: self.outcome(&row.best, &mut sink.defined, &mut bytes),
+                    who: IndexSet::new(),
+                    timings: Vec::new(),
+                });
+                out.len() - 1
+            });
+            out[at].who.insert(index);
+            if let State::Returned { timing, .. } = row.best {
+                out[at].timings.push(timing);
+            }
+        }
+        for index in &told {
+            sink.dirty.remove(*index);
+        }
+        let complete = self.is_complete() && sink.dirty.is_empty();
+        sink.complete_told |= complete;
+        sink.serial += 1;
+        Some(LedgerDelta {
+            jid: self.jid(),
+            serial: sink.serial,
+            complete,
+            groups: out,
+        })
+    }
+
+    fn outcome(&self, state: &State, defined: &mut HashSet<u32>, bytes: &mut usize) -> Outcome {
+        match state {
+            State::Queued => Outcome::Queued,
+            State::Running => Outcome::Running,
+            State::Returned {
+                retcode,
+                success,
+                value,
+                ..
+            } => {
+                let json = self
+                    .values
+                    .get(*value as usize)
+                    .cloned()
+                    .unwrap_or_else(|| b"null".as_slice().into());
+                let value = if json.len() <= INLINE_MAX {
+                    ValueRef::Inline(json)
+                } else if defined.insert(*value) {
+                    *bytes += json.len();
+                    ValueRef::Define(*value, json)
+                } else {
+                    ValueRef::Known(*value)
+                };
+                Outcome::Returned {
+                    retcode: *retcode,
+                    success: *success,
+                    value,
+                }
+            }
+            State::Unreachable(r) => Outcome::Unreachable((**r).clone()),
+            State::Lost(r) => Outcome::Lost((**r).clone()),
+            State::Refused(r) => Outcome::Refused((**r).clone()),
+            State::Expired(r) => Outcome::Expired((**r).clone()),
+            State::Withdrawn => Outcome::Withdrawn,
+            State::Undecided(r) => Outcome::Undecided((**r).clone()),
+        }
+    }
+
+    /// Takes in what a child hub tells. `ours` translates its numbers; minions that it may not speak of are
+    /// left out. True when the account changed.
+    pub(crate) fn apply(
+        &mut self,
+        hub: Uid,
+        delta: &LedgerDelta,
+        ours: impl Fn(u32) -> Option<u32>,
+    ) -> bool {
+        let source = Source::Hub(hub);
+        if delta.serial == 1 {
+            self.sources.entry(hub).or_default().values.clear();
+        }
+        let was_complete = self.is_complete();
+        let mut changed = false;
+        for group in &delta.groups {
+            let Some(state) = self.state_of(hub, &group.outcome) else {
+                continue;
+            };
+            for (nth, theirs) in group.who.iter().enumerate() {
+                let Some(index) = ours(theirs) else { continue };
+                let mut state = state.clone();
+                if let State::Returned { timing, .. } = &mut state {
+                    *timing = group.timings.get(nth).copied().unwrap_or_default();
+                }
+                changed |= self.claim(index, source, state);
+            }
+        }
+        let told = self.sources.entry(hub).or_default();
+        told.told = true;
+        told.complete |= delta.complete;
+        changed || was_complete != self.is_complete()
+    }
+
+    fn state_of(&mut self, hub: Uid, outcome: &Outcome) -> Option<State> {
+        Some(match outcome {
+            Outcome::Queued => State::Queued,
+            Outcome::Running => State::Running,
+            Outcome::Returned {
+                retcode,
+                success,
+                value,
+            } => {
+                let value = match value {
+                    ValueRef::Inline(json) => self.intern(json.clone()),
+                    ValueRef::Define(theirs, json) => {
+                        let number = self.intern(json.clone());
+                        self.sources
+                            .entry(hub)
+                            .or_default()
+                            .values
+                            .insert(*theirs, number);
+                        number
+                    }
+                    ValueRef::Known(theirs) => *self.sources.get(&hub)?.values.get(theirs)?,
+                };
+                State::Returned {
+                    retcode: *retcode,
+                    success: *success,
+                    value,
+                    timing: Timing::default(),
+                }
+            }
+            Outcome::Unreachable(r) => State::Unreachable(Arc::new(r.clone())),
+            Outcome::Lost(r) => State::Lost(Arc::new(r.clone())),
+            Outcome::Refused(r) => State::Refused(Arc::new(r.clone())),
+            Outcome::Expired(r) => State::Expired(Arc::new(r.clone())),
+            Outcome::Withdrawn => State::Withdrawn,
+            Outcome::Undecided(r) => State::Undecided(Arc::new(r.clone())),
+        })
+    }
+
+    /// Builds an account again from the disk. Who said what is not kept there; `source_of` tells whose word it
+    /// must have been.
+    pub(crate) fn replay_with(
+        head: JobHead,
+        news: &[LedgerDelta],
+        source_of: &dyn Fn(u32) -> Source,
+    ) -> Self {
+        let order = wire::codec::decode::<JobOrder>(&head.envelope.order)
+            .ok()
+            .map(Arc::new);
+        let mut job = Job::new(head, order);
+        // The disk's numbers of values are defined in its own deltas, under a name that no hub has.
+        let disk = Uid([0; 16]);
+        for delta in news {
+            let mut relabelled = delta.clone();
+            relabelled.serial = relabelled.serial.max(2);
+            job.apply_as(disk, source_of, &relabelled);
+            job.own_complete |= delta.complete;
+        }
+        job.sources.remove(&disk);
+        // The numbers that the disk knows are this replay's own no longer: later deltas define values anew.
+        job.disk = Sink {
+            serial: news.last().map_or(0, |d| d.serial),
+            complete_told: job.own_complete,
+            ..Sink::default()
+        };
+        job
+    }
+
+    fn apply_as(
+        &mut self,
+        dictionary: Uid,
+        source_of: &dyn Fn(u32) -> Source,
+        delta: &LedgerDelta,
+    ) {
+        for group in &delta.groups {
+            let Some(state) = self.state_of(dictionary, &group.outcome) else {
+                continue;
+            };
+            for (nth, index) in group.who.iter().enumerate() {
+                let mut state = state.clone();
+                if let State::Returned { timing, .. } = &mut state {
+                    *timing = group.timings.get(nth).copied().unwrap_or_default();
+                }
+                self.claim(index, source_of(index), state);
+            }
+        }
+    }
+}
+
+fn best_of(others: &[(Source, State)]) -> Option<usize> {
+    (0..others.len()).max_by_key(|&at| others[at].1.weight())
+}
+
+/// What makes outcomes equal enough to fold.
+#[derive(PartialEq, Eq, Hash)]
+enum GroupKey {
+    Plain(u8),
+    Returned(i32, bool, u32),
+    Reasoned(u8, Arc<Reason>),
+}
+
+impl GroupKey {
+    fn of(state: &State) -> GroupKey {
+        match state {
+            State::Returned {
+                retcode,
+                success,
+                value,
+                ..
+            } => GroupKey::Returned(*retcode, *success, *value),
+            State::Queued => GroupKey::Plain(0),
+            State::Running => GroupKey::Plain(1),
+            State::Withdrawn => GroupKey::Plain(2),
+            State::Unreachable(r) => GroupKey::Reasoned(0, r.clone()),
+            State::Lost(r) => GroupKey::Reasoned(1, r.clone()),
+            State::Refused(r) => GroupKey::Reasoned(2, r.clone()),
+            State::Expired(r) => GroupKey::Reasoned(3, r.clone()),
+            State::Undecided(r) => GroupKey::Reasoned(4, r.clone()),
+        }
+    }
+}
+
+/// An account for people and programs.
+#[derive(Debug, Clone, Copy)]
+pub struct JobView<'a>(pub(crate) &'a Job);
+
+/// An account read back from the disk.
+#[derive(Debug)]
+pub struct Replay(Job);
+
+impl Replay {
+    /// Builds the account of a stored job.
+    pub fn new(head: JobHead, news: &[LedgerDelta], finished: Option<UnixMillis>) -> Self {
+        let mut job = Job::replay_with(head, news, &|_| Source::Own);
+        job.finished = finished;
+        Replay(job)
+    }
+
+    /// The account.
+    pub fn view(&self) -> JobView<'_> {
+        JobView(&self.0)
+    }
+}
+
+/// Finds the id and the site of a roster number.
+pub type NameOf<'a> = &'a dyn Fn(u32) -> Option<(String, String)>;
+
+impl JobView<'_> {
+    /// The counts over all sites.
+    pub fn counts(&self) -> Counts {
+        self.0.counts()
+    }
+
+    /// Whether every expected minion is named.
+    pub fn is_complete(&self) -> bool {
+        self.0.is_complete()
+    }
+
+    /// The order; None for an account that began with a return alone.
+    pub fn order(&self) -> Option<&JobOrder> {
+        self.0.order.as_deref()
+    }
+
+    /// Whether it is a job of this hub's own, not one of a parent's.
+    pub fn is_own(&self) -> bool {
+        self.0.order.is_some() && self.0.head.parents.is_empty()
+    }
+
+    /// The job in one line.
+    pub fn summary(&self) -> wire::control::JobSummary {
+        let order = self.order();
+        wire::control::JobSummary {
+            jid: self.0.jid(),
+            fun: order.map(|o| o.fun.clone()).unwrap_or_default(),
+            target: order.map(|o| o.target.typed.clone()).unwrap_or_default(),
+            user: order.map(|o| o.user.clone()).unwrap_or_default(),
+            origin: order.map(|o| o.origin_id.to_string()).unwrap_or_default(),
+            issued: order.map_or(self.0.head.received, |o| o.issued),
+            finished: self.0.finished,
+            counts: self.0.counts(),
+        }
+    }
+
+    /// Counts by site; `cut_since` tells since when a site is cut off.
+    pub fn progress(
+        &self,
+        name_of: NameOf<'_>,
+        cut_since: &dyn Fn(&str) -> Option<UnixMillis>,
+        now: UnixMillis,
+    ) -> wire::control::Progress {
+        let mut sites: BTreeMap<String, Counts> = BTreeMap::new();
+        for (index, state) in self.0.rows() {
+            let Some(kind) = state.kind() else { continue };
+            let path = name_of(index).map(|(_, path)| path).unwrap_or_default();
+            sites.entry(path).or_default().add(kind);
+        }
+        wire::control::Progress {
+            jid: self.0.jid(),
+            complete: self.0.is_complete(),
+            finished: self.0.finished.is_some(),
+            counts: self.0.counts(),
+            sites: sites
+                .into_iter()
+                .map(|(path, counts)| {
+                    let cut_since = cut_since(&path);
+                    wire::control::SiteCounts {
+                        counts,
+                        as_of: cut_since.unwrap_or(now),
+                        cut_since,
+                        path,
+                    }
+                })
+                .collect(),
+        }
+    }
+
+    /// The whole account.
+    pub fn ledger(
+        &self,
+        name_of: NameOf<'_>,
+        cut_since: &dyn Fn(&str) -> Option<UnixMillis>,
+        now: UnixMillis,
+    ) -> wire::control::Ledger {
+        let job = self.0;
+        let order = self.order();
+        let null: Json = b"null".as_slice().into();
+        let mut minions = Vec::new();
+        let mut undecided = Vec::new();
+        let issued = order.map_or(job.head.received, |o| o.issued);
+        for (index, state) in job.rows() {
+            let (id, path) = name_of(index).unwrap_or_else(|| (format!("#{index}"), String::new()));
+            if let State::Undecided(reason) = state {
+                undecided.push((id, (**reason).clone()));
+                continue;
+            }
+            let Some(kind) = state.kind() else { continue };
+            let mut row = wire::control::LedgerRow {
+                id,
+                path,
+                kind,
+                retcode: None,
+                value: None,
+                started: None,
+                duration_ms: None,
+                reason: state.reason().map(|r| (**r).clone()),
+            };
+            if let State::Returned {
+                retcode,
+                value,
+                timing,
+                ..
+            } = state
+            {
+                row.retcode = Some(*retcode);
+                row.value = Some(*value);
+                row.started = Some(issued + u64::from(timing.start_offset_ms));
+                row.duration_ms = Some(timing.duration_ms);
+            }
+            minions.push(row);
+        }
+        minions.sort_by(|a, b| a.id.cmp(&b.id));
+        undecided.sort_by(|a, b| a.0.cmp(&b.0));
+        let unknown = match order.filter(|_| job.is_complete()) {
+            Some(order) => unknown_ids(order, &minions, &undecided),
+            None => Vec::new(),
+        };
+        wire::control::Ledger {
+            progress: self.progress(name_of, cut_since, now),
+            fun: order.map(|o| o.fun.clone()).unwrap_or_default(),
+            args: order.map_or_else(|| null.clone(), |o| o.args.clone()),
+            kwargs: order.map_or_else(|| null.clone(), |o| o.kwargs.clone()),
+            target: order.map(|o| o.target.typed.clone()).unwrap_or_default(),
+            user: order.map(|o| o.user.clone()).unwrap_or_default(),
+            origin: order.map(|o| o.origin_id.to_string()).unwrap_or_default(),
+            roots: order.and_then(|o| o.options.roots.clone()),
+            issued,
+            finished: job.finished,
+            minions,
+            values: job.values().to_vec(),
+            unknown,
+            undecided,
+        }
+    }
+}
+
+/// Ids that the target names literally and that are in nobody's account.
+fn unknown_ids(
+    order: &JobOrder,
+    minions: &[wire::control::LedgerRow],
+    undecided: &[(String, Reason)],
+) -> Vec<String> {
+    let target = targeting::Target::parse(
+        targeting::Kind::Compound,
+        &order.target.compound,
+        &targeting::Nodegroups::default(),
+        ':',
+    );
+    let Some(mut ids) = target.ok().and_then(|t| t.literal_ids()) else {
+        return Vec::new();
+    };
+    for row in minions {
+        ids.remove(&row.id);
+    }
+    for (id, _) in undecided {
+        ids.remove(id);
+    }
+    ids.into_iter().collect()
+}

@@ -1,0 +1,646 @@
+//! The leaf machine: a minion takes jobs from its hubs, runs each at most once, and keeps each return until the
+//! job's origin has it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+
+use wire::record::JournalRecord;
+use wire::{
+    Down, Hello, HelloBody, Jid, JobEnvelope, JobOrder, Json, NodeId, ProtocolRange, Reason,
+    ReasonCode, Return, SitePath, UnixMillis, Up,
+};
+
+use crate::LinkId;
+use crate::gate::Peer;
+use crate::probe::Timers;
+use crate::saving::Saving;
+
+/// A return that comes within this time after the start stands for both: one packet less for each short job.
+const START_ACK_DELAY_MS: u64 = 5;
+/// Jobs that run or wait for a place at once; further ones are refused.
+const RUNNING_MAX: usize = 1_024;
+/// Returns that wait for their origin, at most; further jobs are refused, since a finished return is never dropped.
+const UNSETTLED_MAX: usize = 4_096;
+/// A journalled start is forgotten this long after its order's time is over: clocks may differ by that much.
+const FORGET_SLACK_MS: u64 = 600_000;
+
+/// Checks a signed order against the trust bundle in force.
+pub trait Verify {
+    /// The order, when its signature, its signer's scope and its times are good at `now`.
+    ///
+    /// # Errors
+    /// Words for people: why it is not obeyed.
+    fn verify(&self, envelope: &JobEnvelope, now: UnixMillis) -> Result<Arc<JobOrder>, String>;
+}
+
+/// Who this minion is.
+#[derive(Debug, Clone)]
+pub struct LeafConfig {
+    /// Its label.
+    pub id: NodeId,
+    /// Its site, as its certificate says.
+    pub path: SitePath,
+    /// Its program's version.
+    pub software: String,
+}
+
+/// What the journal had.
+#[derive(Debug, Default)]
+pub struct LeafRecovered {
+    /// Jobs that were started once, with the time after which the record may go.
+    pub started: BTreeMap<Jid, UnixMillis>,
+    /// Returns that are not settled.
+    pub returned: Vec<Return>,
+    /// Jobs that did not run or not to their end, and are not settled.
+    pub not_run: Vec<(Jid, Reason)>,
+    /// Started, and neither returned nor settled: the minion stopped in the middle.
+    pub interrupted: Vec<Jid>,
+    /// Version of the trust bundle at hand.
+    pub trust_version: u64,
+}
+
+/// What happens to a minion.
+#[derive(Debug)]
+pub enum LeafInput {
+    /// A connection to a hub stands.
+    Connected {
+        /// The session.
+        link: LinkId,
+        /// Who, as its certificate says.
+        peer: Peer,
+    },
+    /// A hub speaks.
+    Message {
+        /// The session.
+        link: LinkId,
+        /// What.
+        message: Down,
+    },
+    /// A connection ended.
+    Closed {
+        /// The session.
+        link: LinkId,
+    },
+    /// The records of this batch are in the journal.
+    Saved {
+        /// Which batch.
+        token: u64,
+    },
+    /// A function ended.
+    Finished(Return),
+    /// The grains changed.
+    Grains(Json),
+    /// The trust bundle at hand changed to this version.
+    Trust(u64),
+}
+
+/// What a minion wants done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LeafOutput {
+    /// Write these to the journal, then say [`LeafInput::Saved`].
+    Save {
+        /// Names the batch.
+        token: u64,
+        /// In order.
+        records: Vec<JournalRecord>,
+    },
+    /// Tell a hub.
+    Send {
+        /// The session.
+        link: LinkId,
+        /// What.
+        message: Up,
+    },
+    /// Run the function; the start is in the journal.
+    Start(Arc<JobOrder>),
+    /// End a session.
+    Close {
+        /// The session.
+        link: LinkId,
+        /// Why, in words for the log.
+        reason: String,
+        /// Whether to dial again soon.
+        retry: bool,
+    },
+    /// A hub sent a trust bundle: verify it, keep it if it is newer, and say [`LeafInput::Trust`].
+    TrustOffered(Json),
+}
+
+/// How a job stands at this minion.
+#[derive(Debug)]
+enum Work {
+    /// The start is on its way to the journal.
+    Starting,
+    /// The function runs; whether the hubs were told.
+    Running { told: bool },
+    /// The return waits for its origin.
+    Returned(Return),
+    /// It did not run, or not to its end.
+    NotRun { started: bool, reason: Reason },
+}
+
+#[derive(Debug)]
+struct Session {
+    peer: Peer,
+    welcomed: bool,
+}
+
+#[derive(Debug)]
+enum Held {
+    Start(Arc<JobOrder>),
+    /// Tell every hub how this job stands.
+    Tell(Jid),
+}
+
+/// Whether this minion is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is.
+    Mine,
+    /// It is not.
+    NotMine,
+}
+
+/// The leaf machine.
+pub struct Leaf<V> {
+    config: LeafConfig,
+    verify: V,
+    now: UnixMillis,
+    grains: Json,
+    /// The grains, parsed when a target first asks for them.
+    facts: Option<serde_json::Value>,
+    trust_version: u64,
+    sessions: BTreeMap<LinkId, Session>,
+    work: BTreeMap<Jid, Work>,
+    /// Jobs that were started once, with the time after which their orders are too old anyway: never again.
+    done: BTreeMap<Jid, UnixMillis>,
+    saving: Saving<JournalRecord, Held>,
+    outputs: VecDeque<LeafOutput>,
+    timers: Timers<Jid>,
+    cancelled: BTreeSet<Jid>,
+}
+
+impl<V> fmt::Debug for Leaf<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leaf")
+            .field("id", &self.config.id)
+            .field("work", &self.work)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<V: Verify> Leaf<V> {
+    /// A minion with what its journal had. What it had started and not finished is lost: it says so.
+    pub fn new(
+        config: LeafConfig,
+        verify: V,
+        grains: Json,
+        recovered: LeafRecovered,
+        now: UnixMillis,
+    ) -> Self {
+        let mut leaf = Leaf {
+            config,
+            verify,
+            now,
+            grains,
+            facts: None,
+            trust_version: recovered.trust_version,
+            sessions: BTreeMap::new(),
+            work: BTreeMap::new(),
+            done: recovered.started,
+            saving: Saving::default(),
+            outputs: VecDeque::new(),
+            timers: Timers::default(),
+            cancelled: BTreeSet::new(),
+        };
+        for ret in recovered.returned {
+            leaf.work.insert(ret.jid, Work::Returned(ret));
+        }
+        for (jid, reason) in recovered.not_run {
+            leaf.work.insert(
+                jid,
+                Work::NotRun {
+                    started: true,
+                    reason,
+                },
+            );
+        }
+        for jid in recovered.interrupted {
+            let text = "the minion restarted while the job ran".to_owned();
+            let reason = Reason {
+                code: ReasonCode::Interrupted,
+                text,
+                since: now,
+            };
+            leaf.saving.record(JournalRecord::NotRun {
+                jid,
+                reason: reason.clone(),
+            });
+            leaf.work.insert(
+                jid,
+                Work::NotRun {
+                    started: true,
+                    reason,
+                },
+            );
+        }
+        leaf
+    }
+
+    /// Takes an input in.
+    pub fn handle_input(&mut self, now: UnixMillis, input: LeafInput) {
+        self.now = self.now.max(now);
+        match input {
+            LeafInput::Connected { link, peer } => self.connected(link, peer),
+            LeafInput::Message { link, message } => self.message(link, message),
+            LeafInput::Closed { link } => {
+                self.sessions.remove(&link);
+            }
+            LeafInput::Saved { token } => self.saved(token),
+            LeafInput::Finished(ret) => self.finished(ret),
+            LeafInput::Grains(grains) => {
+                self.facts = None;
+                if self.grains != grains {
+                    self.grains = grains.clone();
+                    self.tell_all(Up::Grains(grains));
+                }
+            }
+            LeafInput::Trust(version) => self.trust_version = self.trust_version.max(version),
+        }
+    }
+
+    /// Acts on what is due.
+    pub fn handle_timeout(&mut self, now: UnixMillis) {
+        self.now = self.now.max(now);
+        while let Some(jid) = self.timers.pop_due(self.now) {
+            if let Some(Work::Running { told }) = self.work.get_mut(&jid) {
+                *told = true;
+                self.tell_all(Up::Started { jid });
+            }
+        }
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<LeafOutput> {
+        if let Some(output) = self.outputs.pop_front() {
+            return Some(output);
+        }
+        let (token, records) = self.saving.next_batch()?;
+        if records.is_empty() {
+            self.saved(token);
+            return self.outputs.pop_front();
+        }
+        Some(LeafOutput::Save { token, records })
+    }
+
+    /// When to call [`Leaf::handle_timeout`], and what for.
+    pub fn poll_timeout(&self) -> Option<(UnixMillis, &'static str)> {
+        self.timers
+            .next()
+            .map(|(at, _)| (at, "tell that a job runs"))
+    }
+
+    /// Who this minion is.
+    pub fn config(&self) -> &LeafConfig {
+        &self.config
+    }
+
+    /// Jobs that run now.
+    pub fn running(&self) -> impl Iterator<Item = Jid> + '_ {
+        self.work
+            .iter()
+            .filter(|(_, w)| matches!(w, Work::Starting | Work::Running { .. }))
+            .map(|(jid, _)| *jid)
+    }
+
+    /// Returns that wait for their origin.
+    pub fn unsettled(&self) -> usize {
+        self.work
+            .values()
+            .filter(|w| matches!(w, Work::Returned(_) | Work::NotRun { .. }))
+            .count()
+    }
+
+    /// Hubs with a session.
+    pub fn hubs(&self) -> usize {
+        self.sessions.values().filter(|s| s.welcomed).count()
+    }
+
+    /// An order to end a job came before the job did: it will not start.
+    pub fn cancel_unseen(&mut self, jid: Jid) {
+        if !self.work.contains_key(&jid) && !self.done.contains_key(&jid) {
+            if self.cancelled.len() >= UNSETTLED_MAX {
+                self.cancelled.pop_first();
+            }
+            self.cancelled.insert(jid);
+        }
+    }
+
+    fn connected(&mut self, link: LinkId, peer: Peer) {
+        let older: Vec<LinkId> = self
+            .sessions
+            .iter()
+            .filter(|(_, s)| s.peer.uid == peer.uid)
+            .map(|(link, _)| *link)
+            .collect();
+        for link in older {
+            self.sessions.remove(&link);
+            let reason = "a newer session with the same hub".to_owned();
+            self.outputs.push_back(LeafOutput::Close {
+                link,
+                reason,
+                retry: false,
+            });
+        }
+        self.sessions.insert(
+            link,
+            Session {
+                peer,
+                welcomed: false,
+            },
+        );
+        let unsettled = self
+            .work
+            .iter()
+            .filter(|(_, w)| matches!(w, Work::Returned(_) | Work::NotRun { .. }))
+            .map(|(jid, _)| *jid)
+            .collect();
+        let message = Up::Hello(Hello {
+            protocol: ProtocolRange::OURS,
+            software: self.config.software.clone(),
+            trust_version: self.trust_version,
+            body: HelloBody::Minion {
+                grains: self.grains.clone(),
+                running: self.running().collect(),
+                unsettled,
+            },
+        });
+        self.outputs.push_back(LeafOutput::Send { link, message });
+    }
+
+    fn message(&mut self, link: LinkId, message: Down) {
+        let Some(session) = self.sessions.get_mut(&link) else {
+            return;
+        };
+        match (message, session.welcomed) {
+            (Down::Welcome(_), false) => {
+                session.welcomed = true;
+                // What is at hand is told again: the hub may have lost it, or never had it.
+                let jids: Vec<Jid> = self.work.keys().copied().collect();
+                for jid in jids {
+                    if let Some(message) = self.news_of(jid) {
+                        self.outputs.push_back(LeafOutput::Send { link, message });
+                    }
+                }
+            }
+            (Down::Refuse(refusal), _) => {
+                self.sessions.remove(&link);
+                let retry = refusal.code.retry_helps();
+                self.outputs.push_back(LeafOutput::Close {
+                    link,
+                    reason: refusal.text,
+                    retry,
+                });
+            }
+            (Down::Ping { nonce }, _) => self.outputs.push_back(LeafOutput::Send {
+                link,
+                message: Up::Pong { nonce },
+            }),
+            (Down::Job(envelope), true) => self.job(link, &envelope),
+            (Down::Settled(jids), true) => self.settled(&jids),
+            (Down::Trust(bundle), true) => self.outputs.push_back(LeafOutput::TrustOffered(bundle)),
+            (
+                Down::Welcome(_)
+                | Down::SettledBy { .. }
+                | Down::LedgerAck { .. }
+                | Down::Revoked(_)
+                | Down::Keys { .. }
+                | Down::FetchRoots,
+                _,
+            )
+            | (_, false) => {
+                self.sessions.remove(&link);
+                let reason = "the hub sent a message out of place".to_owned();
+                self.outputs.push_back(LeafOutput::Close {
+                    link,
+                    reason,
+                    retry: true,
+                });
+            }
+        }
+    }
+
+    /// What a hub is told of a job; None while it only starts.
+    fn news_of(&self, jid: Jid) -> Option<Up> {
+        Some(match self.work.get(&jid)? {
+            Work::Starting => return None,
+            Work::Running { .. } => Up::Started { jid },
+            Work::Returned(ret) => Up::Return(ret.clone()),
+            Work::NotRun { started, reason } => Up::NotRun {
+                jid,
+                started: *started,
+                reason: reason.clone(),
+            },
+        })
+    }
+
+    fn tell_all(&mut self, message: Up) {
+        let links: Vec<LinkId> = self
+            .sessions
+            .iter()
+            .filter(|(_, s)| s.welcomed)
+            .map(|(link, _)| *link)
+            .collect();
+        for link in links {
+            self.outputs.push_back(LeafOutput::Send {
+                link,
+                message: message.clone(),
+            });
+        }
+    }
+
+    fn job(&mut self, link: LinkId, envelope: &JobEnvelope) {
+        let order = match self.verify.verify(envelope, self.now) {
+            Ok(order) => order,
+            Err(text) => {
+                // The jid is the sender's word, good enough to say no to it.
+                if let Ok(order) = wire::codec::decode::<JobOrder>(&envelope.order) {
+                    self.refuse(link, order.jid, ReasonCode::Refused, text);
+                }
+                return;
+            }
+        };
+        let jid = order.jid;
+        if self.work.contains_key(&jid) {
+            if let Some(message) = self.news_of(jid) {
+                self.outputs.push_back(LeafOutput::Send { link, message });
+            }
+            return;
+        }
+        if self.done.contains_key(&jid) {
+            let text = "it ran this job before, and its return was settled".to_owned();
+            self.refuse(link, jid, ReasonCode::Refused, text);
+            return;
+        }
+        if let Some((code, text)) = self.objection(&order) {
+            self.refuse(link, jid, code, text);
+            return;
+        }
+        let forget_after = order.start_by.saturating_add(FORGET_SLACK_MS);
+        self.work.insert(jid, Work::Starting);
+        self.done.insert(jid, forget_after);
+        self.saving
+            .record(JournalRecord::Started { jid, forget_after });
+        self.saving.after(Held::Start(order));
+    }
+
+    /// Why this minion will not run an order that is signed well.
+    fn objection(&mut self, order: &JobOrder) -> Option<(ReasonCode, String)> {
+        if self.now > order.start_by {
+            let late = self.now - order.start_by;
+            return Some((
+                ReasonCode::NotStarted,
+                format!("the order came {late} ms after its time"),
+            ));
+        }
+        if self.cancelled.remove(&order.jid) {
+            return Some((
+                ReasonCode::Refused,
+                "the job was cancelled before it started".to_owned(),
+            ));
+        }
+        if !order.scope.contains(&self.config.path) {
+            return Some((
+                ReasonCode::Refused,
+                format!("the order is for site {}", order.scope),
+            ));
+        }
+        match self.is_mine(&order.target.compound) {
+            Ok(Verdict::Mine) => {}
+            Ok(Verdict::NotMine) => {
+                return Some((
+                    ReasonCode::Refused,
+                    "the target does not match this minion".to_owned(),
+                ));
+            }
+            Err(text) => return Some((ReasonCode::Refused, text)),
+        }
+        if self.running().count() >= RUNNING_MAX {
+            return Some((
+                ReasonCode::Overload,
+                format!("{RUNNING_MAX} jobs run already"),
+            ));
+        }
+        if self.unsettled() >= UNSETTLED_MAX {
+            return Some((
+                ReasonCode::Overload,
+                format!("{UNSETTLED_MAX} returns wait for their origin"),
+            ));
+        }
+        None
+    }
+
+    fn is_mine(&mut self, compound: &str) -> Result<Verdict, String> {
+        let target = targeting::Target::parse(
+            targeting::Kind::Compound,
+            compound,
+            &targeting::Nodegroups::default(),
+            ':',
+        )
+        .map_err(|errors| {
+            format!(
+                "the target does not parse here: {}",
+                errors.render(compound)
+            )
+        })?;
+        if target.needs_grains() && self.facts.is_none() {
+            self.facts = serde_json::from_slice(&self.grains).ok();
+        }
+        let facts = OwnFacts {
+            config: &self.config,
+            grains: self.facts.as_ref(),
+        };
+        Ok(match target.matches(&facts) {
+            targeting::Verdict::Yes => Verdict::Mine,
+            targeting::Verdict::No | targeting::Verdict::Unknown => Verdict::NotMine,
+        })
+    }
+
+    fn refuse(&mut self, link: LinkId, jid: Jid, code: ReasonCode, text: String) {
+        let reason = Reason {
+            code,
+            text,
+            since: self.now,
+        };
+        self.outputs.push_back(LeafOutput::Send {
+            link,
+            message: Up::NotRun {
+                jid,
+                started: false,
+                reason,
+            },
+        });
+    }
+
+    fn finished(&mut self, ret: Return) {
+        let jid = ret.jid;
+        if !matches!(
+            self.work.get(&jid),
+            Some(Work::Running { .. } | Work::Starting)
+        ) {
+            return;
+        }
+        self.timers.clear(jid);
+        self.saving.record(JournalRecord::Returned(ret.clone()));
+        self.work.insert(jid, Work::Returned(ret));
+        self.saving.after(Held::Tell(jid));
+    }
+
+    fn saved(&mut self, token: u64) {
+        for held in self.saving.saved(token) {
+            match held {
+                Held::Start(order) => {
+                    if let Some(work @ Work::Starting) = self.work.get_mut(&order.jid) {
+                        *work = Work::Running { told: false };
+                        self.timers.set(order.jid, self.now + START_ACK_DELAY_MS);
+                        self.outputs.push_back(LeafOutput::Start(order));
+                    }
+                }
+                Held::Tell(jid) => {
+                    if let Some(message) = self.news_of(jid) {
+                        self.tell_all(message);
+                    }
+                }
+            }
+        }
+    }
+
+    fn settled(&mut self, jids: &[Jid]) {
+        for jid in jids {
+            if let Some(Work::Returned(_) | Work::NotRun { .. }) = self.work.get(jid) {
+                self.work.remove(jid);
+                self.saving.record(JournalRecord::Settled { jid: *jid });
+            }
+        }
+        let now = self.now;
+        self.done.retain(|_, forget_after| *forget_after > now);
+    }
+}
+
+struct OwnFacts<'a> {
+    config: &'a LeafConfig,
+    grains: Option<&'a serde_json::Value>,
+}
+
+impl targeting::Facts for OwnFacts<'_> {
+    fn id(&self) -> &str {
+        self.config.id.as_str()
+    }
+    fn path(&self) -> &str {
+        self.config.path.as_str()
+    }
+    fn grains(&self) -> Option<&serde_json::Value> {
+        self.grains
+    }
+}

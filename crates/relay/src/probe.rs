@@ -1,0 +1,144 @@
+//! Timers of a machine, and the probing of links that have work under way.
+//!
+//! An idle link is watched by the transport alone. A link with work under way is asked after a short silence,
+//! so that a minion that died takes a job a few seconds and not an idle timeout; the longer the work runs,
+//! the less often it is asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wire::{Down, UnixMillis};
+
+use crate::LinkId;
+use crate::hub::{Hub, Timer};
+
+/// First question after this much silence on a link with work under way.
+const PROBE_FIRST_MS: u64 = 2_000;
+/// Questions become rarer up to this; beyond it the transport's own idle timeout is as good.
+const PROBE_LAST_MS: u64 = 16_000;
+/// An answer has this long: a few round trips over the worst link and a busy host.
+const PROBE_ANSWER_MS: u64 = 3_000;
+
+/// When what is due; one entry for each key.
+#[derive(Debug)]
+pub(crate) struct Timers<K> {
+    queue: BTreeSet<(UnixMillis, K)>,
+    at: BTreeMap<K, UnixMillis>,
+}
+
+impl<K> Default for Timers<K> {
+    fn default() -> Self {
+        Timers {
+            queue: BTreeSet::new(),
+            at: BTreeMap::new(),
+        }
+    }
+}
+
+impl<K: Ord + Copy> Timers<K> {
+    /// Sets or moves a timer.
+    pub(crate) fn set(&mut self, key: K, at: UnixMillis) {
+        self.clear(key);
+        self.at.insert(key, at);
+        self.queue.insert((at, key));
+    }
+
+    /// Stops a timer.
+    pub(crate) fn clear(&mut self, key: K) {
+        if let Some(at) = self.at.remove(&key) {
+            self.queue.remove(&(at, key));
+        }
+    }
+
+    /// The first one.
+    pub(crate) fn next(&self) -> Option<(UnixMillis, K)> {
+        self.queue.first().copied()
+    }
+
+    /// Takes out one that is due.
+    pub(crate) fn pop_due(&mut self, now: UnixMillis) -> Option<K> {
+        let (at, key) = self.next()?;
+        if at > now {
+            return None;
+        }
+        self.clear(key);
+        Some(key)
+    }
+}
+
+/// How a link is being asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Probe {
+    interval: u64,
+    /// A question is open since then.
+    asked: Option<UnixMillis>,
+}
+
+impl Hub {
+    /// Work was sent over the link: see that it stays alive.
+    pub(crate) fn work_begins(&mut self, link: LinkId) {
+        let Some(child) = self.children.get_mut(&link) else {
+            return;
+        };
+        child.outstanding += 1;
+        if child.probe.is_none() {
+            child.probe = Some(Probe {
+                interval: PROBE_FIRST_MS,
+                asked: None,
+            });
+            self.timers
+                .set(Timer::Probe(link), self.now + PROBE_FIRST_MS);
+        }
+    }
+
+    /// One piece of work on the link has its outcome.
+    pub(crate) fn work_ends(&mut self, link: LinkId) {
+        if let Some(child) = self.children.get_mut(&link) {
+            child.outstanding = child.outstanding.saturating_sub(1);
+        }
+    }
+
+    pub(crate) fn heard(&mut self, link: LinkId) {
+        if let Some(child) = self.children.get_mut(&link) {
+            child.heard = self.now;
+            if let Some(probe) = &mut child.probe {
+                probe.asked = None;
+            }
+        }
+    }
+
+    pub(crate) fn probe_due(&mut self, link: LinkId) {
+        let now = self.now;
+        let Some(child) = self.children.get_mut(&link) else {
+            return;
+        };
+        let Some(mut probe) = child.probe else { return };
+        if child.outstanding == 0 {
+            child.probe = None;
+            return;
+        }
+        if let Some(asked) = probe.asked {
+            if now >= asked + PROBE_ANSWER_MS {
+                self.refuse_child(
+                    link,
+                    wire::RefusalCode::Superseded,
+                    "no answer while work is under way",
+                );
+                self.child_closed(link);
+                return;
+            }
+            self.timers.set(Timer::Probe(link), asked + PROBE_ANSWER_MS);
+            return;
+        }
+        let silent = now.saturating_sub(child.heard);
+        if silent >= probe.interval {
+            probe.asked = Some(now);
+            probe.interval = (probe.interval * 2).min(PROBE_LAST_MS);
+            child.probe = Some(probe);
+            self.timers.set(Timer::Probe(link), now + PROBE_ANSWER_MS);
+            self.to_child(link, Down::Ping { nonce: now });
+        } else {
+            let at = child.heard + probe.interval;
+            self.timers.set(Timer::Probe(link), at);
+        }
+    }
+}

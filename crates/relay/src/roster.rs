@@ -1,0 +1,902 @@
+//! A hub's roster: every node of its subtree under a number of its own, with who vouches for it and since when
+//! it is up or down.
+//!
+//! A node is known directly (it is this hub's own child) or through child hubs, or both ways. What the hub
+//! says of it upwards is the best of what it knows.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use wire::record::{NodeRecord, Record};
+use wire::{
+    IndexSet, Json, KeyDecision, Link, NodeEntry, NodeId, Presence, Role, RootsReport, RosterDelta,
+    RosterMark, SitePath, Standing, Uid, UnixMillis, limits,
+};
+
+use crate::gate::Peer;
+
+/// Keys that wait for an operator at one hub, at most; further ones are told to come back later.
+const PENDING_MAX: usize = 10_000;
+
+/// One node of the subtree.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    pub index: u32,
+    pub uid: Uid,
+    pub id: NodeId,
+    pub role: Role,
+    pub path: SitePath,
+    pub fingerprint: [u8; 32],
+    pub standing: Standing,
+    /// The connection to this very hub, when it is (also) its child.
+    pub direct: Option<Link>,
+    /// Child hubs that vouch for it: their number for it and what they say of its connection.
+    pub via: BTreeMap<Uid, (u32, Link)>,
+    /// The best of the above, as told upwards.
+    pub link: Link,
+    pub software: String,
+    pub grains: Option<Json>,
+    pub roots: Option<RootsReport>,
+    /// When the entry changed last, and its grains, and its link: revisions of this roster.
+    revision: u64,
+    grains_revision: u64,
+    link_revision: u64,
+}
+
+impl Node {
+    pub(crate) fn is_accepted(&self) -> bool {
+        self.standing == Standing::Accepted
+    }
+
+    /// Whether this is an accepted minion that is a child of this very hub.
+    pub(crate) fn is_own_minion(&self) -> bool {
+        self.role == Role::Minion && self.is_accepted() && self.direct.is_some()
+    }
+
+    fn record(&self) -> Record {
+        Record::Node(Box::new(NodeRecord {
+            index: self.index,
+            uid: self.uid,
+            id: self.id.clone(),
+            role: self.role,
+            path: self.path.clone(),
+            fingerprint: self.fingerprint,
+            standing: self.standing,
+            direct: self.direct.is_some(),
+            via: self
+                .via
+                .iter()
+                .map(|(hub, (index, _))| (*hub, *index))
+                .collect(),
+            link: self.link,
+            software: self.software.clone(),
+            grains: self.grains.clone(),
+            roots: self.roots.clone(),
+        }))
+    }
+}
+
+/// What an operator's decision did to one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// Whose key.
+    pub uid: Uid,
+    /// Its id.
+    pub id: NodeId,
+    /// Minion or syndic.
+    pub role: Role,
+    /// How it stands now; None: forgotten.
+    pub standing: Option<Standing>,
+    /// Why it was not done, when it was not.
+    pub refused: Option<String>,
+}
+
+/// What came of applying a child hub's delta.
+#[derive(Debug, Default)]
+pub(crate) struct Applied {
+    /// Nodes whose id another accepted key holds: the child is told to deny them.
+    pub conflicts: Vec<(Uid, NodeId)>,
+}
+
+/// How far a child hub's roster is known, and its numbers in terms of ours.
+#[derive(Debug, Default)]
+struct ChildRoster {
+    mark: RosterMark,
+    ours: HashMap<u32, u32>,
+    /// Numbers seen since a snapshot began; what is missing at its end is gone.
+    snapshot: Option<BTreeSet<u32>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Roster {
+    epoch: u64,
+    revision: u64,
+    next_index: u32,
+    nodes: BTreeMap<u32, Node>,
+    by_uid: HashMap<Uid, u32>,
+    /// Accepted nodes alone: hubs and minions are two name spaces, as a minion often runs on its syndic's host.
+    by_id: HashMap<(bool, NodeId), u32>,
+    /// Latest change of each node, for deltas.
+    changed: BTreeSet<(u64, u32)>,
+    /// Nodes that left, for deltas: revision and the entry to send.
+    gone: BTreeMap<(u64, u32), NodeEntry>,
+    children: HashMap<Uid, ChildRoster>,
+    pending: usize,
+    records: Vec<Record>,
+}
+
+/// Departed nodes that are remembered for deltas; a parent that missed more gets a snapshot.
+const GONE_MAX: usize = 10_000;
+
+impl Roster {
+    pub(crate) fn new(epoch: u64) -> Self {
+        Roster {
+            epoch,
+            revision: 1,
+            next_index: 0,
+            nodes: BTreeMap::new(),
+            by_uid: HashMap::new(),
+            by_id: HashMap::new(),
+            changed: BTreeSet::new(),
+            gone: BTreeMap::new(),
+            children: HashMap::new(),
+            pending: 0,
+            records: Vec::new(),
+        }
+    }
+
+    /// The roster of a store: nothing is connected, whatever the records say.
+    ///
+    /// `revision` begins above every one that was told before, which the caller ensures by passing the time.
+    pub(crate) fn restore(
+        epoch: u64,
+        revision: u64,
+        next_index: u32,
+        records: Vec<NodeRecord>,
+        marks: Vec<(Uid, RosterMark)>,
+        now: UnixMillis,
+    ) -> Self {
+        let mut roster = Roster {
+            revision,
+            next_index,
+            ..Roster::new(epoch)
+        };
+        for (hub, mark) in marks {
+            roster.children.entry(hub).or_default().mark = mark;
+        }
+        for r in records {
+            let since = if r.link.presence == Presence::Up {
+                now
+            } else {
+                r.link.since
+            };
+            let own = Link {
+                presence: Presence::Down,
+                since,
+            };
+            let cut = Link {
+                presence: Presence::CutOff,
+                since: now,
+            };
+            for (hub, theirs) in &r.via {
+                roster
+                    .children
+                    .entry(*hub)
+                    .or_default()
+                    .ours
+                    .insert(*theirs, r.index);
+            }
+            let node = Node {
+                index: r.index,
+                uid: r.uid,
+                role: r.role,
+                path: r.path,
+                fingerprint: r.fingerprint,
+                standing: r.standing,
+                direct: r.direct.then_some(own),
+                via: r
+                    .via
+                    .iter()
+                    .map(|(hub, theirs)| (*hub, (*theirs, cut)))
+                    .collect(),
+                link: if r.direct { own } else { cut },
+                software: r.software,
+                grains: r.grains,
+                roots: r.roots,
+                id: r.id,
+                revision,
+                grains_revision: revision,
+                link_revision: revision,
+            };
+            roster.next_index = roster.next_index.max(node.index + 1);
+            roster.insert(node);
+        }
+        roster
+    }
+
+    fn insert(&mut self, node: Node) {
+        self.by_uid.insert(node.uid, node.index);
+        if node.is_accepted() {
+            self.by_id
+                .insert((node.role.is_hub(), node.id.clone()), node.index);
+        }
+        if node.standing == Standing::Pending && node.direct.is_some() {
+            self.pending += 1;
+        }
+        self.changed
+            .insert((node.revision.max(node.link_revision), node.index));
+        self.nodes.insert(node.index, node);
+    }
+
+    pub(crate) fn mark(&self) -> RosterMark {
+        RosterMark {
+            epoch: self.epoch,
+            revision: self.revision,
+        }
+    }
+
+    pub(crate) fn node(&self, index: u32) -> Option<&Node> {
+        self.nodes.get(&index)
+    }
+
+    pub(crate) fn by_uid(&self, uid: Uid) -> Option<&Node> {
+        self.by_uid
+            .get(&uid)
+            .and_then(|index| self.nodes.get(index))
+    }
+
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.values()
+    }
+
+    /// Records of what changed since the last call.
+    pub(crate) fn take_records(&mut self) -> Vec<Record> {
+        std::mem::take(&mut self.records)
+    }
+
+    /// What the child hub's number means here.
+    pub(crate) fn ours(&self, hub: Uid, theirs: u32) -> Option<u32> {
+        self.children.get(&hub)?.ours.get(&theirs).copied()
+    }
+
+    /// The child hub's number for a node.
+    pub(crate) fn theirs(&self, hub: Uid, index: u32) -> Option<u32> {
+        self.nodes
+            .get(&index)?
+            .via
+            .get(&hub)
+            .map(|(theirs, _)| *theirs)
+    }
+
+    pub(crate) fn child_mark(&self, hub: Uid) -> RosterMark {
+        self.children.get(&hub).map(|c| c.mark).unwrap_or_default()
+    }
+
+    /// Marks a node as changed now: moves it to the end of the deltas.
+    fn touch(&mut self, index: u32, what: Change) {
+        let Some(node) = self.nodes.get_mut(&index) else {
+            return;
+        };
+        self.changed
+            .remove(&(node.revision.max(node.link_revision), index));
+        self.revision += 1;
+        match what {
+            Change::Link => node.link_revision = self.revision,
+            Change::Entry => node.revision = self.revision,
+            Change::Grains => {
+                node.revision = self.revision;
+                node.grains_revision = self.revision;
+            }
+        }
+        self.changed.insert((self.revision, index));
+        if what != Change::Link {
+            let record = node.record();
+            self.records.push(record);
+        }
+    }
+
+    /// Works out the best link of a node again; true when it changed.
+    fn relink(&mut self, index: u32) -> bool {
+        let Some(node) = self.nodes.get_mut(&index) else {
+            return false;
+        };
+        let best = node
+            .direct
+            .into_iter()
+            .chain(node.via.values().map(|(_, link)| *link))
+            .min()
+            .unwrap_or(node.link);
+        if best == node.link {
+            return false;
+        }
+        node.link = best;
+        self.touch(index, Change::Link);
+        true
+    }
+
+    fn remove(&mut self, index: u32) {
+        let Some(node) = self.nodes.remove(&index) else {
+            return;
+        };
+        self.changed
+            .remove(&(node.revision.max(node.link_revision), index));
+        self.by_uid.remove(&node.uid);
+        let name = (node.role.is_hub(), node.id.clone());
+        if self.by_id.get(&name) == Some(&index) {
+            self.by_id.remove(&name);
+        }
+        if node.standing == Standing::Pending && node.direct.is_some() {
+            self.pending -= 1;
+        }
+        for (hub, (theirs, _)) in &node.via {
+            if let Some(child) = self.children.get_mut(hub) {
+                child.ours.remove(theirs);
+            }
+        }
+        self.revision += 1;
+        let mut entry = entry_of(&node, false);
+        entry.standing = None;
+        self.gone.insert((self.revision, index), entry);
+        if self.gone.len() > GONE_MAX {
+            self.gone.pop_first();
+        }
+        self.records.push(Record::NodeGone { index });
+    }
+
+    fn set_standing(&mut self, index: u32, standing: Standing) {
+        let Some(node) = self.nodes.get_mut(&index) else {
+            return;
+        };
+        if node.direct.is_some() {
+            self.pending -= usize::from(node.standing == Standing::Pending);
+            self.pending += usize::from(standing == Standing::Pending);
+        }
+        node.standing = standing;
+        let name = (node.role.is_hub(), node.id.clone());
+        if standing == Standing::Accepted {
+            self.by_id.insert(name, index);
+        } else if self.by_id.get(&name) == Some(&index) {
+            self.by_id.remove(&name);
+        }
+        self.touch(index, Change::Entry);
+    }
+
+    /// Who holds this id among accepted nodes of the same kind.
+    pub(crate) fn holder(&self, role: Role, id: &NodeId) -> Option<&Node> {
+        self.by_id
+            .get(&(role.is_hub(), id.clone()))
+            .and_then(|index| self.nodes.get(index))
+    }
+
+    /// A key asks this hub to be let in. Gives how it stands; None when there is no room for more.
+    pub(crate) fn enrolling(
+        &mut self,
+        peer: &Peer,
+        software: &str,
+        now: UnixMillis,
+    ) -> Option<Standing> {
+        let taken = self
+            .holder(peer.role, &peer.id)
+            .is_some_and(|other| other.uid != peer.uid);
+        if let Some(&index) = self.by_uid.get(&peer.uid) {
+            let node = self.nodes.get_mut(&index)?;
+            let first_direct = node.direct.is_none();
+            if first_direct {
+                node.direct = Some(Link {
+                    presence: Presence::Down,
+                    since: now,
+                });
+                self.pending += usize::from(node.standing == Standing::Pending);
+            }
+            let renamed = node.standing != Standing::Accepted
+                && (node.id != peer.id || node.path != peer.path);
+            if renamed {
+                node.id = peer.id.clone();
+                node.path = peer.path.clone();
+            }
+            let standing = node.standing;
+            if taken && standing == Standing::Pending {
+                self.set_standing(index, Standing::Denied);
+                return Some(Standing::Denied);
+            }
+            if first_direct || renamed {
+                self.touch(index, Change::Entry);
+            }
+            return Some(standing);
+        }
+        if self.pending >= PENDING_MAX {
+            return None;
+        }
+        let standing = if taken {
+            Standing::Denied
+        } else {
+            Standing::Pending
+        };
+        self.add_direct(peer, standing, software, now);
+        Some(standing)
+    }
+
+    fn add_direct(
+        &mut self,
+        peer: &Peer,
+        standing: Standing,
+        software: &str,
+        now: UnixMillis,
+    ) -> u32 {
+        let link = Link {
+            presence: Presence::Down,
+            since: now,
+        };
+        let index = self.next_index;
+        self.next_index += 1;
+        self.revision += 1;
+        let node = Node {
+            index,
+            uid: peer.uid,
+            id: peer.id.clone(),
+            role: peer.role,
+            path: peer.path.clone(),
+            fingerprint: peer.fingerprint,
+            standing,
+            direct: Some(link),
+            via: BTreeMap::new(),
+            link,
+            software: software.to_owned(),
+            grains: None,
+            roots: None,
+            revision: self.revision,
+            grains_revision: self.revision,
+            link_revision: self.revision,
+        };
+        self.records.push(node.record());
+        self.insert(node);
+        index
+    }
+
+    /// A node with a certificate of the tree connects to this hub. Gives its number, or why it may not.
+    pub(crate) fn connected(
+        &mut self,
+        peer: &Peer,
+        software: &str,
+        now: UnixMillis,
+    ) -> Result<u32, ConnectError> {
+        if let Some(holder) = self.holder(peer.role, &peer.id)
+            && holder.uid != peer.uid
+        {
+            return Err(ConnectError::IdTaken);
+        }
+        let index = match self.by_uid.get(&peer.uid) {
+            None => self.add_direct(peer, Standing::Accepted, software, now),
+            Some(&index) => {
+                match self.nodes[&index].standing {
+                    Standing::Accepted => {}
+                    // A hub of the same tree vouched for it with a certificate: a sibling accepted it first.
+                    Standing::Pending => self.set_standing(index, Standing::Accepted),
+                    Standing::Rejected | Standing::Denied => return Err(ConnectError::NotAccepted),
+                }
+                index
+            }
+        };
+        if let Some(node) = self.nodes.get_mut(&index) {
+            let changed =
+                node.software != software || node.path != peer.path || node.direct.is_none();
+            node.software = software.to_owned();
+            node.path = peer.path.clone();
+            node.direct = Some(Link {
+                presence: Presence::Up,
+                since: now,
+            });
+            if changed {
+                self.touch(index, Change::Entry);
+            }
+        }
+        self.relink(index);
+        Ok(index)
+    }
+
+    /// The node's connection to this hub ended.
+    pub(crate) fn disconnected(&mut self, uid: Uid, now: UnixMillis) {
+        let Some(&index) = self.by_uid.get(&uid) else {
+            return;
+        };
+        if let Some(node) = self.nodes.get_mut(&index)
+            && node.direct.is_some()
+        {
+            node.direct = Some(Link {
+                presence: Presence::Down,
+                since: now,
+            });
+        }
+        self.relink(index);
+    }
+
+    /// A child hub is cut off: so is everything that is known through it alone. Gives the minions concerned.
+    pub(crate) fn cut_off(&mut self, hub: Uid, now: UnixMillis) -> Vec<u32> {
+        let cut = Link {
+            presence: Presence::CutOff,
+            since: now,
+        };
+        let below: Vec<u32> = self
+            .children
+            .get(&hub)
+            .map(|c| c.ours.values().copied().collect())
+            .unwrap_or_default();
+        let mut minions = Vec::new();
+        for index in below {
+            let Some(node) = self.nodes.get_mut(&index) else {
+                continue;
+            };
+            if let Some((_, link)) = node.via.get_mut(&hub) {
+                *link = cut;
+            }
+            if node.role == Role::Minion {
+                minions.push(index);
+            }
+            self.relink(index);
+        }
+        if let Some(child) = self.children.get_mut(&hub) {
+            child.snapshot = None;
+        }
+        minions.sort_unstable();
+        minions
+    }
+
+    pub(crate) fn set_grains(&mut self, index: u32, grains: Json) {
+        if let Some(node) = self.nodes.get_mut(&index)
+            && node.grains.as_ref() != Some(&grains)
+        {
+            node.grains = Some(grains);
+            self.touch(index, Change::Grains);
+        }
+    }
+
+    pub(crate) fn set_roots(&mut self, uid: Uid, roots: RootsReport) {
+        if let Some(&index) = self.by_uid.get(&uid)
+            && let Some(node) = self.nodes.get_mut(&index)
+            && node.roots.as_ref() != Some(&roots)
+        {
+            node.roots = Some(roots);
+            self.touch(index, Change::Entry);
+        }
+    }
+
+    /// An operator's decision about a child of this hub.
+    pub(crate) fn decide(&mut self, uid: Uid, decision: KeyDecision) -> Option<Decision> {
+        let index = *self.by_uid.get(&uid)?;
+        let node = &self.nodes[&index];
+        let (id, role) = (node.id.clone(), node.role);
+        let done = |standing| Decision {
+            uid,
+            id: id.clone(),
+            role,
+            standing,
+            refused: None,
+        };
+        Some(match decision {
+            KeyDecision::Accept => {
+                if let Some(holder) = self.holder(role, &id)
+                    && holder.uid != uid
+                {
+                    let text = format!(
+                        "another accepted key holds the id {id} at {}",
+                        place(&holder.path)
+                    );
+                    return Some(Decision {
+                        standing: Some(self.nodes[&index].standing),
+                        refused: Some(text),
+                        ..done(None)
+                    });
+                }
+                self.set_standing(index, Standing::Accepted);
+                done(Some(Standing::Accepted))
+            }
+            KeyDecision::Reject => {
+                self.set_standing(index, Standing::Rejected);
+                done(Some(Standing::Rejected))
+            }
+            KeyDecision::Deny => {
+                self.set_standing(index, Standing::Denied);
+                done(Some(Standing::Denied))
+            }
+            KeyDecision::Delete => {
+                self.remove(index);
+                done(None)
+            }
+        })
+    }
+
+    /// Takes in a part of a child hub's roster. The gate has checked that each path lies within the child's.
+    pub(crate) fn apply(&mut self, hub: Uid, delta: RosterDelta) -> Applied {
+        let mut applied = Applied::default();
+        if delta.snapshot {
+            let child = self.children.entry(hub).or_default();
+            child.snapshot = Some(BTreeSet::new());
+        }
+        for entry in delta.entries {
+            self.apply_entry(hub, entry, &mut applied);
+        }
+        for (link, who) in delta.links {
+            for theirs in who.iter() {
+                let Some(index) = self.ours(hub, theirs) else {
+                    continue;
+                };
+                if let Some(node) = self.nodes.get_mut(&index)
+                    && let Some((_, known)) = node.via.get_mut(&hub)
+                {
+                    *known = link;
+                }
+                self.relink(index);
+            }
+        }
+        if delta.done {
+            let child = self.children.entry(hub).or_default();
+            child.mark = delta.mark;
+            if let Some(seen) = child.snapshot.take() {
+                let absent: Vec<u32> = child
+                    .ours
+                    .iter()
+                    .filter(|(theirs, _)| !seen.contains(theirs))
+                    .map(|(_, ours)| *ours)
+                    .collect();
+                for index in absent {
+                    self.forget_via(hub, index);
+                }
+            }
+            self.records.push(Record::ChildMark {
+                hub,
+                mark: delta.mark,
+            });
+        }
+        applied
+    }
+
+    fn apply_entry(&mut self, hub: Uid, entry: NodeEntry, applied: &mut Applied) {
+        let Some(standing) = entry.standing else {
+            if let Some(index) = self.ours(hub, entry.index) {
+                self.forget_via(hub, index);
+            }
+            return;
+        };
+        if let Some(seen) = self.children.entry(hub).or_default().snapshot.as_mut() {
+            seen.insert(entry.index);
+        }
+        if standing == Standing::Accepted
+            && let Some(holder) = self.holder(entry.role, &entry.id)
+            && holder.uid != entry.uid
+        {
+            applied.conflicts.push((entry.uid, entry.id));
+            return;
+        }
+        let index = match self.by_uid.get(&entry.uid) {
+            Some(&index) => index,
+            None => {
+                let index = self.next_index;
+                self.next_index += 1;
+                self.revision += 1;
+                self.insert(Node {
+                    index,
+                    uid: entry.uid,
+                    id: entry.id.clone(),
+                    role: entry.role,
+                    path: entry.path.clone(),
+                    fingerprint: entry.fingerprint,
+                    standing,
+                    direct: None,
+                    via: BTreeMap::new(),
+                    link: entry.link,
+                    software: String::new(),
+                    grains: None,
+                    roots: None,
+                    revision: self.revision,
+                    grains_revision: self.revision,
+                    link_revision: self.revision,
+                });
+                index
+            }
+        };
+        self.children
+            .entry(hub)
+            .or_default()
+            .ours
+            .insert(entry.index, index);
+        let Some(node) = self.nodes.get_mut(&index) else {
+            return;
+        };
+        node.via.insert(hub, (entry.index, entry.link));
+        node.software = entry.software;
+        if node.direct.is_none() {
+            node.path = entry.path;
+        }
+        let mut change = Change::Entry;
+        if let Some(grains) = entry.grains
+            && node.grains.as_ref() != Some(&grains)
+        {
+            node.grains = Some(grains);
+            change = Change::Grains;
+        }
+        if entry.roots.is_some() {
+            node.roots = entry.roots;
+        }
+        if node.standing != standing && node.direct.is_none() {
+            self.set_standing(index, standing);
+        }
+        self.touch(index, change);
+        self.relink(index);
+    }
+
+    /// The child hub no longer vouches for the node.
+    fn forget_via(&mut self, hub: Uid, index: u32) {
+        let Some(node) = self.nodes.get_mut(&index) else {
+            return;
+        };
+        if let Some((theirs, _)) = node.via.remove(&hub)
+            && let Some(child) = self.children.get_mut(&hub)
+        {
+            child.ours.remove(&theirs);
+        }
+        if node.direct.is_none() && node.via.is_empty() {
+            self.remove(index);
+        } else {
+            self.touch(index, Change::Entry);
+            self.relink(index);
+        }
+    }
+
+    /// The frames that bring a parent from `mark` to here. With `all_links` they name every node's link, as at
+    /// the start of a session, since links are not kept on disk.
+    pub(crate) fn delta_since(&self, mark: RosterMark, all_links: bool) -> Vec<RosterDelta> {
+        let oldest_gone = self
+            .gone
+            .first_key_value()
+            .map_or(0, |((revision, _), _)| *revision);
+        let missed_gone = self.gone.len() >= GONE_MAX && mark.revision < oldest_gone;
+        let snapshot = mark.epoch != self.epoch || mark.revision > self.revision || missed_gone;
+        let since = if snapshot { 0 } else { mark.revision };
+        let mut frames = vec![self.frame(snapshot)];
+        let mut bytes = 0;
+        let mut push = |frames: &mut Vec<RosterDelta>, entry: NodeEntry| {
+            bytes += entry.grains.as_ref().map_or(0, |g| g.len());
+            if let Some(frame) = frames.last_mut() {
+                frame.entries.push(entry);
+                if frame.entries.len() >= limits::ROSTER_ENTRIES_PER_FRAME
+                    || bytes >= limits::ROSTER_BYTES_PER_FRAME
+                {
+                    frame.done = false;
+                    bytes = 0;
+                    frames.push(self.frame(false));
+                }
+            }
+        };
+        if !snapshot {
+            for (_, entry) in self.gone.range((since + 1, 0)..) {
+                push(&mut frames, entry.clone());
+            }
+        }
+        let mut links: BTreeMap<Link, IndexSet> = BTreeMap::new();
+        for &(_, index) in self.changed.range((since + 1, 0)..) {
+            let Some(node) = self.nodes.get(&index) else {
+                continue;
+            };
+            if node.revision > since {
+                push(&mut frames, entry_of(node, node.grains_revision > since));
+            } else if !all_links {
+                links.entry(node.link).or_default().insert(index);
+            }
+        }
+        if all_links {
+            for node in self.nodes.values() {
+                links.entry(node.link).or_default().insert(node.index);
+            }
+        }
+        if let Some(last) = frames.last_mut() {
+            last.links = links.into_iter().collect();
+        }
+        frames
+    }
+
+    fn frame(&self, snapshot: bool) -> RosterDelta {
+        RosterDelta {
+            mark: self.mark(),
+            snapshot,
+            done: true,
+            entries: Vec::new(),
+            links: Vec::new(),
+        }
+    }
+}
+
+/// Why a certified node may not connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ConnectError {
+    IdTaken,
+    NotAccepted,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Link,
+    Entry,
+    Grains,
+}
+
+fn place(path: &SitePath) -> &str {
+    if path.is_top() {
+        "the top"
+    } else {
+        path.as_str()
+    }
+}
+
+fn entry_of(node: &Node, with_grains: bool) -> NodeEntry {
+    NodeEntry {
+        index: node.index,
+        uid: node.uid,
+        id: node.id.clone(),
+        role: node.role,
+        path: node.path.clone(),
+        fingerprint: node.fingerprint,
+        standing: Some(node.standing),
+        link: node.link,
+        software: node.software.clone(),
+        grains: if with_grains {
+            node.grains.clone()
+        } else {
+            None
+        },
+        roots: node.roots.clone(),
+    }
+}
+
+/// A node as it is shown to people and programs.
+#[derive(Debug, Clone, Copy)]
+pub struct RosterView<'a>(pub(crate) &'a Node);
+
+impl<'a> RosterView<'a> {
+    /// This hub's number for it.
+    pub fn index(&self) -> u32 {
+        self.0.index
+    }
+    /// Its key.
+    pub fn uid(&self) -> Uid {
+        self.0.uid
+    }
+    /// Its label.
+    pub fn id(&self) -> &'a NodeId {
+        &self.0.id
+    }
+    /// Minion or syndic.
+    pub fn role(&self) -> Role {
+        self.0.role
+    }
+    /// Its site.
+    pub fn path(&self) -> &'a SitePath {
+        &self.0.path
+    }
+    /// SHA-256 of its public key.
+    pub fn fingerprint(&self) -> &'a [u8; 32] {
+        &self.0.fingerprint
+    }
+    /// Accepted or not.
+    pub fn standing(&self) -> Standing {
+        self.0.standing
+    }
+    /// Whether it is a child of this very hub.
+    pub fn is_direct(&self) -> bool {
+        self.0.direct.is_some()
+    }
+    /// Whether it can be reached, and since when.
+    pub fn link(&self) -> Link {
+        self.0.link
+    }
+    /// Its program's version.
+    pub fn software(&self) -> &'a str {
+        &self.0.software
+    }
+    /// A minion's grains.
+    pub fn grains(&self) -> Option<&'a Json> {
+        self.0.grains.as_ref()
+    }
+    /// A syndic's roots.
+    pub fn roots(&self) -> Option<&'a RootsReport> {
+        self.0.roots.as_ref()
+    }
+}

@@ -1,0 +1,254 @@
+//! Sessions with parents: what a syndic tells upwards, and takes from above.
+
+use std::sync::Arc;
+
+use wire::record::JobHead;
+use wire::{
+    Down, Hello, HelloBody, JobEnvelope, JobOrder, ProtocolRange, Revocation, RosterMark, Up,
+    Welcome,
+};
+
+use crate::LinkId;
+use crate::gate::Peer;
+use crate::hub::{Hub, HubOutput, OPEN_JOBS_MAX};
+
+/// Ledger deltas of one job that a parent has not acknowledged, at most. While it is full, outcomes gather and
+/// fold; so a long round trip makes deltas bigger, not slower.
+const WINDOW: u32 = 32;
+
+/// One session.
+#[derive(Debug)]
+pub(crate) struct Parent {
+    pub peer: Peer,
+    pub welcomed: bool,
+    /// How far it knows the roster.
+    told: RosterMark,
+    /// It has been told every open job once.
+    resumed: bool,
+}
+
+impl Hub {
+    pub(crate) fn parent_connected(&mut self, link: LinkId, peer: Peer) {
+        let older: Vec<LinkId> = self
+            .parents
+            .iter()
+            .filter(|(_, p)| p.peer.uid == peer.uid)
+            .map(|(link, _)| *link)
+            .collect();
+        for link in older {
+            self.parents.remove(&link);
+            let reason = "a newer session with the same parent".to_owned();
+            self.outputs.push_back(HubOutput::CloseParent {
+                link,
+                reason,
+                retry: false,
+            });
+        }
+        let hello = Up::Hello(Hello {
+            protocol: ProtocolRange::OURS,
+            software: self.config.software.clone(),
+            trust_version: self.trust.as_ref().map_or(0, |(_, version)| *version),
+            body: HelloBody::Syndic {
+                roster: self.roster.mark(),
+                job_key: self.config.job_key.clone(),
+            },
+        });
+        self.parents.insert(
+            link,
+            Parent {
+                peer,
+                welcomed: false,
+                told: RosterMark::default(),
+                resumed: false,
+            },
+        );
+        self.outputs.push_back(HubOutput::ToParent {
+            link,
+            message: hello,
+        });
+    }
+
+    pub(crate) fn parent_message(&mut self, link: LinkId, message: Down) {
+        let Some(parent) = self.parents.get(&link) else {
+            return;
+        };
+        let uid = parent.peer.uid;
+        match (message, parent.welcomed) {
+            (Down::Welcome(welcome), false) => self.welcomed(link, &welcome),
+            (Down::Refuse(refusal), _) => {
+                self.parents.remove(&link);
+                let retry = refusal.code.retry_helps();
+                self.outputs.push_back(HubOutput::CloseParent {
+                    link,
+                    reason: refusal.text,
+                    retry,
+                });
+            }
+            (Down::Ping { nonce }, _) => self.outputs.push_back(HubOutput::ToParent {
+                link,
+                message: Up::Pong { nonce },
+            }),
+            (Down::Job(envelope), true) => self.job_from_parent(uid, envelope),
+            (Down::SettledBy { jid, who }, true) => self.settle(jid, &who),
+            (Down::LedgerAck { jid, serial }, true) => {
+                if let Some(sink) = self
+                    .jobs
+                    .get_mut(&jid)
+                    .and_then(|job| job.uplinks.get_mut(&uid))
+                {
+                    sink.acked(serial);
+                }
+            }
+            (Down::Trust(bundle), true) => self.outputs.push_back(HubOutput::TrustOffered(bundle)),
+            (Down::Revoked(news), true) => self.spread_revocations(news, Some(link)),
+            (Down::Keys { uids, decision }, true) => self.decide(&uids, decision),
+            (Down::FetchRoots, true) => self.fetch_roots_asked(),
+            // A minion's message, or one before the welcome: the parent is not what it should be.
+            (Down::Welcome(_) | Down::Settled(_), _) | (_, false) => {
+                self.parents.remove(&link);
+                let reason = "the parent sent a message out of place".to_owned();
+                self.outputs.push_back(HubOutput::CloseParent {
+                    link,
+                    reason,
+                    retry: true,
+                });
+            }
+        }
+    }
+
+    fn welcomed(&mut self, link: LinkId, welcome: &Welcome) {
+        let Some(parent) = self.parents.get_mut(&link) else {
+            return;
+        };
+        parent.welcomed = true;
+        let uid = parent.peer.uid;
+        for delta in self.roster.delta_since(welcome.roster, true) {
+            self.outputs.push_back(HubOutput::ToParent {
+                link,
+                message: Up::Roster(delta),
+            });
+        }
+        if let Some(parent) = self.parents.get_mut(&link) {
+            parent.told = self.roster.mark();
+        }
+        let revocations: Vec<Revocation> = self.revocations.values().copied().collect();
+        if !revocations.is_empty() {
+            self.outputs.push_back(HubOutput::ToParent {
+                link,
+                message: Up::Revoked(revocations),
+            });
+        }
+        let roots = self.roots.clone();
+        self.outputs.push_back(HubOutput::ToParent {
+            link,
+            message: Up::Roots(roots),
+        });
+        for job in self.jobs.values_mut() {
+            // A job of this hub's own is this site's affair; the parent hears of those that it (or another parent)
+            // sent, and of returns that nobody here can place.
+            if job.order.is_none() || !job.head.parents.is_empty() {
+                job.begin_uplink(uid);
+            }
+        }
+    }
+
+    fn job_from_parent(&mut self, parent: wire::Uid, envelope: JobEnvelope) {
+        let order = match wire::codec::decode::<JobOrder>(&envelope.order) {
+            Ok(order) => Arc::new(order),
+            Err(error) => {
+                self.refused += 1;
+                self.outputs.push_back(HubOutput::Alarm(format!(
+                    "a parent sent an order that does not decode: {error}"
+                )));
+                return;
+            }
+        };
+        let jid = order.jid;
+        if let Some(job) = self.jobs.get_mut(&jid) {
+            if job.order.is_some() {
+                // By another way, or again after a restart of the parent: it hears the account as it stands.
+                if !job.head.parents.contains(&parent) && !job.head.parents.is_empty() {
+                    job.head.parents.push(parent);
+                }
+                job.begin_uplink(parent);
+                self.dirty_jobs.insert(jid);
+                return;
+            }
+            // Returns came before the order; both become one account.
+            self.jobs.remove(&jid);
+        }
+        if self.jobs.len() >= 2 * OPEN_JOBS_MAX {
+            self.outputs.push_back(HubOutput::Alarm(format!(
+                "job {jid} is not taken: too many open jobs"
+            )));
+            return;
+        }
+        let head = JobHead {
+            jid,
+            envelope,
+            parents: vec![parent],
+            received: self.now,
+        };
+        self.take_job(head, order);
+    }
+
+    /// Tells parents what is new. Only called when nothing of it waits for the disk.
+    pub(crate) fn pump_uplinks(&mut self) {
+        let links: Vec<LinkId> = self
+            .parents
+            .iter()
+            .filter(|(_, p)| p.welcomed)
+            .map(|(link, _)| *link)
+            .collect();
+        for link in links {
+            self.pump_roster(link);
+            self.pump_ledgers(link);
+        }
+    }
+
+    fn pump_roster(&mut self, link: LinkId) {
+        let mark = self.roster.mark();
+        let Some(parent) = self.parents.get_mut(&link) else {
+            return;
+        };
+        if parent.told == mark {
+            return;
+        }
+        for delta in self.roster.delta_since(parent.told, false) {
+            self.outputs.push_back(HubOutput::ToParent {
+                link,
+                message: Up::Roster(delta),
+            });
+        }
+        parent.told = mark;
+    }
+
+    fn pump_ledgers(&mut self, link: LinkId) {
+        let Some(parent) = self.parents.get_mut(&link) else {
+            return;
+        };
+        let uid = parent.peer.uid;
+        for job in self.jobs.values_mut() {
+            while job
+                .uplinks
+                .get(&uid)
+                .is_some_and(|sink| sink.in_flight() < WINDOW)
+            {
+                let Some(delta) = job.uplink_delta(uid) else {
+                    break;
+                };
+                self.outputs.push_back(HubOutput::ToParent {
+                    link,
+                    message: Up::Ledger(delta),
+                });
+            }
+        }
+        if !parent.resumed {
+            parent.resumed = true;
+            self.outputs.push_back(HubOutput::ToParent {
+                link,
+                message: Up::Resumed,
+            });
+        }
+    }
+}
