@@ -1,1 +1,35 @@
-//! Placeholder until its first code lands.
+//! What nodes keep on disk: the database of a hub and the journal of a minion.
+//!
+//! Two promises rest on this crate. *Durable*: what [`HubStore::commit`] or [`Journal::append`] returned `Ok` for is there
+//! after a kill or a power cut. *Honest*: a damaged file is reported by name; nothing is ever recreated in silence.
+//!
+//! An error of a write or a sync is final. The kernel may forget that a page failed to reach the disk, so that a second
+//! `fsync` answers "ok" for data that is gone; therefore nothing here retries, the handle refuses further writes, and the
+//! program is to stop. A restart recovers from what the disk really has.
+//!
+//! It never decides anything: what is saved, and when a job is closed, is the relay machines' choice. It knows no
+//! network, no clock and no signal. The programs of hubs and minions use it; it is the only user of SQLite.
+
+mod committer;
+mod error;
+mod hub;
+mod jobs;
+mod journal;
+mod journal_file;
+mod lock;
+mod prune;
+mod recovered;
+mod schema;
+mod tables;
+
+pub use committer::{Committed, Committer, CommitterGone, GROUP_RECORDS_MAX, QUEUE_BATCHES_MAX};
+pub use error::{JournalError, StoreError};
+pub use hub::{HubReader, HubStore};
+pub use jobs::{LIST_MAX, StoredJob};
+pub use journal::{
+    CLOCK_SLACK_MS, GARBAGE_BYTES_MAX, Journal, JournalRecovered, Quarantine, UNSETTLED_BYTES_MAX,
+};
+pub use prune::{PRUNE_ROWS_MAX, Pruned};
+pub use recovered::Recovered;
+pub use schema::SCHEMA_VERSION;
+pub use tables::{REQUESTS_MAX, TOKENS_MAX, TokenRecord};

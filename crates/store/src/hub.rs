@@ -1,0 +1,217 @@
+//! The database of a hub: records in, records out.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, Transaction, params};
+use wire::Jid;
+use wire::codec::encode;
+use wire::control::JobSummary;
+use wire::record::Record;
+
+use crate::jobs::{self, StoredJob};
+use crate::lock::Lock;
+use crate::recovered::{self, Recovered, fact};
+use crate::{StoreError, schema};
+
+/// The durable state of one hub, and the only handle that writes it. One process at a time; see [`HubReader`] for reads
+/// beside it and [`Committer`](crate::Committer) for many writers.
+pub struct HubStore {
+    pub(crate) conn: Connection,
+    pub(crate) path: PathBuf,
+    /// Set by the first failed write and never taken back.
+    stopped: bool,
+    _lock: Lock,
+}
+
+impl HubStore {
+    /// Opens the store, or creates it when no file is there, and reads what a restarted hub has to know. Next to `path`
+    /// lie the database's log (`-wal`, `-shm`) and the lock file.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`], [`StoreError::Newer`], [`StoreError::Damaged`] and [`StoreError::NotDurable`] mean that an
+    /// operator has to act; the files are left as they are.
+    pub fn open(path: &Path) -> Result<(HubStore, Recovered), StoreError> {
+        let lock = Lock::take(path)
+            .map_err(StoreError::io(path))?
+            .ok_or_else(|| StoreError::InUse {
+                path: path.to_owned(),
+            })?;
+        let conn = schema::open_writer(path)?;
+        let recovered = recovered::read(&conn, path)?;
+        let store = HubStore {
+            conn,
+            path: path.to_owned(),
+            stopped: false,
+            _lock: lock,
+        };
+        Ok((store, recovered))
+    }
+
+    /// Saves all records, in order, in one transaction: all are durable when this returns, or none is there.
+    ///
+    /// News and states of a job that is not there (it was pruned, or its head never came) are passed over: its retention
+    /// is over, and so is the promise.
+    ///
+    /// # Errors
+    /// Any error means: stop the process. Every later commit answers [`StoreError::Stopped`]. A [`StoreError::Record`]
+    /// alone, which is found before anything is written, leaves the store in service.
+    pub fn commit(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        let encoded = records.iter().map(Row::of).collect::<Result<Vec<_>, _>>()?;
+        self.write(|transaction| {
+            for (record, row) in records.iter().zip(&encoded) {
+                save(transaction, record, row)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// One job with its whole account; None when there is no such job.
+    ///
+    /// # Errors
+    /// When the database can't be read, or a row of the job is damaged.
+    pub fn job(&self, jid: Jid) -> Result<Option<StoredJob>, StoreError> {
+        jobs::job(&self.conn, &self.path, jid)
+    }
+
+    /// As [`HubReader::jobs`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn jobs(&self, limit: u32, before: Option<Jid>) -> Result<Vec<JobSummary>, StoreError> {
+        jobs::jobs(&self.conn, &self.path, limit, before)
+    }
+
+    /// A second connection for reads, which never waits for the writer.
+    ///
+    /// # Errors
+    /// When the file can't be opened.
+    pub fn reader(&self) -> Result<HubReader, StoreError> {
+        Ok(HubReader {
+            conn: schema::open_reader(&self.path)?,
+            path: self.path.clone(),
+        })
+    }
+
+    /// Runs one transaction, which is durable when this returns `Ok`. After a failed one the store is closed for writes.
+    pub(crate) fn write<T>(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        if self.stopped {
+            return Err(StoreError::Stopped {
+                path: self.path.clone(),
+            });
+        }
+        let result = self.conn.transaction().and_then(|transaction| {
+            let value = work(&transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        });
+        self.stopped = result.is_err();
+        result.map_err(StoreError::sql(&self.path))
+    }
+}
+
+/// Reads of a hub's store beside its writer: each sees the last commit as it was when the read began.
+pub struct HubReader {
+    pub(crate) conn: Connection,
+    pub(crate) path: PathBuf,
+}
+
+impl HubReader {
+    /// One job with its whole account; None when there is no such job.
+    ///
+    /// # Errors
+    /// When the database can't be read, or a row of the job is damaged.
+    pub fn job(&self, jid: Jid) -> Result<Option<StoredJob>, StoreError> {
+        jobs::job(&self.conn, &self.path, jid)
+    }
+
+    /// Jobs older than `before`, or all of them, newest first; at most `limit` and [`LIST_MAX`](crate::LIST_MAX).
+    ///
+    /// # Errors
+    /// When the database can't be read, or a row is damaged.
+    pub fn jobs(&self, limit: u32, before: Option<Jid>) -> Result<Vec<JobSummary>, StoreError> {
+        jobs::jobs(&self.conn, &self.path, limit, before)
+    }
+}
+
+/// The blob of a record, encoded before the transaction begins.
+struct Row(Vec<u8>);
+
+impl Row {
+    fn of(record: &Record) -> Result<Row, StoreError> {
+        Ok(Row(match record {
+            Record::Epoch(_) | Record::NodeGone { .. } | Record::Trust(_) => Vec::new(),
+            Record::Node(node) => encode(node.as_ref())?,
+            Record::Job(head) => encode(head.as_ref())?,
+            Record::JobNews(delta) => encode(delta)?,
+            Record::JobState { summary, .. } => encode(summary.as_ref())?,
+            Record::Revoked(revocation) => encode(revocation)?,
+            Record::ChildMark { mark, .. } => encode(mark)?,
+        }))
+    }
+}
+
+fn save(db: &Transaction<'_>, record: &Record, Row(blob): &Row) -> rusqlite::Result<()> {
+    let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| {
+        db.prepare_cached(sql)?.execute(values).map(|rows| rows > 0)
+    };
+    const SET_FACT: &str = "INSERT OR REPLACE INTO fact (name, value) VALUES (?1, ?2)";
+    const RAISE_FACT: &str = "INSERT INTO fact (name, value) VALUES (?1, ?2)
+        ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)";
+    let known = match record {
+        // SQLite's integers are signed; an epoch is random bits, so it is kept as such.
+        Record::Epoch(epoch) => run(SET_FACT, params![fact::EPOCH, epoch.cast_signed()])?,
+        Record::Trust(bundle) => run(SET_FACT, params![fact::TRUST, bundle.as_ref()])?,
+        Record::Node(node) => run(
+            "INSERT OR REPLACE INTO node (number, record) VALUES (?1, ?2)",
+            params![node.index, blob],
+        )?,
+        Record::NodeGone { index } => {
+            run(RAISE_FACT, params![fact::INDEX, index])?;
+            run("DELETE FROM node WHERE number = ?1", params![index])?;
+            true
+        }
+        Record::Revoked(revocation) => run(
+            "INSERT OR REPLACE INTO revocation (uid, record) VALUES (?1, ?2)",
+            params![revocation.uid.0, blob],
+        )?,
+        Record::ChildMark { hub, .. } => run(
+            "INSERT OR REPLACE INTO child_mark (hub, mark) VALUES (?1, ?2)",
+            params![hub.0, blob],
+        )?,
+        Record::Job(head) => {
+            let jid = head.jid.to_string();
+            if head.parents.is_empty() {
+                run(RAISE_FACT, params![fact::OWN_JID, jid])?;
+            }
+            run(
+                "INSERT INTO job (jid, open, received) VALUES (?1, 1, ?2) ON CONFLICT (jid) DO NOTHING",
+                params![jid, head.received.cast_signed()],
+            )?;
+            run(
+                "INSERT OR REPLACE INTO job_head (job, head) SELECT id, ?2 FROM job WHERE jid = ?1",
+                params![jid, blob],
+            )?
+        }
+        Record::JobNews(delta) => run(
+            "INSERT INTO job_news (job, delta) SELECT id, ?2 FROM job WHERE jid = ?1",
+            params![delta.jid.to_string(), blob],
+        )?,
+        Record::JobState { summary, open } => run(
+            "UPDATE job SET open = ?2, summary = ?3 WHERE jid = ?1",
+            params![summary.jid.to_string(), open, blob],
+        )?,
+    };
+    if !known {
+        tracing::warn!(
+            ?record,
+            "passed over news of a job that is not in the store"
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! Jobs as they are read back.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use wire::codec::{CodecError, decode};
+use wire::control::JobSummary;
+use wire::record::JobHead;
+use wire::{Counts, Jid, JobOrder, LedgerDelta};
+
+use crate::StoreError;
+
+/// Most jobs of one list.
+pub const LIST_MAX: u32 = 10_000;
+
+/// One job and its account.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredJob {
+    /// Its order and where it came from.
+    pub head: JobHead,
+    /// Its account in the order in which it was saved.
+    pub news: Vec<LedgerDelta>,
+    /// How it stood when that was last saved.
+    pub state: Option<JobSummary>,
+}
+
+pub(crate) fn job(
+    conn: &Connection,
+    path: &Path,
+    jid: Jid,
+) -> Result<Option<StoredJob>, StoreError> {
+    let sql = StoreError::sql(path);
+    // One transaction, so that head, news and state are of the same moment.
+    let transaction = conn.unchecked_transaction().map_err(&sql)?;
+    let id: Option<i64> = transaction
+        .prepare_cached("SELECT id FROM job WHERE jid = ?1")
+        .and_then(|mut statement| {
+            statement
+                .query_row([jid.to_string()], |row| row.get(0))
+                .optional()
+        })
+        .map_err(&sql)?;
+    id.map(|id| by_id(&transaction, path, id)).transpose()
+}
+
+/// All jobs of which more may come, oldest first.
+pub(crate) fn open_jobs(conn: &Connection, path: &Path) -> Result<Vec<StoredJob>, StoreError> {
+    let ids = conn
+        .prepare("SELECT id FROM job WHERE open = 1 ORDER BY id")
+        .and_then(|mut statement| {
+            statement
+                .query_map([], |row| row.get(0))?
+                .collect::<Result<Vec<i64>, _>>()
+        })
+        .map_err(StoreError::sql(path))?;
+    ids.into_iter().map(|id| by_id(conn, path, id)).collect()
+}
+
+fn by_id(conn: &Connection, path: &Path, id: i64) -> Result<StoredJob, StoreError> {
+    let sql = StoreError::sql(path);
+    let (jid, head, state) = conn
+        .prepare_cached(
+            "SELECT jid, head, summary FROM job JOIN job_head ON job_head.job = job.id WHERE job.id = ?1",
+        )
+        .and_then(|mut statement| {
+            statement.query_row([id], |row| {
+                Ok((
+                    row.get::<_, String>(0)?,
+                    row.get::<_, Vec<u8>>(1)?,
+                    row.get::<_, Option<Vec<u8>>>(2)?,
+                ))
+            })
+        })
+        .map_err(&sql)?;
+    let damaged = |e: CodecError| StoreError::damaged(path, format!("job {jid}: {e}"));
+    let mut statement = conn
+        .prepare_cached("SELECT delta FROM job_news WHERE job = ?1 ORDER BY id")
+        .map_err(&sql)?;
+    let mut rows = statement.query([id]).map_err(&sql)?;
+    let mut news = Vec::new();
+    while let Some(row) = rows.next().map_err(&sql)? {
+        news.push(decode(blob(row, 0).map_err(&sql)?).map_err(damaged)?);
+    }
+    Ok(StoredJob {
+        head: decode(&head).map_err(damaged)?,
+        news,
+        state: state
+            .map(|bytes| decode(&bytes))
+            .transpose()
+            .map_err(damaged)?,
+    })
+}
+
+pub(crate) fn jobs(
+    conn: &Connection,
+    path: &Path,
+    limit: u32,
+    before: Option<Jid>,
+) -> Result<Vec<JobSummary>, StoreError> {
+    let sql = StoreError::sql(path);
+    // Every digit sorts before a colon, so this bound is above all jids.
+    let before = before.map_or_else(|| ":".to_owned(), |jid| jid.to_string());
+    let mut statement = conn
+        .prepare_cached(
+            "SELECT jid, summary, iif(summary IS NULL, (SELECT head FROM job_head WHERE job = job.id), NULL)
+             FROM job WHERE jid < ?1 ORDER BY jid DESC LIMIT ?2",
+        )
+        .map_err(&sql)?;
+    let mut rows = statement
+        .query(params![before, limit.min(LIST_MAX)])
+        .map_err(&sql)?;
+    let mut list = Vec::new();
+    while let Some(row) = rows.next().map_err(&sql)? {
+        let summary = match row.get_ref(1).map_err(&sql)? {
+            rusqlite::types::ValueRef::Null => blob(row, 2)
+                .map_err(&sql)
+                .map(|bytes| decode(bytes).and_then(|head| summary_of(&head)))?,
+            _ => decode(blob(row, 1).map_err(&sql)?),
+        };
+        list.push(summary.map_err(|e| {
+            let jid: String = row.get(0).unwrap_or_default();
+            StoreError::damaged(path, format!("job {jid}: {e}"))
+        })?);
+    }
+    Ok(list)
+}
+
+/// How a job stands of which nothing but its order was saved.
+fn summary_of(head: &JobHead) -> Result<JobSummary, CodecError> {
+    let order: JobOrder = decode(&head.envelope.order)?;
+    Ok(JobSummary {
+        jid: head.jid,
+        fun: order.fun,
+        target: order.target.typed,
+        user: order.user,
+        origin: order.origin_id.to_string(),
+        issued: order.issued,
+        finished: None,
+        counts: Counts::default(),
+    })
+}
+
+/// A blob in place; the row's own bytes, not a copy.
+pub(crate) fn blob<'r>(row: &'r Row<'_>, at: usize) -> rusqlite::Result<&'r [u8]> {
+    let value = row.get_ref(at)?;
+    let kind = value.data_type();
+    value
+        .as_blob()
+        .map_err(|_| rusqlite::Error::InvalidColumnType(at, "blob".to_owned(), kind))
+}

@@ -1,0 +1,82 @@
+//! The end of old jobs.
+
+use rusqlite::params;
+use wire::{Jid, UnixMillis};
+
+use crate::{HubStore, StoreError};
+
+/// A call of [`HubStore::prune`] ends with the job with which it has removed this many rows: other commits wait
+/// meanwhile, for about 50 ms.
+pub const PRUNE_ROWS_MAX: u64 = 10_000;
+
+/// Rows of a job beside its news: the job and its head.
+const ROWS_OF_EACH_JOB: u64 = 2;
+
+/// What a call of [`HubStore::prune`] did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pruned {
+    /// Jobs that are gone, oldest first.
+    pub jobs: Vec<Jid>,
+    /// True when the call ended at its bound, and another one would find more.
+    pub more: bool,
+}
+
+impl HubStore {
+    /// Removes closed jobs that were received longer than `keep_ms` before `now`; and while the live rows of the whole
+    /// store need more than `bytes_max`, the oldest closed ones. Open jobs always stay.
+    ///
+    /// The file does not shrink: its free pages are used again.
+    ///
+    /// # Errors
+    /// As [`HubStore::commit`].
+    pub fn prune(
+        &mut self,
+        now: UnixMillis,
+        keep_ms: u64,
+        bytes_max: u64,
+    ) -> Result<Pruned, StoreError> {
+        let keep_from = now.saturating_sub(keep_ms);
+        self.write(|db| {
+            let mut pruned = Pruned::default();
+            let mut rows = 0;
+            let mut oldest = db.prepare_cached(
+                "SELECT id, jid, received, (SELECT count(*) FROM job_news WHERE job = job.id)
+                 FROM job WHERE open = 0 ORDER BY received LIMIT 1",
+            )?;
+            let mut remove = db.prepare_cached("DELETE FROM job WHERE id = ?1")?;
+            loop {
+                let next = oldest
+                    .query_map([], |row| {
+                        Ok((
+                            row.get::<_, i64>(0)?,
+                            row.get::<_, String>(1)?,
+                            row.get::<_, i64>(2)?.cast_unsigned(),
+                            row.get::<_, u32>(3)?,
+                        ))
+                    })?
+                    .next()
+                    .transpose()?;
+                let Some((id, jid, received, news)) = next else {
+                    return Ok(pruned);
+                };
+                if received >= keep_from && live_bytes(db)? <= bytes_max {
+                    return Ok(pruned);
+                }
+                if rows >= PRUNE_ROWS_MAX {
+                    pruned.more = true;
+                    return Ok(pruned);
+                }
+                // Its head and its news go with it.
+                remove.execute(params![id])?;
+                rows += u64::from(news) + ROWS_OF_EACH_JOB;
+                pruned.jobs.extend(jid.parse::<Jid>());
+            }
+        })
+    }
+}
+
+fn live_bytes(db: &rusqlite::Connection) -> rusqlite::Result<u64> {
+    let pragma = |name| db.pragma_query_value(None, name, |row| row.get::<_, u32>(0));
+    let pages = pragma("page_count")?.saturating_sub(pragma("freelist_count")?);
+    Ok(u64::from(pages) * u64::from(pragma("page_size")?))
+}
