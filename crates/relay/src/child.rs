@@ -157,7 +157,7 @@ impl Hub {
             child.index = Some(index);
         }
         self.child_links.insert(peer.uid, link);
-        self.to_child(
+        self.tell_child(
             link,
             Down::Welcome(Welcome {
                 protocol,
@@ -169,7 +169,7 @@ impl Hub {
         if let Some((bundle, version)) = self.trust.clone()
             && hello.trust_version < version
         {
-            self.to_child(link, Down::Trust(bundle));
+            self.tell_child(link, Down::Trust(bundle));
         }
         match hello.body {
             HelloBody::Minion {
@@ -183,7 +183,7 @@ impl Hub {
             HelloBody::Syndic { .. } => {
                 let revocations: Vec<Revocation> = self.revocations.values().copied().collect();
                 if !revocations.is_empty() {
-                    self.to_child(link, Down::Revoked(revocations));
+                    self.tell_child(link, Down::Revoked(revocations));
                 }
                 for job in self.jobs.values_mut() {
                     if let Some(source) = job.sources.get_mut(&peer.uid) {
@@ -219,10 +219,11 @@ impl Hub {
                     claims.push((*jid, State::Running));
                 }
                 // It never heard of the job, and there is still time.
-                Some(State::Queued) if !unsettled.contains(jid) => {
-                    if job.order.as_ref().is_some_and(|o| self.now < o.start_by) {
-                        send.push(job.head.envelope.clone());
-                    }
+                Some(State::Queued)
+                    if !unsettled.contains(jid)
+                        && job.order.as_ref().is_some_and(|o| self.now < o.start_by) =>
+                {
+                    send.push(job.head.envelope.clone());
                 }
                 Some(State::Running) if !unsettled.contains(jid) => {
                     let text =
@@ -243,7 +244,7 @@ impl Hub {
         }
         for envelope in send {
             self.work_begins(link);
-            self.to_child(link, Down::Job(envelope));
+            self.tell_child(link, Down::Job(envelope));
         }
         if let Some(child) = self.children.get_mut(&link) {
             child.settled.append(&mut settled);
@@ -454,7 +455,7 @@ impl Hub {
             }
             let uids = applied.conflicts.into_iter().map(|(uid, _)| uid).collect();
             if let Some(link) = self.child_links.get(&peer.uid).copied() {
-                self.to_child(
+                self.tell_child(
                     link,
                     Down::Keys {
                         uids,
@@ -504,7 +505,7 @@ impl Hub {
             serial: delta.serial,
         });
         if !again.is_empty() {
-            self.to_child(link, Down::SettledBy { jid, who: again });
+            self.tell_child(link, Down::SettledBy { jid, who: again });
         }
     }
 
@@ -526,7 +527,7 @@ impl Hub {
             if !named && self.now < order.start_by {
                 let envelope = job.head.envelope.clone();
                 self.work_begins(link);
-                self.to_child(link, Down::Job(envelope));
+                self.tell_child(link, Down::Job(envelope));
                 continue;
             }
             let open: Vec<u32> = job

@@ -425,7 +425,7 @@ impl Hub {
             HubInput::Trust { bundle, version } => self.trust_changed(bundle, version),
             HubInput::Roots(report) => {
                 self.roots = report.clone();
-                self.to_parents(Up::Roots(report));
+                self.tell_parents(Up::Roots(report));
             }
             HubInput::FetchRoots => self.fetch_roots(),
         }
@@ -559,7 +559,7 @@ impl Hub {
         })
     }
 
-    pub(crate) fn to_child(&mut self, link: LinkId, message: Down) {
+    pub(crate) fn tell_child(&mut self, link: LinkId, message: Down) {
         self.outputs.push_back(HubOutput::ToChildren {
             links: vec![link],
             message,
@@ -574,7 +574,7 @@ impl Hub {
             .collect()
     }
 
-    fn to_parents(&mut self, message: Up) {
+    fn tell_parents(&mut self, message: Up) {
         let links: Vec<LinkId> = self
             .parents
             .iter()
@@ -652,7 +652,7 @@ impl Hub {
             self.saving.after(Held::Out(HubOutput::Decided(decided)));
         }
         for (link, uids) in below {
-            self.to_child(link, Down::Keys { uids, decision });
+            self.tell_child(link, Down::Keys { uids, decision });
         }
     }
 
@@ -725,7 +725,7 @@ impl Hub {
                 Held::Settle { jid, who } => self.settle(jid, &who),
                 Held::Ack { link, jid, serial } => {
                     if self.children.contains_key(&link) {
-                        self.to_child(link, Down::LedgerAck { jid, serial });
+                        self.tell_child(link, Down::LedgerAck { jid, serial });
                     }
                 }
             }
@@ -1022,7 +1022,7 @@ impl Hub {
             }
         }
         for (link, who) in below {
-            self.to_child(link, Down::SettledBy { jid, who });
+            self.tell_child(link, Down::SettledBy { jid, who });
         }
     }
 
@@ -1044,7 +1044,7 @@ impl Hub {
             && !child.settled.is_empty()
         {
             let jids = std::mem::take(&mut child.settled);
-            self.to_child(link, Down::Settled(jids));
+            self.tell_child(link, Down::Settled(jids));
         }
     }
 

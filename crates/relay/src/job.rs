@@ -194,10 +194,6 @@ impl Job {
         self.settled.len() as u64 >= self.counts.returned()
     }
 
-    pub(crate) fn state(&self, index: u32) -> Option<&State> {
-        self.rows.get(&index).map(|row| &row.best)
-    }
-
     pub(crate) fn source(&self, index: u32) -> Option<Source> {
         self.rows.get(&index).map(|row| row.from)
     }
@@ -225,10 +221,6 @@ impl Job {
             .filter(|(_, row)| row.from == source || row.others.iter().any(|(s, _)| *s == source))
             .map(|(index, _)| *index)
             .collect()
-    }
-
-    pub(crate) fn value(&self, number: u32) -> Option<&Json> {
-        self.values.get(number as usize)
     }
 
     pub(crate) fn values(&self) -> &[Json] {

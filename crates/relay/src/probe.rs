@@ -135,7 +135,7 @@ impl Hub {
             probe.interval = (probe.interval * 2).min(PROBE_LAST_MS);
             child.probe = Some(probe);
             self.timers.set(Timer::Probe(link), now + PROBE_ANSWER_MS);
-            self.to_child(link, Down::Ping { nonce: now });
+            self.tell_child(link, Down::Ping { nonce: now });
         } else {
             let at = child.heard + probe.interval;
             self.timers.set(Timer::Probe(link), at);

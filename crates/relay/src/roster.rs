@@ -258,15 +258,6 @@ impl Roster {
         self.children.get(&hub)?.ours.get(&theirs).copied()
     }
 
-    /// The child hub's number for a node.
-    pub(crate) fn theirs(&self, hub: Uid, index: u32) -> Option<u32> {
-        self.nodes
-            .get(&index)?
-            .via
-            .get(&hub)
-            .map(|(theirs, _)| *theirs)
-    }
-
     pub(crate) fn child_mark(&self, hub: Uid) -> RosterMark {
         self.children.get(&hub).map(|c| c.mark).unwrap_or_default()
     }
