@@ -1,0 +1,178 @@
+//! Remotes that fail, and processes that die.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use gitsync::{Error, Limits, Mirror, Remote};
+
+use crate::fixture::{Fixture, read};
+
+/// A fetch after `damage` fails, the commit in service stays and reads, and after `repair` all is well again.
+fn check(damage: impl FnOnce(&Fixture), expected: impl FnOnce(&Error) -> bool, repair: impl FnOnce(&Fixture)) {
+    let (fixture, first) = Fixture::with_commit();
+    let mirror = fixture.mirror();
+    mirror.fetch(&fixture.remote()).unwrap();
+    let second = fixture.commit("second.sls", "second");
+    damage(&fixture);
+    let error = mirror.fetch(&fixture.remote()).unwrap_err();
+    assert!(expected(&error), "{error:?}");
+    assert_eq!(mirror.state().unwrap().id(), first);
+    assert_eq!(read(&mirror.snapshot(first).unwrap(), "base", "top.sls").as_deref(), Some("base: {}\n"));
+    assert!(!mirror.contains(second));
+    repair(&fixture);
+    assert_eq!(mirror.fetch(&fixture.remote()).unwrap().state, second);
+}
+
+#[test]
+fn a_remote_that_vanishes_and_comes_back() {
+    let moved = |fixture: &Fixture| fixture.dir.path().join("elsewhere");
+    check(
+        |fixture| std::fs::rename(fixture.remote_dir(), moved(fixture)).unwrap(),
+        |error| matches!(error, Error::Remote { .. }),
+        |fixture| std::fs::rename(moved(fixture), fixture.remote_dir()).unwrap(),
+    );
+}
+
+#[test]
+fn a_remote_that_loses_an_object() {
+    let blob = |fixture: &Fixture| fixture.object(&fixture.git(&["rev-parse", "HEAD:second.sls"]));
+    check(
+        |fixture| std::fs::remove_file(blob(fixture)).unwrap(),
+        |error| matches!(error, Error::Corrupt { .. }),
+        |fixture| drop(fixture.blob(b"second")),
+    );
+}
+
+#[test]
+fn a_remote_with_a_damaged_object() {
+    let commit = |fixture: &Fixture| fixture.object(&fixture.git(&["rev-parse", "HEAD"]));
+    let saved = |fixture: &Fixture| fixture.dir.path().join("saved");
+    check(
+        |fixture| {
+            let path = commit(fixture);
+            let mut bytes = std::fs::read(&path).unwrap();
+            std::fs::rename(&path, saved(fixture)).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 0x40;
+            std::fs::write(&path, bytes).unwrap();
+        },
+        |error| matches!(error, Error::Corrupt { .. } | Error::Remote { .. }),
+        |fixture| {
+            let id = std::fs::read_to_string(fixture.remote_dir().join(".git/refs/heads/main")).unwrap();
+            std::fs::rename(saved(fixture), fixture.object(id.trim())).unwrap();
+        },
+    );
+}
+
+#[test]
+fn a_remote_that_is_emptied() {
+    let head = |fixture: &Fixture| fixture.remote_dir().join(".git/refs/heads/main");
+    let saved = |fixture: &Fixture| fixture.dir.path().join("saved");
+    check(
+        |fixture| std::fs::rename(head(fixture), saved(fixture)).unwrap(),
+        |error| matches!(error, Error::Empty),
+        |fixture| std::fs::rename(saved(fixture), head(fixture)).unwrap(),
+    );
+}
+
+#[test]
+fn an_empty_remote_is_an_error_and_no_state() {
+    let fixture = Fixture::new();
+    let mirror = fixture.mirror();
+    assert!(matches!(mirror.fetch(&fixture.remote()), Err(Error::Empty)));
+    assert!(mirror.state().is_none());
+}
+
+#[test]
+fn refused_urls_never_reach_the_library() {
+    let fixture = Fixture::new();
+    let mirror = fixture.mirror();
+    for url in ["ext::sh -c 'touch /tmp/x'", "git://127.0.0.1/x", "http://127.0.0.1/x", "-x", "relative"] {
+        assert!(matches!(mirror.fetch(&Remote::new(url)), Err(Error::Url { .. })), "{url}");
+    }
+}
+
+#[test]
+fn a_remote_that_never_answers_is_left_in_time() {
+    // Accepts connections (the kernel does) and says nothing.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (fixture, first) = Fixture::with_commit();
+    let mirror = fixture.mirror();
+    mirror.fetch(&fixture.remote()).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut remote = Remote::new(format!("https://127.0.0.1:{port}/roots"));
+    remote.timeout = Duration::from_millis(300);
+    let start = Instant::now();
+    let error = mirror.fetch(&remote).unwrap_err();
+    assert!(matches!(error, Error::Timeout { .. }), "{error:?}");
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    assert!(matches!(mirror.fetch(&fixture.remote()), Err(Error::Busy)));
+    assert_eq!(mirror.state().unwrap().id(), first);
+    assert!(mirror.contains(first));
+
+    // Once the connection dies the mirror takes updates again, as often as it takes to notice.
+    drop(listener);
+    let until = Instant::now() + Duration::from_secs(90);
+    let healed = loop {
+        match mirror.fetch(&fixture.remote()) {
+            Err(Error::Busy) if Instant::now() < until => std::thread::yield_now(),
+            other => break other,
+        }
+    };
+    assert!(!healed.unwrap().changed);
+}
+
+#[test]
+fn no_time_at_all_changes_nothing() {
+    let (fixture, _) = Fixture::with_commit();
+    let mirror = fixture.mirror();
+    let mut remote = fixture.remote();
+    remote.timeout = Duration::ZERO;
+    assert!(matches!(mirror.fetch(&remote), Err(Error::Timeout { .. } | Error::Busy)));
+    assert!(mirror.state().is_none());
+}
+
+#[test]
+fn a_certificate_nobody_vouches_for_is_refused() {
+    let (fixture, _) = Fixture::with_commit();
+    let mut remote = Remote::new("https://127.0.0.1:1/roots");
+    remote.ca_file = Some("/nonexistent/ca.pem".into());
+    assert!(matches!(fixture.mirror().fetch(&remote), Err(Error::KeyFile { .. })));
+}
+
+#[test]
+fn what_a_killed_fetch_leaves_heals_at_the_next_open() {
+    let (fixture, first) = Fixture::with_commit();
+    fixture.mirror().fetch(&fixture.remote()).unwrap();
+    let dir = fixture.mirror_dir();
+    // A lock file of a dead process, half a pack, a pack moved without its index, a state file not yet renamed.
+    std::fs::write(dir.join("lock"), "999999\n").unwrap();
+    std::fs::create_dir_all(dir.join("incoming-x1y2/objects/pack")).unwrap();
+    std::fs::write(dir.join("incoming-x1y2/objects/pack/pack_abc.tmp"), "PACK").unwrap();
+    std::fs::write(dir.join("repository/objects/pack/pack-00.pack"), "PACK").unwrap();
+    std::fs::write(dir.join("state.new"), "banyan mir").unwrap();
+
+    let second = fixture.commit("a.sls", "a");
+    let mirror = fixture.mirror();
+    assert!(!dir.join("incoming-x1y2").exists());
+    assert_eq!(mirror.state().unwrap().id(), first);
+    assert!(mirror.contains(first));
+    assert_eq!(mirror.fetch(&fixture.remote()).unwrap().state, second);
+}
+
+#[test]
+fn a_live_owner_keeps_others_out() {
+    let fixture = Fixture::new();
+    let _mirror = fixture.mirror();
+    assert!(matches!(Mirror::open(&fixture.mirror_dir(), Limits::default()), Err(Error::Locked { .. })));
+}
+
+#[test]
+fn a_damaged_state_file_is_said_not_guessed() {
+    let (fixture, _) = Fixture::with_commit();
+    fixture.mirror().fetch(&fixture.remote()).unwrap();
+    let path = fixture.mirror_dir().join("state");
+    std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"ref x\n").unwrap();
+    assert!(matches!(Mirror::open(&fixture.mirror_dir(), Limits::default()), Err(Error::State { .. })));
+}
