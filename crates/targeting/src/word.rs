@@ -218,7 +218,10 @@ impl fmt::Display for Word {
             Word::Grain(grain) => {
                 let letter = if grain.is_regex() { 'P' } else { 'G' };
                 match grain.delimiter() {
-                    ':' => write!(f, "{letter}@{}", Escaped(grain.text())),
+                    // `G@@` would read as the delimiter `@`.
+                    ':' if !grain.text().starts_with('@') => {
+                        write!(f, "{letter}@{}", Escaped(grain.text()))
+                    }
                     delimiter => write!(f, "{letter}{delimiter}@{}", Escaped(grain.text())),
                 }
             }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::panic::catch_unwind;
 
 use indexmap::IndexMap;
-use libyaml_safer::{Event, EventData, Mark, Parser, ScalarStyle};
+use libyaml_safer::{Encoding, Event, EventData, Mark, Parser, ScalarStyle};
 
 use crate::scalar::{Sort, plain, short, sort, tagged, unknown};
 use crate::{Error, Node, Spanned};
@@ -21,6 +21,7 @@ pub const COPIED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Reads the one document of a text.
 pub(crate) fn document(text: &str) -> Result<Spanned, Error> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     check_characters(text)?;
     let (text, is_cut) = with_line_break(text);
     // The scanner panics on a comma right after a verbatim tag (`[!<x>, 1]`). The fence makes that an error like any other;
@@ -101,6 +102,8 @@ type Entries = IndexMap<String, (Spanned, Spanned)>;
 impl<'t> Composer<'t> {
     fn new(text: &'t str, is_cut: bool) -> Composer<'t> {
         let mut parser = Parser::new();
+        // Left to guess, the reader takes some first letters for a broken byte order mark.
+        parser.set_encoding(Encoding::Utf8);
         parser.set_input(text.as_bytes());
         Composer {
             parser,
@@ -179,7 +182,10 @@ impl<'t> Composer<'t> {
                 ..
             } => {
                 let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
-                if is_block && self.cut_len.is_some_and(|len| event.end_mark.index >= len) && value.ends_with('\n') {
+                if is_block
+                    && self.cut_len.is_some_and(|len| event.end_mark.index >= len)
+                    && value.ends_with('\n')
+                {
                     value.pop();
                 }
                 let value = match tag.as_deref() {

@@ -12,7 +12,7 @@ use crate::scalar::{Sort, sort};
 const WIDTH: usize = 80;
 
 /// The longest text, in characters, of a key that stands on one line with its value.
-const SIMPLE_KEY_LENGTH_MAX: usize = 127;
+const SIMPLE_KEY_LENGTH_MAX: usize = 122;
 
 /// Each level of maps goes in by this many columns.
 const INDENT: usize = 2;
