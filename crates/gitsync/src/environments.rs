@@ -75,8 +75,8 @@ impl EnvironmentRule {
                 .filter(|_| self.layout == Layout::BranchesAndTags);
             let tags = tags.filter_map(|(name, _)| Some((name.strip_prefix("refs/tags/")?, name)));
             let branches = refs
-                .iter()
-                .filter_map(|(name, _)| Some((name.strip_prefix("refs/heads/")?, name)));
+                .keys()
+                .filter_map(|name| Some((name.strip_prefix("refs/heads/")?, name)));
             // Branches come last and so replace tags.
             envs.extend(
                 tags.chain(branches)

@@ -150,6 +150,8 @@ impl Mirror {
         // A thread of its own lets the caller go on, in time and in one piece.
         let work = move || {
             let outcome = inner.fetch(&remote_of_worker, rewind, &deadline_of_worker);
+            // A caller that has its answer may close the mirror and open it anew.
+            drop(inner);
             // Nobody listens when the caller has given up.
             let _ = report.send(outcome);
         };

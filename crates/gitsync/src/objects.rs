@@ -91,5 +91,9 @@ impl Objects {
 pub(crate) fn init(path: &Path) -> Result<Repository, Error> {
     let mut options = RepositoryInitOptions::new();
     options.bare(true).external_template(false);
-    Repository::init_opts(path, &options).map_err(Error::corrupt(path.display()))
+    let repository =
+        Repository::init_opts(path, &options).map_err(Error::corrupt(path.display()))?;
+    let hooks = path.join("hooks");
+    std::fs::remove_dir_all(&hooks).map_err(Error::io(&hooks))?;
+    Ok(repository)
 }

@@ -10,7 +10,11 @@ fn remote() -> Fixture {
     fixture.commit("who.sls", "main");
     fixture.commit("dev/who.sls", "folder dev");
     fixture.commit("prod/who.sls", "folder prod");
-    for (branch, text) in [("dev", "branch dev"), ("feature/x", "branch x"), ("old", "tag v1")] {
+    for (branch, text) in [
+        ("dev", "branch dev"),
+        ("feature/x", "branch x"),
+        ("old", "tag v1"),
+    ] {
         fixture.git(&["checkout", "-q", "-b", branch, "main"]);
         fixture.commit("who.sls", text);
     }
@@ -21,13 +25,19 @@ fn remote() -> Fixture {
 }
 
 fn rule(layout: Layout) -> EnvironmentRule {
-    EnvironmentRule { layout, ..EnvironmentRule::default() }
+    EnvironmentRule {
+        layout,
+        ..EnvironmentRule::default()
+    }
 }
 
 fn served(mirror: &Mirror, state: CommitId) -> Vec<String> {
     let snapshot = mirror.snapshot(state).unwrap();
     let who = |env: &str| read(&snapshot, env, "who.sls").unwrap_or("-".into());
-    snapshot.environments().map(|(env, _)| format!("{env}: {}", who(env))).collect()
+    snapshot
+        .environments()
+        .map(|(env, _)| format!("{env}: {}", who(env)))
+        .collect()
 }
 
 fn check(rule: EnvironmentRule, expected: &[&str]) {
@@ -40,20 +50,61 @@ fn check(rule: EnvironmentRule, expected: &[&str]) {
     assert_eq!(record.envs.len(), expected.len());
     drop(mirror);
     // Another hub, another time: the same id and the same files.
-    assert_eq!(served(&fixture.mirror_with(rule, Limits::default()), state), expected);
+    assert_eq!(
+        served(&fixture.mirror_with(rule, Limits::default()), state),
+        expected
+    );
 }
 
 #[test]
 fn every_layout_serves_its_own() {
     check(rule(Layout::Base), &["base: main"]);
-    check(rule(Layout::Branches), &["base: main", "dev: branch dev", "feature/x: branch x"]);
-    check(rule(Layout::BranchesAndTags), &["base: main", "dev: branch dev", "feature/x: branch x", "v1: tag v1"]);
-    check(rule(Layout::Folders), &["dev: folder dev", "prod: folder prod"]);
-    check(EnvironmentRule { base: Some("dev".into()), ..rule(Layout::Base) }, &["base: branch dev"]);
-    check(EnvironmentRule { root: "prod".into(), ..rule(Layout::Base) }, &["base: folder prod"]);
+    check(
+        rule(Layout::Branches),
+        &["base: main", "dev: branch dev", "feature/x: branch x"],
+    );
+    check(
+        rule(Layout::BranchesAndTags),
+        &[
+            "base: main",
+            "dev: branch dev",
+            "feature/x: branch x",
+            "v1: tag v1",
+        ],
+    );
+    check(
+        rule(Layout::Folders),
+        &["dev: folder dev", "prod: folder prod"],
+    );
+    check(
+        EnvironmentRule {
+            base: Some("dev".into()),
+            ..rule(Layout::Base)
+        },
+        &["base: branch dev"],
+    );
+    check(
+        EnvironmentRule {
+            root: "prod".into(),
+            ..rule(Layout::Base)
+        },
+        &["base: folder prod"],
+    );
     let overrides = [("prod".to_owned(), "v1".to_owned())];
-    check(EnvironmentRule { overrides: overrides.clone().into(), ..rule(Layout::Base) }, &["base: main", "prod: tag v1"]);
-    check(EnvironmentRule { overrides: overrides.into(), ..rule(Layout::Folders) }, &["dev: folder dev", "prod: tag v1"]);
+    check(
+        EnvironmentRule {
+            overrides: overrides.clone().into(),
+            ..rule(Layout::Base)
+        },
+        &["base: main", "prod: tag v1"],
+    );
+    check(
+        EnvironmentRule {
+            overrides: overrides.into(),
+            ..rule(Layout::Folders)
+        },
+        &["dev: folder dev", "prod: tag v1"],
+    );
 }
 
 #[test]
@@ -70,17 +121,25 @@ fn the_id_of_one_branch_is_its_commit_and_of_more_a_record() {
     assert_eq!(first.head, main);
     fixture.git(&["checkout", "-q", "dev"]);
     fixture.commit("who.sls", "newer dev");
+    fixture.git(&["checkout", "-q", "main"]);
     let second = mirror.fetch(&fixture.remote()).unwrap();
     assert_eq!(second.head, main);
     assert_eq!(served(&mirror, first.state)[1], "dev: branch dev");
     assert_eq!(served(&mirror, second.state)[1], "dev: newer dev");
-    assert_eq!(served(&mirror, main), ["base: main"], "a commit alone is base");
+    assert_eq!(
+        served(&mirror, main),
+        ["base: main"],
+        "a commit alone is base"
+    );
 }
 
 #[test]
 fn a_missing_root_is_an_empty_environment_and_said() {
     let fixture = remote();
-    let rule = EnvironmentRule { root: "salt/roots".into(), ..rule(Layout::Base) };
+    let rule = EnvironmentRule {
+        root: "salt/roots".into(),
+        ..rule(Layout::Base)
+    };
     let mirror = fixture.mirror_with(rule, Limits::default());
     let state = mirror.fetch(&fixture.remote()).unwrap().state;
     let snapshot = mirror.snapshot(state).unwrap();
@@ -95,13 +154,19 @@ fn a_branch_that_goes_takes_its_environment_along_but_base_must_stay() {
     let before = mirror.fetch(&fixture.remote()).unwrap().state;
     fixture.git(&["branch", "-D", "dev"]);
     let after = mirror.fetch(&fixture.remote()).unwrap().state;
-    assert_eq!(served(&mirror, after), ["base: main", "feature/x: branch x"]);
+    assert_eq!(
+        served(&mirror, after),
+        ["base: main", "feature/x: branch x"]
+    );
     assert_eq!(served(&mirror, before).len(), 3);
 
     fixture.git(&["checkout", "-q", "feature/x"]);
     fixture.git(&["branch", "-D", "main"]);
     fixture.git(&["symbolic-ref", "HEAD", "refs/heads/main"]);
-    assert!(matches!(mirror.fetch(&fixture.remote()), Err(Error::NoReference { .. })));
+    assert!(matches!(
+        mirror.fetch(&fixture.remote()),
+        Err(Error::NoReference { .. })
+    ));
     assert_eq!(mirror.state().unwrap().id(), after);
 }
 
@@ -109,8 +174,14 @@ fn a_branch_that_goes_takes_its_environment_along_but_base_must_stay() {
 fn an_environment_with_an_impossible_name_is_a_configuration_error() {
     let fixture = Fixture::new();
     for name in ["", "..", "a\nenv", "a//b", ".git"] {
-        let rule = EnvironmentRule { overrides: [(name.to_owned(), "main".to_owned())].into(), ..EnvironmentRule::default() };
+        let rule = EnvironmentRule {
+            overrides: [(name.to_owned(), "main".to_owned())].into(),
+            ..EnvironmentRule::default()
+        };
         let opened = Mirror::open_with(&fixture.mirror_dir(), rule, Limits::default());
-        assert!(matches!(opened, Err(Error::EnvironmentName { .. })), "{name:?}");
+        assert!(
+            matches!(opened, Err(Error::EnvironmentName { .. })),
+            "{name:?}"
+        );
     }
 }

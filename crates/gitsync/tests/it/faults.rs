@@ -9,7 +9,11 @@ use gitsync::{Error, Limits, Mirror, Remote};
 use crate::fixture::{Fixture, read};
 
 /// A fetch after `damage` fails, the commit in service stays and reads, and after `repair` all is well again.
-fn check(damage: impl FnOnce(&Fixture), expected: impl FnOnce(&Error) -> bool, repair: impl FnOnce(&Fixture)) {
+fn check(
+    damage: impl FnOnce(&Fixture),
+    expected: impl FnOnce(&Error) -> bool,
+    repair: impl FnOnce(&Fixture),
+) {
     let (fixture, first) = Fixture::with_commit();
     let mirror = fixture.mirror();
     mirror.fetch(&fixture.remote()).unwrap();
@@ -18,7 +22,10 @@ fn check(damage: impl FnOnce(&Fixture), expected: impl FnOnce(&Error) -> bool, r
     let error = mirror.fetch(&fixture.remote()).unwrap_err();
     assert!(expected(&error), "{error:?}");
     assert_eq!(mirror.state().unwrap().id(), first);
-    assert_eq!(read(&mirror.snapshot(first).unwrap(), "base", "top.sls").as_deref(), Some("base: {}\n"));
+    assert_eq!(
+        read(&mirror.snapshot(first).unwrap(), "base", "top.sls").as_deref(),
+        Some("base: {}\n")
+    );
     assert!(!mirror.contains(second));
     repair(&fixture);
     assert_eq!(mirror.fetch(&fixture.remote()).unwrap().state, second);
@@ -59,7 +66,8 @@ fn a_remote_with_a_damaged_object() {
         },
         |error| matches!(error, Error::Corrupt { .. } | Error::Remote { .. }),
         |fixture| {
-            let id = std::fs::read_to_string(fixture.remote_dir().join(".git/refs/heads/main")).unwrap();
+            let id =
+                std::fs::read_to_string(fixture.remote_dir().join(".git/refs/heads/main")).unwrap();
             std::fs::rename(saved(fixture), fixture.object(id.trim())).unwrap();
         },
     );
@@ -88,8 +96,17 @@ fn an_empty_remote_is_an_error_and_no_state() {
 fn refused_urls_never_reach_the_library() {
     let fixture = Fixture::new();
     let mirror = fixture.mirror();
-    for url in ["ext::sh -c 'touch /tmp/x'", "git://127.0.0.1/x", "http://127.0.0.1/x", "-x", "relative"] {
-        assert!(matches!(mirror.fetch(&Remote::new(url)), Err(Error::Url { .. })), "{url}");
+    for url in [
+        "ext::sh -c 'touch /tmp/x'",
+        "git://127.0.0.1/x",
+        "http://127.0.0.1/x",
+        "-x",
+        "relative",
+    ] {
+        assert!(
+            matches!(mirror.fetch(&Remote::new(url)), Err(Error::Url { .. })),
+            "{url}"
+        );
     }
 }
 
@@ -106,7 +123,11 @@ fn a_remote_that_never_answers_is_left_in_time() {
     let start = Instant::now();
     let error = mirror.fetch(&remote).unwrap_err();
     assert!(matches!(error, Error::Timeout { .. }), "{error:?}");
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        start.elapsed()
+    );
     assert!(matches!(mirror.fetch(&fixture.remote()), Err(Error::Busy)));
     assert_eq!(mirror.state().unwrap().id(), first);
     assert!(mirror.contains(first));
@@ -129,7 +150,10 @@ fn no_time_at_all_changes_nothing() {
     let mirror = fixture.mirror();
     let mut remote = fixture.remote();
     remote.timeout = Duration::ZERO;
-    assert!(matches!(mirror.fetch(&remote), Err(Error::Timeout { .. } | Error::Busy)));
+    assert!(matches!(
+        mirror.fetch(&remote),
+        Err(Error::Timeout { .. } | Error::Busy)
+    ));
     assert!(mirror.state().is_none());
 }
 
@@ -138,7 +162,10 @@ fn a_certificate_nobody_vouches_for_is_refused() {
     let (fixture, _) = Fixture::with_commit();
     let mut remote = Remote::new("https://127.0.0.1:1/roots");
     remote.ca_file = Some("/nonexistent/ca.pem".into());
-    assert!(matches!(fixture.mirror().fetch(&remote), Err(Error::KeyFile { .. })));
+    assert!(matches!(
+        fixture.mirror().fetch(&remote),
+        Err(Error::KeyFile { .. })
+    ));
 }
 
 #[test]
@@ -165,7 +192,10 @@ fn what_a_killed_fetch_leaves_heals_at_the_next_open() {
 fn a_live_owner_keeps_others_out() {
     let fixture = Fixture::new();
     let _mirror = fixture.mirror();
-    assert!(matches!(Mirror::open(&fixture.mirror_dir(), Limits::default()), Err(Error::Locked { .. })));
+    assert!(matches!(
+        Mirror::open(&fixture.mirror_dir(), Limits::default()),
+        Err(Error::Locked { .. })
+    ));
 }
 
 #[test]
@@ -173,6 +203,14 @@ fn a_damaged_state_file_is_said_not_guessed() {
     let (fixture, _) = Fixture::with_commit();
     fixture.mirror().fetch(&fixture.remote()).unwrap();
     let path = fixture.mirror_dir().join("state");
-    std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"ref x\n").unwrap();
-    assert!(matches!(Mirror::open(&fixture.mirror_dir(), Limits::default()), Err(Error::State { .. })));
+    std::fs::OpenOptions::new()
+        .append(true)
+        .open(&path)
+        .unwrap()
+        .write_all(b"ref x\n")
+        .unwrap();
+    assert!(matches!(
+        Mirror::open(&fixture.mirror_dir(), Limits::default()),
+        Err(Error::State { .. })
+    ));
 }

@@ -15,20 +15,44 @@ fn a_fetch_serves_the_remote_as_it_is() {
     let fetched = mirror.fetch(&fixture.remote()).unwrap();
     assert!(fetched.changed && !fetched.rewound);
     assert_eq!((fetched.head, fetched.state), (commit, commit));
-    assert_eq!(fetched.refs, [("refs/heads/main".to_owned(), commit), (STATE_REF.to_owned(), commit)].into());
+    assert_eq!(
+        fetched.refs,
+        [
+            ("refs/heads/main".to_owned(), commit),
+            (STATE_REF.to_owned(), commit)
+        ]
+        .into()
+    );
     assert_eq!(mirror.refs(), fetched.refs);
     assert!(mirror.contains(commit));
 
     let snapshot = mirror.snapshot(commit).unwrap();
     assert_eq!(paths(&snapshot, "base"), ["run.sh", "top.sls"]);
-    assert_eq!(read(&snapshot, "base", "top.sls").as_deref(), Some("base: {}\n"));
+    assert_eq!(
+        read(&snapshot, "base", "top.sls").as_deref(),
+        Some("base: {}\n")
+    );
     let script = snapshot.entry("base", "run.sh").unwrap().unwrap();
     let blob: BlobId = fixture.git(&["rev-parse", "HEAD:run.sh"]).parse().unwrap();
-    assert_eq!((script.executable, script.size, script.blob), (true, 10, blob));
-    for path in ["", "/", "/top.sls", "../top.sls", "top.sls/", "missing", "TOP.SLS"] {
+    assert_eq!(
+        (script.executable, script.size, script.blob),
+        (true, 10, blob)
+    );
+    for path in [
+        "",
+        "/",
+        "/top.sls",
+        "../top.sls",
+        "top.sls/",
+        "missing",
+        "TOP.SLS",
+    ] {
         assert_eq!(snapshot.read("base", path).unwrap(), None, "{path}");
     }
-    assert!(matches!(snapshot.list("prod"), Err(Error::NoEnvironment { .. })));
+    assert!(matches!(
+        snapshot.list("prod"),
+        Err(Error::NoEnvironment { .. })
+    ));
     assert!(!fixture.mirror_dir().join("repository/hooks").exists());
 }
 
@@ -51,8 +75,14 @@ fn a_reopened_mirror_serves_old_and_new() {
 
     let mirror = fixture.mirror();
     assert_eq!(mirror.state().unwrap().id(), second);
-    assert_eq!(read(&mirror.snapshot(first).unwrap(), "base", "top.sls").as_deref(), Some("base: {}\n"));
-    assert_eq!(read(&mirror.snapshot(second).unwrap(), "base", "top.sls").as_deref(), Some("base: {'*': [new]}\n"));
+    assert_eq!(
+        read(&mirror.snapshot(first).unwrap(), "base", "top.sls").as_deref(),
+        Some("base: {}\n")
+    );
+    assert_eq!(
+        read(&mirror.snapshot(second).unwrap(), "base", "top.sls").as_deref(),
+        Some("base: {'*': [new]}\n")
+    );
 }
 
 #[test]
@@ -65,7 +95,14 @@ fn a_force_push_waits_for_an_operator() {
     fixture.git(&["reset", "-q", "--hard", &first.to_string()]);
     let third = fixture.commit("b.sls", "b");
     match mirror.fetch(&fixture.remote()) {
-        Err(Error::Rewound { reference, from, to }) => assert_eq!((reference.as_str(), from, to), ("refs/heads/main", second, third)),
+        Err(Error::Rewound {
+            reference,
+            from,
+            to,
+        }) => assert_eq!(
+            (reference.as_str(), from, to),
+            ("refs/heads/main", second, third)
+        ),
         other => panic!("{other:?}"),
     }
     assert_eq!(mirror.state().unwrap().id(), second);
@@ -74,7 +111,10 @@ fn a_force_push_waits_for_an_operator() {
     let fetched = mirror.fetch_accepting_rewind(&fixture.remote()).unwrap();
     assert!(fetched.rewound && fetched.changed);
     assert_eq!(mirror.state().unwrap().id(), third);
-    assert!(mirror.contains(second), "a job may still pin what was in service");
+    assert!(
+        mirror.contains(second),
+        "a job may still pin what was in service"
+    );
     assert!(!mirror.fetch(&fixture.remote()).unwrap().changed);
 }
 
@@ -126,14 +166,21 @@ fn readers_see_the_old_state_or_the_new() {
             let mut last = 0;
             while !done.load(Ordering::Acquire) {
                 let snapshot = mirror.snapshot(mirror.state().unwrap().id()).unwrap();
-                let (a, b) = (read(&snapshot, "base", "a.sls"), read(&snapshot, "base", "b.sls"));
+                let (a, b) = (
+                    read(&snapshot, "base", "a.sls"),
+                    read(&snapshot, "base", "b.sls"),
+                );
                 assert_eq!(a, b);
                 let now: usize = a.unwrap().parse().unwrap();
                 assert!(now >= last, "state went back from {last} to {now}");
                 last = now;
             }
         };
-        let readers = [scope.spawn(reader), scope.spawn(reader), scope.spawn(reader)];
+        let readers = [
+            scope.spawn(reader),
+            scope.spawn(reader),
+            scope.spawn(reader),
+        ];
         // More rounds than packs are left apart, so that combining them is read through as well.
         for round in 1..=ROUNDS {
             fixture.write("a.sls", &round.to_string());
@@ -146,7 +193,9 @@ fn readers_see_the_old_state_or_the_new() {
             reader.join().unwrap();
         }
     });
-    let packs = std::fs::read_dir(fixture.mirror_dir().join("repository/objects/pack")).unwrap().count();
+    let packs = std::fs::read_dir(fixture.mirror_dir().join("repository/objects/pack"))
+        .unwrap()
+        .count();
     assert!(packs < ROUNDS, "{packs} files: packs were never combined");
     for commit in fixture.git(&["rev-list", "HEAD"]).lines() {
         assert!(mirror.contains(commit.parse().unwrap()), "{commit}");

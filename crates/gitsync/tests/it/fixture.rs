@@ -15,7 +15,9 @@ pub struct Fixture {
 impl Fixture {
     /// An empty remote whose `HEAD` names `main`.
     pub fn new() -> Self {
-        let fixture = Self { dir: tempfile::tempdir().unwrap() };
+        let fixture = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
         std::fs::create_dir(fixture.remote_dir()).unwrap();
         fixture.git(&["init", "-q", "-b", "main"]);
         fixture
@@ -75,7 +77,12 @@ impl Fixture {
 
     /// Runs git in the remote and returns what it printed, trimmed.
     pub fn git_with(&self, args: &[&str], stdin: &[u8]) -> String {
-        let mut child = git(&self.remote_dir()).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = git(&self.remote_dir())
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         child.stdin.take().unwrap().write_all(stdin).unwrap();
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "git {args:?}");
@@ -96,7 +103,10 @@ impl Fixture {
             bytes.push(0);
             bytes.extend(id.parse::<CommitId>().unwrap().as_bytes());
         }
-        self.git_with(&["hash-object", "-w", "-t", "tree", "--literally", "--stdin"], &bytes)
+        self.git_with(
+            &["hash-object", "-w", "-t", "tree", "--literally", "--stdin"],
+            &bytes,
+        )
     }
 
     /// Points `main` at a new commit of a tree.
@@ -108,15 +118,23 @@ impl Fixture {
 
     /// The path of a loose object of the remote.
     pub fn object(&self, id: &str) -> PathBuf {
-        self.remote_dir().join(".git/objects").join(&id[..2]).join(&id[2..])
+        self.remote_dir()
+            .join(".git/objects")
+            .join(&id[..2])
+            .join(&id[2..])
     }
 }
 
 fn git(dir: &Path) -> Command {
     let mut command = Command::new("git");
-    command.current_dir(dir).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
+    command
+        .current_dir(dir)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_SYSTEM", "/dev/null");
     for who in ["AUTHOR", "COMMITTER"] {
-        command.env(format!("GIT_{who}_NAME"), "Test").env(format!("GIT_{who}_EMAIL"), "test@example.com");
+        command
+            .env(format!("GIT_{who}_NAME"), "Test")
+            .env(format!("GIT_{who}_EMAIL"), "test@example.com");
     }
     command
 }
@@ -129,5 +147,10 @@ pub fn read(snapshot: &Snapshot, env: &str, path: &str) -> Option<String> {
 }
 
 pub fn paths(snapshot: &Snapshot, env: &str) -> Vec<String> {
-    snapshot.list(env).unwrap().iter().map(|entry| entry.path.clone()).collect()
+    snapshot
+        .list(env)
+        .unwrap()
+        .iter()
+        .map(|entry| entry.path.clone())
+        .collect()
 }

@@ -35,7 +35,11 @@ fn hostile_entries_are_reported_and_never_served() {
     mirror.fetch(&fixture.remote()).unwrap();
     let snapshot = mirror.snapshot(commit).unwrap();
     assert_eq!(paths(&snapshot, "base"), ["good.sls", "in/good", "script"]);
-    let mut skipped: Vec<_> = snapshot.skipped().iter().map(|skipped| (skipped.path.as_str(), skipped.reason)).collect();
+    let mut skipped: Vec<_> = snapshot
+        .skipped()
+        .iter()
+        .map(|skipped| (skipped.path.as_str(), skipped.reason))
+        .collect();
     skipped.sort();
     use SkippedReason::*;
     assert_eq!(
@@ -53,7 +57,14 @@ fn hostile_entries_are_reported_and_never_served() {
             ("private", Mode),
         ]
     );
-    for path in ["..", "in/..", "in/../good.sls", ".GIT/config", "link", "module"] {
+    for path in [
+        "..",
+        "in/..",
+        "in/../good.sls",
+        ".GIT/config",
+        "link",
+        "module",
+    ] {
         assert_eq!(read(&snapshot, "base", path), None, "{path}");
     }
 }
@@ -82,7 +93,15 @@ fn entries_beyond_a_bound_are_left_out() {
     let reasons = snapshot.skipped().iter().map(|skipped| skipped.reason);
     let mut reasons: Vec<_> = reasons.collect();
     reasons.sort();
-    assert_eq!(reasons, [SkippedReason::TooLarge, SkippedReason::PathTooLong, SkippedReason::PathTooLong, SkippedReason::TooDeep]);
+    assert_eq!(
+        reasons,
+        [
+            SkippedReason::TooLarge,
+            SkippedReason::PathTooLong,
+            SkippedReason::PathTooLong,
+            SkippedReason::TooDeep
+        ]
+    );
 }
 
 /// A fetch over a bound fails, and what was in service stays.
@@ -96,7 +115,10 @@ fn check_refused(limits: Limits, grow: impl FnOnce(&Fixture)) {
     assert_eq!(mirror.state().unwrap().id(), first);
     assert!(read(&mirror.snapshot(first).unwrap(), "base", "top.sls").is_some());
     let left = std::fs::read_dir(fixture.mirror_dir()).unwrap();
-    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).filter(|name| name.to_string_lossy().starts_with("incoming")).collect();
+    let left: Vec<_> = left
+        .map(|entry| entry.unwrap().file_name())
+        .filter(|name| name.to_string_lossy().starts_with("incoming"))
+        .collect();
     assert!(left.is_empty(), "{left:?}");
 }
 
@@ -119,11 +141,14 @@ fn totals_beyond_a_bound_are_refused() {
             fixture.commit("f", &n.to_string());
         }
     });
-    check_refused(limits(|limits| limits.repository_bytes = 50_000), |fixture| {
-        // Text that does not compress, from the hashes of a counter.
-        let noise: String = (0..2_000).map(|n: u32| fixture_hash(n)).collect();
-        fixture.commit("noise", &noise);
-    });
+    check_refused(
+        limits(|limits| limits.repository_bytes = 50_000),
+        |fixture| {
+            // Text that does not compress, from the hashes of a counter.
+            let noise: String = (0..2_000).map(|n: u32| fixture_hash(n)).collect();
+            fixture.commit("noise", &noise);
+        },
+    );
 }
 
 fn fixture_hash(n: u32) -> String {
@@ -137,7 +162,10 @@ fn a_tree_that_multiplies_is_stopped() {
         let mut tree = fixture.raw_tree(&[("100644", b"leaf", &fixture.blob(b"x"))]);
         for _ in 0..12 {
             let names: Vec<String> = (0..10).map(|n| format!("d{n}")).collect();
-            let entries: Vec<_> = names.iter().map(|name| ("40000", name.as_bytes(), tree.as_str())).collect();
+            let entries: Vec<_> = names
+                .iter()
+                .map(|name| ("40000", name.as_bytes(), tree.as_str()))
+                .collect();
             tree = fixture.raw_tree(&entries);
         }
         let commit = fixture.git(&["commit-tree", "-p", "HEAD", "-m", "bomb", &tree]);
@@ -169,7 +197,17 @@ fn a_commit_that_poses_as_a_record_is_refused() {
          banyan roots 1\nenv {first} base\nenv {first} prod\n"
     );
     fixture.git_with(&["hash-object", "-w", "-t", "tree", "--stdin"], b"");
-    let commit = fixture.git_with(&["hash-object", "-w", "-t", "commit", "--literally", "--stdin"], text.as_bytes());
+    let commit = fixture.git_with(
+        &[
+            "hash-object",
+            "-w",
+            "-t",
+            "commit",
+            "--literally",
+            "--stdin",
+        ],
+        text.as_bytes(),
+    );
     fixture.git(&["update-ref", "refs/heads/main", &commit]);
     let error = mirror.fetch(&fixture.remote()).unwrap_err();
     assert!(error.to_string().contains("poses as a record"), "{error}");

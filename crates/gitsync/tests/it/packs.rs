@@ -17,7 +17,11 @@ impl Pair {
     fn new(fixture: Fixture) -> Self {
         let parent = fixture.mirror();
         let child = Mirror::open(&fixture.dir.path().join("child"), Limits::default()).unwrap();
-        Self { fixture, parent, child }
+        Self {
+            fixture,
+            parent,
+            child,
+        }
     }
 
     /// The pack that the child needs for the state of the parent.
@@ -37,7 +41,11 @@ impl Pair {
 
 #[test]
 fn a_child_follows_its_parent_without_the_remote() {
-    let (fixture, first) = Fixture::with_commit();
+    let (fixture, _) = Fixture::with_commit();
+    let noise: String = (0..100u32)
+        .map(|n| blake3::hash(&n.to_le_bytes()).to_string())
+        .collect();
+    let first = fixture.commit("noise", &noise);
     fixture.git(&["branch", "prod"]);
     fixture.git(&["tag", "-a", "v1", "-m", "v1"]);
     let pair = Pair::new(fixture);
@@ -54,13 +62,30 @@ fn a_child_follows_its_parent_without_the_remote() {
         pair.fixture.commit("top.sls", &format!("round {round}\n"));
         let fetched = pair.parent.fetch(&pair.fixture.remote()).unwrap();
         let pack = pair.pack();
-        assert!(pack.len() < full.len(), "{} of {} bytes: only news travel", pack.len(), full.len());
+        assert!(
+            pack.len() < full.len(),
+            "{} of {} bytes: only news travel",
+            pack.len(),
+            full.len()
+        );
         assert_eq!(pair.send(&pack).unwrap(), fetched);
     }
-    let snapshot = pair.child.snapshot(pair.child.state().unwrap().id()).unwrap();
-    assert_eq!(read(&snapshot, "base", "top.sls").as_deref(), Some("round 2\n"));
-    assert_eq!(read(&snapshot, "prod", "top.sls").as_deref(), Some("base: {}\n"));
-    assert_eq!(read(&pair.child.snapshot(before).unwrap(), "base", "top.sls").as_deref(), Some("base: {}\n"));
+    let snapshot = pair
+        .child
+        .snapshot(pair.child.state().unwrap().id())
+        .unwrap();
+    assert_eq!(
+        read(&snapshot, "base", "top.sls").as_deref(),
+        Some("round 2\n")
+    );
+    assert_eq!(
+        read(&snapshot, "prod", "top.sls").as_deref(),
+        Some("base: {}\n")
+    );
+    assert_eq!(
+        read(&pair.child.snapshot(before).unwrap(), "base", "top.sls").as_deref(),
+        Some("base: {}\n")
+    );
 
     let again = pair.send(&pair.pack()).unwrap();
     assert!(!again.changed);
@@ -73,9 +98,12 @@ fn a_rewind_accepted_above_is_followed_and_reported() {
     let pair = Pair::new(fixture);
     pair.parent.fetch(&pair.fixture.remote()).unwrap();
     pair.send(&pair.pack()).unwrap();
-    pair.fixture.git(&["reset", "-q", "--hard", &first.to_string()]);
+    pair.fixture
+        .git(&["reset", "-q", "--hard", &first.to_string()]);
     let third = pair.fixture.commit("b.sls", "b");
-    pair.parent.fetch_accepting_rewind(&pair.fixture.remote()).unwrap();
+    pair.parent
+        .fetch_accepting_rewind(&pair.fixture.remote())
+        .unwrap();
     let received = pair.send(&pair.pack()).unwrap();
     assert!(received.rewound);
     assert_eq!(received.state, third);
@@ -87,7 +115,10 @@ fn no_damaged_pack_is_taken() {
     let pair = Pair::new(fixture);
     pair.parent.fetch(&pair.fixture.remote()).unwrap();
     pair.send(&pair.pack()).unwrap();
-    pair.fixture.commit("a.sls", "some text that is long enough to be worth damaging, and then some more of it");
+    pair.fixture.commit(
+        "a.sls",
+        "some text that is long enough to be worth damaging, and then some more of it",
+    );
     let second = pair.parent.fetch(&pair.fixture.remote()).unwrap().state;
     let pack = pair.pack();
     let refused = |bytes: &[u8], what: &str| {
@@ -121,7 +152,10 @@ fn a_pack_without_all_objects_is_refused() {
     assert!(pair.child.state().is_none());
 
     // A reference to a commit that is in no pack.
-    let refs = BTreeMap::from([("refs/heads/main".to_owned(), second), ("refs/heads/x".to_owned(), CommitId::from_bytes([1; 20]))]);
+    let refs = BTreeMap::from([
+        ("refs/heads/main".to_owned(), second),
+        ("refs/heads/x".to_owned(), CommitId::from_bytes([1; 20])),
+    ]);
     let pack = pair.pack();
     assert!(pair.child.receive_pack(&mut &pack[..], &refs).is_err());
     let refs = BTreeMap::from([("refs/heads/main\n".to_owned(), second)]);
@@ -135,13 +169,26 @@ fn packs_are_bounded_on_both_sides() {
     let pair = Pair::new(fixture);
     pair.parent.fetch(&pair.fixture.remote()).unwrap();
     let pack = pair.pack();
-    let limits = Limits { repository_bytes: 100, ..Limits::default() };
+    let limits = Limits {
+        repository_bytes: 100,
+        ..Limits::default()
+    };
     let small = Mirror::open(&pair.fixture.dir.path().join("small"), limits).unwrap();
-    let error = small.receive_pack(&mut &pack[..], &pair.parent.refs()).unwrap_err();
+    let error = small
+        .receive_pack(&mut &pack[..], &pair.parent.refs())
+        .unwrap_err();
     assert!(matches!(error, Error::Limit { .. }), "{error:?}");
-    let limits = Limits { objects: 2, ..Limits::default() };
+    let limits = Limits {
+        objects: 2,
+        ..Limits::default()
+    };
     let few = Mirror::open(&pair.fixture.dir.path().join("few"), limits).unwrap();
-    assert!(few.receive_pack(&mut &pack[..], &pair.parent.refs()).is_err());
-    let unknown = pair.parent.pack(&[CommitId::from_bytes([1; 20])], &[], &mut Vec::new());
+    assert!(
+        few.receive_pack(&mut &pack[..], &pair.parent.refs())
+            .is_err()
+    );
+    let unknown = pair
+        .parent
+        .pack(&[CommitId::from_bytes([1; 20])], &[], &mut Vec::new());
     assert!(matches!(unknown, Err(Error::Unknown { .. })));
 }
