@@ -29,7 +29,7 @@ pub fn emit(value: &Value) -> String {
     printer.out.push('\n');
     let is_open = match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => true,
-        Value::String(text) => Shape::of(text).style(false) == Style::Plain,
+        Value::String(text) => Shape::of(text).style() == Style::Plain,
         Value::Array(_) | Value::Object(_) => false,
     };
     if is_open {
@@ -140,7 +140,7 @@ impl Printer {
 
     /// Prints a string whose folded lines begin at column `indent`.
     fn string(&mut self, text: &str, indent: usize, is_key: bool) {
-        match Shape::of(text).style(is_key) {
+        match Shape::of(text).style() {
             Style::Plain => self.folded(text, indent, is_key, false),
             Style::Single => {
                 self.write("'");
@@ -273,12 +273,12 @@ impl Shape {
         shape
     }
 
-    fn style(&self, is_key: bool) -> Style {
+    fn style(&self) -> Style {
         let plain_fits =
             !(self.is_other_type || self.has_indicator || self.has_edge_blank || self.is_multiline);
         if plain_fits && !self.needs_escape {
             Style::Plain
-        } else if !self.needs_escape && !self.has_break_space && !(is_key && self.is_multiline) {
+        } else if !self.needs_escape && !self.has_break_space {
             Style::Single
         } else {
             Style::Double
