@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use libyaml_safer::{Encoding, Event, EventData, Mark, Parser, ScalarStyle};
 
 use crate::scalar::{Sort, plain, short, sort, tagged, unknown};
+use crate::spanned::Size;
 use crate::{Error, Node, Spanned};
 
 /// Most nodes of one document, the content of every alias counted again.
@@ -209,7 +210,7 @@ impl<'t> Composer<'t> {
         };
         let node = Spanned { line, column, node };
         if let Some(anchor) = anchor {
-            self.charge_copy(&node, mark)?;
+            self.charge_copy(node.size(), mark)?;
             if let Some(first) = self.anchors.insert(anchor.clone(), node.clone()) {
                 let message = format!(
                     "the anchor `{anchor}` is already used at line {}, column {}",
@@ -222,24 +223,26 @@ impl<'t> Composer<'t> {
     }
 
     fn alias(&mut self, anchor: &str, depth: usize, mark: Mark) -> Result<Spanned, Error> {
-        let Some(target) = self.anchors.get(anchor).cloned() else {
-            return Err(at(
+        let undefined = || {
+            at(
                 mark,
                 format!("no anchor `{anchor}` is complete before this alias"),
-            ));
+            )
         };
-        if depth + target.size().depth > DEPTH_MAX {
+        let size = self.anchors.get(anchor).ok_or_else(undefined)?.size();
+        if depth + size.depth > DEPTH_MAX {
             return Err(at(
                 mark,
                 format!("the alias `{anchor}` nests lists and maps deeper than {DEPTH_MAX}"),
             ));
         }
-        self.charge_copy(&target, mark)?;
+        self.charge_copy(size, mark)?;
+        let target = self.anchors.get(anchor).ok_or_else(undefined)?;
         let (line, column) = place(mark);
         Ok(Spanned {
             line,
             column,
-            node: target.node,
+            node: target.node.clone(),
         })
     }
 
@@ -299,8 +302,7 @@ impl<'t> Composer<'t> {
         Ok(())
     }
 
-    fn charge_copy(&mut self, node: &Spanned, mark: Mark) -> Result<(), Error> {
-        let size = node.size();
+    fn charge_copy(&mut self, size: Size, mark: Mark) -> Result<(), Error> {
         self.charge_nodes(size.nodes, mark)?;
         self.copied_bytes = self.copied_bytes.saturating_add(size.bytes);
         if self.copied_bytes > COPIED_BYTES_MAX {
