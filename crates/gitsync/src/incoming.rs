@@ -113,6 +113,17 @@ pub(crate) fn folder_bytes(dir: &Path) -> Result<u64, Error> {
     sum().map_err(Error::io(dir))
 }
 
+/// Removes all loose objects below `objects_dir`: the folders named for the first byte of an id.
+pub(crate) fn remove_loose(objects_dir: &Path) -> Result<(), Error> {
+    for entry in fs::read_dir(objects_dir).map_err(Error::io(objects_dir))? {
+        let entry = entry.map_err(Error::io(objects_dir))?;
+        if entry.file_name().len() == 2 {
+            fs::remove_dir_all(entry.path()).map_err(Error::io(&entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
 /// Makes renames in `dir` survive a power cut.
 pub(crate) fn sync_dir(dir: &Path) -> Result<(), Error> {
     File::open(dir)

@@ -12,7 +12,7 @@
 //! [`Mirror::pack`] carries it, with everything below it, as any other commit.
 //!
 //! **What it never does**: check out files, run hooks, filters or programs, read git's configuration of the user or the
-//! system, follow a redirect, follow symbolic links or submodules, accept an unknown host key, or rewind an environment
+//! system, follow a redirect to another host, follow symbolic links or submodules, accept an unknown host key, or rewind an environment
 //! unasked. Content is named by SHA-1 here; who may trust it is decided above, by signatures.
 //!
 //! **Who may use it**: hubs. It is the only user of git2. Nothing is async: callers bring threads.
@@ -36,6 +36,7 @@ mod remote;
 mod service;
 mod snapshot;
 mod tree;
+mod update;
 mod upstream;
 
 pub use environments::{EnvironmentRule, Layout};

@@ -88,7 +88,8 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn run(&self, repository: &Repository) -> Result<Heads, Failure> {
-        // Until a download has options of its own, the library takes its word on redirects from here.
+        // Until a download has options of its own, the library takes its word on redirects from here. Its strictest choice
+        // still allows https redirects within the same host, which then has to show a certificate for that name again.
         repository
             .config()?
             .set_bool("http.followRedirects", false)?;

@@ -5,5 +5,6 @@ mod faults;
 mod fetching;
 mod fixture;
 mod hostile;
+mod https;
 mod packs;
 mod ssh;
