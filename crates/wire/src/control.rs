@@ -132,7 +132,15 @@ pub enum Tell {
     },
     /// How it stands now; sent when something changed, a few times a second at most.
     Progress(Progress),
-    /// The whole account.
+    /// A part of an account that is too big for one frame: rows and values that come before those of the next
+    /// part, and of the [`Tell::Ledger`] that ends it.
+    LedgerPart {
+        /// Rows.
+        minions: Vec<LedgerRow>,
+        /// Values.
+        values: Vec<Json>,
+    },
+    /// The whole account, or what is left of it after its parts.
     Ledger(Box<Ledger>),
     /// Jobs, newest first.
     Jobs(Vec<JobSummary>),
@@ -243,6 +251,43 @@ pub struct Ledger {
     /// Minions for which the target could not be evaluated, with the reason; not expected.
     pub undecided: Vec<(String, Reason)>,
 }
+
+impl Ledger {
+    /// Takes parts off the front until what is left fits into a frame; they are told first, in order.
+    pub fn split_off_parts(&mut self) -> Vec<(Vec<LedgerRow>, Vec<Json>)> {
+        let mut parts = Vec::new();
+        let rows = std::mem::take(&mut self.minions);
+        for chunk in rows.chunks(PART_ROWS) {
+            parts.push((chunk.to_vec(), Vec::new()));
+        }
+        let mut bytes = 0;
+        let mut values: Vec<Json> = Vec::new();
+        for value in std::mem::take(&mut self.values) {
+            if bytes + value.len() > PART_BYTES && !values.is_empty() {
+                parts.push((Vec::new(), std::mem::take(&mut values)));
+                bytes = 0;
+            }
+            bytes += value.len();
+            values.push(value);
+        }
+        parts.push((Vec::new(), values));
+        parts
+    }
+
+    /// Puts parts that came before back in front.
+    pub fn join_parts(&mut self, mut minions: Vec<LedgerRow>, mut values: Vec<Json>) {
+        minions.append(&mut self.minions);
+        values.append(&mut self.values);
+        self.minions = minions;
+        self.values = values;
+    }
+}
+
+/// Rows in one part of an account: a few hundred bytes each with their reasons.
+const PART_ROWS: usize = 4_096;
+/// Bytes of values in one part, unless a single one is longer.
+const PART_BYTES: usize = 2 << 20;
+const _: () = assert!(PART_BYTES + crate::limits::MAX_RETURN < crate::limits::MAX_FRAME);
 
 /// How one minion stands.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
