@@ -23,7 +23,8 @@ pub struct Limits {
     pub path_bytes: usize,
     /// Bytes of a single name in a path.
     pub component_bytes: usize,
-    /// Past states kept, so that jobs which pin them still run.
+    /// Past states kept, so that jobs which pin them still run. Commits of older states stay as long as a branch or tag
+    /// reaches them; after a force-push they may go, even under a snapshot that is still held.
     pub kept_states: usize,
 }
 

@@ -271,6 +271,8 @@ impl Inner {
                     std::fs::remove_file(&path).map_err(Error::io(&path))?;
                 }
             }
+            // A state that is no longer kept may have lost its objects; no cached view may say otherwise.
+            self.views().clear();
             // Loose objects are records; those still needed are in the combined pack.
             incoming::remove_loose(&objects_dir)?;
             incoming::sync_dir(&pack_dir)

@@ -1,7 +1,9 @@
 //! Remotes that fail, and processes that die.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use gitsync::{Error, Limits, Mirror, Remote};
@@ -213,4 +215,67 @@ fn a_damaged_state_file_is_said_not_guessed() {
         Mirror::open(&fixture.mirror_dir(), Limits::default()),
         Err(Error::State { .. })
     ));
+}
+
+/// Where the victim makes its mirrors, and what they follow.
+const VICTIM_DIR: &str = "GITSYNC_VICTIM_DIR";
+const VICTIM_REMOTE: &str = "GITSYNC_VICTIM_REMOTE";
+/// What the victim says before each fetch.
+const VICTIM_LINE: &str = "fetching into mirror";
+
+/// Not a test of its own: the process that the test below kills.
+#[test]
+#[ignore = "runs as the victim of fetches_killed_at_any_moment_heal"]
+fn victim() {
+    let dir = PathBuf::from(std::env::var_os(VICTIM_DIR).expect("run by the test below"));
+    let remote = Remote::new(std::env::var(VICTIM_REMOTE).unwrap());
+    for round in 0.. {
+        let mirror = Mirror::open(&dir.join(round.to_string()), Limits::default()).unwrap();
+        println!("{VICTIM_LINE}");
+        mirror.fetch(&remote).unwrap();
+    }
+}
+
+#[test]
+fn fetches_killed_at_any_moment_heal() {
+    let (fixture, _) = Fixture::with_commit();
+    for n in 0..30 {
+        fixture.commit("top.sls", &format!("round {n}\n"));
+    }
+    let head = fixture.head();
+    for fetches in 1..=8 {
+        let dir = fixture.dir.path().join(format!("victim-{fetches}"));
+        let mut victim = Command::new(std::env::current_exe().unwrap());
+        victim.args(["--exact", "faults::victim", "--ignored", "--nocapture"]);
+        victim
+            .env(VICTIM_DIR, &dir)
+            .env(VICTIM_REMOTE, fixture.remote().url);
+        let mut victim = victim
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(victim.stdout.take().unwrap()).lines();
+        let begun = lines
+            .map(Result::unwrap)
+            .filter(|line| line.contains(VICTIM_LINE))
+            .take(fetches)
+            .count();
+        assert_eq!(begun, fetches, "the victim died early");
+        victim.kill().unwrap();
+        victim.wait().unwrap();
+
+        for entry in std::fs::read_dir(&dir).unwrap() {
+            let mirror = Mirror::open(&entry.unwrap().path(), Limits::default()).unwrap();
+            if let Some(state) = mirror.state() {
+                assert_eq!(state.id(), head);
+            }
+            assert_eq!(mirror.fetch(&fixture.remote()).unwrap().state, head);
+            let snapshot = mirror.snapshot(head).unwrap();
+            assert_eq!(
+                read(&snapshot, "base", "top.sls").as_deref(),
+                Some("round 29\n")
+            );
+        }
+    }
 }

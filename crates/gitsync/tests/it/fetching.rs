@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use gitsync::{BlobId, Error, STATE_REF};
+use gitsync::{BlobId, EnvironmentRule, Error, Limits, STATE_REF};
 
 use crate::fixture::{Fixture, paths, read};
 
@@ -200,4 +200,39 @@ fn readers_see_the_old_state_or_the_new() {
     for commit in fixture.git(&["rev-list", "HEAD"]).lines() {
         assert!(mirror.contains(commit.parse().unwrap()), "{commit}");
     }
+}
+
+#[test]
+fn states_beyond_those_kept_make_room() {
+    const KEPT: usize = 3;
+    let (fixture, first) = Fixture::with_commit();
+    let limits = Limits {
+        kept_states: KEPT,
+        ..Limits::default()
+    };
+    let mirror = fixture.mirror_with(EnvironmentRule::default(), limits);
+    let mut states = Vec::new();
+    for round in 0..40 {
+        fixture.git(&["reset", "-q", "--hard", &first.to_string()]);
+        fixture.commit("top.sls", &round.to_string());
+        states.push(
+            mirror
+                .fetch_accepting_rewind(&fixture.remote())
+                .unwrap()
+                .state,
+        );
+    }
+    states.reverse();
+    let contained = |states: &[_]| {
+        states
+            .iter()
+            .filter(|state| mirror.contains(**state))
+            .count()
+    };
+    assert_eq!(contained(&states[..=KEPT]), KEPT + 1);
+    assert_eq!(
+        contained(&states[20..]),
+        0,
+        "packs were combined since, without these"
+    );
 }
