@@ -180,7 +180,8 @@ impl Hub {
                 self.grains(link, grains);
                 self.minion_back(link, index, &running, &unsettled);
             }
-            HelloBody::Syndic { .. } => {
+            HelloBody::Syndic { job_key, .. } => {
+                self.roster.set_job_key(index, job_key);
                 let revocations: Vec<Revocation> = self.revocations.values().copied().collect();
                 if !revocations.is_empty() {
                     self.tell_child(link, Down::Revoked(revocations));

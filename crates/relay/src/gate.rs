@@ -132,6 +132,7 @@ mod tests {
                 software: String::new(),
                 grains: None,
                 roots: None,
+                job_key: None,
             }],
         })
     }
@@ -167,7 +168,7 @@ mod tests {
             (
                 hello(HelloBody::Syndic {
                     roster: RosterMark::default(),
-                    job_key: vec![],
+                    job_key: None,
                 }),
                 false,
                 true,

@@ -48,8 +48,8 @@ pub struct HubConfig {
     pub software: String,
     /// Draws the roster's epoch when the store has none: random, so that a wiped disk is noticed.
     pub fresh_epoch: u64,
-    /// Its public job key, told to parents; empty for none.
-    pub job_key: Vec<u8>,
+    /// Its public job key, told to parents.
+    pub job_key: Option<[u8; 32]>,
 }
 
 /// What the store had.

@@ -36,6 +36,7 @@ pub(crate) struct Node {
     pub software: String,
     pub grains: Option<Json>,
     pub roots: Option<RootsReport>,
+    pub job_key: Option<[u8; 32]>,
     /// When the entry changed last, and its grains, and its link: revisions of this roster.
     revision: u64,
     grains_revision: u64,
@@ -71,6 +72,7 @@ impl Node {
             software: self.software.clone(),
             grains: self.grains.clone(),
             roots: self.roots.clone(),
+            job_key: self.job_key,
         }))
     }
 }
@@ -202,6 +204,7 @@ impl Roster {
                 software: r.software,
                 grains: r.grains,
                 roots: r.roots,
+                job_key: r.job_key,
                 id: r.id,
                 revision,
                 grains_revision: revision,
@@ -434,6 +437,7 @@ impl Roster {
             software: software.to_owned(),
             grains: None,
             roots: None,
+            job_key: None,
             revision: self.revision,
             grains_revision: self.revision,
             link_revision: self.revision,
@@ -546,6 +550,15 @@ impl Roster {
             && node.roots.as_ref() != Some(&roots)
         {
             node.roots = Some(roots);
+            self.touch(index, Change::Entry);
+        }
+    }
+
+    pub(crate) fn set_job_key(&mut self, index: u32, job_key: Option<[u8; 32]>) {
+        if let Some(node) = self.nodes.get_mut(&index)
+            && node.job_key != job_key
+        {
+            node.job_key = job_key;
             self.touch(index, Change::Entry);
         }
     }
@@ -677,6 +690,7 @@ impl Roster {
                     software: String::new(),
                     grains: None,
                     roots: None,
+                    job_key: None,
                     revision: self.revision,
                     grains_revision: self.revision,
                     link_revision: self.revision,
@@ -706,6 +720,9 @@ impl Roster {
         }
         if entry.roots.is_some() {
             node.roots = entry.roots;
+        }
+        if entry.job_key.is_some() {
+            node.job_key = entry.job_key;
         }
         if node.standing != standing && node.direct.is_none() {
             self.set_standing(index, standing);
@@ -834,6 +851,7 @@ fn entry_of(node: &Node, with_grains: bool) -> NodeEntry {
             None
         },
         roots: node.roots.clone(),
+        job_key: node.job_key,
     }
 }
 
@@ -885,6 +903,10 @@ impl<'a> RosterView<'a> {
     /// A minion's grains.
     pub fn grains(&self) -> Option<&'a Json> {
         self.0.grains.as_ref()
+    }
+    /// A syndic's public job key.
+    pub fn job_key(&self) -> Option<[u8; 32]> {
+        self.0.job_key
     }
     /// A syndic's roots.
     pub fn roots(&self) -> Option<&'a RootsReport> {

@@ -50,7 +50,7 @@ impl Hub {
             trust_version: self.trust.as_ref().map_or(0, |(_, version)| *version),
             body: HelloBody::Syndic {
                 roster: self.roster.mark(),
-                job_key: self.config.job_key.clone(),
+                job_key: self.config.job_key,
             },
         });
         self.parents.insert(

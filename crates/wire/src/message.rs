@@ -59,8 +59,8 @@ pub enum HelloBody {
     Syndic {
         /// The present mark of its roster.
         roster: RosterMark,
-        /// Its public job key, for a delegation; empty when it has none.
-        job_key: Vec<u8>,
+        /// Its public job key, for a delegation.
+        job_key: Option<[u8; 32]>,
     },
 }
 

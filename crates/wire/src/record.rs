@@ -73,6 +73,8 @@ pub struct NodeRecord {
     pub grains: Option<Json>,
     /// A syndic's roots.
     pub roots: Option<RootsReport>,
+    /// A syndic's public job key.
+    pub job_key: Option<[u8; 32]>,
 }
 
 /// The head of a job on disk.

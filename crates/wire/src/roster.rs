@@ -96,6 +96,8 @@ pub struct NodeEntry {
     pub grains: Option<Json>,
     /// A syndic's roots.
     pub roots: Option<RootsReport>,
+    /// A syndic's public job key, for a delegation.
+    pub job_key: Option<[u8; 32]>,
 }
 
 /// How far a parent knows a child's roster.
