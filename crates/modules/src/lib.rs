@@ -19,6 +19,8 @@ mod context;
 mod digest;
 mod failure;
 mod functions;
+pub mod grains;
+mod interfaces;
 mod pattern;
 mod process;
 mod python;

@@ -1,6 +1,12 @@
-//! The functions, one file for each module of Salt that is served.
+//! The functions, one file for each module of Salt that is served (small ones share a file).
 
 mod cmd;
+mod config;
+mod cp;
+mod grains;
+mod hashutil;
+mod saltutil;
+mod sys;
 mod test;
 
 use serde_json::Value;
@@ -13,4 +19,13 @@ use crate::signature::Args;
 type Answer = Result<Value, Failure>;
 
 /// The tables of all modules.
-pub(crate) const MODULES: &[&[Function]] = &[cmd::FUNCTIONS, test::FUNCTIONS];
+pub(crate) const MODULES: &[&[Function]] = &[
+    cmd::FUNCTIONS,
+    config::FUNCTIONS,
+    cp::FUNCTIONS,
+    grains::FUNCTIONS,
+    hashutil::FUNCTIONS,
+    saltutil::FUNCTIONS,
+    sys::FUNCTIONS,
+    test::FUNCTIONS,
+];
