@@ -10,7 +10,7 @@ use crate::Error;
 /// process dies, however it dies. The process id inside is only for the message to the operator: ids get reused.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -48,7 +48,14 @@ impl Lock {
             writeln!(file, "{}", std::process::id())
         };
         write(&mut file).map_err(Error::io(&path))?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough: a program that another thread is just starting shares the open file until its `exec`.
+        let _ = self.file.unlock();
     }
 }
 

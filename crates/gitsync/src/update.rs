@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, TryLockError};
+use std::time::Duration;
 
 use git2::{ObjectType, Repository};
 
@@ -78,7 +79,7 @@ impl Inner {
         refs: &BTreeMap<String, CommitId>,
     ) -> Result<Fetched, Error> {
         let _update = self.begin_update()?;
-        let deadline = Deadline::after(std::time::Duration::MAX);
+        let deadline = Deadline::after(Duration::MAX);
         if refs.len() > self.limits.refs {
             return Err(Error::Limit {
                 what: "references",

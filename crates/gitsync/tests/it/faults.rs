@@ -279,3 +279,45 @@ fn fetches_killed_at_any_moment_heal() {
         }
     }
 }
+
+#[test]
+fn a_mirror_on_a_bad_disk_never_serves_wrong_bytes() {
+    let (fixture, _) = Fixture::with_commit();
+    let text = "a line that is served as it was committed, or not at all\n";
+    let commit = fixture.commit("file", text);
+    fixture.mirror().fetch(&fixture.remote()).unwrap();
+    let packs = std::fs::read_dir(fixture.mirror_dir().join("repository/objects/pack")).unwrap();
+    let packs = packs.map(|entry| entry.unwrap().path());
+    let pack = packs
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|end| end == "pack"))
+        .unwrap();
+    let good = std::fs::read(&pack).unwrap();
+    let write = |bytes: &[u8]| {
+        // Packs are read-only files; a new one takes its place.
+        std::fs::remove_file(&pack).unwrap();
+        std::fs::write(&pack, bytes).unwrap();
+    };
+    let mut errors = 0;
+    for at in 0..good.len() {
+        let mut bad = good.clone();
+        bad[at] ^= 0x04;
+        write(&bad);
+        let mirror = fixture.mirror();
+        let served = mirror
+            .snapshot(commit)
+            .and_then(|snapshot| snapshot.read("base", "file"));
+        match served {
+            Ok(Some(file)) => assert_eq!(file.bytes, text.as_bytes(), "flipped at {at}"),
+            Ok(None) => panic!("flipped at {at}: the file is gone without an error"),
+            Err(_) => errors += 1,
+        }
+    }
+    assert!(
+        errors > good.len() / 4,
+        "only {errors} of {} flips were seen",
+        good.len()
+    );
+    write(&good);
+    assert!(fixture.mirror().contains(commit));
+}
