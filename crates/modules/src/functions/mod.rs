@@ -3,6 +3,7 @@
 mod cmd;
 mod config;
 mod cp;
+mod file;
 mod grains;
 mod hashutil;
 mod saltutil;
@@ -23,6 +24,11 @@ pub(crate) const MODULES: &[&[Function]] = &[
     cmd::FUNCTIONS,
     config::FUNCTIONS,
     cp::FUNCTIONS,
+    file::FUNCTIONS[0],
+    file::FUNCTIONS[1],
+    file::FUNCTIONS[2],
+    file::FUNCTIONS[3],
+    file::FUNCTIONS[4],
     grains::FUNCTIONS,
     hashutil::FUNCTIONS,
     saltutil::FUNCTIONS,

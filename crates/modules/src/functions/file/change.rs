@@ -1,0 +1,471 @@
+//! Small changes of files: making, moving, removing, owners and modes.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use super::attributes::{group_id, mode_text, user_id};
+use super::{Answer, Args, Env, Failure, Function, absolute_path, check_cancelled, path};
+use crate::failure::os_text;
+use crate::python;
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::new(
+        "file.append",
+        "path, *args, **kwargs",
+        "Append lines to a file; a last line without an end gets one first. args: the lines as a list.",
+        "file.append /etc/motd 'With all thine offerings' 'thou shalt offer salt.'",
+        append,
+    ),
+    Function::new(
+        "file.chgrp",
+        "path, group",
+        "Change the group of a file.",
+        "file.chgrp /etc/passwd root",
+        |args, _| change_owner(args, false, true),
+    ),
+    Function::new(
+        "file.chown",
+        "path, user, group",
+        "Change user and group of a file. An empty user or group stays as it is.",
+        "file.chown /etc/passwd root root",
+        |args, _| change_owner(args, true, true),
+    ),
+    Function::new(
+        "file.copy",
+        "src, dst, recurse=False, remove_existing=False",
+        "Copy a file, or with recurse a directory, keeping modes and owners. remove_existing: empty the destination \
+         first.",
+        "file.copy /path/to/src /path/to/dst",
+        copy,
+    ),
+    Function::new(
+        "file.lchown",
+        "path, user, group",
+        "Change user and group of a file, of a link itself.",
+        "file.lchown /path/to/link root root",
+        |args, _| change_owner(args, true, false),
+    ),
+    Function::new(
+        "file.makedirs",
+        "path, user=None, group=None, mode=None",
+        "Make the missing directories above a path. To make the path itself too, end it with a slash.",
+        "file.makedirs /opt/code/",
+        makedirs,
+    ),
+    Function::new(
+        "file.mkdir",
+        "dir_path, user=None, group=None, mode=None",
+        "Make a directory with those above it that are missing. Owner and mode go to the new ones.",
+        "file.mkdir /opt/code mode=755",
+        |args, _| make_directories(&path(args, "dir_path")?, args).map(|()| json!(true)),
+    ),
+    Function::new(
+        "file.remove",
+        "path",
+        "Remove a file, a link, or a directory with all in it. Answers false when there is none.",
+        "file.remove /tmp/foo",
+        remove,
+    ),
+    Function::new(
+        "file.rename",
+        "src, dst",
+        "Rename a file or directory.",
+        "file.rename /path/to/src /path/to/dst",
+        |args, _| {
+            let (src, dst) = (absolute_path(args, "src", "File path")?, path(args, "dst")?);
+            fs::rename(&src, &dst).map_err(|error| could_not("rename", &src, &dst, &error))?;
+            Ok(json!(true))
+        },
+    ),
+    Function::new(
+        "file.rmdir",
+        "path",
+        "Remove an empty directory; false when it is not empty.",
+        "file.rmdir /tmp/foo",
+        |args, _| {
+            let path = absolute_path(args, "path", "File path")?;
+            if !path.is_dir() {
+                return Err(Failure::invocation(format!(
+                    "A valid directory was not specified: {}",
+                    path.display()
+                )));
+            }
+            Ok(json!(fs::remove_dir(&path).is_ok()))
+        },
+    ),
+    Function::new(
+        "file.set_mode",
+        "path, mode",
+        "Set the mode of a file, octal, and answer it.",
+        "file.set_mode /etc/passwd 0644",
+        set_mode,
+    ),
+    Function::new(
+        "file.symlink",
+        "src, path, force=False, atomic=False, follow_symlinks=True",
+        "Make a symbolic link at path that points to src. force: replace a file that is there. atomic: replace it \
+         without a moment in which there is none.",
+        "file.symlink /path/to/file /path/to/link",
+        make_symlink,
+    ),
+    Function::new(
+        "file.touch",
+        "name, atime=None, mtime=None",
+        "Make a file if it is missing and set its times, in seconds since 1970, by default to now.",
+        "file.touch /var/log/emptyfile",
+        touch,
+    ),
+    Function::new(
+        "file.write",
+        "path, *args, **kwargs",
+        "Replace the content of a file by lines. args: the lines as a list.",
+        "file.write /etc/motd 'With all thine offerings thou shalt offer salt.'",
+        |args, _| {
+            let path = path(args, "path")?;
+            let lines = lines(args);
+            let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+            fs::write(&path, text).map_err(|error| Failure::io(&path, error))?;
+            Ok(wrote(&lines, &path))
+        },
+    ),
+];
+
+fn lines(args: &Args) -> Vec<String> {
+    match args.extra_kwargs.get("args") {
+        Some(Value::Array(items)) => items.iter().map(python::text).collect(),
+        Some(one) => vec![python::text(one)],
+        None => args.extra_args.iter().map(python::text).collect(),
+    }
+}
+
+fn wrote(lines: &[String], path: &Path) -> Value {
+    json!(format!(
+        "Wrote {} lines to \"{}\"",
+        lines.len(),
+        path.display()
+    ))
+}
+
+fn append(args: &Args, _: &Env) -> Answer {
+    let path = path(args, "path")?;
+    let lines = lines(args);
+    let write = || -> std::io::Result<()> {
+        let mut file = OpenOptions::new().read(true).append(true).open(&path)?;
+        let mut text = String::new();
+        if file.metadata()?.len() > 0 {
+            let mut last = [0];
+            file.seek(SeekFrom::End(-1))?;
+            file.read_exact(&mut last)?;
+            if last != *b"\n" {
+                text.push('\n');
+            }
+        }
+        text.extend(lines.iter().flat_map(|line| [line.as_str(), "\n"]));
+        file.write_all(text.as_bytes())
+    };
+    write().map_err(|error| Failure::io(&path, error))?;
+    Ok(wrote(&lines, &path))
+}
+
+fn change_owner(args: &Args, with_user: bool, follows_links: bool) -> Answer {
+    let path = path(args, "path")?;
+    let is_given = |name: &str| python::truthy(args.value(name)) || args.value(name).is_number();
+    let mut errors = String::new();
+    let mut uid = None;
+    if with_user && is_given("user") {
+        uid = user_id(args.value("user")).map(|id| id.as_raw());
+        errors.push_str(if uid.is_none() {
+            "User does not exist\n"
+        } else {
+            ""
+        });
+    }
+    let mut gid = None;
+    if is_given("group") {
+        gid = group_id(args.value("group")).map(|id| id.as_raw());
+        errors.push_str(if gid.is_none() {
+            "Group does not exist\n"
+        } else {
+            ""
+        });
+    }
+    if path.symlink_metadata().is_err() {
+        errors.push_str("File not found");
+    }
+    if !errors.is_empty() {
+        return Ok(json!(errors));
+    }
+    // A link that leads nowhere can still get an owner itself.
+    let changed = if follows_links && path.exists() {
+        chown(&path, uid, gid)
+    } else {
+        lchown(&path, uid, gid)
+    };
+    changed.map_err(|error| Failure::io(&path, error))?;
+    Ok(Value::Null)
+}
+
+fn copy(args: &Args, env: &Env) -> Answer {
+    let (src, dst) = (absolute_path(args, "src", "File path")?, path(args, "dst")?);
+    if !src.exists() {
+        return Err(Failure::command(format!(
+            "No such file or directory '{}'",
+            src.display()
+        )));
+    }
+    if src.is_dir() || dst.is_dir() {
+        if !args.flag("recurse") {
+            let text = "Cannot copy overwriting a directory without recurse flag set to true!";
+            return Err(Failure::invocation(text));
+        }
+        if dst.starts_with(&src) {
+            return Err(Failure::invocation("Cannot copy a directory into itself"));
+        }
+        if args.flag("remove_existing") && dst.exists() {
+            remove_tree(&dst).map_err(|error| Failure::io(&dst, error))?;
+        }
+    }
+    copy_tree(&src, &dst, env)?;
+    Ok(json!(true))
+}
+
+fn copy_tree(src: &Path, dst: &Path, env: &Env) -> Result<(), Failure> {
+    let mut waiting: Vec<(PathBuf, PathBuf)> = vec![(src.to_owned(), dst.to_owned())];
+    while let Some((from, to)) = waiting.pop() {
+        check_cancelled(env)?;
+        let failed = |error| could_not("copy", &from, &to, &error);
+        // The first source may be a link to what is meant; below it links are copied as links.
+        let metadata = if from == src {
+            fs::metadata(&from)
+        } else {
+            fs::symlink_metadata(&from)
+        }
+        .map_err(failed)?;
+        if metadata.is_symlink() {
+            let target = fs::read_link(&from).map_err(failed)?;
+            symlink(target, &to).map_err(failed)?;
+            continue;
+        }
+        if metadata.is_dir() {
+            fs::create_dir_all(&to).map_err(failed)?;
+            for entry in fs::read_dir(&from).map_err(failed)? {
+                let entry = entry.map_err(failed)?;
+                waiting.push((entry.path(), to.join(entry.file_name())));
+            }
+        } else {
+            fs::copy(&from, &to).map_err(failed)?;
+        }
+        chown(&to, Some(metadata.uid()), Some(metadata.gid())).map_err(failed)?;
+        // After the owner: changing that clears the bits of setuid and setgid.
+        fs::set_permissions(&to, metadata.permissions()).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn could_not(verb: &str, src: &Path, dst: &Path, error: &std::io::Error) -> Failure {
+    Failure::command(format!(
+        "Could not {verb} '{}' to '{}': {}",
+        src.display(),
+        dst.display(),
+        os_text(error)
+    ))
+}
+
+fn makedirs(args: &Args, _: &Env) -> Answer {
+    let text = args.text("path")?;
+    // Python's dirname: what stands before the last slash.
+    let head = text.rsplit_once('/').map_or("", |(head, _)| head);
+    let directory = super::paths::expand_user(if head.is_empty() { "/" } else { head });
+    if !text.starts_with(['/', '~']) {
+        return Err(Failure::invocation(format!(
+            "Please use an absolute path: {text}"
+        )));
+    }
+    if directory.is_dir() {
+        return Ok(json!(format!(
+            "Directory '{}' already exists",
+            directory.display()
+        )));
+    }
+    if directory.exists() {
+        return Ok(json!(format!(
+            "The path '{}' already exists and is not a directory",
+            directory.display()
+        )));
+    }
+    make_directories(&directory, args)?;
+    Ok(Value::Null)
+}
+
+/// Makes a directory and those above it; owner and mode of the arguments go to each new one.
+fn make_directories(directory: &Path, args: &Args) -> Result<(), Failure> {
+    let owner = |name: &str, id: Option<u32>| match args.value(name) {
+        Value::Null => Ok(None),
+        _ if id.is_some() => Ok(id),
+        value => Err(Failure::command(format!(
+            "'{}' is not available ({name})",
+            python::text(value)
+        ))),
+    };
+    let uid = owner("user", user_id(args.value("user")).map(|id| id.as_raw()))?;
+    let gid = owner("group", group_id(args.value("group")).map(|id| id.as_raw()))?;
+    let mode = match args.value("mode") {
+        Value::Null => None,
+        value => Some(parse_mode(value).ok_or_else(|| Failure::invocation("Invalid Mode"))?),
+    };
+    let missing: Vec<&Path> = directory
+        .ancestors()
+        .take_while(|dir| !dir.is_dir() && *dir != Path::new(""))
+        .collect();
+    for new in missing.iter().rev() {
+        let failed = |error| Failure::io(new, error);
+        fs::create_dir(new).map_err(failed)?;
+        if uid.is_some() || gid.is_some() {
+            chown(new, uid, gid).map_err(failed)?;
+        }
+        if let Some(mode) = mode {
+            fs::set_permissions(new, Permissions::from_mode(mode)).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+/// A mode as operators write it: octal digits, with or without a leading 0 (which the YAML reader has dropped).
+fn parse_mode(value: &Value) -> Option<u32> {
+    let text = python::text(value);
+    let digits = text.trim_start_matches(['0', 'o', 'O']);
+    let digits = if digits.is_empty() { "0" } else { digits };
+    u32::from_str_radix(digits, 8)
+        .ok()
+        .filter(|mode| *mode <= 0o7777)
+}
+
+fn remove(args: &Args, _: &Env) -> Answer {
+    let path = absolute_path(args, "path", "File path")?;
+    if path.symlink_metadata().is_err() {
+        return Ok(json!(false));
+    }
+    if path.parent().is_none() {
+        return Err(Failure::invocation("the root directory is not removed"));
+    }
+    remove_tree(&path).map_err(|error| {
+        Failure::command(format!(
+            "Could not remove '{}': {}",
+            path.display(),
+            os_text(&error)
+        ))
+    })?;
+    Ok(json!(true))
+}
+
+fn remove_tree(path: &Path) -> std::io::Result<()> {
+    if path.symlink_metadata()?.is_dir() {
+        fs::remove_dir_all(path)
+    } else {
+        fs::remove_file(path)
+    }
+}
+
+fn set_mode(args: &Args, _: &Env) -> Answer {
+    let path = path(args, "path")?;
+    if !path.exists() {
+        return Err(Failure::command(format!(
+            "{}: File not found",
+            path.display()
+        )));
+    }
+    let Some(mode) = parse_mode(args.value("mode")) else {
+        return Ok(json!(format!(
+            "Invalid Mode {}",
+            python::text(args.value("mode"))
+        )));
+    };
+    let failed = |error| Failure::io(&path, error);
+    fs::set_permissions(&path, Permissions::from_mode(mode)).map_err(failed)?;
+    Ok(json!(mode_text(&fs::metadata(&path).map_err(failed)?)))
+}
+
+fn make_symlink(args: &Args, _: &Env) -> Answer {
+    let path = absolute_path(args, "path", "Link path")?;
+    let src = path_of_target(args)?;
+    let (force, atomic) = (args.flag("force"), args.flag("atomic"));
+    let is_there = if args.flag("follow_symlinks") {
+        path.exists()
+    } else {
+        path.symlink_metadata().is_ok()
+    };
+    if path.is_symlink() {
+        if fs::read_link(&path).is_ok_and(|target| target == src) {
+            return Ok(json!(true));
+        }
+        if !force && !atomic {
+            return Err(Failure::command(format!(
+                "Found existing symlink: {}",
+                path.display()
+            )));
+        }
+    } else if is_there && !force && !atomic {
+        return Err(Failure::command(format!(
+            "Existing path is not a symlink: {}",
+            path.display()
+        )));
+    }
+    let failed = |error: std::io::Error| {
+        Failure::command(format!(
+            "Could not create '{}': {}",
+            path.display(),
+            os_text(&error)
+        ))
+    };
+    if atomic {
+        let directory = path.parent().unwrap_or(Path::new("/"));
+        let link = tempfile::Builder::new()
+            .prefix(".link")
+            .make_in(directory, |at| symlink(&src, at))
+            .map_err(failed)?;
+        let (_, link) = link.into_parts();
+        link.persist(&path).map_err(|error| failed(error.error))?;
+        return Ok(json!(true));
+    }
+    if force && path.symlink_metadata().is_ok() {
+        fs::remove_file(&path).map_err(failed)?;
+    }
+    symlink(&src, &path).map_err(failed)?;
+    Ok(json!(true))
+}
+
+/// What a link shall hold: exactly the text, as a relative target is relative to the link.
+fn path_of_target(args: &Args) -> Result<PathBuf, Failure> {
+    args.text("src").map(PathBuf::from)
+}
+
+fn touch(args: &Args, _: &Env) -> Answer {
+    let path = path(args, "name")?;
+    let time = |name: &str| -> Result<SystemTime, Failure> {
+        match args.value(name) {
+            Value::Null => Ok(SystemTime::now()),
+            _ => match u64::try_from(args.integer(name)?)
+                .ok()
+                .and_then(|s| UNIX_EPOCH.checked_add(Duration::from_secs(s)))
+            {
+                Some(time) => Ok(time),
+                None => Err(Failure::invocation("atime and mtime must be integers")),
+            },
+        }
+    };
+    let times = fs::FileTimes::new()
+        .set_accessed(time("atime")?)
+        .set_modified(time("mtime")?);
+    let failed = |error| Failure::io(&path, error);
+    let file = match path.is_dir() {
+        true => File::open(&path),
+        false => OpenOptions::new().append(true).create(true).open(&path),
+    };
+    file.map_err(failed)?.set_times(times).map_err(failed)?;
+    Ok(json!(path.exists()))
+}
