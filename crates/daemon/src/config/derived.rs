@@ -1,0 +1,456 @@
+//! Settings as the programs use them: checked, typed, with every default filled in.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use wire::{NodeId, SitePath, TreeId};
+
+use super::environment::Environment;
+use super::host::HostPort;
+use super::paths::{Paths, Program};
+use super::roots::{self, RootsSettings};
+use super::settings::Settings;
+use super::{Place, Sources};
+
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub(crate) fn new(text: String) -> Secret {
+        Secret(text)
+    }
+
+    /// The text itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// Settings of a top-master or a syndic.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HubConfig {
+    /// Which of the two.
+    pub program: Program,
+    /// Where its files are.
+    pub paths: Paths,
+    /// Its label.
+    pub id: NodeId,
+    /// Where it listens for children (UDP).
+    pub listen: SocketAddr,
+    /// Most children that are connected at a time.
+    pub minions_max: usize,
+    /// A syndic's parents; None for a top-master.
+    pub upstream: Option<Upstream>,
+    /// The label of a syndic's site below its parent's; None for a top-master.
+    pub site: Option<SitePath>,
+    /// Signs of life.
+    pub links: LinkSettings,
+    /// The git remote, when there is one.
+    pub roots: Option<RootsSettings>,
+    /// How often the remote is asked.
+    pub roots_update_interval: Duration,
+    /// Names for targets.
+    pub nodegroups: Vec<Nodegroup>,
+    /// Jobs.
+    pub jobs: JobSettings,
+    /// Lives of the certificates that it gives.
+    pub certificates: CertificateHours,
+    /// Logs.
+    pub logs: LogSettings,
+    /// Port of /metrics, /live and /ready on the loopback address; None: off.
+    pub metrics_port: Option<u16>,
+}
+
+/// Settings of a minion.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MinionConfig {
+    /// Where its files are.
+    pub paths: Paths,
+    /// Its label.
+    pub id: NodeId,
+    /// Its parents.
+    pub upstream: Upstream,
+    /// Signs of life.
+    pub links: LinkSettings,
+    /// Grains that the operator sets.
+    pub grains: Map<String, Value>,
+    /// Most functions that run at a time.
+    pub processes_max: usize,
+    /// Logs.
+    pub logs: LogSettings,
+    /// Port of /metrics, /live and /ready on the loopback address; None: off.
+    pub metrics_port: Option<u16>,
+}
+
+/// The way up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// The parents; never empty, none twice.
+    pub parents: Vec<HostPort>,
+    /// The tree that a parent has to prove.
+    pub tree: Option<TreeId>,
+    /// What makes the parent accept the key.
+    pub join_token: Option<JoinToken>,
+}
+
+/// A join token, or where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JoinToken {
+    /// The token.
+    Text(Secret),
+    /// A file that holds it.
+    File(PathBuf),
+}
+
+impl JoinToken {
+    /// The token; reads the file when it is in one.
+    ///
+    /// # Errors
+    /// When the file can't be read, or is empty.
+    pub fn read(&self) -> io::Result<Secret> {
+        match self {
+            JoinToken::Text(secret) => Ok(secret.clone()),
+            JoinToken::File(path) => {
+                let text = std::fs::read_to_string(path)?;
+                match text.trim() {
+                    "" => Err(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        "the file is empty",
+                    )),
+                    token => Ok(Secret::new(token.to_owned())),
+                }
+            }
+        }
+    }
+}
+
+/// Signs of life on links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkSettings {
+    /// A link that is silent for so long is asked.
+    pub keepalive: Duration,
+    /// A link that is silent for so long is dead; at least twice the above.
+    pub idle_timeout: Duration,
+}
+
+/// A name for a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nodegroup {
+    /// The name.
+    pub name: String,
+    /// Compound target text; a list in the file is joined with `or`, as Salt does when it holds ids alone, and with
+    /// spaces when it holds an operator or a matcher.
+    pub target: String,
+    /// Where it is defined, for messages about the target.
+    pub place: Place,
+}
+
+/// Settings of jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobSettings {
+    /// How long a job that is over is kept.
+    pub keep: Duration,
+    /// Bound of the store, in bytes.
+    pub store_bytes_max: u64,
+    /// A minion that has not started by then refuses.
+    pub start_within: Duration,
+    /// How long the command line waits; None: to the end.
+    pub timeout: Option<Duration>,
+}
+
+/// Lives of certificates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CertificateHours {
+    /// Of a minion's link.
+    pub minion: Duration,
+    /// Of a hub's link.
+    pub hub: Duration,
+    /// Of a syndic's certifying key.
+    pub syndic_ca: Duration,
+}
+
+/// Settings of logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSettings {
+    /// The least important messages.
+    pub level: LogLevel,
+    /// Where they go beside standard error.
+    pub file: Option<PathBuf>,
+    /// How lines look.
+    pub format: LogFormat,
+}
+
+/// Importance of messages. Each level holds those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Nothing.
+    Quiet,
+    /// Something that was promised can't be kept: wake a person.
+    Error,
+    /// Something that a person should see today.
+    Warning,
+    /// What the node does, in the operator's words.
+    Info,
+    /// Why it does so.
+    Debug,
+    /// Every step.
+    Trace,
+}
+
+impl LogLevel {
+    /// Reads a word of the key `log_level`.
+    pub fn parse(word: &str) -> Option<LogLevel> {
+        Some(match word {
+            "quiet" => LogLevel::Quiet,
+            "error" => LogLevel::Error,
+            "warning" => LogLevel::Warning,
+            "info" => LogLevel::Info,
+            "debug" => LogLevel::Debug,
+            "trace" => LogLevel::Trace,
+            _ => return None,
+        })
+    }
+}
+
+/// How lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object in each line.
+    Json,
+}
+
+/// Derives a hub's settings; None when a problem was found.
+pub(super) fn hub(settings: &mut Settings, sources: &Sources<'_>) -> Option<HubConfig> {
+    // All parts are derived before the first `?`, so that every problem is found.
+    let id = id(settings, sources.environment);
+    let listen = settings.parsed("interface", str::parse::<IpAddr>);
+    let upstream = match sources.program {
+        Program::Syndic => Some(upstream(settings)),
+        Program::TopMaster | Program::Minion => None,
+    };
+    let site = match sources.program {
+        Program::Syndic => Some(site(settings, id.as_ref())),
+        Program::TopMaster | Program::Minion => None,
+    };
+    let links = links(settings);
+    let roots = roots::derive(settings);
+    let nodegroups = nodegroups(settings);
+    let logs = logs(settings);
+    let hours = |name| {
+        settings
+            .number(name)
+            .map(|hours| Duration::from_secs(hours * 3_600))
+    };
+    Some(HubConfig {
+        program: sources.program,
+        paths: settings.paths.clone(),
+        id: id?,
+        listen: SocketAddr::new(listen?, port(settings, "port")?),
+        minions_max: usize::try_from(settings.number("max_minions")?).ok()?,
+        upstream: match upstream {
+            Some(upstream) => Some(upstream?),
+            None => None,
+        },
+        site: match site {
+            Some(site) => Some(site?),
+            None => None,
+        },
+        links: links?,
+        roots,
+        roots_update_interval: seconds(settings, "roots_update_interval")?,
+        nodegroups,
+        jobs: JobSettings {
+            keep: seconds(settings, "keep_jobs_seconds")?,
+            store_bytes_max: settings.number("job_store_bytes_max")?,
+            start_within: seconds(settings, "job_start_within")?,
+            timeout: seconds(settings, "timeout"),
+        },
+        certificates: CertificateHours {
+            minion: hours("minion_certificate_hours")?,
+            hub: hours("hub_certificate_hours")?,
+            syndic_ca: hours("syndic_ca_certificate_hours")?,
+        },
+        logs: logs?,
+        metrics_port: port(settings, "metrics_port"),
+    })
+}
+
+/// Derives a minion's settings; None when a problem was found.
+pub(super) fn minion(settings: &mut Settings, sources: &Sources<'_>) -> Option<MinionConfig> {
+    let id = id(settings, sources.environment);
+    let upstream = upstream(settings);
+    let links = links(settings);
+    let logs = logs(settings);
+    Some(MinionConfig {
+        paths: settings.paths.clone(),
+        id: id?,
+        upstream: upstream?,
+        links: links?,
+        grains: settings.map("grains"),
+        processes_max: usize::try_from(settings.number("process_count_max")?).ok()?,
+        logs: logs?,
+        metrics_port: port(settings, "metrics_port"),
+    })
+}
+
+fn id(settings: &mut Settings, environment: &dyn Environment) -> Option<NodeId> {
+    if settings.is_set("id") {
+        return settings.parsed("id", str::parse);
+    }
+    let hostname = environment.hostname().to_ascii_lowercase();
+    match hostname.parse() {
+        Ok(id) => Some(id),
+        Err(e) => {
+            let message = format!(
+                "`id` is not set, and the host's name {hostname:?} can't serve as one: {e}"
+            );
+            settings.problem(&Place::Default, message);
+            None
+        }
+    }
+}
+
+fn site(settings: &mut Settings, id: Option<&NodeId>) -> Option<SitePath> {
+    if !settings.is_set("site") {
+        // An id has the form of a label.
+        return id?.as_str().parse().ok();
+    }
+    let label = settings.parsed("site", str::parse::<SitePath>)?;
+    if label.depth() != 1 {
+        let place = settings.place("site");
+        settings.problem(
+            &place,
+            "`site` is one label; the sites above it follow from the parents",
+        );
+        return None;
+    }
+    Some(label)
+}
+
+fn upstream(settings: &mut Settings) -> Option<Upstream> {
+    let default_port = port(settings, "master_port");
+    let given = settings.texts("master");
+    if settings.is_missing("master") {
+        settings.problem(&Place::Default, "`master` is not set: name the parents");
+    }
+    let mut parents = Vec::new();
+    for parent in given {
+        match HostPort::parse(&parent.value, default_port.unwrap_or_default()) {
+            Ok(host) if parents.contains(&host) => {
+                settings.problem(&parent.place, format!("`master` names {host} twice"));
+            }
+            Ok(host) => parents.push(host),
+            Err(e) => settings.problem(&parent.place, format!("`master`: {e}")),
+        }
+    }
+    let tree = settings.parsed("master_finger", |text| {
+        text.parse::<TreeId>()
+            .map_err(|()| "a fingerprint has 64 hexadecimal digits")
+    });
+    let file = settings.text("join_token_file").map(PathBuf::from);
+    let join_token = match (settings.text("join_token"), file) {
+        (Some(_), Some(_)) => {
+            let place = settings.place("join_token_file");
+            settings.problem(
+                &place,
+                "`join_token` and `join_token_file` say the same: remove one",
+            );
+            None
+        }
+        (Some(token), None) => Some(JoinToken::Text(Secret::new(token))),
+        (None, file) => file.map(JoinToken::File),
+    };
+    (!parents.is_empty()).then_some(Upstream {
+        parents,
+        tree,
+        join_token,
+    })
+}
+
+fn links(settings: &mut Settings) -> Option<LinkSettings> {
+    let keepalive = seconds(settings, "keepalive_seconds")?;
+    let idle_timeout = seconds(settings, "idle_timeout_seconds")?;
+    if idle_timeout < keepalive * 2 {
+        let name = if settings.is_set("idle_timeout_seconds") {
+            "idle_timeout_seconds"
+        } else {
+            "keepalive_seconds"
+        };
+        let place = settings.place(name);
+        settings.problem(
+            &place,
+            "`idle_timeout_seconds` has to be at least twice `keepalive_seconds`",
+        );
+        return None;
+    }
+    Some(LinkSettings {
+        keepalive,
+        idle_timeout,
+    })
+}
+
+/// Words of compound targets that are no id.
+const OPERATORS: [&str; 5] = ["and", "or", "not", "(", ")"];
+
+fn nodegroups(settings: &mut Settings) -> Vec<Nodegroup> {
+    let mut groups = BTreeMap::new();
+    for (name, given) in settings.text_map("nodegroups") {
+        let shape = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+        if name.is_empty() || !name.chars().all(shape) {
+            let message = format!("nodegroup {name:?}: a name has letters, digits, and . _ -");
+            settings.problem(&given.place, message);
+            continue;
+        }
+        if given.value.is_empty() {
+            settings.problem(&given.place, format!("nodegroup `{name}` is empty"));
+            continue;
+        }
+        let compound = given
+            .value
+            .iter()
+            .any(|part| OPERATORS.contains(&part.as_str()) || part.contains('@'));
+        let joint = if compound { " " } else { " or " };
+        groups.insert(
+            name.clone(),
+            Nodegroup {
+                target: given.value.join(joint),
+                name,
+                place: given.place,
+            },
+        );
+    }
+    groups.into_values().collect()
+}
+
+fn logs(settings: &Settings) -> Option<LogSettings> {
+    Some(LogSettings {
+        level: LogLevel::parse(&settings.text("log_level")?)?,
+        file: settings.text("log_file").map(PathBuf::from),
+        format: match settings.text("log_format")?.as_str() {
+            "json" => LogFormat::Json,
+            _ => LogFormat::Human,
+        },
+    })
+}
+
+fn port(settings: &Settings, name: &str) -> Option<u16> {
+    u16::try_from(settings.number(name)?).ok()
+}
+
+fn seconds(settings: &Settings, name: &str) -> Option<Duration> {
+    settings.number(name).map(Duration::from_secs)
+}

@@ -1,0 +1,216 @@
+//! The table of all keys: the parser, the command line's help and the reference page come from it.
+
+use std::fmt;
+
+use super::Program;
+
+/// One setting.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Its name in files; in the environment it is `BANYAN_` and the name in capitals.
+    pub name: &'static str,
+    /// Another name that is read as well.
+    pub alias: Option<&'static str>,
+    /// The programs that know it.
+    pub programs: &'static [Program],
+    /// What values it takes.
+    pub kind: Kind,
+    /// What holds when it is not set.
+    pub default: Unset,
+    /// What a number counts; empty for others.
+    pub unit: &'static str,
+    /// What it is for.
+    pub help: &'static str,
+}
+
+/// The values that a key takes.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    /// Any text that is not empty.
+    Text,
+    /// A text that is never shown.
+    Secret,
+    /// A whole number within bounds.
+    Number {
+        /// Lowest.
+        min: u64,
+        /// Highest.
+        max: u64,
+    },
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A text, or a list of texts.
+    Texts,
+    /// A map of anything.
+    Map,
+    /// A map of names to a text or a list of texts.
+    TextMap,
+    /// A map with keys of its own.
+    Block(&'static [Key]),
+    /// Salt's list of git remotes: addresses, or maps of an address to its own settings.
+    GitRemotes,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Kind::Text => f.write_str("text"),
+            Kind::Secret => f.write_str("text (secret)"),
+            Kind::Number { min, max } => write!(f, "whole number from {min} to {max}"),
+            Kind::Word(words) => write!(f, "one of {}", words.join(", ")),
+            Kind::Texts => f.write_str("text or list of texts"),
+            Kind::Map | Kind::Block(_) => f.write_str("map"),
+            Kind::TextMap => f.write_str("map of names to a text or a list of texts"),
+            Kind::GitRemotes => f.write_str("list with one address"),
+        }
+    }
+}
+
+/// What holds when a key is not set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unset {
+    /// Nothing.
+    None,
+    /// This value, as it would stand in a file.
+    Value(&'static str),
+    /// Something that follows from elsewhere; words for people.
+    Follows(&'static str),
+    /// The program does not start without it.
+    Required,
+}
+
+use Program::{Minion, Syndic, TopMaster};
+
+const ALL: &[Program] = &Program::ALL;
+const HUBS: &[Program] = &[TopMaster, Syndic];
+const CHILDREN: &[Program] = &[Syndic, Minion];
+
+const ANY: Key = Key {
+    name: "",
+    alias: None,
+    programs: ALL,
+    kind: Kind::Text,
+    default: Unset::None,
+    unit: "",
+    help: "",
+};
+
+const PORTS: Kind = Kind::Number {
+    min: 1,
+    max: 65_535,
+};
+const SECONDS: Kind = Kind::Number {
+    min: 1,
+    max: 31_622_400,
+};
+const HOURS: Kind = Kind::Number {
+    min: 1,
+    max: 175_680,
+};
+
+/// All keys, in the order of the reference page.
+#[allow(clippy::needless_update)] // One key of many happens to set every field.
+#[rustfmt::skip] // A table is read in rows.
+pub const KEYS: &[Key] = &[
+    Key { name: "id", default: Unset::Follows("the host's name in lower case"), help: "The node's label, unique among the nodes of its role in the tree: a-z, 0-9, and . _ - between them.", ..ANY },
+    Key { name: "root_dir", default: Unset::Value("/"), help: "Everything that the program keeps lies below this directory: etc/banyan, var/lib/banyan, var/cache/banyan, var/log/banyan, run/banyan.", ..ANY },
+    Key { name: "include", kind: Kind::Texts, help: "More files to read, relative to this one; `*` and `?` may stand in the last part. They win over this file and over its `.d` directory.", ..ANY },
+    // Parents.
+    Key { name: "master", alias: Some("syndic_master"), programs: CHILDREN, kind: Kind::Texts, default: Unset::Required, help: "The parents: host, host:port or [address]:port. A node keeps a connection to each.", ..ANY },
+    Key { name: "master_port", alias: Some("syndic_master_port"), programs: CHILDREN, kind: PORTS, default: Unset::Value("4510"), unit: "UDP port", help: "Port of the parents that are named without one.", ..ANY },
+    Key { name: "master_finger", programs: CHILDREN, help: "Fingerprint of the tree, which the parent has to prove before it is told anything (`top-master identity` prints it).", ..ANY },
+    Key { name: "join_token", programs: CHILDREN, kind: Kind::Secret, help: "A join token: the parent accepts the node's key without an operator.", ..ANY },
+    Key { name: "join_token_file", programs: CHILDREN, help: "A file that holds the join token; read only when the node has to enrol.", ..ANY },
+    Key { name: "site", programs: &[Syndic], default: Unset::Follows("the id"), help: "Label of the site that the syndic serves, below its parent's. Several syndics may serve one site.", ..ANY },
+    // Listening.
+    Key { name: "interface", programs: HUBS, default: Unset::Value("0.0.0.0"), help: "The address on which the hub listens for its children.", ..ANY },
+    Key { name: "port", programs: HUBS, kind: PORTS, default: Unset::Value("4510"), unit: "UDP port", help: "The port on which the hub listens for its children. One port is all there is.", ..ANY },
+    Key { name: "max_minions", programs: HUBS, kind: Kind::Number { min: 1, max: 1_000_000 }, default: Unset::Value("100000"), unit: "nodes", help: "Most children that are connected to this hub at a time; further ones are refused with the reason.", ..ANY },
+    Key { name: "keepalive_seconds", kind: Kind::Number { min: 1, max: 600 }, default: Unset::Value("10"), unit: "seconds", help: "A link that is silent for so long is asked for a sign of life.", ..ANY },
+    Key { name: "idle_timeout_seconds", kind: Kind::Number { min: 2, max: 3_600 }, default: Unset::Value("30"), unit: "seconds", help: "A link without a sign of life for so long is dead. At least twice `keepalive_seconds`, so that one lost packet cuts nothing.", ..ANY },
+    // Roots.
+    Key { name: "roots", programs: HUBS, kind: Kind::Block(ROOTS_KEYS), help: "The git remote behind `file_roots` and `pillar_roots`.", ..ANY },
+    Key { name: "roots_update_interval", alias: Some("gitfs_update_interval"), programs: HUBS, kind: SECONDS, default: Unset::Value("60"), unit: "seconds", help: "How often the remote is asked for changes.", ..ANY },
+    Key { name: "gitfs_remotes", programs: HUBS, kind: Kind::GitRemotes, help: "Salt's form of `roots`: one remote, with its own settings or with those of the `gitfs_` keys.", ..ANY },
+    Key { name: "gitfs_base", programs: HUBS, help: "As `base` of `roots`, for `gitfs_remotes`.", ..ANY },
+    Key { name: "gitfs_root", programs: HUBS, help: "As `root` of `roots`, for `gitfs_remotes`.", ..ANY },
+    Key { name: "gitfs_user", programs: HUBS, help: "As `user` of `roots`, for `gitfs_remotes`.", ..ANY },
+    Key { name: "gitfs_password", programs: HUBS, kind: Kind::Secret, help: "As `password` of `roots`, for `gitfs_remotes`.", ..ANY },
+    Key { name: "gitfs_privkey", programs: HUBS, help: "As `privkey` of `roots`, for `gitfs_remotes`.", ..ANY },
+    Key { name: "gitfs_pubkey", programs: HUBS, help: "As `pubkey` of `roots`, for `gitfs_remotes`.", ..ANY },
+    Key { name: "gitfs_passphrase", programs: HUBS, kind: Kind::Secret, help: "As `passphrase` of `roots`, for `gitfs_remotes`.", ..ANY },
+    // Jobs.
+    Key { name: "nodegroups", programs: HUBS, kind: Kind::TextMap, help: "Names for compound targets.", ..ANY },
+    Key { name: "keep_jobs_seconds", programs: HUBS, kind: SECONDS, default: Unset::Value("86400"), unit: "seconds", help: "How long a job that is over can be looked up.", ..ANY },
+    Key { name: "job_store_bytes_max", programs: HUBS, kind: Kind::Number { min: 1 << 20, max: 1 << 40 }, default: Unset::Value("4294967296"), unit: "bytes", help: "When the store needs more, the oldest jobs that are over are removed before their time.", ..ANY },
+    Key { name: "job_start_within", programs: HUBS, kind: SECONDS, default: Unset::Value("60"), unit: "seconds", help: "A minion that has not started a job by then refuses it, unless the operator says otherwise.", ..ANY },
+    Key { name: "timeout", programs: HUBS, kind: SECONDS, default: Unset::Follows("wait until every outcome is known"), unit: "seconds", help: "How long the command line waits for a job before it leaves it to run on (`-t`).", ..ANY },
+    // Minions.
+    Key { name: "grains", programs: &[Minion], kind: Kind::Map, help: "Grains that the operator sets; they win over those that are found.", ..ANY },
+    Key { name: "process_count_max", programs: &[Minion], kind: Kind::Number { min: 1, max: 1_000 }, default: Unset::Value("16"), unit: "functions", help: "Most functions that run at a time; further jobs wait, in order.", ..ANY },
+    // Certificates.
+    Key { name: "minion_certificate_hours", programs: HUBS, kind: HOURS, default: Unset::Value("72"), unit: "hours", help: "Life of the certificates that this hub gives to minions; they renew them after two thirds of it.", ..ANY },
+    Key { name: "hub_certificate_hours", programs: HUBS, kind: HOURS, default: Unset::Value("168"), unit: "hours", help: "Life of the certificates for the links of hubs.", ..ANY },
+    Key { name: "syndic_ca_certificate_hours", programs: HUBS, kind: HOURS, default: Unset::Value("720"), unit: "hours", help: "Life of the certificates with which syndics certify their children.", ..ANY },
+    // Logs and metrics.
+    Key { name: "log_level", kind: Kind::Word(LOG_LEVELS), default: Unset::Value("info"), help: "The least important messages that are logged.", ..ANY },
+    Key { name: "log_file", default: Unset::Follows("standard error alone"), help: "A file to which logs are written as well.", ..ANY },
+    Key { name: "log_format", kind: Kind::Word(LOG_FORMATS), default: Unset::Value("human"), help: "Lines for people, or one JSON object in each line.", ..ANY },
+    Key { name: "metrics_port", kind: PORTS, default: Unset::Follows("off"), unit: "TCP port", help: "Serves /metrics, /live and /ready on this port of the loopback address.", ..ANY },
+];
+
+/// Keys of the map `roots`.
+#[rustfmt::skip]
+pub const ROOTS_KEYS: &[Key] = &[
+    Key { name: "remote", programs: HUBS, default: Unset::Required, help: "`https://host/path`, `ssh://user@host/path`, `user@host:path`, `file:///path` or an absolute path.", ..ANY },
+    Key { name: "base", programs: HUBS, default: Unset::Follows("the remote's default branch"), help: "The branch that is the environment `base`.", ..ANY },
+    Key { name: "root", programs: HUBS, default: Unset::Follows("the top"), help: "The folder in the repository that holds the roots.", ..ANY },
+    Key { name: "layout", programs: HUBS, kind: Kind::Word(LAYOUTS), default: Unset::Value("branches"), help: "Where environments come from.", ..ANY },
+    Key { name: "environments", programs: HUBS, kind: Kind::TextMap, help: "Environments that follow a branch, a tag or a full reference name of their own.", ..ANY },
+    Key { name: "user", programs: HUBS, help: "The user name at the remote.", ..ANY },
+    Key { name: "password", programs: HUBS, kind: Kind::Secret, help: "Password or access token, for https.", ..ANY },
+    Key { name: "privkey", programs: HUBS, help: "The file with the private key, for ssh.", ..ANY },
+    Key { name: "pubkey", programs: HUBS, help: "The file with the public key, where the private one does not hold it.", ..ANY },
+    Key { name: "passphrase", programs: HUBS, kind: Kind::Secret, help: "The passphrase of the private key.", ..ANY },
+    Key { name: "known_hosts", programs: HUBS, default: Unset::Value("/etc/ssh/ssh_known_hosts"), help: "A file with the host keys that an ssh remote may have, in the format of OpenSSH.", ..ANY },
+    Key { name: "host_fingerprints", programs: HUBS, kind: Kind::Texts, help: "Fingerprints of the host keys that an ssh remote may have, as `ssh-keygen -l` prints them; they replace `known_hosts`.", ..ANY },
+    Key { name: "ca_file", programs: HUBS, help: "PEM certificates to trust beside the system's, for https.", ..ANY },
+    Key { name: "timeout_seconds", programs: HUBS, kind: SECONDS, default: Unset::Value("600"), unit: "seconds", help: "How long a whole fetch may take.", ..ANY },
+];
+
+pub(super) const LOG_LEVELS: &[&str] = &["quiet", "error", "warning", "info", "debug", "trace"];
+pub(super) const LOG_FORMATS: &[&str] = &["human", "json"];
+pub(super) const LAYOUTS: &[&str] = &["base", "branches", "branches-and-tags", "folders"];
+
+/// Keys of Salt that mean nothing here, with what to do instead.
+#[rustfmt::skip]
+pub(super) const SALT_KEYS: &[(&str, &str)] = &[
+    ("publish_port", "one port serves everything: set `port`"),
+    ("ret_port", "one port serves everything: remove it"),
+    ("file_roots", "files come from git alone: set `roots`"),
+    ("pillar_roots", "pillar comes from git alone: set `roots`"),
+    ("fileserver_backend", "files come from git alone: set `roots`"),
+    ("git_pillar_base", "pillar and files share one remote: set `roots`"),
+    ("worker_threads", "the number of threads follows from the machine: remove it"),
+    ("gather_job_timeout", "lost minions are known without polling: remove it"),
+    ("order_masters", "a hub carries the jobs of its parents in any case: remove it"),
+    ("auto_accept", "keys are never accepted unseen: use a join token"),
+    ("autosign_file", "keys are never accepted unseen: use a join token"),
+    ("open_mode", "there is no such mode"),
+    ("pki_dir", "everything lies below `root_dir`"),
+    ("cachedir", "everything lies below `root_dir`"),
+    ("sock_dir", "everything lies below `root_dir`"),
+    ("log_level_logfile", "`log_level` holds for the file as well: remove it"),
+    ("hash_type", "hashes are not a choice: remove it"),
+    ("master_type", "a node keeps a connection to each of its parents: remove it"),
+    ("random_master", "a node keeps a connection to each of its parents: remove it"),
+    ("keep_jobs", "it counts in seconds: set `keep_jobs_seconds`"),
+    ("append_domain", "set `id`"),
+    ("user", "the program runs as the user that starts it: set it in the unit"),
+];
+
+/// The keys that a program knows.
+pub fn keys_of(program: Program) -> impl Iterator<Item = &'static Key> {
+    KEYS.iter()
+        .filter(move |key| key.programs.contains(&program))
+}
