@@ -159,7 +159,14 @@ fn allows(pattern: &str, function: &str) -> bool {
 /// Orders whose signature was right, by the hash of key, signature and bytes; the oldest goes first.
 #[derive(Debug, Default)]
 pub(crate) struct VerifiedOrders {
-    orders: Mutex<(HashMap<[u8; 32], Arc<JobOrder>>, VecDeque<[u8; 32]>)>,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    orders: HashMap<[u8; 32], Arc<JobOrder>>,
+    /// Oldest first.
+    ages: VecDeque<[u8; 32]>,
 }
 
 impl VerifiedOrders {
@@ -171,8 +178,8 @@ impl VerifiedOrders {
         let hash: [u8; 32] = hash.finalize().into();
         // The lock is held over the verification on purpose: leaves that get one order at the same time on
         // several threads then wait for one verification instead of repeating it.
-        let mut guard = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        let (orders, ages) = &mut *guard;
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let Memory { orders, ages } = &mut *memory;
         if let Some(order) = orders.get(&hash) {
             return Ok(order.clone());
         }
@@ -452,7 +459,10 @@ mod tests {
                 .verify(&case.top.sign(&order).unwrap(), NOW)
                 .unwrap();
         }
-        let guard = case.store.verified.orders.lock().unwrap();
-        assert_eq!((guard.0.len(), guard.1.len()), (VERIFIED_MAX, VERIFIED_MAX));
+        let memory = case.store.verified.memory.lock().unwrap();
+        assert_eq!(
+            (memory.orders.len(), memory.ages.len()),
+            (VERIFIED_MAX, VERIFIED_MAX)
+        );
     }
 }
