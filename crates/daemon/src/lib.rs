@@ -6,3 +6,7 @@
 
 pub mod config;
 pub mod exit;
+pub mod http;
+pub mod logs;
+pub mod metrics;
+pub mod signals;

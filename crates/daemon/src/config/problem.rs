@@ -54,6 +54,13 @@ pub struct ConfigErrors(Vec<Problem>);
 
 impl ConfigErrors {
     pub(crate) fn new(mut problems: Vec<Problem>) -> ConfigErrors {
+        if problems.is_empty() {
+            problems.push(Problem {
+                place: Place::Default,
+                message: "a default does not fit its key; this is a fault of the program"
+                    .to_owned(),
+            });
+        }
         problems.sort();
         problems.dedup();
         ConfigErrors(problems)

@@ -42,7 +42,12 @@ pub(super) fn read(
             format!("`{}` has to be {needed}, not {found}", key.name),
         )
     };
-    if let Node::Scalar(Json::Null) = node.node {
+    let is_empty = match &node.node {
+        Node::Scalar(Json::Null) => true,
+        Node::List(items) => items.is_empty(),
+        Node::Scalar(_) | Node::Map(_) => false,
+    };
+    if is_empty {
         return Err(problem(
             node,
             format!("`{}` has no value: give one, or remove the line", key.name),

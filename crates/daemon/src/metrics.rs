@@ -1,0 +1,289 @@
+//! All metrics of all programs, with name, unit and help. The registry is made in `main` and handed down.
+//!
+//! No label ever names a minion, a job or an id: the number of series is bounded by this file. The one label with a free
+//! value is the commit of `banyan_roots_info`, of which there is one series at a time.
+
+use std::sync::{Mutex, PoisonError};
+
+use prometheus::core::Collector;
+pub use prometheus::{Error as MetricsError, Registry};
+use prometheus::{
+    Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+};
+
+/// What a hub counts.
+pub struct HubMetrics {
+    /// `banyan_links{role, direction}`: open links; role of the other end, direction `up` or `down`.
+    pub links: IntGaugeVec,
+    /// `banyan_roster_nodes{role, state}`: nodes of the roster; state `up`, `down`, `cut-off` or `pending`.
+    pub roster_nodes: IntGaugeVec,
+    /// `banyan_jobs_total{result}`: jobs that ended; result is a word of the outcomes, `ok` when all are.
+    pub jobs: IntCounterVec,
+    /// `banyan_jobs_open`: jobs of which more may come.
+    pub jobs_open: IntGauge,
+    /// `banyan_returns_total`: returns that were taken into custody.
+    pub returns: IntCounter,
+    /// `banyan_custody_backlog_returns`: returns that the parent does not have yet.
+    pub custody_backlog: IntGauge,
+    /// `banyan_roots_age_seconds`: time since the remote last answered.
+    pub roots_age: Gauge,
+    /// `banyan_roots_errors_total`: fetches that failed.
+    pub roots_errors: IntCounter,
+    /// `banyan_udp_receive_drops_total`: datagrams that the kernel dropped since the socket's buffer was full.
+    pub udp_receive_drops: IntCounter,
+    /// `banyan_store_commit_seconds`: transactions of the store, sync included.
+    pub store_commit: Histogram,
+    /// `banyan_frames_refused_total`: frames that were malformed, too long or not allowed.
+    pub frames_refused: IntCounter,
+    roots_info: IntGaugeVec,
+    roots_commit: Mutex<String>,
+}
+
+impl HubMetrics {
+    /// Registers all of them.
+    ///
+    /// # Errors
+    /// When the registry has one of them already.
+    pub fn new(registry: &Registry) -> Result<HubMetrics, MetricsError> {
+        build_info(registry)?;
+        Ok(HubMetrics {
+            links: links(registry)?,
+            roster_nodes: register(
+                registry,
+                IntGaugeVec::new(
+                    Opts::new("banyan_roster_nodes", "Nodes of the roster."),
+                    &["role", "state"],
+                )?,
+            )?,
+            jobs: register(
+                registry,
+                IntCounterVec::new(
+                    Opts::new("banyan_jobs_total", "Jobs that ended."),
+                    &["result"],
+                )?,
+            )?,
+            jobs_open: gauge(registry, "banyan_jobs_open", "Jobs of which more may come.")?,
+            returns: counter(
+                registry,
+                "banyan_returns_total",
+                "Returns that were taken into custody.",
+            )?,
+            custody_backlog: gauge(
+                registry,
+                "banyan_custody_backlog_returns",
+                "Returns that the parent does not have on disk yet.",
+            )?,
+            roots_age: register(
+                registry,
+                Gauge::new(
+                    "banyan_roots_age_seconds",
+                    "Seconds since the remote of the roots last answered.",
+                )?,
+            )?,
+            roots_errors: counter(
+                registry,
+                "banyan_roots_errors_total",
+                "Fetches of the roots that failed.",
+            )?,
+            udp_receive_drops: counter(
+                registry,
+                "banyan_udp_receive_drops_total",
+                "Datagrams that the kernel dropped since the receive buffer was full.",
+            )?,
+            store_commit: register(
+                registry,
+                Histogram::with_opts(
+                    HistogramOpts::new(
+                        "banyan_store_commit_seconds",
+                        "Seconds that a transaction of the store took, sync included.",
+                    )
+                    .buckets(vec![
+                        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
+                    ]),
+                )?,
+            )?,
+            frames_refused: frames_refused(registry)?,
+            roots_info: register(
+                registry,
+                IntGaugeVec::new(
+                    Opts::new("banyan_roots_info", "The roots state in service; always 1."),
+                    &["commit"],
+                )?,
+            )?,
+            roots_commit: Mutex::new(String::new()),
+        })
+    }
+
+    /// `banyan_roots_info{commit}`: this state is in service now; the series of the one before ends. Empty: none is.
+    pub fn set_roots_commit(&self, commit: &str) {
+        let mut current = self
+            .roots_commit
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if *current != commit {
+            self.roots_info.reset();
+            *current = commit.to_owned();
+        }
+        if !commit.is_empty() {
+            self.roots_info.with_label_values(&[commit]).set(1);
+        }
+    }
+}
+
+/// What a minion counts.
+pub struct MinionMetrics {
+    /// `banyan_links{role, direction}`: open links, all of them `up`.
+    pub links: IntGaugeVec,
+    /// `banyan_functions_total{result}`: functions that ended, `ok` or `failed`.
+    pub functions: IntCounterVec,
+    /// `banyan_functions_running`: functions that run now.
+    pub functions_running: IntGauge,
+    /// `banyan_journal_bytes`: size of the journal.
+    pub journal_bytes: IntGauge,
+    /// `banyan_journal_unsettled_bytes`: returns that the origin does not have yet.
+    pub journal_unsettled_bytes: IntGauge,
+    /// `banyan_frames_refused_total`: frames that were malformed, too long or not allowed.
+    pub frames_refused: IntCounter,
+}
+
+impl MinionMetrics {
+    /// Registers all of them.
+    ///
+    /// # Errors
+    /// When the registry has one of them already.
+    pub fn new(registry: &Registry) -> Result<MinionMetrics, MetricsError> {
+        build_info(registry)?;
+        Ok(MinionMetrics {
+            links: links(registry)?,
+            functions: register(
+                registry,
+                IntCounterVec::new(
+                    Opts::new("banyan_functions_total", "Functions that ended."),
+                    &["result"],
+                )?,
+            )?,
+            functions_running: gauge(
+                registry,
+                "banyan_functions_running",
+                "Functions that run now.",
+            )?,
+            journal_bytes: gauge(registry, "banyan_journal_bytes", "Bytes of the journal.")?,
+            journal_unsettled_bytes: gauge(
+                registry,
+                "banyan_journal_unsettled_bytes",
+                "Bytes of the returns that the origin of their job does not have yet.",
+            )?,
+            frames_refused: frames_refused(registry)?,
+        })
+    }
+}
+
+fn build_info(registry: &Registry) -> Result<(), MetricsError> {
+    register(
+        registry,
+        IntGaugeVec::new(
+            Opts::new("banyan_build_info", "The version of the program; always 1."),
+            &["version"],
+        )?,
+    )?
+    .with_label_values(&[env!("CARGO_PKG_VERSION")])
+    .set(1);
+    Ok(())
+}
+
+fn links(registry: &Registry) -> Result<IntGaugeVec, MetricsError> {
+    register(
+        registry,
+        IntGaugeVec::new(
+            Opts::new("banyan_links", "Open links to other nodes."),
+            &["role", "direction"],
+        )?,
+    )
+}
+
+fn frames_refused(registry: &Registry) -> Result<IntCounter, MetricsError> {
+    counter(
+        registry,
+        "banyan_frames_refused_total",
+        "Frames that were malformed, too long or not allowed.",
+    )
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter, MetricsError> {
+    register(registry, IntCounter::new(name, help)?)
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, MetricsError> {
+    register(registry, IntGauge::new(name, help)?)
+}
+
+fn register<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    collector: C,
+) -> Result<C, MetricsError> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_labels_are_those_of_the_dashboards() {
+        let registry = Registry::new();
+        let hub = HubMetrics::new(&registry).unwrap();
+        hub.links.with_label_values(&["minion", "down"]).set(3);
+        hub.roster_nodes.with_label_values(&["minion", "up"]).set(2);
+        hub.jobs.with_label_values(&["ok"]).inc();
+        hub.set_roots_commit("aa");
+        hub.store_commit.observe(0.002);
+        let names: Vec<String> = registry
+            .gather()
+            .iter()
+            .map(|f| f.name().to_owned())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "banyan_build_info",
+                "banyan_custody_backlog_returns",
+                "banyan_frames_refused_total",
+                "banyan_jobs_open",
+                "banyan_jobs_total",
+                "banyan_links",
+                "banyan_returns_total",
+                "banyan_roots_age_seconds",
+                "banyan_roots_errors_total",
+                "banyan_roots_info",
+                "banyan_roster_nodes",
+                "banyan_store_commit_seconds",
+                "banyan_udp_receive_drops_total",
+            ]
+        );
+    }
+
+    #[test]
+    fn one_commit_is_in_service() {
+        let registry = Registry::new();
+        let hub = HubMetrics::new(&registry).unwrap();
+        for (commit, series) in [("aa", 1), ("bb", 1), ("bb", 1), ("", 0)] {
+            hub.set_roots_commit(commit);
+            let count: usize = registry
+                .gather()
+                .iter()
+                .filter(|family| family.name() == "banyan_roots_info")
+                .map(|family| family.get_metric().len())
+                .sum();
+            assert_eq!(count, series, "{commit:?}");
+        }
+    }
+
+    #[test]
+    fn a_minion_registers_its_own_and_nothing_twice() {
+        let registry = Registry::new();
+        let minion = MinionMetrics::new(&registry).unwrap();
+        minion.functions.with_label_values(&["ok"]).inc();
+        assert!(MinionMetrics::new(&registry).is_err());
+    }
+}
