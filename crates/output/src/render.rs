@@ -1,0 +1,233 @@
+//! A job's results in the form that was asked for.
+
+use serde_json::{Map, Value};
+
+use crate::document::{json, ledger};
+use crate::escape::{escape, escape_lines, is_visible};
+use crate::report::{Report, Row};
+use crate::style::Style;
+use crate::{group, nested, python};
+
+/// Forms of results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// An outline for people.
+    Nested,
+    /// JSON: an object for each minion, or one for all.
+    Json,
+    /// YAML: a document for each minion, or one for all.
+    Yaml,
+    /// `id: value` lines.
+    Txt,
+    /// Python's `repr`.
+    Raw,
+    /// Nothing.
+    Quiet,
+    /// The whole account as one JSON document.
+    Ledger,
+    /// Equal results folded, for people.
+    Group,
+}
+
+impl Form {
+    /// Whether the text is for programs, which choke on other text beside it.
+    pub fn is_document(self) -> bool {
+        matches!(self, Form::Json | Form::Yaml | Form::Raw | Form::Ledger)
+    }
+}
+
+/// How results are shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Rendering {
+    /// In which form.
+    pub form: Form,
+    /// One document for all minions instead of one for each: `--static`.
+    pub one_document: bool,
+    /// With colour or without.
+    pub style: Style,
+    /// Prints a value as YAML with a line break at its end.
+    pub yaml: fn(&Value) -> String,
+}
+
+/// The text of a job's results; empty when there is nothing to say.
+pub fn render(report: &Report<'_>, rendering: &Rendering) -> String {
+    match rendering.form {
+        Form::Nested => report
+            .rows()
+            .map(|row| nested::minion(&row, rendering.style))
+            .collect(),
+        Form::Json => documents(report, rendering, json),
+        Form::Yaml => documents(report, rendering, |value| yaml(value, rendering.yaml)),
+        Form::Raw => documents(report, rendering, |value| python::repr(value) + "\n"),
+        Form::Txt => report.rows().map(|row| txt(&row)).collect(),
+        Form::Quiet => String::new(),
+        Form::Ledger => json(&ledger(report)),
+        Form::Group => group::groups(report, rendering.style),
+    }
+}
+
+fn documents(
+    report: &Report<'_>,
+    rendering: &Rendering,
+    print: impl Fn(&Value) -> String,
+) -> String {
+    let pairs = report
+        .rows()
+        .map(|row| (row.entry.id.clone(), row.to_value()));
+    if rendering.one_document {
+        return print(&Value::Object(pairs.collect()));
+    }
+    pairs
+        .map(|pair| print(&Value::Object(Map::from_iter([pair]))))
+        .collect()
+}
+
+/// YAML leaves some characters as they are that a terminal would act on; only then the strings are escaped before.
+fn yaml(value: &Value, print: fn(&Value) -> String) -> String {
+    let text = print(value);
+    if text
+        .chars()
+        .all(|c| c == '\n' || c == '\t' || is_visible(c))
+    {
+        text
+    } else {
+        print(&with_visible_strings(value))
+    }
+}
+
+fn with_visible_strings(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(escape_lines(text).into_owned()),
+        Value::Array(items) => Value::Array(items.iter().map(with_visible_strings).collect()),
+        Value::Object(map) => Value::Object(
+            map.iter()
+                .map(|(key, item)| (escape_lines(key).into_owned(), with_visible_strings(item)))
+                .collect(),
+        ),
+        other => other.clone(),
+    }
+}
+
+/// Every line of a text with the id before it. Other than with Salt, an empty text has a line too: no minion is left out.
+fn txt(row: &Row<'_>) -> String {
+    let id = escape(&row.entry.id);
+    match row.to_value() {
+        Value::String(text) if text.is_empty() => format!("{id}: \n"),
+        Value::String(text) => text
+            .lines()
+            .map(|line| format!("{id}: {}\n", escape_lines(line)))
+            .collect(),
+        other => format!("{id}: {}\n", python::repr(&other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+    use wire::OutcomeKind;
+
+    /// Stands for the YAML printer: the tests here are about what it is given.
+    fn flow(value: &Value) -> String {
+        format!("{}\n", value.to_string().replace("\\u001b", "\\e"))
+    }
+
+    fn check(form: Form, one_document: bool, expected: &str) {
+        let mut minions = vec![
+            sample::returned("web1", OutcomeKind::Ok, 0),
+            sample::returned("web2", OutcomeKind::Failed, 1),
+            sample::silent("web3", OutcomeKind::Running, None),
+        ];
+        minions.push(sample::returned("web4", OutcomeKind::Ok, 2));
+        let ledger = sample::account(
+            minions,
+            &["true", r#""a\n\u001bb""#, r#"{"k": [1.0, null]}"#],
+        );
+        let rendering = Rendering {
+            form,
+            one_document,
+            style: Style::PLAIN,
+            yaml: flow,
+        };
+        assert_eq!(
+            render(&Report::new(&ledger), &rendering),
+            expected,
+            "{form:?}"
+        );
+    }
+
+    const SILENT: &str = "Minion did not return. [No response] [Still running]";
+
+    #[test]
+    fn each_form() {
+        check(Form::Quiet, false, "");
+        check(
+            Form::Txt,
+            false,
+            &format!(
+                "web1: True\nweb2: a\nweb2: \\x1bb\nweb3: {SILENT}\nweb4: {{'k': [1.0, None]}}\n"
+            ),
+        );
+        check(
+            Form::Raw,
+            false,
+            &format!(
+                "{{'web1': True}}\n{{'web2': 'a\\n\\x1bb'}}\n{{'web3': '{SILENT}'}}\n{{'web4': {{'k': [1.0, None]}}}}\n"
+            ),
+        );
+        check(
+            Form::Raw,
+            true,
+            &format!(
+                "{{'web1': True, 'web2': 'a\\n\\x1bb', 'web3': '{SILENT}', 'web4': {{'k': [1.0, None]}}}}\n"
+            ),
+        );
+        check(
+            Form::Yaml,
+            false,
+            &format!(
+                "{{\"web1\":true}}\n{{\"web2\":\"a\\n\\eb\"}}\n{{\"web3\":\"{SILENT}\"}}\n{{\"web4\":{{\"k\":[1.0,null]}}}}\n"
+            ),
+        );
+        check(
+            Form::Json,
+            false,
+            &format!(
+                "{{\n    \"web1\": true\n}}\n{{\n    \"web2\": \"a\\n\\u001bb\"\n}}\n{{\n    \"web3\": \"{SILENT}\"\n}}\n{{\n    \"web4\": {{\n        \"k\": [\n            1.0,\n            null\n        ]\n    }}\n}}\n"
+            ),
+        );
+        check(
+            Form::Json,
+            true,
+            &format!(
+                "{{\n    \"web1\": true,\n    \"web2\": \"a\\n\\u001bb\",\n    \"web3\": \"{SILENT}\",\n    \"web4\": {{\n        \"k\": [\n            1.0,\n            null\n        ]\n    }}\n}}\n"
+            ),
+        );
+        check(
+            Form::Nested,
+            false,
+            &format!(
+                "web1:\n    True\nweb2:\n    a\n    \\x1bb\nweb3:\n    {SILENT}\nweb4:\n    ----------\n    k:\n        - 1.0\n        - None\n"
+            ),
+        );
+    }
+
+    #[test]
+    fn yaml_that_would_act_on_a_terminal_is_escaped() {
+        let value = serde_json::json!({"a\u{202e}": ["\u{200b}x\ny"]});
+        assert_eq!(
+            yaml(&value, flow),
+            "{\"a\\\\u202e\":[\"\\\\u200bx\\ny\"]}\n"
+        );
+    }
+
+    #[test]
+    fn no_minion_is_left_out() {
+        let ledger = sample::ledger(&[("web1", r#""""#)]);
+        let report = Report::new(&ledger);
+        assert_eq!(
+            report.rows().map(|row| txt(&row)).collect::<String>(),
+            "web1: \n"
+        );
+    }
+}
