@@ -135,7 +135,8 @@ fn jid_millis(jid: Jid) -> UnixMillis {
     };
     let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + (day - 1) - 719_468;
     let secs = days * 86_400 + digits(8, 10) * 3_600 + digits(10, 12) * 60 + digits(12, 14);
-    secs * 1_000 + digits(14, 20).div_ceil(1_000)
+    // The last two digits name the signer.
+    secs * 1_000 + digits(14, 18).div_ceil(10)
 }
 
 #[cfg(test)]
