@@ -3,10 +3,13 @@
 mod cmd;
 mod config;
 mod cp;
+mod disk;
 mod file;
 mod grains;
 mod hashutil;
+mod network;
 mod saltutil;
+mod status;
 mod sys;
 mod test;
 
@@ -24,6 +27,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     cmd::FUNCTIONS,
     config::FUNCTIONS,
     cp::FUNCTIONS,
+    disk::FUNCTIONS,
     file::FUNCTIONS[0],
     file::FUNCTIONS[1],
     file::FUNCTIONS[2],
@@ -31,7 +35,9 @@ pub(crate) const MODULES: &[&[Function]] = &[
     file::FUNCTIONS[4],
     grains::FUNCTIONS,
     hashutil::FUNCTIONS,
+    network::FUNCTIONS,
     saltutil::FUNCTIONS,
+    status::FUNCTIONS,
     sys::FUNCTIONS,
     test::FUNCTIONS,
 ];

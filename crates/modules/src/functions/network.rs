@@ -1,0 +1,669 @@
+//! `network`: addresses, routes and connections of this host.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::{Answer, Args, Env, Failure, Function};
+use crate::interfaces::{self, Interface, Interfaces, Route};
+use crate::net::Net;
+use crate::{net, pattern, process, python};
+
+/// State of an established connection in `/proc/net/tcp`.
+const ESTABLISHED: &str = "01";
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::new(
+        "network.active_tcp",
+        "",
+        "The established TCP connections.",
+        "network.active_tcp",
+        |_, _| Ok(active_tcp()),
+    ),
+    Function::new(
+        "network.arp",
+        "",
+        "Neighbours on the links: IP addresses by hardware address.",
+        "network.arp",
+        |_, _| {
+            let text = fs::read_to_string("/proc/net/arp").unwrap_or_default();
+            let entry = |line: &str| {
+                let mut words = line.split_whitespace();
+                let address = words.next()?;
+                Some((words.nth(2)?.to_owned(), json!(address)))
+            };
+            Ok(Value::Object(
+                text.lines().skip(1).filter_map(entry).collect(),
+            ))
+        },
+    ),
+    Function::new(
+        "network.calc_net",
+        "ip_addr, netmask=None",
+        "The network of an address: from address and netmask, or from CIDR notation.",
+        "network.calc_net 172.17.0.5 255.255.255.240",
+        |args, _| {
+            let address = args.text("ip_addr")?;
+            let text = match args.optional_text("netmask")? {
+                Some(mask) => format!("{address}/{mask}"),
+                None => address,
+            };
+            Ok(json!(net_of(&text)?.network().to_string()))
+        },
+    )
+    .quick(),
+    Function::new(
+        "network.connect",
+        "host, port=None, timeout=5, family=None",
+        "Try a TCP connection. Answers result and comment. family: ipv4 or ipv6 only.",
+        "network.connect archlinux.org 80 timeout=3",
+        connect,
+    ),
+    Function::new(
+        "network.default_route",
+        "family=None",
+        "The default routes, of inet or inet6 only when family says so.",
+        "network.default_route inet",
+        |args, _| {
+            Ok(routes(args)?
+                .iter()
+                .filter(|route| route.is_default())
+                .map(report)
+                .collect())
+        },
+    ),
+    Function::new(
+        "network.get_fqdn",
+        "",
+        "The full name of this host, as the grain fqdn has it.",
+        "network.get_fqdn",
+        |_, env| {
+            Ok(env
+                .ctx
+                .grains()
+                .get("fqdn")
+                .cloned()
+                .unwrap_or_else(|| json!("")))
+        },
+    ),
+    Function::new(
+        "network.get_hostname",
+        "",
+        "The name of this host.",
+        "network.get_hostname",
+        |_, _| match nix::unistd::gethostname() {
+            Ok(name) => Ok(json!(name.to_string_lossy())),
+            Err(errno) => Err(Failure::command(errno.desc())),
+        },
+    ),
+    Function::new(
+        "network.get_route",
+        "ip",
+        "Gateway, interface and source address on the way to an address; needs the program ip.",
+        "network.get_route 10.10.10.10",
+        get_route,
+    ),
+    Function::new(
+        "network.hw_addr",
+        "iface",
+        "The hardware address of an interface.",
+        "network.hw_addr eth0",
+        hw_addr,
+    ),
+    Function::new(
+        "network.hwaddr",
+        "iface",
+        "The same as network.hw_addr.",
+        "network.hwaddr eth0",
+        hw_addr,
+    ),
+    Function::new(
+        "network.in_subnet",
+        "cidr",
+        "Whether this host has an address in a network.",
+        "network.in_subnet 10.0.0.0/16",
+        |args, _| {
+            let net = net_of(&args.text("cidr")?)?;
+            Ok(json!(
+                interfaces::read()
+                    .values()
+                    .flat_map(Interface::addresses)
+                    .any(|address| net.contains(address))
+            ))
+        },
+    ),
+    Function::new(
+        "network.interface",
+        "iface",
+        "The IPv4 addresses of an interface with their netmasks.",
+        "network.interface eth0",
+        |args, _| {
+            let name = args.text("iface")?;
+            Ok(with_interface(&name, |interface| {
+                interface
+                    .report()
+                    .get("inet")
+                    .cloned()
+                    .unwrap_or_else(|| json!(""))
+            }))
+        },
+    ),
+    Function::new(
+        "network.interface_ip",
+        "iface",
+        "The first IPv4 address of an interface.",
+        "network.interface_ip eth0",
+        |args, _| {
+            let name = args.text("iface")?;
+            Ok(with_interface(&name, |interface| {
+                match interface.inet.first() {
+                    Some(inet) => json!(inet.address.to_string()),
+                    None => json!(""),
+                }
+            }))
+        },
+    ),
+    Function::new(
+        "network.interfaces",
+        "",
+        "All interfaces with their state and addresses.",
+        "network.interfaces",
+        |_, _| {
+            Ok(Value::Object(
+                interfaces::read()
+                    .iter()
+                    .map(|(name, found)| (name.clone(), found.report()))
+                    .collect(),
+            ))
+        },
+    ),
+    Function::new(
+        "network.ip_addrs",
+        "interface=None, include_loopback=False, cidr=None, type=None",
+        "The IPv4 addresses of this host, loopback left out unless include_loopback. interface: of one (or a shell \
+         pattern). cidr: inside a network. type: public or private.",
+        "network.ip_addrs cidr=10.0.0.0/8",
+        |args, _| addresses(args, IpAddr::is_ipv4),
+    ),
+    Function::new(
+        "network.ip_addrs6",
+        "interface=None, include_loopback=False, cidr=None",
+        "The IPv6 addresses of this host; options as for network.ip_addrs.",
+        "network.ip_addrs6",
+        |args, _| addresses(args, IpAddr::is_ipv6),
+    ),
+    Function::new(
+        "network.ip_in_subnet",
+        "ip_addr, cidr",
+        "Whether an address is in a network.",
+        "network.ip_in_subnet 172.17.0.4 172.16.0.0/12",
+        |args, _| Ok(json!(net_of(&args.text("cidr")?)?.contains(ip(args)?))),
+    )
+    .quick(),
+    Function::new(
+        "network.ipaddrs",
+        "interface=None, include_loopback=False, cidr=None, type=None",
+        "The same as network.ip_addrs.",
+        "network.ipaddrs",
+        |args, _| addresses(args, IpAddr::is_ipv4),
+    ),
+    Function::new(
+        "network.ipaddrs6",
+        "interface=None, include_loopback=False, cidr=None",
+        "The same as network.ip_addrs6.",
+        "network.ipaddrs6",
+        |args, _| addresses(args, IpAddr::is_ipv6),
+    ),
+    Function::new(
+        "network.is_loopback",
+        "ip_addr",
+        "Whether an address is of the loopback.",
+        "network.is_loopback 127.0.0.1",
+        |args, _| Ok(json!(ip(args)?.is_loopback())),
+    )
+    .quick(),
+    Function::new(
+        "network.is_private",
+        "ip_addr",
+        "Whether an address is private: not to be routed in the internet.",
+        "network.is_private 10.0.0.3",
+        |args, _| Ok(json!(net::is_private(ip(args)?))),
+    )
+    .quick(),
+    Function::new(
+        "network.ping",
+        "host, timeout=False, return_boolean=False",
+        "Send four ICMP pings with the program ping and answer its output, with return_boolean only whether the host \
+         answered. timeout: seconds to wait for each answer.",
+        "network.ping archlinux.org return_boolean=True timeout=3",
+        ping,
+    ),
+    Function::new(
+        "network.routes",
+        "family=None",
+        "The routes of the main table, of inet or inet6 only when family says so.",
+        "network.routes",
+        |args, _| Ok(routes(args)?.iter().map(report).collect()),
+    ),
+    Function::new(
+        "network.subnets",
+        "interfaces=None",
+        "The IPv4 networks of this host, or of some interfaces.",
+        "network.subnets interfaces=eth0",
+        |args, _| {
+            let v4 = |interface: &Interface| -> Vec<Net> {
+                interface
+                    .inet
+                    .iter()
+                    .filter_map(|inet| Net::new(inet.address.into(), inet.prefixlen()))
+                    .collect()
+            };
+            Ok(subnets(args, v4))
+        },
+    ),
+    Function::new(
+        "network.subnets6",
+        "",
+        "The IPv6 networks of this host.",
+        "network.subnets6",
+        |args, _| {
+            let v6 = |interface: &Interface| -> Vec<Net> {
+                interface
+                    .inet6
+                    .iter()
+                    .filter_map(|inet| Net::new(inet.address.into(), inet.prefixlen))
+                    .collect()
+            };
+            Ok(subnets(args, v6))
+        },
+    ),
+];
+
+fn ip(args: &Args) -> Result<IpAddr, Failure> {
+    let text = args.text("ip_addr")?;
+    text.parse().map_err(|_| invalid_address(&text))
+}
+
+fn net_of(text: &str) -> Result<Net, Failure> {
+    Net::parse(text).ok_or_else(|| invalid_address(text))
+}
+
+fn invalid_address(text: &str) -> Failure {
+    Failure::exception(
+        "ValueError",
+        format!("'{text}' does not appear to be an IPv4 or IPv6 address or network"),
+    )
+}
+
+fn addresses(args: &Args, is_wanted: fn(&IpAddr) -> bool) -> Answer {
+    let net = args
+        .optional_text("cidr")?
+        .map(|cidr| net_of(&cidr))
+        .transpose()?;
+    let kind = args.optional_text("type")?;
+    let with_loopback = args.flag("include_loopback");
+    let all = selected(&args.texts("interface"));
+    let found: BTreeSet<IpAddr> = all
+        .values()
+        .flat_map(Interface::addresses)
+        .filter(is_wanted)
+        .collect();
+    let fits = |address: &IpAddr| {
+        (with_loopback || !address.is_loopback())
+            && match (&net, kind.as_deref()) {
+                (Some(net), _) => net.contains(*address),
+                (None, Some("public")) => !net::is_private(*address),
+                (None, Some("private")) => net::is_private(*address),
+                (None, _) => true,
+            }
+    };
+    Ok(found
+        .iter()
+        .filter(|address| fits(address))
+        .map(|address| json!(address.to_string()))
+        .collect())
+}
+
+/// The interfaces whose names match one of the patterns; all without patterns.
+fn selected(wanted: &[String]) -> Interfaces {
+    let globs: Vec<_> = wanted
+        .iter()
+        .filter_map(|name| pattern::glob(name, false))
+        .collect();
+    let mut all = interfaces::read();
+    all.retain(|name, _| wanted.is_empty() || globs.iter().any(|glob| glob.is_match(name)));
+    all
+}
+
+fn subnets(args: &Args, nets: fn(&Interface) -> Vec<Net>) -> Value {
+    let all = selected(&args.texts("interfaces"));
+    let found: BTreeSet<Net> = all
+        .values()
+        .flat_map(nets)
+        .map(|net| net.network())
+        .collect();
+    found
+        .iter()
+        .filter(|net| !net.address().is_loopback())
+        .map(|net| json!(net.to_string()))
+        .collect()
+}
+
+fn with_interface(name: &str, show: impl Fn(&Interface) -> Value) -> Value {
+    let all = interfaces::read();
+    match all.get(name) {
+        Some(interface) => show(interface),
+        None => {
+            let names: Vec<&str> = all.keys().map(String::as_str).collect();
+            json!(format!(
+                "Interface \"{name}\" not in available interfaces: \"{}\"",
+                names.join("\", \"")
+            ))
+        }
+    }
+}
+
+fn hw_addr(args: &Args, _: &Env) -> Answer {
+    let name = args.text("iface")?;
+    Ok(with_interface(&name, |interface| {
+        json!(interface.hwaddr.as_deref().unwrap_or_default())
+    }))
+}
+
+fn routes(args: &Args) -> Result<Vec<Route>, Failure> {
+    let family = args.optional_text("family")?;
+    if let Some(other) = family
+        .as_deref()
+        .filter(|family| !["inet", "inet6"].contains(family))
+    {
+        return Err(Failure::command(format!("Invalid address family {other}")));
+    }
+    let mut routes = interfaces::routes(Path::new("/"));
+    routes.retain(|route| {
+        family
+            .as_deref()
+            .is_none_or(|family| family == route.family)
+    });
+    Ok(routes)
+}
+
+fn report(route: &Route) -> Value {
+    let (destination, netmask) = match route.destination {
+        IpAddr::V4(address) => {
+            let mask = Ipv4Addr::from(
+                u32::MAX
+                    .checked_shl(32 - route.prefixlen)
+                    .unwrap_or_default(),
+            );
+            (address.to_string(), mask.to_string())
+        }
+        IpAddr::V6(address) => (format!("{address}/{}", route.prefixlen), String::new()),
+    };
+    json!({
+        "addr_family": route.family,
+        "destination": destination,
+        "gateway": route.gateway.to_string(),
+        "netmask": netmask,
+        "flags": route.flags,
+        "interface": route.interface,
+    })
+}
+
+fn active_tcp() -> Value {
+    let mut connections = Map::new();
+    for name in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        let text = fs::read_to_string(name).unwrap_or_default();
+        for (local, remote) in text.lines().skip(1).filter_map(connection) {
+            let entry = json!({
+                "local_addr": local.ip().to_string(),
+                "local_port": local.port(),
+                "remote_addr": remote.ip().to_string(),
+                "remote_port": remote.port(),
+            });
+            connections.insert(connections.len().to_string(), entry);
+        }
+    }
+    Value::Object(connections)
+}
+
+/// Both ends of an established connection in a line of the kernel.
+fn connection(line: &str) -> Option<(SocketAddr, SocketAddr)> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let [_, local, remote, state, ..] = words.as_slice() else {
+        return None;
+    };
+    (*state == ESTABLISHED).then_some(())?;
+    Some((socket_address(local)?, socket_address(remote)?))
+}
+
+/// The kernel prints each 32-bit word of an address as a number in the machine's byte order.
+fn socket_address(text: &str) -> Option<SocketAddr> {
+    let (address, port) = text.split_once(':')?;
+    let words: Option<Vec<[u8; 4]>> = (0..address.len() / 8)
+        .map(|at| {
+            u32::from_str_radix(address.get(at * 8..at * 8 + 8)?, 16)
+                .ok()
+                .map(u32::to_ne_bytes)
+        })
+        .collect();
+    let address = match words?.as_slice() {
+        [v4] => IpAddr::from(*v4),
+        [a, b, c, d] => {
+            let bytes: [u8; 16] = [*a, *b, *c, *d].concat().try_into().ok()?;
+            Ipv6Addr::from(bytes).to_canonical()
+        }
+        _ => return None,
+    };
+    Some(SocketAddr::new(
+        address,
+        u16::from_str_radix(port, 16).ok()?,
+    ))
+}
+
+fn connect(args: &Args, _: &Env) -> Answer {
+    let answer = |result: bool, comment: String| Ok(json!({"result": result, "comment": comment}));
+    let host = args.text("host")?;
+    let Some(port) = args.optional_integer("port")? else {
+        return answer(false, "Required argument, port, is missing.".to_owned());
+    };
+    let port =
+        u16::try_from(port).map_err(|_| Failure::invocation(format!("{port} is not a port")))?;
+    let timeout = args
+        .seconds("timeout")?
+        .unwrap_or(Duration::from_secs(5))
+        .max(Duration::from_millis(1));
+    let family = args.optional_text("family")?;
+    let is_wanted = |address: &SocketAddr| match family.as_deref() {
+        Some("ipv4") => address.is_ipv4(),
+        Some("ipv6") => address.is_ipv6(),
+        _ => true,
+    };
+    let address = (host.as_str(), port)
+        .to_socket_addrs()
+        .ok()
+        .and_then(|mut found| found.find(is_wanted));
+    let Some(address) = address else {
+        return answer(
+            false,
+            format!("Unable to resolve host {host} on tcp port {port}"),
+        );
+    };
+    match TcpStream::connect_timeout(&address, timeout) {
+        Ok(_) => answer(
+            true,
+            format!(
+                "Successfully connected to {host} ({}) on tcp port {port}",
+                address.ip()
+            ),
+        ),
+        Err(_) => answer(
+            false,
+            format!(
+                "Unable to connect to {host} ({}) on tcp port {port}",
+                address.ip()
+            ),
+        ),
+    }
+}
+
+fn ping(args: &Args, env: &Env) -> Answer {
+    let host = args.text("host")?;
+    if host.starts_with('-') || host.is_empty() {
+        return Err(Failure::invocation(format!("'{host}' is not a host")));
+    }
+    let timeout = args
+        .flag("timeout")
+        .then(|| args.integer("timeout"))
+        .transpose()?
+        .map(|timeout| timeout.to_string());
+    let argv: Vec<&str> = match &timeout {
+        Some(timeout) => vec!["ping", "-W", timeout, "-c", "4", &host],
+        None => vec!["ping", "-c", "4", &host],
+    };
+    let finished = process::query(&argv, env.cancel)?;
+    if args.flag("return_boolean") {
+        return Ok(json!(finished.retcode == 0));
+    }
+    env.set_retcode(finished.retcode);
+    Ok(json!(
+        format!("{}{}", finished.stdout, finished.stderr).trim_end()
+    ))
+}
+
+fn get_route(args: &Args, env: &Env) -> Answer {
+    let text = args.text("ip")?;
+    let address: IpAddr = text.parse().map_err(|_| invalid_address(&text))?;
+    let finished = process::query(&["ip", "route", "get", &address.to_string()], env.cancel)?;
+    if finished.retcode != 0 {
+        return Err(Failure::command(finished.stderr.trim()));
+    }
+    let words: Vec<&str> = finished.stdout.split_whitespace().collect();
+    let after = |name: &str| {
+        words
+            .iter()
+            .position(|word| *word == name)
+            .and_then(|at| words.get(at + 1))
+    };
+    Ok(json!({
+        "destination": python::text(args.value("ip")),
+        "gateway": after("via"),
+        "interface": after("dev"),
+        "source": after("src"),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::Call;
+    use crate::testing::Host;
+
+    #[test]
+    fn addresses_are_judged() {
+        let host = Host::new();
+        let check = |call: Call, expected: Value| {
+            assert_eq!(host.call(call.clone()).value, expected, "{call:?}")
+        };
+        check(
+            Call::new("network.calc_net")
+                .arg("172.17.0.5")
+                .arg("255.255.255.240"),
+            json!("172.17.0.0/28"),
+        );
+        check(
+            Call::new("network.calc_net").arg("2001:db8::5/64"),
+            json!("2001:db8::/64"),
+        );
+        check(
+            Call::new("network.ip_in_subnet")
+                .arg("172.17.0.4")
+                .arg("172.16.0.0/12"),
+            json!(true),
+        );
+        check(
+            Call::new("network.ip_in_subnet")
+                .arg("172.32.0.4")
+                .arg("172.16.0.0/12"),
+            json!(false),
+        );
+        check(
+            Call::new("network.is_private").arg("192.168.1.1"),
+            json!(true),
+        );
+        check(Call::new("network.is_private").arg("8.8.8.8"), json!(false));
+        check(
+            Call::new("network.is_loopback").arg("127.9.9.9"),
+            json!(true),
+        );
+        check(
+            Call::new("network.in_subnet").arg("127.0.0.0/8"),
+            json!(true),
+        );
+        assert!(!host.call(Call::new("network.is_private").arg("x")).success);
+    }
+
+    #[test]
+    fn the_loopback_is_shown() {
+        let host = Host::new();
+        let check = |call: Call, expected: Value| {
+            assert_eq!(host.call(call.clone()).value, expected, "{call:?}")
+        };
+        check(
+            Call::new("network.interface_ip").arg("lo"),
+            json!("127.0.0.1"),
+        );
+        check(
+            Call::new("network.ip_addrs")
+                .arg("lo")
+                .kwarg("include_loopback", true),
+            json!(["127.0.0.1"]),
+        );
+        check(Call::new("network.ip_addrs").arg("lo"), json!([]));
+        check(Call::new("network.subnets").arg("lo"), json!([]));
+        check(
+            Call::new("network.hwaddr").arg("lo"),
+            json!("00:00:00:00:00:00"),
+        );
+        let text = host.call(Call::new("network.interface").arg("nope")).value;
+        assert!(
+            text.as_str()
+                .unwrap()
+                .starts_with("Interface \"nope\" not in available interfaces: \"")
+        );
+        assert_eq!(
+            host.call(Call::new("network.interfaces")).value["lo"]["up"],
+            json!(true)
+        );
+        assert!(!host.call(Call::new("network.routes").arg("ipx")).success);
+        assert!(!host.call(Call::new("network.ping").arg("-f")).success);
+    }
+
+    #[test]
+    fn connections_are_seen() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let host = Host::new();
+        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let all = host.call(Call::new("network.active_tcp")).value;
+        let own = stream.local_addr().unwrap().port();
+        assert!(
+            all.as_object()
+                .unwrap()
+                .values()
+                .any(|entry| entry["local_port"] == json!(own)),
+            "{all}"
+        );
+        let call = Call::new("network.connect").arg("127.0.0.1").arg(port);
+        let comment = format!("Successfully connected to 127.0.0.1 (127.0.0.1) on tcp port {port}");
+        assert_eq!(
+            host.call(call.clone()).value,
+            json!({"result": true, "comment": comment})
+        );
+        drop(listener);
+        assert!(!host.call(call).success);
+    }
+}

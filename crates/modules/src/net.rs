@@ -1,0 +1,142 @@
+//! IP networks.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Networks that are not routed in the internet, as Python's `ipaddress` lists them.
+const PRIVATE: [&str; 21] = [
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.0.0.0/29",
+    "192.0.0.170/31",
+    "192.0.2.0/24",
+    "192.168.0.0/16",
+    "198.18.0.0/15",
+    "198.51.100.0/24",
+    "203.0.113.0/24",
+    "240.0.0.0/4",
+    "::/128",
+    "::1/128",
+    "100::/64",
+    "2001::/23",
+    "2001:db8::/32",
+    "2001:10::/28",
+    "fc00::/7",
+    "fe80::/10",
+];
+
+/// An address with the length of its network's prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Net {
+    address: IpAddr,
+    prefix: u32,
+}
+
+impl Net {
+    /// `None` when the prefix is longer than the address.
+    pub(crate) fn new(address: IpAddr, prefix: u32) -> Option<Net> {
+        (prefix <= bits(address)).then_some(Net { address, prefix })
+    }
+
+    /// Reads `address`, `address/prefix` or `address/netmask`.
+    pub(crate) fn parse(text: &str) -> Option<Net> {
+        let Some((address, prefix)) = text.split_once('/') else {
+            let address: IpAddr = text.parse().ok()?;
+            return Net::new(address, bits(address));
+        };
+        let prefix = match prefix.parse::<u32>() {
+            Ok(prefix) => prefix,
+            Err(_) => {
+                let mask = u32::from(prefix.parse::<Ipv4Addr>().ok()?);
+                (mask.leading_ones() == mask.count_ones()).then_some(mask.leading_ones())?
+            }
+        };
+        Net::new(address.parse().ok()?, prefix)
+    }
+
+    pub(crate) fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// The same network at its first address.
+    pub(crate) fn network(&self) -> Net {
+        let address = match self.address {
+            IpAddr::V4(address) => {
+                let mask = u32::MAX.checked_shl(32 - self.prefix).unwrap_or_default();
+                IpAddr::V4(Ipv4Addr::from(u32::from(address) & mask))
+            }
+            IpAddr::V6(address) => {
+                let mask = u128::MAX.checked_shl(128 - self.prefix).unwrap_or_default();
+                IpAddr::V6(Ipv6Addr::from(u128::from(address) & mask))
+            }
+        };
+        Net {
+            address,
+            prefix: self.prefix,
+        }
+    }
+
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+        address.is_ipv4() == self.address.is_ipv4()
+            && Net {
+                address,
+                prefix: self.prefix,
+            }
+            .network()
+                == self.network()
+    }
+}
+
+impl fmt::Display for Net {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
+/// Whether an address is not routed in the internet.
+pub(crate) fn is_private(address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    PRIVATE
+        .iter()
+        .filter_map(|net| Net::parse(net))
+        .any(|net| net.contains(address))
+}
+
+fn bits(address: IpAddr) -> u32 {
+    if address.is_ipv4() { 32 } else { 128 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_are_read() {
+        let check = |text: &str, expected: Option<&str>| {
+            let found = Net::parse(text).map(|net| net.network().to_string());
+            assert_eq!(found.as_deref(), expected, "{text}");
+        };
+        check("10.1.2.3/8", Some("10.0.0.0/8"));
+        check("10.1.2.3", Some("10.1.2.3/32"));
+        check("10.1.2.3/0", Some("0.0.0.0/0"));
+        check("10.1.2.3/255.255.0.0", Some("10.1.0.0/16"));
+        check("10.1.2.3/255.0.255.0", None);
+        check("10.1.2.3/33", None);
+        check("2001:db8::1/32", Some("2001:db8::/32"));
+        check("::1/0", Some("::/0"));
+        check("x/8", None);
+        assert!(PRIVATE.iter().all(|net| Net::parse(net).is_some()));
+        assert!(
+            is_private("::ffff:10.0.0.1".parse().unwrap())
+                && !is_private("2600::1".parse().unwrap())
+        );
+        assert!(
+            !Net::parse("0.0.0.0/0")
+                .unwrap()
+                .contains("::1".parse().unwrap())
+        );
+    }
+}
