@@ -1,0 +1,229 @@
+//! The invariants, under the names of the promises.
+
+use std::collections::BTreeMap;
+
+use relay::{Hub, JobView, Replay};
+use wire::control::LedgerRow;
+use wire::{Counts, Jid, OutcomeKind, Presence, Role, Standing, Uid};
+
+use crate::disk::Saved;
+use crate::world::{Machine, World};
+
+impl World {
+    fn hub(&self, at: usize) -> Option<&Hub> {
+        match &self.nodes[at].machine {
+            Machine::Hub(hub) => Some(hub),
+            _ => None,
+        }
+    }
+
+    /// After every step of a hub. P1: counts are the rows, by id.
+    pub fn check_step(&self, at: usize) {
+        let Some(hub) = self.hub(at) else { return };
+        for jid in self.model.jobs.keys() {
+            if let Some(job) = hub.job(*jid) {
+                check_counts(at, *jid, job);
+            }
+        }
+    }
+
+    /// When everything has healed: every roster and every ledger is the truth.
+    pub fn check_end(&self) {
+        for at in 0..self.nodes.len() {
+            assert!(
+                !matches!(self.nodes[at].machine, Machine::Off),
+                "P5: {at} does not run"
+            );
+            self.check_links(at);
+            self.check_roster(at);
+            self.check_minion(at);
+        }
+        for jid in self.model.jobs.keys() {
+            self.check_job(*jid);
+        }
+    }
+
+    /// Whether a hub lets a child in.
+    fn admits(&self, parent: usize, child: usize) -> bool {
+        let uid = self.nodes[child].spec.peer.uid;
+        self.hub(parent).is_some_and(|hub| {
+            !hub.is_revoked(uid)
+                && hub
+                    .node_by_uid(uid)
+                    .is_some_and(|n| n.standing() == Standing::Accepted && n.is_direct())
+        })
+    }
+
+    /// Whether a node can be reached from every one of its origins: it and all above it are let in everywhere.
+    fn in_tree(&self, at: usize) -> bool {
+        self.nodes[at]
+            .spec
+            .parents
+            .iter()
+            .all(|parent| self.admits(*parent, at) && self.in_tree(*parent))
+    }
+
+    /// P5: who is let in is connected, who is not is not.
+    fn check_links(&self, at: usize) {
+        for &parent in &self.nodes[at].spec.parents {
+            let whole = self.net.is_whole(at, parent);
+            let uid = self.nodes[at].spec.peer.uid;
+            let up = self
+                .hub(parent)
+                .and_then(|hub| hub.node_by_uid(uid))
+                .is_some_and(|n| n.link().presence == Presence::Up);
+            if self.admits(parent, at) {
+                assert!(whole && up, "P5: {at} is accepted at {parent}: link {whole}, up {up}");
+            } else {
+                assert!(!whole, "P8: {at} is not accepted at {parent} and connected");
+            }
+        }
+    }
+
+    /// P5: what a hub says of its subtree is what its child hubs say, and nothing else.
+    fn check_roster(&self, at: usize) {
+        let Some(hub) = self.hub(at) else { return };
+        let children: Vec<usize> = (0..self.nodes.len())
+            .filter(|c| self.nodes[*c].spec.peer.role.is_hub())
+            .filter(|c| self.nodes[*c].spec.parents.contains(&at) && self.admits(at, *c))
+            .collect();
+        let mut below: BTreeMap<Uid, Vec<(usize, Standing, Presence)>> = BTreeMap::new();
+        for &child in &children {
+            for node in self.hub(child).into_iter().flat_map(Hub::nodes) {
+                below.entry(node.uid()).or_default().push((
+                    child,
+                    node.standing(),
+                    node.link().presence,
+                ));
+            }
+        }
+        for node in hub.nodes() {
+            let said = below.remove(&node.uid()).unwrap_or_default();
+            let name = format!("{at} says of {} {}", node.id(), node.uid());
+            assert!(
+                node.is_direct() || !said.is_empty(),
+                "P5: {name}: known, and nobody vouches for it"
+            );
+            if node.is_direct() {
+                continue;
+            }
+            assert!(
+                said.iter().any(|(_, standing, _)| *standing == node.standing()),
+                "P5: {name}: {:?}, its hubs {said:?}",
+                node.standing()
+            );
+            if let Some(best) = said.iter().map(|(_, _, presence)| *presence).min() {
+                assert_eq!(node.link().presence, best, "P5: {name}, its hubs {said:?}");
+            }
+        }
+        for (uid, said) in below {
+            let conflict = self
+                .nodes
+                .iter()
+                .filter(|n| n.spec.peer.uid == uid)
+                .any(|n| n.spec.peer.id.as_str() == "m0");
+            assert!(conflict, "P5: {at} does not know {uid}, its hubs {said:?}");
+        }
+    }
+
+    /// P3, P5: a minion that is part of the tree holds nothing back.
+    fn check_minion(&self, at: usize) {
+        if let Machine::Leaf(leaf) = &self.nodes[at].machine
+            && self.in_tree(at)
+        {
+            assert_eq!(leaf.unsettled(), 0, "P5: {at} still keeps returns: {leaf:?}");
+        }
+    }
+
+    /// P2, P4: a job is finished, and its account is what happened.
+    fn check_job(&self, jid: Jid) {
+        let job = &self.model.jobs[&jid];
+        let origin = &self.nodes[job.origin];
+        let Some(stored) = origin.hub_disk.jobs.get(&jid) else {
+            assert!(!job.accepted, "P3: {jid} is not on disk");
+            return;
+        };
+        let replay;
+        let view = match self.hub(job.origin).and_then(|hub| hub.job(jid)) {
+            Some(view) => view,
+            None => {
+                let finished = stored.state.as_ref().and_then(|s| s.finished);
+                replay = Replay::new(stored.head.clone(), &stored.news, finished);
+                replay.view()
+            }
+        };
+        let (rows, undecided, values) = rows_of(view);
+        assert!(view.is_complete(), "P1: {jid} at {}: someone is not named", job.origin);
+        assert!(
+            self.plan.active_ms == 0 || job.finished.is_some() || !job.accepted,
+            "P2: {jid} at {} is not finished: {:?}",
+            job.origin,
+            view.counts()
+        );
+        for (index, row) in &rows {
+            assert!(
+                row.kind.is_final(),
+                "P2: {jid} at {}: #{index} is {:?}",
+                job.origin,
+                row.kind
+            );
+            let returned = matches!(row.kind, OutcomeKind::Ok | OutcomeKind::Failed);
+            assert!(returned || row.reason.is_some(), "P2: {jid}: #{index} has no reason");
+        }
+        for (at, node) in self.nodes.iter().enumerate() {
+            let uid = node.spec.peer.uid;
+            if node.spec.peer.role != Role::Minion || !self.in_tree(at) {
+                continue;
+            }
+            let index = self.hub(job.origin).and_then(|h| h.node_by_uid(uid)).map(|n| n.index());
+            let row = index.and_then(|i| rows.get(&i));
+            if job.expected.contains(&uid) {
+                let named = row.is_some() || index.is_some_and(|i| undecided.contains(&i));
+                assert!(named, "P2: {jid} at {}: {at} is silently absent", job.origin);
+            }
+            let Some(run) = self.model.runs.get(&(jid, uid)) else {
+                if let Some(row) = row {
+                    let returned = matches!(row.kind, OutcomeKind::Ok | OutcomeKind::Failed);
+                    assert!(!returned, "P4: {jid}: {at} returned and never ran");
+                }
+                continue;
+            };
+            let (true, Some(ret)) = (run.journalled, &run.ret) else {
+                continue;
+            };
+            let told = row.and_then(|r| Some((r.retcode?, values.get(r.value? as usize)?)));
+            assert_eq!(
+                told,
+                Some((ret.retcode, &ret.value)),
+                "P5: {jid} at {}: the return of {at} is missing, its row is {row:?}",
+                job.origin
+            );
+            let on_disk = stored.rows.get(&index.unwrap_or(u32::MAX));
+            assert!(
+                matches!(on_disk, Some(Saved::Returned { .. })),
+                "P3: {jid}: the return of {at} is not on the origin's disk"
+            );
+        }
+    }
+}
+
+/// P1: the counts are those of the rows, and sum up.
+fn check_counts(at: usize, jid: Jid, job: JobView<'_>) {
+    let counts = job.counts();
+    let progress = job.progress(&|_| None, &|_| None, 0);
+    let rows = progress.sites.first().map_or(Counts::default(), |s| s.counts);
+    assert_eq!(counts, rows, "P1: {jid} at {at}");
+    let sum: u64 = OutcomeKind::ALL.iter().map(|kind| counts.of(*kind)).sum();
+    assert_eq!(counts.expected, sum, "P1: {jid} at {at}");
+}
+
+type Rows = (BTreeMap<u32, LedgerRow>, Vec<u32>, Vec<wire::Json>);
+
+/// The account by number.
+fn rows_of(view: JobView<'_>) -> Rows {
+    let ledger = view.ledger(&|i| Some((i.to_string(), String::new())), &|_| None, 0);
+    let number = |id: &str| id.parse().unwrap_or(u32::MAX);
+    let rows = ledger.minions.into_iter().map(|r| (number(&r.id), r)).collect();
+    let undecided = ledger.undecided.iter().map(|(id, _)| number(id)).collect();
+    (rows, undecided, ledger.values)
+}

@@ -1,0 +1,250 @@
+//! What a node's disk holds: the fold over its saved records that the store does with files.
+
+use std::collections::BTreeMap;
+
+use relay::{HubRecovered, LeafRecovered};
+use wire::control::JobSummary;
+use wire::record::{JobHead, JournalRecord, NodeRecord, Record};
+use wire::{
+    Jid, Json, LedgerDelta, Outcome, Reason, Return, Revocation, RosterMark, Uid, UnixMillis,
+    ValueRef,
+};
+
+/// How a minion stands in a job on disk, with its value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Saved {
+    /// It returned.
+    Returned {
+        /// Exit code.
+        retcode: i32,
+        /// The value's JSON text.
+        value: Json,
+    },
+    /// Anything else.
+    Other(Outcome),
+}
+
+/// A job on a hub's disk.
+#[derive(Debug)]
+pub struct StoredJob {
+    /// Its head.
+    pub head: JobHead,
+    /// Its account, as appended.
+    pub news: Vec<LedgerDelta>,
+    /// Its summary.
+    pub state: Option<JobSummary>,
+    /// More may come.
+    pub open: bool,
+    /// The account by number, folded here and not by the machine's own code.
+    pub rows: BTreeMap<u32, Saved>,
+    values: BTreeMap<u32, Json>,
+}
+
+/// A hub's disk.
+#[derive(Debug, Default)]
+pub struct HubDisk {
+    epoch: Option<u64>,
+    /// The roster.
+    pub nodes: BTreeMap<u32, NodeRecord>,
+    next_index: u32,
+    /// All jobs.
+    pub jobs: BTreeMap<Jid, StoredJob>,
+    revoked: BTreeMap<Uid, Revocation>,
+    marks: BTreeMap<Uid, RosterMark>,
+    trust: Option<(Json, u64)>,
+    /// News of jobs that have no head here.
+    pub homeless_news: u64,
+    /// Every number that a key ever had.
+    numbers: BTreeMap<Uid, Vec<u32>>,
+}
+
+impl HubDisk {
+    /// Saves one batch.
+    pub fn save(&mut self, records: Vec<Record>) {
+        for record in records {
+            self.save_one(record);
+        }
+    }
+
+    fn save_one(&mut self, record: Record) {
+        match record {
+            Record::Epoch(epoch) => self.epoch = Some(epoch),
+            Record::Node(node) => {
+                self.next_index = self.next_index.max(node.index + 1);
+                let numbers = self.numbers.entry(node.uid).or_default();
+                if !numbers.contains(&node.index) {
+                    numbers.push(node.index);
+                }
+                self.nodes.insert(node.index, *node);
+            }
+            Record::NodeGone { index } => {
+                self.next_index = self.next_index.max(index + 1);
+                self.nodes.remove(&index);
+            }
+            Record::Job(head) => match self.jobs.get_mut(&head.jid) {
+                Some(job) => job.head = *head,
+                None => {
+                    let job = StoredJob {
+                        head: *head,
+                        news: Vec::new(),
+                        state: None,
+                        open: true,
+                        rows: BTreeMap::new(),
+                        values: BTreeMap::new(),
+                    };
+                    self.jobs.insert(job.head.jid, job);
+                }
+            },
+            Record::JobNews(delta) => match self.jobs.get_mut(&delta.jid) {
+                Some(job) => job.append(delta),
+                None => self.homeless_news += 1,
+            },
+            Record::JobState { summary, open } => {
+                if let Some(job) = self.jobs.get_mut(&summary.jid) {
+                    job.state = Some(*summary);
+                    job.open = open;
+                }
+            }
+            Record::Revoked(revocation) => {
+                self.revoked.insert(revocation.uid, revocation);
+            }
+            Record::ChildMark { hub, mark } => {
+                self.marks.insert(hub, mark);
+            }
+            Record::Trust(bundle) => {
+                let version = self.trust.as_ref().map_or(0, |(_, version)| *version) + 1;
+                self.trust = Some((bundle, version));
+            }
+        }
+    }
+
+    /// What a restarted hub finds.
+    pub fn recovered(&self) -> HubRecovered {
+        HubRecovered {
+            epoch: self.epoch,
+            next_index: self.next_index,
+            nodes: self.nodes.values().cloned().collect(),
+            marks: self.marks.iter().map(|(hub, mark)| (*hub, *mark)).collect(),
+            jobs: self
+                .jobs
+                .values()
+                .filter(|job| job.open)
+                .map(|job| {
+                    let finished = job.state.as_ref().and_then(|s| s.finished);
+                    (job.head.clone(), job.news.clone(), finished)
+                })
+                .collect(),
+            revocations: self.revoked.values().copied().collect(),
+            trust: self.trust.clone(),
+        }
+    }
+
+    /// How a minion stands in a job, under any number that it ever had: a return if there is one.
+    pub fn row(&self, jid: Jid, uid: Uid) -> Option<&Saved> {
+        let rows = &self.jobs.get(&jid)?.rows;
+        let said = self.numbers.get(&uid)?.iter().filter_map(|i| rows.get(i));
+        said.max_by_key(|saved| matches!(saved, Saved::Returned { .. }))
+    }
+}
+
+impl StoredJob {
+    fn append(&mut self, delta: LedgerDelta) {
+        for group in &delta.groups {
+            let saved = match &group.outcome {
+                Outcome::Returned { retcode, value, .. } => {
+                    let value = match value {
+                        ValueRef::Inline(json) => json.clone(),
+                        ValueRef::Define(number, json) => {
+                            self.values.insert(*number, json.clone());
+                            json.clone()
+                        }
+                        ValueRef::Known(number) => self
+                            .values
+                            .get(number)
+                            .cloned()
+                            .unwrap_or_else(|| panic!("value {number} is not on the disk")),
+                    };
+                    Saved::Returned {
+                        retcode: *retcode,
+                        value,
+                    }
+                }
+                other => Saved::Other(other.clone()),
+            };
+            for index in group.who.iter() {
+                if !matches!(self.rows.get(&index), Some(Saved::Returned { .. })) {
+                    self.rows.insert(index, saved.clone());
+                }
+            }
+        }
+        self.news.push(delta);
+    }
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    started: Option<UnixMillis>,
+    returned: Option<Return>,
+    not_run: Option<Reason>,
+    settled: bool,
+}
+
+/// A minion's journal.
+#[derive(Debug, Default)]
+pub struct LeafDisk {
+    jobs: BTreeMap<Jid, Entry>,
+}
+
+impl LeafDisk {
+    /// Saves one batch.
+    pub fn save(&mut self, records: Vec<JournalRecord>) {
+        for record in records {
+            match record {
+                JournalRecord::Started { jid, forget_after } => {
+                    self.jobs.entry(jid).or_default().started = Some(forget_after);
+                }
+                JournalRecord::Returned(ret) => {
+                    let entry = self.jobs.entry(ret.jid).or_default();
+                    entry.returned = Some(ret);
+                }
+                JournalRecord::NotRun { jid, reason } => {
+                    self.jobs.entry(jid).or_default().not_run = Some(reason);
+                }
+                JournalRecord::Settled { jid } => {
+                    let entry = self.jobs.entry(jid).or_default();
+                    entry.settled = true;
+                    entry.returned = None;
+                    entry.not_run = None;
+                }
+            }
+        }
+    }
+
+    /// Whether the start of this job is in the journal.
+    pub fn has_start(&self, jid: Jid) -> bool {
+        self.jobs.get(&jid).is_some_and(|e| e.started.is_some())
+    }
+
+    /// The return that is kept for its origin.
+    pub fn kept(&self, jid: Jid) -> Option<&Return> {
+        self.jobs.get(&jid)?.returned.as_ref()
+    }
+
+    /// What a restarted minion finds.
+    pub fn recovered(&self) -> LeafRecovered {
+        let mut found = LeafRecovered::default();
+        for (jid, entry) in &self.jobs {
+            if let Some(forget_after) = entry.started {
+                found.started.insert(*jid, forget_after);
+            }
+            if let Some(ret) = &entry.returned {
+                found.returned.push(ret.clone());
+            } else if let Some(reason) = &entry.not_run {
+                found.not_run.push((*jid, reason.clone()));
+            } else if entry.started.is_some() && !entry.settled {
+                found.interrupted.push(*jid);
+            }
+        }
+        found
+    }
+}

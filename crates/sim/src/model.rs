@@ -1,0 +1,224 @@
+//! The reference model: what is true of jobs, whatever the hubs believe.
+
+use std::collections::BTreeMap;
+
+use wire::{
+    Jid, JobOrder, Link, NodeEntry, Presence, Return, Role, RosterDelta, RosterMark, SitePath,
+    Standing, Uid, UnixMillis, Up,
+};
+
+use crate::disk::Saved;
+use crate::orders::Target;
+use crate::shape::Spec;
+use crate::world::{Machine, Node};
+
+/// A job as the operator knows it.
+#[derive(Debug)]
+pub struct Job {
+    /// The hub where it was submitted.
+    pub origin: usize,
+    /// Whom it is for.
+    pub target: Target,
+    /// Minions that the origin's roster had as accepted then and that are meant.
+    pub expected: Vec<Uid>,
+    /// When.
+    pub submitted: UnixMillis,
+    /// The hub said that it has it.
+    pub accepted: bool,
+    /// When the hub first said that its last outcome is known.
+    pub finished: Option<UnixMillis>,
+}
+
+/// What a minion did with a job.
+#[derive(Debug, Default)]
+pub struct Run {
+    /// How often it ran.
+    pub count: u32,
+    /// The function ended.
+    pub ret: Option<Return>,
+    /// The return reached the journal.
+    pub journalled: bool,
+}
+
+/// The truth.
+#[derive(Debug, Default)]
+pub struct Model {
+    /// All jobs.
+    pub jobs: BTreeMap<Jid, Job>,
+    /// All runs.
+    pub runs: BTreeMap<(Jid, Uid), Run>,
+    forged: Vec<Jid>,
+}
+
+impl Model {
+    /// A job is submitted at a hub.
+    pub fn submitted(
+        &mut self,
+        at: usize,
+        jid: Jid,
+        target: Target,
+        now: UnixMillis,
+        nodes: &[Node],
+    ) {
+        let mut expected = Vec::new();
+        if let Machine::Hub(hub) = &nodes[at].machine {
+            let site = &nodes[at].spec.peer.path;
+            for node in nodes.iter().filter(|n| target.means(&n.spec)) {
+                let known = hub.node_by_uid(node.spec.peer.uid);
+                if known.is_some_and(|k| k.standing() == Standing::Accepted && site.contains(k.path()))
+                {
+                    expected.push(node.spec.peer.uid);
+                }
+            }
+        }
+        let job = Job {
+            origin: at,
+            target,
+            expected,
+            submitted: now,
+            accepted: false,
+            finished: None,
+        };
+        self.jobs.insert(jid, job);
+    }
+
+    /// An order that nobody signed.
+    pub fn forged(&mut self, jid: Jid) {
+        self.forged.push(jid);
+    }
+
+    /// The hub says that it has the job.
+    pub fn accepted(&mut self, at: usize, jid: Jid, nodes: &[Node]) {
+        assert!(
+            nodes[at].hub_disk.jobs.contains_key(&jid),
+            "P3: {jid} was acknowledged and is not on the disk of {at}"
+        );
+        if let Some(job) = self.jobs.get_mut(&jid) {
+            job.accepted = true;
+        }
+    }
+
+    /// The hub had no room for the job.
+    pub fn turned_down(&mut self, jid: Jid) {
+        self.jobs.remove(&jid);
+    }
+
+    /// A hub says that the last outcome of a job is known.
+    pub fn job_finished(&mut self, at: usize, jid: Jid, now: UnixMillis) {
+        if let Some(job) = self.jobs.get_mut(&jid).filter(|j| j.origin == at) {
+            job.finished.get_or_insert(now);
+        }
+    }
+
+    /// A minion starts a function.
+    pub fn started(&mut self, at: usize, order: &JobOrder, nodes: &[Node]) {
+        let jid = order.jid;
+        let node = &nodes[at];
+        let uid = node.spec.peer.uid;
+        assert!(
+            !self.forged.contains(&jid),
+            "P8: {at} runs {jid}, which nobody signed"
+        );
+        let Some(job) = self.jobs.get(&jid) else {
+            panic!("P8: {at} runs {jid}, which nobody submitted");
+        };
+        assert!(
+            job.target.means(&node.spec),
+            "{at} runs {jid}, which is not for it"
+        );
+        assert!(
+            node.leaf_disk.has_start(jid),
+            "P4: {at} runs {jid}, and its journal does not know"
+        );
+        let named = node
+            .spec
+            .parents
+            .iter()
+            .any(|hub| nodes[*hub].hub_disk.row(jid, uid).is_some());
+        assert!(named, "P1: {at} runs {jid}, and no hub has named it on disk");
+        let run = self.runs.entry((jid, uid)).or_default();
+        run.count += 1;
+        assert_eq!(run.count, 1, "P4: {at} runs {jid} again");
+    }
+
+    /// A function ended.
+    pub fn finished(&mut self, uid: Uid, ret: &Return) {
+        if let Some(run) = self.runs.get_mut(&(ret.jid, uid)) {
+            run.ret = Some(ret.clone());
+        }
+    }
+
+    /// A return is in its minion's journal.
+    pub fn journalled(&mut self, uid: Uid, jid: Jid) {
+        if let Some(run) = self.runs.get_mut(&(jid, uid)) {
+            run.journalled = true;
+        }
+    }
+
+    /// A minion is about to free its copy of a return.
+    pub fn check_settled(&self, at: usize, jid: Jid, nodes: &[Node]) {
+        let Some(kept) = nodes[at].leaf_disk.kept(jid) else {
+            return;
+        };
+        let Some(job) = self.jobs.get(&jid) else {
+            panic!("{at} keeps a return of {jid}, which nobody submitted");
+        };
+        let uid = nodes[at].spec.peer.uid;
+        match nodes[job.origin].hub_disk.row(jid, uid) {
+            Some(Saved::Returned { retcode, value }) => {
+                assert_eq!((*retcode, value), (kept.retcode, &kept.value), "P3: {jid} of {at}");
+            }
+            other => panic!(
+                "P3: {at} frees its return of {jid}, and the origin {} has {other:?}",
+                job.origin
+            ),
+        }
+    }
+
+    /// A hub starts again: what it acknowledged is there.
+    pub fn check_recovered(&self, at: usize, node: &Node) {
+        for (jid, job) in self.jobs.iter().filter(|(_, j)| j.origin == at && j.accepted) {
+            let stored = node.hub_disk.jobs.get(jid);
+            assert!(stored.is_some(), "P3: {at} lost {jid}");
+            if let (Some(stored), Machine::Hub(hub)) = (stored, &node.machine)
+                && stored.open
+            {
+                assert!(hub.job(*jid).is_some(), "P3: {at} forgot {jid}");
+            }
+            assert!(
+                job.finished.is_none() || stored.is_some_and(|s| s.state.is_some()),
+                "P3: {at} forgot that {jid} is finished"
+            );
+        }
+    }
+
+    /// A roster entry that a syndic may not send.
+    pub fn roster_outside(&self, syndic: &Spec) -> Up {
+        let mut uid = syndic.peer.uid;
+        uid.0[14] = 0xff;
+        let path: SitePath = "elsewhere".parse().unwrap_or_default();
+        Up::Roster(RosterDelta {
+            mark: RosterMark::default(),
+            snapshot: false,
+            done: true,
+            entries: vec![NodeEntry {
+                index: 9_999,
+                uid,
+                id: syndic.peer.id.clone(),
+                role: Role::Minion,
+                path,
+                fingerprint: [0; 32],
+                standing: Some(Standing::Accepted),
+                link: Link {
+                    presence: Presence::Up,
+                    since: 0,
+                },
+                software: String::new(),
+                grains: None,
+                roots: None,
+                job_key: None,
+            }],
+            links: vec![],
+        })
+    }
+}

@@ -1,0 +1,128 @@
+//! The tree of a world: who is where, and who dials whom.
+
+use relay::Peer;
+use wire::{NodeId, Role, SitePath, Uid};
+
+use crate::rng::Rng;
+
+/// A node as it is built; keys, ids and sites of real nodes are on their certificates.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// Identity, label, role and site.
+    pub peer: Peer,
+    /// Hubs that it dials, by their place in [`Shape::nodes`].
+    pub parents: Vec<usize>,
+    /// The value of its `os` grain.
+    pub os: &'static str,
+    /// It has a certificate from the start; else it asks for one.
+    pub certified: bool,
+}
+
+/// All nodes, hubs before their children.
+#[derive(Debug, Clone, Default)]
+pub struct Shape {
+    /// The nodes.
+    pub nodes: Vec<Spec>,
+}
+
+const SYSTEMS: [&str; 3] = ["Debian", "Fedora", "Alpine"];
+const LABELS: [&str; 4] = ["ams", "fra", "lon", "osl"];
+
+impl Shape {
+    /// A random tree: one or two tops, up to three levels of sites, some of them with two syndics, and minions.
+    pub fn random(rng: &mut Rng) -> Shape {
+        let mut shape = Shape::default();
+        let tops: Vec<usize> = (0..1 + usize::from(rng.percent(30)))
+            .map(|n| shape.add(&format!("top{n}"), Role::TopMaster, SitePath::top(), vec![], rng))
+            .collect();
+        let depth = rng.between(0, 3);
+        // Sites whose hubs may get children: the hubs of the site and its path.
+        let mut sites = vec![(tops, SitePath::top())];
+        let mut frontier = sites.clone();
+        for _ in 0..depth {
+            let mut next = Vec::new();
+            for (hubs, path) in &frontier {
+                for label in LABELS.iter().take(rng.between(1, 2) as usize) {
+                    let Ok(path) = path.child(label) else { continue };
+                    let count = 1 + usize::from(rng.percent(30));
+                    let syndics: Vec<usize> = (0..count)
+                        .map(|n| {
+                            let id = format!("s{n}-{}", path.as_str().replace('/', "-"));
+                            let parents = some_of(hubs, rng);
+                            shape.add(&id, Role::Syndic, path.clone(), parents, rng)
+                        })
+                        .collect();
+                    next.push((syndics, path));
+                }
+            }
+            next.truncate(3);
+            sites.extend(next.iter().cloned());
+            frontier = next;
+        }
+        for n in 0..rng.between(2, 10) {
+            let Some((hubs, path)) = rng.pick(&sites).cloned() else {
+                continue;
+            };
+            let parents = some_of(&hubs, rng);
+            shape.add(&format!("m{n}"), Role::Minion, path, parents, rng);
+        }
+        // Late ones that must enrol; some of them want an id that another has.
+        for n in 0..rng.below(4) {
+            let Some((hubs, path)) = rng.pick(&sites).cloned() else {
+                continue;
+            };
+            let id = if rng.percent(30) { "m0".to_owned() } else { format!("late{n}") };
+            let at = shape.add(&id, Role::Minion, path, vec![hubs[0]], rng);
+            shape.nodes[at].certified = false;
+        }
+        shape
+    }
+
+    fn add(
+        &mut self,
+        id: &str,
+        role: Role,
+        path: SitePath,
+        parents: Vec<usize>,
+        rng: &mut Rng,
+    ) -> usize {
+        let at = self.nodes.len();
+        let mut uid = [0; 16];
+        uid[..8].copy_from_slice(&rng.next().to_be_bytes());
+        uid[15] = at as u8;
+        let os = rng.pick(&SYSTEMS).copied().unwrap_or("Debian");
+        self.nodes.push(Spec {
+            peer: Peer {
+                uid: Uid(uid),
+                id: label(id),
+                role,
+                path,
+                fingerprint: [at as u8; 32],
+            },
+            parents,
+            os,
+            certified: true,
+        });
+        at
+    }
+
+    /// Places of all hubs.
+    pub fn hubs(&self) -> Vec<usize> {
+        (0..self.nodes.len())
+            .filter(|at| self.nodes[*at].peer.role.is_hub())
+            .collect()
+    }
+}
+
+fn label(text: &str) -> NodeId {
+    text.parse().unwrap_or_else(|e| panic!("{text}: {e}"))
+}
+
+/// One of the hubs, or sometimes all.
+fn some_of(hubs: &[usize], rng: &mut Rng) -> Vec<usize> {
+    if rng.percent(40) {
+        hubs.to_vec()
+    } else {
+        rng.pick(hubs).copied().into_iter().collect()
+    }
+}
