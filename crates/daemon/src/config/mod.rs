@@ -77,3 +77,6 @@ impl Sources<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
