@@ -9,7 +9,6 @@ use nix::unistd::{Uid, User};
 #[derive(Clone, Debug)]
 pub(crate) struct Process {
     pub(crate) pid: u32,
-    pub(crate) parent: u32,
     /// Name of the owner, the number of one without a name.
     pub(crate) user: String,
     /// The short name.
@@ -34,9 +33,7 @@ pub(crate) fn one(pid: u32) -> Option<Process> {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
     let stat = String::from_utf8_lossy(&stat);
     // The name stands in parentheses and may hold anything, parentheses too.
-    let (before, after) = stat.rsplit_once(')')?;
-    let name = before.split_once('(')?.1.to_owned();
-    let parent = after.split_whitespace().nth(1)?.parse().ok()?;
+    let name = stat.rsplit_once(')')?.0.split_once('(')?.1.to_owned();
     let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let words = String::from_utf8_lossy(&words).replace('\0', " ");
     let command = if words.trim().is_empty() {
@@ -50,7 +47,6 @@ pub(crate) fn one(pid: u32) -> Option<Process> {
         .map_or_else(|| owner.to_string(), |user| user.name);
     Some(Process {
         pid,
-        parent,
         user,
         name,
         command,
@@ -62,7 +58,6 @@ mod tests {
     #[test]
     fn this_process_is_found() {
         let own = super::one(std::process::id()).unwrap();
-        assert_eq!(own.parent, std::os::unix::process::parent_id());
         assert!(
             super::all()
                 .iter()

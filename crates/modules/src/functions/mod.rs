@@ -1,5 +1,6 @@
 //! The functions, one file for each module of Salt that is served (small ones share a file).
 
+mod accounts;
 mod cmd;
 mod config;
 mod cp;
@@ -8,7 +9,10 @@ mod file;
 mod grains;
 mod hashutil;
 mod network;
+mod pkg;
+mod ps;
 mod saltutil;
+mod service;
 mod status;
 mod sys;
 mod test;
@@ -24,6 +28,7 @@ type Answer = Result<Value, Failure>;
 
 /// The tables of all modules.
 pub(crate) const MODULES: &[&[Function]] = &[
+    accounts::FUNCTIONS,
     cmd::FUNCTIONS,
     config::FUNCTIONS,
     cp::FUNCTIONS,
@@ -36,7 +41,10 @@ pub(crate) const MODULES: &[&[Function]] = &[
     grains::FUNCTIONS,
     hashutil::FUNCTIONS,
     network::FUNCTIONS,
+    pkg::FUNCTIONS,
+    ps::FUNCTIONS,
     saltutil::FUNCTIONS,
+    service::FUNCTIONS,
     status::FUNCTIONS,
     sys::FUNCTIONS,
     test::FUNCTIONS,

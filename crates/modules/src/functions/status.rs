@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use nix::sys::statvfs::statvfs;
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Args, Env, Failure, Function};
+use super::{Answer, Env, Failure, Function};
 use crate::processes::{self, Process};
 use crate::{pattern, process, python};
 

@@ -81,7 +81,7 @@ pub(crate) fn run(mut spec: Spec, cancel: &Cancel) -> io::Result<Finished> {
         timed_out: false,
     };
     let ended = session.until_end(cancel);
-    if session.timed_out || ended.is_err() {
+    if session.timed_out || cancel.is_cancelled() || ended.is_err() {
         // The leader is not reaped yet, so the group's number is still ours. Whoever ignored TERM ends here.
         let _ = killpg(group, Signal::SIGKILL);
     }
@@ -150,20 +150,31 @@ impl Session {
                 return Ok(());
             }
             self.keep_deadline(now);
-            self.transfer(now)?;
+            self.transfer(now, cancel)?;
         }
     }
 
     fn is_over(&self, now: Instant, cancel: &Cancel) -> bool {
-        let Some(exited_at) = self.exited_at else {
-            return false;
-        };
         let is_read = self.stdout.pipe.is_none() && self.stderr.pipe.is_none();
-        let is_late = match self.timed_out {
-            true => self.deadline.is_none_or(|kill_at| now >= kill_at),
-            false => now >= exited_at + DRAIN_GRACE || cancel.is_cancelled(),
+        self.exited_at.is_some()
+            && (is_read
+                || self
+                    .give_up_at(cancel)
+                    .is_none_or(|give_up_at| now >= give_up_at))
+    }
+
+    /// When to stop waiting for output of what the command left behind. Whatever was told to end may first clean up.
+    fn give_up_at(&self, cancel: &Cancel) -> Option<Instant> {
+        let exited_at = self.exited_at?;
+        if self.timed_out {
+            return self.deadline;
+        }
+        let grace = if cancel.is_cancelled() {
+            TERM_GRACE
+        } else {
+            DRAIN_GRACE
         };
-        is_read || is_late
+        Some(exited_at + grace)
     }
 
     fn keep_deadline(&mut self, now: Instant) {
@@ -182,9 +193,11 @@ impl Session {
     }
 
     /// Waits until a pipe is ready or a deadline has come, and serves each ready pipe once.
-    fn transfer(&mut self, now: Instant) -> io::Result<()> {
-        let drain_until = self.exited_at.map(|at| at + DRAIN_GRACE);
-        let wake = [self.deadline, drain_until].into_iter().flatten().min();
+    fn transfer(&mut self, now: Instant, cancel: &Cancel) -> io::Result<()> {
+        let wake = [self.deadline, self.give_up_at(cancel)]
+            .into_iter()
+            .flatten()
+            .min();
         let timeout = match wake {
             // Rounded up, so that the loop does not spin through the last fraction of a millisecond.
             Some(wake) => {

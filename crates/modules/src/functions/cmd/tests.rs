@@ -238,20 +238,9 @@ fn cancel_ends_the_whole_group() {
             std::fs::read(&ready).unwrap();
             other.cancel(kind);
         });
-        // A background process of a shell ignores INT, which is what group signals are for: TERM follows below.
-        let kind_ends_children = kind != CancelKind::Signal(2);
-        if !kind_ends_children {
-            let last = cancel.clone();
-            let begin = std::thread::spawn(move || {
-                canceller.join().unwrap();
-                last.cancel(CancelKind::Term);
-            });
-            assert!(!host.call_with(&run(&cmd), &cancel).success);
-            begin.join().unwrap();
-        } else {
-            assert!(!host.call_with(&run(&cmd), &cancel).success);
-            canceller.join().unwrap();
-        }
+        // Background processes of a shell ignore INT: they end with the grace.
+        assert!(!host.call_with(&run(&cmd), &cancel).success);
+        canceller.join().unwrap();
         assert_gone(&pids);
     }
 }

@@ -1,0 +1,147 @@
+//! Services of SysV init: scripts in `/etc/init.d`, links in `/etc/rc*.d`.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::{Action, Failure, ask};
+use crate::cancel::Cancel;
+use crate::pattern;
+use crate::process::{is_executable, which};
+
+/// Run levels of normal work; a start link in one of them makes a service enabled.
+const RUN_LEVELS: [&str; 4] = ["2", "3", "4", "5"];
+
+pub(super) struct SysV {
+    /// Where `init.d` and `rc?.d` are.
+    pub(super) etc: PathBuf,
+}
+
+impl SysV {
+    fn script(&self, name: &str) -> PathBuf {
+        self.etc.join("init.d").join(name)
+    }
+
+    pub(super) fn is_available(&self, name: &str) -> bool {
+        is_executable(&self.script(name))
+    }
+
+    pub(super) fn all(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.etc.join("init.d"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let mut names: Vec<String> = names.filter(|name| self.is_available(name)).collect();
+        names.sort();
+        names
+    }
+
+    pub(super) fn is_enabled(&self, name: &str) -> bool {
+        let Some(start) = pattern::glob(&format!("S[0-9][0-9]{name}"), false) else {
+            return false;
+        };
+        let links = |level: &str| {
+            // Red Hat keeps the levels below /etc/rc.d.
+            let directories = [
+                self.etc.join(format!("rc{level}.d")),
+                self.etc.join(format!("rc.d/rc{level}.d")),
+            ];
+            directories
+                .into_iter()
+                .flat_map(|directory| fs::read_dir(directory).into_iter().flatten().flatten())
+        };
+        RUN_LEVELS
+            .iter()
+            .flat_map(|level| links(level))
+            .any(|link| start.is_match(&link.file_name().to_string_lossy()))
+    }
+
+    pub(super) fn is_running(&self, name: &str, cancel: &Cancel) -> Result<bool, Failure> {
+        if !self.is_available(name) {
+            return Ok(false);
+        }
+        Ok(ask(&self.script(name), &["status"], cancel)?.retcode == 0)
+    }
+
+    pub(super) fn act(&self, action: Action, name: &str, cancel: &Cancel) -> Result<bool, Failure> {
+        if !self.is_available(name) {
+            return Err(Failure::command(format!("Service {name} is not available")));
+        }
+        let verb = match action {
+            Action::Start => "start",
+            Action::Stop => "stop",
+            Action::Restart => "restart",
+            Action::Reload => "reload",
+            Action::ForceReload => "force-reload",
+            Action::Enable | Action::Disable => {
+                return self.set_enabled(name, action == Action::Enable, cancel);
+            }
+        };
+        Ok(ask(&self.script(name), &[verb], cancel)?.retcode == 0)
+    }
+
+    fn set_enabled(&self, name: &str, enable: bool, cancel: &Cancel) -> Result<bool, Failure> {
+        let (program, args) = if let Some(program) = which("update-rc.d") {
+            (
+                program,
+                if enable {
+                    vec![name, "defaults"]
+                } else {
+                    vec!["-f", name, "remove"]
+                },
+            )
+        } else if let Some(program) = which("chkconfig") {
+            (program, vec![name, if enable { "on" } else { "off" }])
+        } else if let Some(program) = which("rc-update") {
+            (program, vec![if enable { "add" } else { "del" }, name])
+        } else {
+            let text =
+                "Unable to find sysv service manager (tried update-rc.d, chkconfig, rc-update)";
+            return Err(Failure::command(text));
+        };
+        Ok(ask(&program, &args, cancel)?.retcode == 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn scripts_are_services() {
+        let etc = tempfile::tempdir().unwrap();
+        let sysv = SysV {
+            etc: etc.path().to_owned(),
+        };
+        fs::create_dir_all(etc.path().join("init.d")).unwrap();
+        fs::create_dir_all(etc.path().join("rc3.d")).unwrap();
+        crate::process::without_forks(|| {
+            for (name, mode) in [("web", 0o755), ("README", 0o644)] {
+                let path = etc.path().join("init.d").join(name);
+                fs::write(
+                    &path,
+                    "#!/bin/sh\n[ \"$1\" = start ] || [ \"$1\" = status ]\n",
+                )
+                .unwrap();
+                fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            }
+        });
+        let cancel = Cancel::new();
+        assert_eq!(sysv.all(), ["web"]);
+        assert!(!sysv.is_enabled("web"));
+        fs::write(etc.path().join("rc3.d/S20web"), "").unwrap();
+        assert!(sysv.is_enabled("web") && !sysv.is_enabled("we"));
+        assert!(
+            sysv.is_running("web", &cancel).unwrap() && !sysv.is_running("none", &cancel).unwrap()
+        );
+        assert!(sysv.act(Action::Start, "web", &cancel).unwrap());
+        assert!(!sysv.act(Action::Stop, "web", &cancel).unwrap());
+        assert_eq!(
+            sysv.act(Action::Start, "none", &cancel)
+                .unwrap_err()
+                .to_string(),
+            "Service none is not available"
+        );
+    }
+}
