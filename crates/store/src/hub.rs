@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction, params};
-use wire::Jid;
 use wire::codec::encode;
 use wire::control::JobSummary;
 use wire::record::Record;
+use wire::{Jid, LedgerDelta};
 
 use crate::jobs::{self, StoredJob};
 use crate::lock::Lock;
@@ -204,11 +204,8 @@ fn save(db: &Transaction<'_>, record: &Record, Row(blob): &Row) -> rusqlite::Res
             params![summary.jid.to_string(), open, blob],
         )?,
     };
-    if !known {
-        tracing::warn!(
-            ?record,
-            "passed over news of a job that is not in the store"
-        );
+    if !known && let Record::JobNews(LedgerDelta { jid, .. }) = record {
+        tracing::warn!(%jid, "passed over news of a job that is not in the store");
     }
     Ok(())
 }

@@ -237,10 +237,8 @@ impl Journal {
     fn scan(&mut self) -> io::Result<JournalRecovered> {
         let mut damaged_bytes = 0;
         let mut body = Vec::new();
-        let mut at = match frame_at_header(&self.file, self.end)? {
-            true => HEADER.len() as u64,
-            false => 0,
-        };
+        let has_header = has_header(&self.file, self.end)?;
+        let mut at = if has_header { HEADER.len() as u64 } else { 0 };
         let mut torn_bytes = 0;
         while at < self.end {
             let whole = frame_at(&self.file, at, self.end, &mut body)?;
@@ -260,7 +258,7 @@ impl Journal {
             at = span.end();
         }
         // A file without its first line was not torn by a crash, since files are renamed into place when complete.
-        if !frame_at_header(&self.file, self.end)? {
+        if !has_header {
             damaged_bytes += std::mem::take(&mut torn_bytes).max(1);
         }
         let quarantine = if damaged_bytes > 0 {
@@ -376,7 +374,7 @@ fn replace(path: &Path, fill: impl FnOnce(&File) -> io::Result<()>) -> io::Resul
 }
 
 /// Whether the file begins with this version's first line.
-fn frame_at_header(file: &File, len: u64) -> io::Result<bool> {
+fn has_header(file: &File, len: u64) -> io::Result<bool> {
     let mut line = [0; HEADER.len()];
     if len < line.len() as u64 {
         return Ok(false);

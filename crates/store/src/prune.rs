@@ -75,7 +75,8 @@ impl HubStore {
     }
 }
 
-fn live_bytes(db: &rusqlite::Connection) -> rusqlite::Result<u64> {
+/// Bytes of the pages that are in use.
+pub(crate) fn live_bytes(db: &rusqlite::Connection) -> rusqlite::Result<u64> {
     let pragma = |name| db.pragma_query_value(None, name, |row| row.get::<_, u32>(0));
     let pages = pragma("page_count")?.saturating_sub(pragma("freelist_count")?);
     Ok(u64::from(pages) * u64::from(pragma("page_size")?))

@@ -323,6 +323,28 @@ fn old_jobs_go_and_open_ones_stay() {
 }
 
 #[test]
+fn above_its_size_the_store_gives_up_the_oldest_until_it_fits() {
+    const JOBS: u64 = 40;
+    const NEWS: u32 = 100;
+    let (_dir, path) = place();
+    let (mut store, _) = HubStore::open(&path).unwrap();
+    let empty = crate::prune::live_bytes(&store.conn).unwrap();
+    for n in 1..=JOBS {
+        let mut batch = vec![job(n), state(n, false)];
+        batch.extend((1..=NEWS).map(|serial| Record::JobNews(delta(n, serial))));
+        store.commit(&batch).unwrap();
+    }
+    let full = crate::prune::live_bytes(&store.conn).unwrap();
+    let bound = empty + (full - empty) / 2;
+    let pruned = store.prune(0, u64::MAX, bound).unwrap();
+    let count = pruned.jobs.len() as u64;
+    assert!((JOBS / 2 - 3..=JOBS / 2 + 3).contains(&count), "{count}");
+    assert_eq!(pruned.jobs, (1..=count).map(jid).collect::<Vec<_>>());
+    assert!(crate::prune::live_bytes(&store.conn).unwrap() <= bound);
+    assert_eq!(store.prune(0, u64::MAX, bound).unwrap().jobs, []);
+}
+
+#[test]
 fn pruning_ends_at_its_bound() {
     let (_dir, path) = place();
     let (mut store, _) = HubStore::open(&path).unwrap();
