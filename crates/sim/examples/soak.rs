@@ -1,8 +1,8 @@
 //! Runs many seeds: `soak FIRST COUNT [calm|faults|chaos]`.
-use std::collections::BTreeMap;
-use std::process::ExitCode;
 use sim::operator::Plan;
 use sim::world::World;
+use std::collections::BTreeMap;
+use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
@@ -36,7 +36,11 @@ fn main() -> ExitCode {
                 if args.len() > 4 {
                     println!("{seed}: {text}");
                 }
-                let key: String = text.chars().filter(|c| !c.is_ascii_digit()).take(60).collect();
+                let key: String = text
+                    .chars()
+                    .filter(|c| !c.is_ascii_digit())
+                    .take(60)
+                    .collect();
                 failures.entry(key).or_insert((seed, 0)).1 += 1;
             }
         }
@@ -45,5 +49,9 @@ fn main() -> ExitCode {
     for (text, (seed, n)) in &failures {
         println!("{n} times, first with seed {seed}: {text}");
     }
-    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if failures.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

@@ -73,7 +73,10 @@ impl World {
                 .and_then(|hub| hub.node_by_uid(uid))
                 .is_some_and(|n| n.link().presence == Presence::Up);
             if self.admits(parent, at) {
-                assert!(whole && up, "P5: {at} is accepted at {parent}: link {whole}, up {up}");
+                assert!(
+                    whole && up,
+                    "P5: {at} is accepted at {parent}: link {whole}, up {up}"
+                );
             } else {
                 assert!(!whole, "P8: {at} is not accepted at {parent} and connected");
             }
@@ -108,7 +111,8 @@ impl World {
                 continue;
             }
             assert!(
-                said.iter().any(|(_, standing, _)| *standing == node.standing()),
+                said.iter()
+                    .any(|(_, standing, _)| *standing == node.standing()),
                 "P5: {name}: {:?}, its hubs {said:?}",
                 node.standing()
             );
@@ -131,7 +135,11 @@ impl World {
         if let Machine::Leaf(leaf) = &self.nodes[at].machine
             && self.in_tree(at)
         {
-            assert_eq!(leaf.unsettled(), 0, "P5: {at} still keeps returns: {leaf:?}");
+            assert_eq!(
+                leaf.unsettled(),
+                0,
+                "P5: {at} still keeps returns: {leaf:?}"
+            );
         }
     }
 
@@ -153,7 +161,11 @@ impl World {
             }
         };
         let (rows, undecided, values) = rows_of(view);
-        assert!(view.is_complete(), "P1: {jid} at {}: someone is not named", job.origin);
+        assert!(
+            view.is_complete(),
+            "P1: {jid} at {}: someone is not named",
+            job.origin
+        );
         assert!(
             self.plan.active_ms == 0 || job.finished.is_some() || !job.accepted,
             "P2: {jid} at {} is not finished: {:?}",
@@ -168,18 +180,28 @@ impl World {
                 row.kind
             );
             let returned = matches!(row.kind, OutcomeKind::Ok | OutcomeKind::Failed);
-            assert!(returned || row.reason.is_some(), "P2: {jid}: #{index} has no reason");
+            assert!(
+                returned || row.reason.is_some(),
+                "P2: {jid}: #{index} has no reason"
+            );
         }
         for (at, node) in self.nodes.iter().enumerate() {
             let uid = node.spec.peer.uid;
             if node.spec.peer.role != Role::Minion || !self.in_tree(at) {
                 continue;
             }
-            let index = self.hub(job.origin).and_then(|h| h.node_by_uid(uid)).map(|n| n.index());
+            let index = self
+                .hub(job.origin)
+                .and_then(|h| h.node_by_uid(uid))
+                .map(|n| n.index());
             let row = index.and_then(|i| rows.get(&i));
             if job.expected.contains(&uid) {
                 let named = row.is_some() || index.is_some_and(|i| undecided.contains(&i));
-                assert!(named, "P2: {jid} at {}: {at} is silently absent", job.origin);
+                assert!(
+                    named,
+                    "P2: {jid} at {}: {at} is silently absent",
+                    job.origin
+                );
             }
             let Some(run) = self.model.runs.get(&(jid, uid)) else {
                 if let Some(row) = row {
@@ -211,7 +233,10 @@ impl World {
 fn check_counts(at: usize, jid: Jid, job: JobView<'_>) {
     let counts = job.counts();
     let progress = job.progress(&|_| None, &|_| None, 0);
-    let rows = progress.sites.first().map_or(Counts::default(), |s| s.counts);
+    let rows = progress
+        .sites
+        .first()
+        .map_or(Counts::default(), |s| s.counts);
     assert_eq!(counts, rows, "P1: {jid} at {at}");
     let sum: u64 = OutcomeKind::ALL.iter().map(|kind| counts.of(*kind)).sum();
     assert_eq!(counts.expected, sum, "P1: {jid} at {at}");
@@ -223,7 +248,11 @@ type Rows = (BTreeMap<u32, LedgerRow>, Vec<u32>, Vec<wire::Json>);
 fn rows_of(view: JobView<'_>) -> Rows {
     let ledger = view.ledger(&|i| Some((i.to_string(), String::new())), &|_| None, 0);
     let number = |id: &str| id.parse().unwrap_or(u32::MAX);
-    let rows = ledger.minions.into_iter().map(|r| (number(&r.id), r)).collect();
+    let rows = ledger
+        .minions
+        .into_iter()
+        .map(|r| (number(&r.id), r))
+        .collect();
     let undecided = ledger.undecided.iter().map(|(id, _)| number(id)).collect();
     (rows, undecided, ledger.values)
 }

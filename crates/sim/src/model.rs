@@ -65,7 +65,8 @@ impl Model {
             let site = &nodes[at].spec.peer.path;
             for node in nodes.iter().filter(|n| target.means(&n.spec)) {
                 let known = hub.node_by_uid(node.spec.peer.uid);
-                if known.is_some_and(|k| k.standing() == Standing::Accepted && site.contains(k.path()))
+                if known
+                    .is_some_and(|k| k.standing() == Standing::Accepted && site.contains(k.path()))
                 {
                     expected.push(node.spec.peer.uid);
                 }
@@ -135,7 +136,10 @@ impl Model {
             .parents
             .iter()
             .any(|hub| nodes[*hub].hub_disk.row(jid, uid).is_some());
-        assert!(named, "P1: {at} runs {jid}, and no hub has named it on disk");
+        assert!(
+            named,
+            "P1: {at} runs {jid}, and no hub has named it on disk"
+        );
         let run = self.runs.entry((jid, uid)).or_default();
         run.count += 1;
         assert_eq!(run.count, 1, "P4: {at} runs {jid} again");
@@ -166,7 +170,11 @@ impl Model {
         let uid = nodes[at].spec.peer.uid;
         match nodes[job.origin].hub_disk.row(jid, uid) {
             Some(Saved::Returned { retcode, value }) => {
-                assert_eq!((*retcode, value), (kept.retcode, &kept.value), "P3: {jid} of {at}");
+                assert_eq!(
+                    (*retcode, value),
+                    (kept.retcode, &kept.value),
+                    "P3: {jid} of {at}"
+                );
             }
             other => panic!(
                 "P3: {at} frees its return of {jid}, and the origin {} has {other:?}",
@@ -177,7 +185,11 @@ impl Model {
 
     /// A hub starts again: what it acknowledged is there.
     pub fn check_recovered(&self, at: usize, node: &Node) {
-        for (jid, job) in self.jobs.iter().filter(|(_, j)| j.origin == at && j.accepted) {
+        for (jid, job) in self
+            .jobs
+            .iter()
+            .filter(|(_, j)| j.origin == at && j.accepted)
+        {
             let stored = node.hub_disk.jobs.get(jid);
             assert!(stored.is_some(), "P3: {at} lost {jid}");
             if let (Some(stored), Machine::Hub(hub)) = (stored, &node.machine)

@@ -156,8 +156,12 @@ impl World {
         let peer = &node.spec.peer;
         let origin = (peer.uid, peer.id.clone(), peer.path.clone());
         let signed = orders::order(jid, origin, &target, fun, now, start_within);
-        self.trace
-            .note(now, at, "submits", format!("{jid} {target:?} {fun}").as_bytes());
+        self.trace.note(
+            now,
+            at,
+            "submits",
+            format!("{jid} {target:?} {fun}").as_bytes(),
+        );
         self.model.submitted(at, jid, target, now, &self.nodes);
         self.feed_hub(
             at,
@@ -201,7 +205,10 @@ impl World {
         let Machine::Hub(hub) = &self.nodes[at].machine else {
             return;
         };
-        let known: Vec<_> = hub.nodes().map(|n| (n.uid(), n.standing(), n.role())).collect();
+        let known: Vec<_> = hub
+            .nodes()
+            .map(|n| (n.uid(), n.standing(), n.role()))
+            .collect();
         let pending: Vec<_> = known
             .iter()
             .filter(|(_, standing, _)| *standing != Standing::Accepted)

@@ -88,7 +88,9 @@ pub fn order(
         start_by: issued + start_within,
         options: JobOptions::default(),
     };
-    let bytes: Json = codec::encode(&order).unwrap_or_else(|e| panic!("{e}")).into();
+    let bytes: Json = codec::encode(&order)
+        .unwrap_or_else(|e| panic!("{e}"))
+        .into();
     let envelope = JobEnvelope {
         signature: signature(&bytes),
         order: bytes,

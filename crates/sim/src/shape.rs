@@ -33,7 +33,15 @@ impl Shape {
     pub fn random(rng: &mut Rng) -> Shape {
         let mut shape = Shape::default();
         let tops: Vec<usize> = (0..1 + usize::from(rng.percent(30)))
-            .map(|n| shape.add(&format!("top{n}"), Role::TopMaster, SitePath::top(), vec![], rng))
+            .map(|n| {
+                shape.add(
+                    &format!("top{n}"),
+                    Role::TopMaster,
+                    SitePath::top(),
+                    vec![],
+                    rng,
+                )
+            })
             .collect();
         let depth = rng.between(0, 3);
         // Sites whose hubs may get children: the hubs of the site and its path.
@@ -43,7 +51,9 @@ impl Shape {
             let mut next = Vec::new();
             for (hubs, path) in &frontier {
                 for label in LABELS.iter().take(rng.between(1, 2) as usize) {
-                    let Ok(path) = path.child(label) else { continue };
+                    let Ok(path) = path.child(label) else {
+                        continue;
+                    };
                     let count = 1 + usize::from(rng.percent(30));
                     let syndics: Vec<usize> = (0..count)
                         .map(|n| {
@@ -71,7 +81,11 @@ impl Shape {
             let Some((hubs, path)) = rng.pick(&sites).cloned() else {
                 continue;
             };
-            let id = if rng.percent(30) { "m0".to_owned() } else { format!("late{n}") };
+            let id = if rng.percent(30) {
+                "m0".to_owned()
+            } else {
+                format!("late{n}")
+            };
             let at = shape.add(&id, Role::Minion, path, vec![hubs[0]], rng);
             shape.nodes[at].certified = false;
         }

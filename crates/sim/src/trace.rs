@@ -37,7 +37,10 @@ impl Trace {
         if self.print {
             let text = match std::str::from_utf8(detail) {
                 Ok(text) if !text.contains('\0') => text.to_owned(),
-                _ => format!("{}", detail.iter().fold(0_u64, |n, b| n << 8 | u64::from(*b))),
+                _ => format!(
+                    "{}",
+                    detail.iter().fold(0_u64, |n, b| n << 8 | u64::from(*b))
+                ),
             };
             println!("{:>8} {node:>2} {what} {text}", now - DAWN);
         }

@@ -136,6 +136,8 @@ pub struct World {
     pub steps: u64,
     events: BTreeMap<(UnixMillis, u64), Event>,
     next_event: u64,
+    /// When a child tries its parent next; there is one attempt ahead, the one that was planned last.
+    dials: BTreeMap<(usize, usize), UnixMillis>,
 }
 
 impl World {
@@ -159,6 +161,7 @@ impl World {
             steps: 0,
             events: BTreeMap::new(),
             next_event: 0,
+            dials: BTreeMap::new(),
         };
         for (at, spec) in shape.nodes.into_iter().enumerate() {
             world.nodes.push(Node {
@@ -262,7 +265,7 @@ impl World {
         }
         for parent in self.nodes[at].spec.parents.clone() {
             let delay = self.rng.below(50);
-            self.schedule(delay, Event::Dial { child: at, parent });
+            self.dial_in(delay, at, parent);
         }
     }
 
@@ -417,14 +420,24 @@ impl World {
         assert!(node.in_flight.is_none(), "one batch at a time");
         node.in_flight = Some((token, batch));
         let run = node.run;
-        self.schedule(delay, Event::Saved { node: at, run, token });
+        self.schedule(
+            delay,
+            Event::Saved {
+                node: at,
+                run,
+                token,
+            },
+        );
     }
 
     fn hub_output(&mut self, at: usize, output: HubOutput) {
         match output {
             HubOutput::Save { token, records } => {
                 // Through the encoding, as the store does it.
-                let records = records.iter().map(|r| must(codec::decode(&must(codec::encode(r))))).collect();
+                let records = records
+                    .iter()
+                    .map(|r| must(codec::decode(&must(codec::encode(r)))))
+                    .collect();
                 self.begin_save(at, token, Batch::Hub(records));
             }
             HubOutput::ToChildren { links, message } => {
@@ -433,9 +446,15 @@ impl World {
                     self.send(link, Side::Child, bytes.clone());
                 }
             }
-            HubOutput::ToParent { link, message } => self.send(link, Side::Parent, must(codec::encode(&message))),
+            HubOutput::ToParent { link, message } => {
+                self.send(link, Side::Parent, must(codec::encode(&message)))
+            }
             HubOutput::CloseChild { link, refusal } => {
-                self.send(link, Side::Child, must(codec::encode(&wire::Down::Refuse(refusal))));
+                self.send(
+                    link,
+                    Side::Child,
+                    must(codec::encode(&wire::Down::Refuse(refusal))),
+                );
                 self.hang_up(link, Side::Parent);
             }
             HubOutput::CloseParent { link, .. } => self.hang_up(link, Side::Child),
@@ -462,16 +481,21 @@ impl World {
         } else {
             5_000
         };
-        self.schedule(delay, Event::Dial { child, parent: hub });
+        self.dial_in(delay, child, hub);
     }
 
     fn leaf_output(&mut self, at: usize, output: LeafOutput) {
         match output {
             LeafOutput::Save { token, records } => {
-                let records = records.iter().map(|r| must(codec::decode(&must(codec::encode(r))))).collect();
+                let records = records
+                    .iter()
+                    .map(|r| must(codec::decode(&must(codec::encode(r)))))
+                    .collect();
                 self.begin_save(at, token, Batch::Leaf(records));
             }
-            LeafOutput::Send { link, message } => self.send(link, Side::Parent, must(codec::encode(&message))),
+            LeafOutput::Send { link, message } => {
+                self.send(link, Side::Parent, must(codec::encode(&message)))
+            }
             LeafOutput::Start(order) => {
                 let uid = self.nodes[at].spec.peer.uid;
                 self.model.started(at, &order, &self.nodes);
@@ -486,7 +510,10 @@ impl World {
     }
 
     fn send(&mut self, link: LinkId, to: Side, bytes: Vec<u8>) {
-        let Some(delay) = self.net.send(link.0, to, bytes.len(), self.now, &mut self.rng) else {
+        let Some(delay) = self
+            .net
+            .send(link.0, to, bytes.len(), self.now, &mut self.rng)
+        else {
             return;
         };
         self.schedule(
@@ -556,12 +583,21 @@ impl World {
                 }
                 let delay = self.rng.between(100, 3_000);
                 let parent = session.parent;
-                self.schedule(delay, Event::Dial { child, parent });
+                self.dial_in(delay, child, parent);
             }
         }
     }
 
+    fn dial_in(&mut self, delay: u64, child: usize, parent: usize) {
+        self.dials.insert((child, parent), self.now + delay);
+        self.schedule(delay, Event::Dial { child, parent });
+    }
+
     fn dial(&mut self, child: usize, parent: usize) {
+        if self.dials.get(&(child, parent)) != Some(&self.now) {
+            return;
+        }
+        self.dials.remove(&(child, parent));
         if matches!(self.nodes[child].machine, Machine::Off) || self.net.is_open(child, parent) {
             return;
         }
@@ -569,15 +605,15 @@ impl World {
             || self.net.is_blocked(child, parent, self.now)
         {
             let delay = self.rng.between(200, 3_000);
-            self.schedule(delay, Event::Dial { child, parent });
+            self.dial_in(delay, child, parent);
             return;
         }
         let peer = self.nodes[child].spec.peer.clone();
         if !self.nodes[child].certified {
             let software = "0.1.0".to_owned();
-            self.feed_hub(parent, HubInput::Enrolling { peer, software });
             // Asks again when no answer comes: the hub may die before it answers.
-            self.schedule(30_000, Event::Dial { child, parent });
+            self.dial_in(30_000, child, parent);
+            self.feed_hub(parent, HubInput::Enrolling { peer, software });
             return;
         }
         let latency = self.plan.latency(&mut self.rng);
@@ -605,7 +641,6 @@ impl World {
         self.schedule_at(learns, Event::Closed { session, side });
     }
 }
-
 
 /// What must encode and decode, does.
 fn must<T>(result: Result<T, codec::CodecError>) -> T {
