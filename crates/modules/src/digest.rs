@@ -40,6 +40,14 @@ impl Algorithm {
             .ok_or_else(|| Failure::exception("ValueError", format!("Invalid hash type: {name}")))
     }
 
+    /// The names of all algorithms with the lengths of their hashes, for messages.
+    pub(crate) fn lengths() -> String {
+        let each = Algorithm::ALL
+            .iter()
+            .map(|(name, _, digits)| format!("{name} ({digits})"));
+        each.collect::<Vec<_>>().join(", ")
+    }
+
     /// The algorithm whose hashes have this many hexadecimal digits; the SHA-2 family wins over blake3.
     pub(crate) fn by_length(digits: usize) -> Option<(&'static str, Algorithm)> {
         Algorithm::ALL

@@ -177,7 +177,7 @@ fn decode(text: &str) -> Answer {
         .iter()
         .rposition(|byte| *byte != b'=')
         .map_or(0, |at| at + 1);
-    if digits.len() % 4 != 0 || digits.len() - end > 2 {
+    if !digits.len().is_multiple_of(4) || digits.len() - end > 2 {
         return Err(invalid());
     }
     let mut bytes = Vec::with_capacity(end * 3 / 4);

@@ -134,11 +134,11 @@ fn locale() -> Value {
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
     let locale = locale.filter(|locale| locale != "C" && locale != "POSIX");
-    let (language, encoding) = match locale
-        .as_deref()
-        .map(|locale| locale.split_once('.').unwrap_or((locale, "")))
-    {
-        Some((language, encoding)) => (json!(language), json!(encoding)),
+    let (language, encoding) = match locale.as_deref().map(|locale| locale.split_once('.')) {
+        // Python reads C.UTF-8 so.
+        Some(Some(("C", encoding))) => (json!("en_US"), json!(encoding)),
+        Some(Some((language, encoding))) => (json!(language), json!(encoding)),
+        Some(None) => (json!(locale), Value::Null),
         None => (Value::Null, Value::Null),
     };
     let timezone = jiff::Zoned::now().strftime("%Z").to_string();

@@ -248,8 +248,6 @@ fn type_name(metadata: &Metadata) -> &'static str {
 fn numbers(metadata: &Metadata) -> Value {
     json!({
         "st_mode": metadata.mode(),
-        "st_ino": metadata.ino(),
-        "st_dev": metadata.dev(),
         "st_nlink": metadata.nlink(),
         "st_uid": metadata.uid(),
         "st_gid": metadata.gid(),

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Args, Env, Failure, Function, call_of, check_cancelled, path, paths};
 use crate::digest::{self, Algorithm};
+use crate::failure::os_text;
 use crate::python;
 
 /// Largest file (or piece of one) that is read into memory.
@@ -99,8 +100,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "file.read /path/to/file",
         |args, _| {
             let path = path(args, "path")?;
-            let bytes = read(&path)
-                .map_err(|failure| Failure::exception("OSError", failure.to_string()))?;
+            let bytes = read(&path)?;
             Ok(json!(String::from_utf8_lossy(&bytes)))
         },
     ),
@@ -138,7 +138,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 /// A whole file, unless it is too large. Devices and pipes without a size are cut off at the limit as well.
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let failed = |error| Failure::io(path, error);
+    let failed = |error| python_error(path, &error);
     let file = File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
     file.take(READ_MAX + 1)
@@ -153,6 +153,20 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
+/// An error of the system as Python raises it, which scripts look for.
+fn python_error(path: &Path, error: &std::io::Error) -> Failure {
+    let kind = match error.kind() {
+        std::io::ErrorKind::NotFound => "FileNotFoundError",
+        std::io::ErrorKind::PermissionDenied => "PermissionError",
+        std::io::ErrorKind::IsADirectory => "IsADirectoryError",
+        std::io::ErrorKind::NotADirectory => "NotADirectoryError",
+        _ => "OSError",
+    };
+    let number = error.raw_os_error().unwrap_or_default();
+    let text = format!("[Errno {number}] {}: '{}'", os_text(error), path.display());
+    Failure::exception(kind, text)
+}
+
 fn check_hash(args: &Args, _: &Env) -> Answer {
     let wanted = args.text("file_hash")?;
     let (name, digits) = match wanted.split_once(':').or_else(|| wanted.split_once('=')) {
@@ -161,7 +175,9 @@ fn check_hash(args: &Args, _: &Env) -> Answer {
             let found = Algorithm::by_length(wanted.len()).ok_or_else(|| {
                 let length = wanted.len();
                 Failure::invocation(format!(
-                    "Hash {wanted} (length: {length}) could not be matched to a supported hash type."
+                    "Hash {wanted} (length: {length}) could not be matched to a supported hash type. \
+                     The supported hash types and lengths are: {}",
+                    Algorithm::lengths()
                 ))
             })?;
             (found.0.to_owned(), wanted.as_str())
