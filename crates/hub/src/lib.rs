@@ -1,1 +1,20 @@
-//! Placeholder until its first code lands.
+//! The shell of a hub: what top-masters and syndics are made of around the relay machine.
+//!
+//! It joins link, store, roots, keys and configuration, and decides nothing that the machine decides: the loop in
+//! [`engine`] moves messages, bytes and time. The programs `top-master` and `syndic` use it, nobody else.
+
+pub mod control;
+pub mod engine;
+pub mod grants;
+pub mod init;
+pub mod links;
+pub mod parents;
+pub mod report;
+pub mod requests;
+pub mod roots;
+pub mod serve;
+pub mod service;
+pub mod standing;
+pub mod submit;
+pub mod surroundings;
+pub mod trust;

@@ -172,11 +172,25 @@ pub async fn enrol(
     keys: &KeyStore,
     parents: &[ParentAddress],
     clock: impl Fn() -> UnixMillis,
-    mut say: impl FnMut(&str),
+    say: impl FnMut(&str),
 ) -> Result<Membership, EnrolError> {
     if let Some(membership) = applicant.stored(keys, clock())? {
         return Ok(membership);
     }
+    apply(applicant, keys, parents, clock, say).await
+}
+
+/// As [`enrol`], whatever credentials are stored: for a member that its parent no longer accepts.
+///
+/// # Errors
+/// As [`enrol`].
+pub async fn apply(
+    applicant: &Applicant,
+    keys: &KeyStore,
+    parents: &[ParentAddress],
+    clock: impl Fn() -> UnixMillis,
+    mut say: impl FnMut(&str),
+) -> Result<Membership, EnrolError> {
     let key = keys.link_key()?;
     let fingerprint = key.public().fingerprint();
     let identity = Identity {

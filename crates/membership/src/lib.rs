@@ -6,9 +6,11 @@
 mod backoff;
 mod dialling;
 mod enrol;
+mod pin;
 mod renew;
 
 pub use backoff::Backoff;
 pub use dialling::{ParentAddress, dial};
-pub use enrol::{Applicant, EnrolError, Membership, enrol};
+pub use enrol::{Applicant, EnrolError, Membership, apply, enrol};
+pub use pin::{PinError, pinned};
 pub use renew::{RenewError, renew, renewal_at};

@@ -11,8 +11,8 @@ use wire::{
 
 use crate::LinkId;
 use crate::gate::{Peer, authorize};
-use crate::hub::{Held, Hub, HubOutput, Timer};
-use crate::job::{Job, Source, State};
+use crate::hub::{Held, Hub, HubOutput, OPEN_JOBS_MAX, Timer};
+use crate::job::{Job, Source, State, signer_of};
 use crate::probe::Probe;
 use crate::roster::ConnectError;
 
@@ -386,8 +386,13 @@ impl Hub {
         self.claim(jid, index, Source::Own, state);
     }
 
-    /// An account that begins with a return: of a job that was closed here, or that this hub never saw.
+    /// An account that begins with a return: of a job that was closed here, or that this hub never saw. Only the job's
+    /// origin may settle it; any other hub hands it to its parents, and a top-master that is not the origin has none.
     fn adopt_orphan(&mut self, jid: Jid) {
+        let own = self.signer == Some(signer_of(jid));
+        if !own && (self.config.path.is_top() || self.jobs.len() >= 2 * OPEN_JOBS_MAX) {
+            return;
+        }
         let envelope = wire::JobEnvelope {
             order: Json::from(&[][..]),
             signer: wire::Uid([0; 16]),
@@ -401,7 +406,7 @@ impl Hub {
         };
         let mut job = Job::new(head, None);
         job.named_own();
-        for parent in self.parents.values().filter(|p| p.welcomed) {
+        for parent in self.parents.values().filter(|p| p.welcomed && !own) {
             job.begin_uplink(parent.peer.uid);
         }
         self.jobs.insert(jid, job);
@@ -474,6 +479,14 @@ impl Hub {
             self.adopt_orphan(jid);
         }
         let Some(job) = self.jobs.get_mut(&jid) else {
+            // Nothing to be kept here; the child need not tell it again.
+            self.tell_child(
+                link,
+                Down::LedgerAck {
+                    jid,
+                    serial: delta.serial,
+                },
+            );
             return;
         };
         let before = job.counts().returned();

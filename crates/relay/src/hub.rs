@@ -17,7 +17,7 @@ use wire::{
 use crate::LinkId;
 use crate::child::Child;
 use crate::gate::Peer;
-use crate::job::{Job, JobView, Source, State};
+use crate::job::{Job, JobView, Source, State, signer_of};
 use crate::probe::Timers;
 use crate::roster::{Decision, Roster, RosterView};
 use crate::saving::Saving;
@@ -145,6 +145,9 @@ pub enum HubInput {
         /// Its version.
         version: u64,
     },
+    /// The number of this hub's job key in the trust bundle: its own jids end with it, and it settles their returns. Told at
+    /// the start and when a bundle changes it.
+    Signs(u8),
     /// The roots that this hub serves.
     Roots(RootsReport),
     /// An operator asks all sites to fetch their roots.
@@ -294,6 +297,8 @@ pub struct Hub {
     pub(crate) revocations: BTreeMap<Uid, Revocation>,
     pub(crate) trust: Option<(Json, u64)>,
     pub(crate) roots: RootsReport,
+    /// The last two digits of this hub's own jids, once they are known.
+    pub(crate) signer: Option<u8>,
     pub(crate) saving: Saving<Record, Held>,
     pub(crate) outputs: VecDeque<HubOutput>,
     pub(crate) timers: Timers<Timer>,
@@ -338,6 +343,7 @@ impl Hub {
                 .collect(),
             trust: recovered.trust,
             roots: RootsReport::default(),
+            signer: None,
             saving,
             outputs: VecDeque::new(),
             timers: Timers::default(),
@@ -358,7 +364,6 @@ impl Hub {
 
     fn restore_job(&mut self, head: JobHead, news: &[LedgerDelta], finished: Option<UnixMillis>) {
         let jid = head.jid;
-        let own = head.parents.is_empty();
         let roster = &self.roster;
         let source_of = |index: u32| match roster.node(index) {
             Some(node) if node.direct.is_none() => node
@@ -370,7 +375,10 @@ impl Hub {
         };
         let mut job = Job::replay_with(head, news, &source_of);
         job.finished = finished;
-        if own && job.order.is_some() {
+        if job.order.is_some() && job.head.parents.is_empty() {
+            self.signer = Some(signer_of(jid));
+        }
+        if job.is_own(self.signer) {
             // What is on the origin's disk is settled; children that still keep copies will ask.
             job.settled = job
                 .rows()
@@ -409,9 +417,7 @@ impl Hub {
             HubInput::ChildClosed { link } => self.child_closed(link),
             HubInput::ParentConnected { link, peer } => self.parent_connected(link, peer),
             HubInput::ParentMessage { link, message } => self.parent_message(link, message),
-            HubInput::ParentClosed { link } => {
-                self.parents.remove(&link);
-            }
+            HubInput::ParentClosed { link } => self.parent_closed(link),
             HubInput::Saved { token } => self.saved(token),
             HubInput::Submit { envelope, order } => self.submit(envelope, order),
             HubInput::Enrolling { peer, software } => {
@@ -423,6 +429,7 @@ impl Hub {
             }
             HubInput::Decide { uids, decision } => self.decide(&uids, decision),
             HubInput::Trust { bundle, version } => self.trust_changed(bundle, version),
+            HubInput::Signs(number) => self.signer = Some(number),
             HubInput::Roots(report) => {
                 self.roots = report.clone();
                 self.tell_parents(Up::Roots(report));
@@ -749,11 +756,10 @@ impl Hub {
             let Some(job) = self.jobs.get_mut(&jid) else {
                 continue;
             };
-            let origin = job.head.parents.is_empty() && job.order.is_some();
-            let orphan_at_top = job.order.is_none() && self.config.path.is_top();
+            let origin = job.is_own(self.signer);
             let mut news = IndexSet::new();
             while let Some(delta) = job.disk_delta() {
-                if origin || orphan_at_top {
+                if origin {
                     for group in &delta.groups {
                         if matches!(group.outcome, wire::Outcome::Returned { .. }) {
                             news.extend(&group.who);
@@ -795,12 +801,9 @@ impl Hub {
             .jobs
             .iter()
             .filter(|(jid, job)| {
-                (job.finished.is_some() || job.order.is_none())
-                    && job.is_settled()
-                    && !job.has_news(&job.disk)
-                    && !self.dirty_jobs.contains(jid)
-                    && job.uplinks.values().all(|sink| !job.has_news(sink))
+                !self.dirty_jobs.contains(jid)
                     && !self.closed.contains(jid)
+                    && job.is_over(self.signer)
             })
             .map(|(jid, _)| *jid)
             .collect();
@@ -835,6 +838,7 @@ impl Hub {
             parents: Vec::new(),
             received: self.now,
         };
+        self.signer = Some(signer_of(jid));
         self.take_job(head, order);
         self.saving.after(Held::Out(HubOutput::JobAccepted { jid }));
     }

@@ -190,8 +190,36 @@ impl Job {
     }
 
     /// Whether every return is with the origin.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.settled.len() as u64 >= self.counts.returned()
+    fn is_settled(&self) -> bool {
+        self.rows.iter().all(|(index, row)| {
+            !matches!(row.best, State::Returned { .. }) || self.settled.contains(*index)
+        })
+    }
+
+    /// Whether this hub is the job's origin. An account that began with a return has no order to tell; but the jid
+    /// names its signer.
+    pub(crate) fn is_own(&self, signer: Option<u8>) -> bool {
+        match self.order {
+            Some(_) => self.head.parents.is_empty(),
+            None => signer == Some(signer_of(self.jid())),
+        }
+    }
+
+    /// Whether nothing more is awaited: the returns are with the origin, and every parent has the account on disk.
+    pub(crate) fn is_over(&self, signer: Option<u8>) -> bool {
+        let knows = |sink: &Sink| !self.has_news(sink) && sink.in_flight() == 0;
+        let told = self.uplinks.values().all(knows);
+        if self.has_news(&self.disk) || !told {
+            return false;
+        }
+        if self.order.is_none() && !self.is_own(signer) {
+            // The minions keep these returns for their origin; this hub only hands them on.
+            return !self.uplinks.is_empty();
+        }
+        let asked = |parent| self.uplinks.contains_key(parent);
+        (self.finished.is_some() || self.order.is_none())
+            && self.is_settled()
+            && self.head.parents.iter().all(asked)
     }
 
     pub(crate) fn source(&self, index: u32) -> Option<Source> {
@@ -301,13 +329,15 @@ impl Job {
         }
     }
 
-    /// A parent's session begins: it is told everything again.
+    /// A parent is told everything again: its session begins, or it asked. Serials count on within a session.
     pub(crate) fn begin_uplink(&mut self, parent: Uid) {
-        let sink = Sink {
+        let sink = self.uplinks.entry(parent).or_default();
+        *sink = Sink {
+            serial: sink.serial,
+            acked: sink.acked,
             dirty: self.rows.keys().copied().collect(),
             ..Sink::default()
         };
-        self.uplinks.insert(parent, sink);
     }
 
     /// Whether this parent has something to hear.
@@ -532,6 +562,15 @@ impl Job {
             }
         }
     }
+}
+
+/// The number of the key that signed a job: the last two digits of its jid.
+pub(crate) fn signer_of(jid: Jid) -> u8 {
+    let digits = jid.to_string();
+    digits
+        .bytes()
+        .skip(digits.len().saturating_sub(2))
+        .fold(0, |number, digit| number * 10 + (digit - b'0'))
 }
 
 fn best_of(others: &[(Source, State)]) -> Option<usize> {

@@ -350,7 +350,7 @@ impl<V: Verify> Leaf<V> {
             self.outputs.push_back(LeafOutput::Close {
                 link,
                 reason,
-                retry: false,
+                retry: true,
             });
         }
         self.sessions.insert(

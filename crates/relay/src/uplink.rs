@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wire::record::JobHead;
+use wire::record::{JobHead, Record};
 use wire::{
     Down, Hello, HelloBody, JobEnvelope, JobOrder, ProtocolRange, Revocation, RosterMark, Up,
     Welcome,
@@ -36,12 +36,12 @@ impl Hub {
             .map(|(link, _)| *link)
             .collect();
         for link in older {
-            self.parents.remove(&link);
+            self.parent_closed(link);
             let reason = "a newer session with the same parent".to_owned();
             self.outputs.push_back(HubOutput::CloseParent {
                 link,
                 reason,
-                retry: false,
+                retry: true,
             });
         }
         let hello = Up::Hello(Hello {
@@ -68,6 +68,15 @@ impl Hub {
         });
     }
 
+    /// A session is over: what was told in it may be lost, so the next one tells it again.
+    pub(crate) fn parent_closed(&mut self, link: LinkId) {
+        if let Some(parent) = self.parents.remove(&link) {
+            for job in self.jobs.values_mut() {
+                job.uplinks.remove(&parent.peer.uid);
+            }
+        }
+    }
+
     pub(crate) fn parent_message(&mut self, link: LinkId, message: Down) {
         let Some(parent) = self.parents.get(&link) else {
             return;
@@ -76,7 +85,7 @@ impl Hub {
         match (message, parent.welcomed) {
             (Down::Welcome(welcome), false) => self.welcomed(link, &welcome),
             (Down::Refuse(refusal), _) => {
-                self.parents.remove(&link);
+                self.parent_closed(link);
                 let retry = refusal.code.retry_helps();
                 self.outputs.push_back(HubOutput::CloseParent {
                     link,
@@ -105,7 +114,7 @@ impl Hub {
             (Down::FetchRoots, true) => self.fetch_roots_asked(),
             // A minion's message, or one before the welcome: the parent is not what it should be.
             (Down::Welcome(_) | Down::Settled(_), _) | (_, false) => {
-                self.parents.remove(&link);
+                self.parent_closed(link);
                 let reason = "the parent sent a message out of place".to_owned();
                 self.outputs.push_back(HubOutput::CloseParent {
                     link,
@@ -143,12 +152,11 @@ impl Hub {
             link,
             message: Up::Roots(roots),
         });
-        for job in self.jobs.values_mut() {
-            // A job of this hub's own is this site's affair; the parent hears of those that it (or another parent)
-            // sent, and of returns that nobody here can place.
-            if job.order.is_none() || !job.head.parents.is_empty() {
-                job.begin_uplink(uid);
-            }
+        let signer = self.signer;
+        // A job of this hub's own is this site's affair; the parent hears of those that it (or another parent) sent, and
+        // of returns that nobody here can place.
+        for job in self.jobs.values_mut().filter(|job| !job.is_own(signer)) {
+            job.begin_uplink(uid);
         }
     }
 
@@ -169,9 +177,10 @@ impl Hub {
                 // By another way, or again after a restart of the parent: it hears the account as it stands.
                 if !job.head.parents.contains(&parent) && !job.head.parents.is_empty() {
                     job.head.parents.push(parent);
+                    self.saving.record(Record::Job(Box::new(job.head.clone())));
                 }
                 job.begin_uplink(parent);
-                self.dirty_jobs.insert(jid);
+                self.reopen(jid);
                 return;
             }
             // Returns came before the order; both become one account.

@@ -1,0 +1,137 @@
+//! The control socket: what a command line on the same host asks, and hears.
+//!
+//! One connection carries one question. The socket lies in a directory that only the hub's own user may enter,
+//! which is the whole of its access control.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use wire::codec;
+use wire::control::{Ask, Failure, FailureKind, Tell};
+
+use crate::service::Service;
+
+/// Command lines that are served at once, at most; a further one waits.
+const CONNECTIONS_MAX: usize = 256;
+/// A command line has this long to send its question.
+const ASK_TIMEOUT: Duration = Duration::from_secs(10);
+/// Progress is told at most this often.
+pub(crate) const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+
+/// Binds the socket, in place of one that a killed daemon left.
+///
+/// # Errors
+/// When a living daemon holds it, or the directory cannot be made private.
+pub fn bind(path: &Path) -> anyhow::Result<UnixListener> {
+    if let Some(dir) = path.parent() {
+        std::fs::create_dir_all(dir)?;
+        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))?;
+    }
+    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        anyhow::bail!("another daemon answers at {}", path.display());
+    }
+    match std::fs::remove_file(path) {
+        Ok(()) => {}
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+        Err(e) => {
+            return Err(anyhow::Error::new(e).context(format!("can't replace {}", path.display())));
+        }
+    }
+    let listener = UnixListener::bind(path)
+        .map_err(|e| anyhow::Error::new(e).context(format!("can't bind {}", path.display())))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Serves until the task is dropped.
+pub async fn serve(listener: UnixListener, service: Arc<Service>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let service = service.clone();
+                tokio::spawn(async move {
+                    let _place = place;
+                    if let Err(error) = connection(stream, &service).await {
+                        tracing::debug!(%error, "control connection ended");
+                    }
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "control socket");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: UnixStream, service: &Service) -> anyhow::Result<()> {
+    let mut teller = Teller { stream };
+    let ask = match tokio::time::timeout(ASK_TIMEOUT, teller.ask()).await {
+        Ok(Ok(ask)) => ask,
+        Ok(Err(error)) => {
+            teller
+                .tell(&failed(
+                    FailureKind::Usage,
+                    format!("not a question of this version: {error}"),
+                ))
+                .await?;
+            return Ok(());
+        }
+        Err(_) => return Ok(()),
+    };
+    match service.answer(ask, &mut teller).await {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            teller
+                .tell(&failed(FailureKind::Internal, format!("{error:#}")))
+                .await
+        }
+    }
+}
+
+/// A failure as an answer.
+pub fn failed(kind: FailureKind, text: impl Into<String>) -> Tell {
+    Tell::Failed(Failure {
+        kind,
+        text: text.into(),
+    })
+}
+
+/// One command line.
+pub struct Teller {
+    stream: UnixStream,
+}
+
+impl Teller {
+    async fn ask(&mut self) -> anyhow::Result<Ask> {
+        let mut prefix = [0; codec::PREFIX];
+        self.stream.read_exact(&mut prefix).await?;
+        let mut body = vec![0; codec::frame_len(prefix)?];
+        self.stream.read_exact(&mut body).await?;
+        Ok(codec::decode(&body)?)
+    }
+
+    /// Sends an answer.
+    ///
+    /// # Errors
+    /// When the command line has gone, or the answer does not fit into a frame.
+    pub async fn tell(&mut self, tell: &Tell) -> anyhow::Result<()> {
+        self.stream.write_all(&codec::frame(tell)?).await?;
+        Ok(())
+    }
+
+    /// Ends when the command line hangs up: it says nothing after its question.
+    pub async fn hung_up(&mut self) {
+        let mut byte = [0; 1];
+        let _ = self.stream.read(&mut byte).await;
+    }
+}

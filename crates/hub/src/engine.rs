@@ -1,0 +1,544 @@
+//! The loop that drives the hub machine: inputs and the time in, outputs to links, store and waiting requests.
+//!
+//! One task owns the machine. Everyone else holds an [`EngineHandle`]: they send inputs, ask questions that run
+//! on the loop, and wait for what the machine says.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use relay::{Decision, Hub, HubInput, HubOutput, LinkId};
+use store::Committer;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use wire::codec;
+use wire::{Down, Jid, JobEnvelope, JobOrder, Refusal, Standing, Uid, UnixMillis};
+
+/// Inputs that wait for the loop, at most; above it whoever sends waits, and with them the links they read.
+const INPUTS_MAX: usize = 4_096;
+/// Inputs taken in before the machine's outputs are handed out: what one batch of records can hold.
+const INPUTS_PER_TURN: usize = 512;
+/// Decisions that a slow listener may lag behind before it must look at the roster instead.
+const DECISIONS_MAX: usize = 1_024;
+
+/// Wall-clock time that never steps back: read once, then carried by the monotonic clock.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    started: Instant,
+    wall: UnixMillis,
+}
+
+impl Clock {
+    /// Starts at the system's time.
+    pub fn start() -> Self {
+        let wall = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
+        Clock {
+            started: Instant::now(),
+            wall,
+        }
+    }
+
+    /// Milliseconds since the epoch.
+    pub fn now(&self) -> UnixMillis {
+        self.wall + u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX / 2)
+    }
+
+    fn instant(&self, at: UnixMillis) -> tokio::time::Instant {
+        tokio::time::Instant::from_std(
+            self.started + Duration::from_millis(at.saturating_sub(self.wall)),
+        )
+    }
+}
+
+/// What the loop does beyond driving the machine.
+pub trait Surroundings: Send + 'static {
+    /// A parent sent a trust bundle. Gives it back with its version when it is newer and verified.
+    fn trust_offered(&mut self, bundle: wire::Json) -> Option<(wire::Json, u64)>;
+    /// The roots are to be fetched now.
+    fn fetch_roots(&mut self);
+    /// A session with a parent ended by the machine's will.
+    fn parent_closed(&mut self, link: LinkId, reason: &str, retry: bool);
+    /// The account of a job that is not in memory changed.
+    fn job_amended(&mut self, jid: Jid);
+    /// Numbers for metrics, now and then.
+    fn observe(&mut self, hub: &Hub);
+}
+
+/// How a watched job moved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct JobMoves {
+    /// Changes so far.
+    pub changes: u64,
+    /// Its last outcome is known and on disk.
+    pub finished: bool,
+}
+
+enum Message {
+    Room(LinkId),
+    Input(HubInput),
+    Link(LinkId, link::Sender),
+    Query(Box<dyn FnOnce(&Hub) + Send>),
+    Submit(
+        JobEnvelope,
+        Arc<JobOrder>,
+        oneshot::Sender<Result<(), String>>,
+    ),
+    Enrolling(Box<HubInput>, Uid, oneshot::Sender<Option<Standing>>),
+    Watch(Jid, oneshot::Sender<watch::Receiver<JobMoves>>),
+}
+
+/// The engine has ended: the process stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the hub is stopping")]
+pub struct EngineGone;
+
+/// A way to the loop. Cheap to clone.
+#[derive(Clone)]
+pub struct EngineHandle {
+    messages: mpsc::Sender<Message>,
+    decisions: broadcast::Sender<Decision>,
+    clock: Clock,
+}
+
+impl EngineHandle {
+    /// The hub's clock.
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Sends an input.
+    ///
+    /// # Errors
+    /// [`EngineGone`] while the process stops.
+    pub async fn input(&self, input: HubInput) -> Result<(), EngineGone> {
+        self.messages
+            .send(Message::Input(input))
+            .await
+            .map_err(|_| EngineGone)
+    }
+
+    /// Makes a session known before its first input.
+    ///
+    /// # Errors
+    /// [`EngineGone`] while the process stops.
+    pub async fn link(&self, link: LinkId, sender: link::Sender) -> Result<(), EngineGone> {
+        self.messages
+            .send(Message::Link(link, sender))
+            .await
+            .map_err(|_| EngineGone)
+    }
+
+    /// Asks the machine something; the question runs on the loop, so it must be quick.
+    ///
+    /// # Errors
+    /// [`EngineGone`] while the process stops.
+    pub async fn query<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Hub) -> T + Send + 'static,
+    ) -> Result<T, EngineGone> {
+        let (answer, answered) = oneshot::channel();
+        let question = Box::new(move |hub: &Hub| {
+            let _ = answer.send(question(hub));
+        });
+        self.messages
+            .send(Message::Query(question))
+            .await
+            .map_err(|_| EngineGone)?;
+        answered.await.map_err(|_| EngineGone)
+    }
+
+    /// Hands in a signed job; answers once it is on disk, or says why it is not taken.
+    ///
+    /// # Errors
+    /// [`EngineGone`] while the process stops.
+    pub async fn submit(
+        &self,
+        envelope: JobEnvelope,
+        order: Arc<JobOrder>,
+    ) -> Result<Result<(), String>, EngineGone> {
+        let (answer, answered) = oneshot::channel();
+        self.messages
+            .send(Message::Submit(envelope, order, answer))
+            .await
+            .map_err(|_| EngineGone)?;
+        answered.await.map_err(|_| EngineGone)
+    }
+
+    /// A key asks to be let in; answers how it stands once that is on disk.
+    ///
+    /// # Errors
+    /// [`EngineGone`] while the process stops.
+    pub async fn enrolling(
+        &self,
+        peer: relay::Peer,
+        software: String,
+    ) -> Result<Option<Standing>, EngineGone> {
+        let (answer, answered) = oneshot::channel();
+        let uid = peer.uid;
+        let input = Box::new(HubInput::Enrolling { peer, software });
+        self.messages
+            .send(Message::Enrolling(input, uid, answer))
+            .await
+            .map_err(|_| EngineGone)?;
+        answered.await.map_err(|_| EngineGone)
+    }
+
+    /// Follows a job.
+    ///
+    /// # Errors
+    /// [`EngineGone`] while the process stops.
+    pub async fn watch(&self, jid: Jid) -> Result<watch::Receiver<JobMoves>, EngineGone> {
+        let (answer, answered) = oneshot::channel();
+        self.messages
+            .send(Message::Watch(jid, answer))
+            .await
+            .map_err(|_| EngineGone)?;
+        answered.await.map_err(|_| EngineGone)
+    }
+
+    /// Decisions about keys as they come into force.
+    pub fn decisions(&self) -> broadcast::Receiver<Decision> {
+        self.decisions.subscribe()
+    }
+}
+
+/// The loop.
+pub struct Engine<S> {
+    hub: Hub,
+    surroundings: S,
+    committer: Arc<Committer>,
+    clock: Clock,
+    messages: mpsc::Receiver<Message>,
+    saved: mpsc::UnboundedReceiver<Result<u64, String>>,
+    saved_sender: mpsc::UnboundedSender<Result<u64, String>>,
+    decisions: broadcast::Sender<Decision>,
+    links: HashMap<LinkId, link::Sender>,
+    upwards: HashMap<LinkId, Waiting>,
+    /// Weak, so that the loop ends when nobody else holds a handle.
+    own_messages: mpsc::WeakSender<Message>,
+    submitted: HashMap<Jid, oneshot::Sender<Result<(), String>>>,
+    enrolling: HashMap<Uid, Vec<oneshot::Sender<Option<Standing>>>>,
+    watches: HashMap<Jid, watch::Sender<JobMoves>>,
+}
+
+/// Frames for a parent that wait for room in its outbox.
+#[derive(Default)]
+struct Waiting {
+    frames: VecDeque<Bytes>,
+    bytes: usize,
+}
+
+/// Bytes that may wait for one parent: a snapshot of 20,000 minions with 10 KiB of grains each.
+const UPWARDS_BYTES_MAX: usize = 256 << 20;
+/// A refused child has this long to read why.
+const REFUSAL_LINGER: Duration = Duration::from_secs(1);
+/// How often metrics are refreshed.
+const OBSERVE_EVERY: Duration = Duration::from_secs(1);
+
+impl<S: Surroundings> Engine<S> {
+    /// An engine for the machine, and the way to it.
+    pub fn new(
+        hub: Hub,
+        surroundings: S,
+        committer: Arc<Committer>,
+        clock: Clock,
+    ) -> (Self, EngineHandle) {
+        let (sender, messages) = mpsc::channel(INPUTS_MAX);
+        // One batch is at the store at a time, so this queue holds one entry.
+        let (saved_sender, saved) = mpsc::unbounded_channel();
+        let (decisions, _) = broadcast::channel(DECISIONS_MAX);
+        let own_messages = sender.downgrade();
+        let handle = EngineHandle {
+            messages: sender,
+            decisions: decisions.clone(),
+            clock,
+        };
+        let engine = Engine {
+            hub,
+            surroundings,
+            committer,
+            clock,
+            messages,
+            saved,
+            saved_sender,
+            decisions,
+            links: HashMap::new(),
+            upwards: HashMap::new(),
+            own_messages,
+            submitted: HashMap::new(),
+            enrolling: HashMap::new(),
+            watches: HashMap::new(),
+        };
+        (engine, handle)
+    }
+
+    /// Runs until `stop` is set. Then children and parents are told, and what is recorded is saved.
+    ///
+    /// # Errors
+    /// When the store fails: the process must stop, since nothing it says could be relied upon.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+        let mut observe = tokio::time::interval(OBSERVE_EVERY);
+        observe.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        loop {
+            self.drain_outputs()?;
+            let wake = self
+                .hub
+                .poll_timeout()
+                .map(|(at, _)| self.clock.instant(at));
+            tokio::select! {
+                biased;
+                saved = self.saved.recv() => self.saved(saved)?,
+                message = self.messages.recv() => {
+                    let Some(message) = message else { return Ok(()) };
+                    self.take(message);
+                    for _ in 1..INPUTS_PER_TURN {
+                        match self.messages.try_recv() {
+                            Ok(message) => self.take(message),
+                            Err(_) => break,
+                        }
+                    }
+                }
+                () = sleep_until(wake) => self.hub.handle_timeout(self.clock.now()),
+                _ = observe.tick() => self.surroundings.observe(&self.hub),
+                _ = stop.wait_for(|stop| *stop) => break,
+            }
+        }
+        self.stop().await
+    }
+
+    fn take(&mut self, message: Message) {
+        let now = self.clock.now();
+        match message {
+            Message::Input(input) => {
+                if let HubInput::ChildClosed { link } | HubInput::ParentClosed { link } = &input {
+                    self.links.remove(link);
+                    self.upwards.remove(link);
+                }
+                self.hub.handle_input(now, input);
+            }
+            Message::Link(link, sender) => {
+                self.links.insert(link, sender);
+            }
+            Message::Room(link) => self.room(link),
+            Message::Query(question) => question(&self.hub),
+            Message::Submit(envelope, order, answer) => {
+                self.submitted.insert(order.jid, answer);
+                self.hub
+                    .handle_input(now, HubInput::Submit { envelope, order });
+            }
+            Message::Enrolling(input, uid, answer) => {
+                self.enrolling.entry(uid).or_default().push(answer);
+                self.hub.handle_input(now, *input);
+            }
+            Message::Watch(jid, answer) => {
+                let finished = self
+                    .hub
+                    .job(jid)
+                    .is_none_or(|job| job.summary().finished.is_some());
+                let sender = self
+                    .watches
+                    .entry(jid)
+                    .or_insert_with(|| watch::channel(JobMoves::default()).0);
+                sender.send_modify(|moves| moves.finished = finished);
+                let _ = answer.send(sender.subscribe());
+            }
+        }
+    }
+
+    fn saved(&mut self, saved: Option<Result<u64, String>>) -> anyhow::Result<()> {
+        match saved {
+            Some(Ok(token)) => {
+                self.hub
+                    .handle_input(self.clock.now(), HubInput::Saved { token });
+                Ok(())
+            }
+            Some(Err(text)) => Err(anyhow::anyhow!(
+                "{text}; nothing more can be promised, so the hub stops"
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn drain_outputs(&mut self) -> anyhow::Result<()> {
+        while let Some(output) = self.hub.poll_output() {
+            self.perform(output)?;
+        }
+        self.watches.retain(|_, sender| sender.receiver_count() > 0);
+        Ok(())
+    }
+
+    fn perform(&mut self, output: HubOutput) -> anyhow::Result<()> {
+        match output {
+            HubOutput::Save { token, records } => {
+                let answer = self.saved_sender.clone();
+                self.committer
+                    .commit(records, move |result| {
+                        let _ = answer.send(result.map(|()| token).map_err(|e| e.to_string()));
+                    })
+                    .map_err(|e| anyhow::anyhow!("{e}"))?;
+            }
+            HubOutput::ToChildren { links, message } => self.send(&links, &message),
+            HubOutput::ToParent { link, message } => match codec::frame(&message) {
+                Ok(frame) => self.send_up(link, Bytes::from(frame)),
+                Err(error) => tracing::error!(%error, "a message to a parent does not fit"),
+            },
+            HubOutput::CloseChild { link, refusal } => self.close_child(link, refusal),
+            HubOutput::CloseParent {
+                link,
+                reason,
+                retry,
+            } => {
+                if let Some(sender) = self.links.remove(&link) {
+                    sender.close(link::CloseCode::Done, &reason);
+                }
+                self.surroundings.parent_closed(link, &reason, retry);
+            }
+            HubOutput::JobAccepted { jid } => {
+                if let Some(answer) = self.submitted.remove(&jid) {
+                    let _ = answer.send(Ok(()));
+                }
+            }
+            HubOutput::JobRefused { jid, reason } => {
+                if let Some(answer) = self.submitted.remove(&jid) {
+                    let _ = answer.send(Err(reason));
+                }
+            }
+            HubOutput::JobChanged { jid } => self.moved(jid, false),
+            HubOutput::JobFinished { jid } => self.moved(jid, true),
+            HubOutput::JobAmended { jid } => self.surroundings.job_amended(jid),
+            HubOutput::Enrolled { uid, standing } => {
+                for answer in self.enrolling.remove(&uid).unwrap_or_default() {
+                    let _ = answer.send(standing);
+                }
+            }
+            HubOutput::Decided(decision) => {
+                tracing::info!(id = %decision.id, role = %decision.role, standing = ?decision.standing, "key decided");
+                // Nobody has to listen.
+                let _ = self.decisions.send(decision);
+            }
+            HubOutput::TrustOffered(bundle) => {
+                if let Some((bundle, version)) = self.surroundings.trust_offered(bundle) {
+                    self.hub
+                        .handle_input(self.clock.now(), HubInput::Trust { bundle, version });
+                }
+            }
+            HubOutput::FetchRoots => self.surroundings.fetch_roots(),
+            HubOutput::Alarm(text) => tracing::warn!(alarm = true, "{text}"),
+        }
+        Ok(())
+    }
+
+    fn moved(&mut self, jid: Jid, finished: bool) {
+        if let Some(sender) = self.watches.get(&jid) {
+            sender.send_modify(|moves| {
+                moves.changes += 1;
+                moves.finished |= finished;
+            });
+        }
+    }
+
+    /// The same bytes to each link.
+    fn send(&mut self, links: &[LinkId], message: &Down) {
+        match codec::frame(message) {
+            Ok(frame) => {
+                let frame = Bytes::from(frame);
+                for link in links {
+                    self.send_frame(*link, &frame);
+                }
+            }
+            Err(error) => tracing::error!(%error, "a message to children does not fit"),
+        }
+    }
+
+    fn send_frame(&mut self, link: LinkId, frame: &Bytes) {
+        let Some(sender) = self.links.get(&link) else {
+            return;
+        };
+        match sender.send(frame.clone()) {
+            Ok(()) | Err(link::SendError::Closed) => {}
+            Err(link::SendError::Full) => {
+                // It does not read. A new session tells it everything again, so nothing is lost with this one.
+                tracing::warn!(link = link.0, "a link does not drain; it is closed");
+                sender.close(link::CloseCode::Overload, "the link does not drain");
+            }
+            Err(error) => tracing::error!(link = link.0, %error, "a frame was not taken"),
+        }
+    }
+
+    /// Upwards whole rosters travel, so a full outbox is no fault: what does not fit waits for room, in order.
+    fn send_up(&mut self, link: LinkId, frame: Bytes) {
+        let Some(sender) = self.links.get(&link) else {
+            return;
+        };
+        let waiting = self.upwards.entry(link).or_default();
+        if waiting.frames.is_empty() {
+            match sender.send(frame.clone()) {
+                Err(link::SendError::Full) => {}
+                Err(error) if error != link::SendError::Closed => {
+                    tracing::error!(link = link.0, %error, "a frame was not taken");
+                    return;
+                }
+                _ => return,
+            }
+            let (sender, messages) = (sender.clone(), self.own_messages.clone());
+            tokio::spawn(async move {
+                sender.ready().await;
+                if let Some(messages) = messages.upgrade() {
+                    let _ = messages.send(Message::Room(link)).await;
+                }
+            });
+        }
+        waiting.bytes += frame.len();
+        waiting.frames.push_back(frame);
+        if waiting.bytes > UPWARDS_BYTES_MAX {
+            tracing::warn!(link = link.0, "a parent does not drain; the session ends");
+            sender.close(link::CloseCode::Overload, "the link does not drain");
+        }
+    }
+
+    fn room(&mut self, link: LinkId) {
+        if let Some(waiting) = self.upwards.remove(&link) {
+            for frame in waiting.frames {
+                self.send_up(link, frame);
+            }
+        }
+    }
+
+    fn close_child(&mut self, link: LinkId, refusal: Refusal) {
+        tracing::info!(link = link.0, code = ?refusal.code, "refused: {}", refusal.text);
+        let text = refusal.text.clone();
+        self.send(&[link], &Down::Refuse(refusal));
+        if let Some(sender) = self.links.get(&link).cloned() {
+            // A close overtakes frames: the child gets a moment to read why, and ends the session itself.
+            tokio::spawn(async move {
+                let _ = tokio::time::timeout(REFUSAL_LINGER, sender.closed()).await;
+                sender.close(link::CloseCode::Refused, &text);
+            });
+        }
+    }
+
+    /// Tells everyone that this hub stops, and saves what is recorded.
+    async fn stop(mut self) -> anyhow::Result<()> {
+        self.drain_outputs()?;
+        let (done, saved) = oneshot::channel();
+        let fence = self.committer.commit(Vec::new(), move |result| {
+            let _ = done.send(result.map_err(|e| e.to_string()));
+        });
+        if fence.is_ok() {
+            saved.await?.map_err(|e| anyhow::anyhow!(e))?;
+        }
+        for sender in self.links.values() {
+            sender.close(link::CloseCode::Stopping, "the hub stops");
+        }
+        Ok(())
+    }
+}
+
+async fn sleep_until(at: Option<tokio::time::Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,409 @@
+//! Requests of children on streams of their own: enrolment, files, packs. Plain sequences, beside the relay.
+
+use std::str::FromStr;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use gitsync::{CommitId, Snapshot};
+use pki::{Authority, ChildSpec, Lifetimes, Peer, PublicKey};
+use relay::HubInput;
+use sha2::{Digest, Sha256};
+use tokio::io::AsyncReadExt;
+use wire::enrol::{EnrolAnswer, EnrolRequest};
+use wire::files::{Answer, FileEntry, MAX_LIST, Request};
+use wire::{Json, KeyDecision, Role, Standing};
+
+use crate::engine::EngineHandle;
+use crate::grants::Grants;
+use crate::roots::{RootsHandle, refs_to_text};
+
+/// A waiting enrolment is answered after this long at the latest; the node asks again at once.
+const ENROL_HOLD: Duration = Duration::from_secs(25);
+/// Pause that a node is asked to make when this hub has no room for its request.
+const ENROL_BUSY_S: u32 = 30;
+/// Bytes of a body that are read ahead of the link.
+const CHUNK: usize = 256 << 10;
+
+/// What requests need.
+pub struct Requests {
+    /// The machine.
+    pub engine: EngineHandle,
+    /// The roots.
+    pub roots: RootsHandle,
+    /// Join tokens.
+    pub grants: Grants,
+    /// Certifies children; replaced when this hub's own certificate is renewed.
+    pub authority: Arc<RwLock<Arc<Authority>>>,
+    /// How long certificates live.
+    pub lifetimes: Lifetimes,
+    /// The trust bundle that goes with certificates.
+    pub trust: Arc<dyn Fn() -> Json + Send + Sync>,
+}
+
+impl Requests {
+    /// Answers one request.
+    pub async fn answer(&self, peer: &Peer, request: Request, responder: link::Responder) {
+        let result = match (peer, request) {
+            (_, Request::Enrol(ask)) => {
+                let answer = match self.enrol(peer, ask).await {
+                    Ok(answer) => Answer::Enrol(Box::new(answer)),
+                    Err(error) => {
+                        tracing::warn!("enrolment failed: {error:#}");
+                        Answer::Refused(
+                            "the hub could not handle the enrolment; its log says why".to_owned(),
+                        )
+                    }
+                };
+                responder.answer(&answer).await
+            }
+            (Peer::Stranger(_), _) => {
+                responder
+                    .answer(&Answer::Refused(
+                        "only members of the tree may ask this".to_owned(),
+                    ))
+                    .await
+            }
+            (Peer::Member(_), request) => self.serve(request, responder).await,
+        };
+        if let Err(error) = result {
+            tracing::debug!(%error, "a request's answer did not get through");
+        }
+    }
+
+    async fn enrol(&self, peer: &Peer, ask: EnrolRequest) -> anyhow::Result<EnrolAnswer> {
+        let refused = |text: &str| Ok(EnrolAnswer::Refused(text.to_owned()));
+        let Ok(key) = PublicKey::from_csr(&ask.link_csr) else {
+            return refused("the signing request is malformed");
+        };
+        if key.uid() != peer.uid() {
+            return refused("the signing request is not for the key of this connection");
+        }
+        let authority = self
+            .authority
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let own = authority.identity().path.clone();
+        let path = match ask.role {
+            Role::TopMaster => return refused("a top-master joins with `top-master join`"),
+            Role::Minion => own,
+            Role::Syndic => {
+                let label = if ask.site.is_empty() {
+                    ask.id.as_str()
+                } else {
+                    &ask.site
+                };
+                match own.child(label) {
+                    Ok(path) => path,
+                    Err(error) => {
+                        return Ok(EnrolAnswer::Refused(format!("site {label:?}: {error}")));
+                    }
+                }
+            }
+        };
+        let wants = relay::Peer {
+            uid: key.uid(),
+            id: ask.id.clone(),
+            role: ask.role,
+            path: path.clone(),
+            fingerprint: key.fingerprint().0,
+        };
+        let mut decided = self.engine.decisions();
+        let mut standing = self.engine.enrolling(wants, ask.software.clone()).await?;
+        if standing == Some(Standing::Pending)
+            && let Some(token) = ask.token.clone()
+        {
+            let now = self.engine.clock().now();
+            match self
+                .grants
+                .redeem(token, ask.role, ask.id.clone(), now)
+                .await?
+            {
+                Ok(()) => {
+                    tracing::info!(id = %ask.id, role = %ask.role, "accepted by join token");
+                    self.engine
+                        .input(HubInput::Decide {
+                            uids: vec![key.uid()],
+                            decision: KeyDecision::Accept,
+                        })
+                        .await?;
+                }
+                Err(refusal) => {
+                    tracing::warn!(id = %ask.id, "join token refused: {refusal}");
+                    return Ok(EnrolAnswer::Refused(refusal.to_string()));
+                }
+            }
+        }
+        if standing == Some(Standing::Pending) {
+            tracing::info!(id = %ask.id, role = %ask.role, fingerprint = %key.fingerprint(), "a key waits to be accepted");
+            let hold = tokio::time::sleep(ENROL_HOLD);
+            tokio::pin!(hold);
+            loop {
+                tokio::select! {
+                    decision = decided.recv() => match decision {
+                        Ok(decision) if decision.uid == key.uid() && decision.refused.is_none() => {
+                            standing = decision.standing;
+                            break;
+                        }
+                        // Missed some: ask the roster.
+                        Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {
+                            let uid = key.uid();
+                            standing = self.engine.query(move |hub| hub.node_by_uid(uid).map(|n| n.standing())).await?;
+                            if standing != Some(Standing::Pending) {
+                                break;
+                            }
+                        }
+                        Err(tokio::sync::broadcast::error::RecvError::Closed) => anyhow::bail!("the hub stops"),
+                        Ok(_) => {}
+                    },
+                    () = &mut hold => break,
+                }
+            }
+        }
+        match standing {
+            None => Ok(EnrolAnswer::Pending {
+                retry_after_s: ENROL_BUSY_S,
+            }),
+            Some(Standing::Pending) => Ok(EnrolAnswer::Pending { retry_after_s: 0 }),
+            Some(Standing::Rejected) => refused("an operator rejected this key"),
+            Some(Standing::Denied) => Ok(EnrolAnswer::Refused(format!(
+                "another key holds the id {}; delete that key first, or choose another id",
+                ask.id
+            ))),
+            Some(Standing::Accepted) => {
+                let spec = ChildSpec {
+                    id: &ask.id,
+                    role: ask.role,
+                    path: &path,
+                    link_csr: &ask.link_csr,
+                    ca_csr: &ask.ca_csr,
+                };
+                let now = self.engine.clock().now();
+                match authority.issue(&spec, &self.lifetimes, now, (self.trust)()) {
+                    Ok(credentials) => {
+                        tracing::info!(id = %ask.id, role = %ask.role, %path, fingerprint = %key.fingerprint(), "certificate issued");
+                        Ok(EnrolAnswer::Accepted(credentials))
+                    }
+                    Err(error) => Ok(EnrolAnswer::Refused(error.to_string())),
+                }
+            }
+        }
+    }
+
+    async fn serve(
+        &self,
+        request: Request,
+        responder: link::Responder,
+    ) -> Result<(), link::RequestError> {
+        match request {
+            Request::Enrol(_) => Ok(()),
+            Request::Stat { roots, env, path } => {
+                let answer = match self.read(roots.as_deref(), &env, &path).await {
+                    Ok(file) => Answer::Stat(file.map(|file| file.entry(path))),
+                    Err(text) => Answer::Refused(text),
+                };
+                responder.answer(&answer).await
+            }
+            Request::Content {
+                roots,
+                env,
+                path,
+                offset,
+            } => match self.read(roots.as_deref(), &env, &path).await {
+                Ok(Some(file)) => {
+                    let size = file.bytes.len() as u64;
+                    let mut stream = responder.stream(&Answer::Content { size }).await?;
+                    let from = usize::try_from(offset)
+                        .unwrap_or(usize::MAX)
+                        .min(file.bytes.len());
+                    let mut rest = bytes::Bytes::from(file.bytes).slice(from..);
+                    while !rest.is_empty() {
+                        stream.write(rest.split_to(CHUNK.min(rest.len()))).await?;
+                    }
+                    stream.finish();
+                    Ok(())
+                }
+                Ok(None) => {
+                    responder
+                        .answer(&Answer::Refused(format!(
+                            "there is no file {path} in {env}"
+                        )))
+                        .await
+                }
+                Err(text) => responder.answer(&Answer::Refused(text)).await,
+            },
+            Request::List { roots, env, prefix } => {
+                let answer = match self.snapshot(roots.as_deref()).await {
+                    Err(text) => Answer::Refused(text),
+                    Ok(snapshot) => match snapshot.list(&env) {
+                        Err(error) => Answer::Refused(error.to_string()),
+                        Ok(files) => {
+                            let mut found =
+                                files.iter().filter(|file| file.path.starts_with(&prefix));
+                            let entries: Vec<FileEntry> = found
+                                .by_ref()
+                                .take(MAX_LIST)
+                                .map(|file| FileEntry {
+                                    path: file.path.clone(),
+                                    size: file.size,
+                                    executable: file.executable,
+                                    sha256: String::new(),
+                                    blob: file.blob.to_string(),
+                                })
+                                .collect();
+                            Answer::List {
+                                entries,
+                                cut: found.next().is_some(),
+                            }
+                        }
+                    },
+                };
+                responder.answer(&answer).await
+            }
+            Request::Environments { roots } => {
+                let answer = match self.snapshot(roots.as_deref()).await {
+                    Ok(snapshot) => Answer::Environments(
+                        snapshot
+                            .environments()
+                            .map(|(env, _)| env.to_owned())
+                            .collect(),
+                    ),
+                    Err(text) => Answer::Refused(text),
+                };
+                responder.answer(&answer).await
+            }
+            Request::Pack { want, have } => self.pack(want.as_deref(), &have, responder).await,
+        }
+    }
+
+    /// The view that a request reads: the state that its job pins, or what is served. A state that is not here
+    /// is fetched once.
+    async fn snapshot(&self, roots: Option<&str>) -> Result<Snapshot, String> {
+        let mirror = self.roots.mirror().ok_or("this hub serves no roots")?;
+        let Some(pinned) = roots else {
+            let state = mirror.state().ok_or("this hub has no roots yet")?;
+            return mirror.snapshot(state.id()).map_err(|e| e.to_string());
+        };
+        let commit =
+            CommitId::from_str(pinned).map_err(|_| format!("{pinned:?} is no roots state"))?;
+        if let Ok(snapshot) = mirror.snapshot(commit) {
+            return Ok(snapshot);
+        }
+        self.roots.fetch_and_wait().await;
+        mirror
+            .snapshot(commit)
+            .map_err(|_| match self.roots.report().error {
+                Some(error) => format!(
+                    "this site does not have roots commit {pinned} and could not fetch it: {error}"
+                ),
+                None => format!(
+                    "this site does not have roots commit {pinned}, and neither does its remote"
+                ),
+            })
+    }
+
+    async fn read(
+        &self,
+        roots: Option<&str>,
+        env: &str,
+        path: &str,
+    ) -> Result<Option<Found>, String> {
+        let snapshot = self.snapshot(roots).await?;
+        let (env, path) = (env.to_owned(), path.to_owned());
+        tokio::task::spawn_blocking(move || {
+            let file = snapshot.read(&env, &path).map_err(|e| e.to_string())?;
+            Ok(file.map(|file| Found {
+                sha256: data_encoding::HEXLOWER.encode(&Sha256::digest(&file.bytes)),
+                blob: file.blob_id.to_string(),
+                executable: file.executable,
+                bytes: file.bytes,
+            }))
+        })
+        .await
+        .map_err(|e| e.to_string())?
+    }
+
+    async fn pack(
+        &self,
+        want: Option<&str>,
+        have: &[String],
+        responder: link::Responder,
+    ) -> Result<(), link::RequestError> {
+        let Some(mirror) = self.roots.mirror().cloned() else {
+            return responder
+                .answer(&Answer::Refused("the parent serves no roots".to_owned()))
+                .await;
+        };
+        let refs = mirror.refs();
+        if refs.is_empty() {
+            return responder
+                .answer(&Answer::Refused("the parent has no roots yet".to_owned()))
+                .await;
+        }
+        let state = refs_to_text(&refs);
+        let have: Vec<CommitId> = have.iter().filter_map(|text| text.parse().ok()).collect();
+        let mut wanted: Vec<CommitId> = refs.into_values().collect();
+        wanted.extend(
+            want.and_then(|text| CommitId::from_str(text).ok())
+                .filter(|commit| mirror.contains(*commit)),
+        );
+        wanted.retain(|commit| !have.contains(commit));
+        if wanted.is_empty() {
+            return responder.answer(&Answer::Pack { state, size: 0 }).await;
+        }
+        let packed = tokio::task::spawn_blocking(move || {
+            let mut file = tempfile::tempfile().map_err(|e| e.to_string())?;
+            let size = mirror
+                .pack(&wanted, &have, &mut file)
+                .map_err(|e| e.to_string())?;
+            std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(0))
+                .map_err(|e| e.to_string())?;
+            Ok::<_, String>((file, size))
+        })
+        .await;
+        let (file, size) = match packed {
+            Ok(Ok(packed)) => packed,
+            Ok(Err(text)) => return responder.answer(&Answer::Refused(text)).await,
+            Err(error) => return responder.answer(&Answer::Refused(error.to_string())).await,
+        };
+        let mut stream = responder.stream(&Answer::Pack { state, size }).await?;
+        let mut file = tokio::fs::File::from_std(file);
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            match file.read(&mut buffer).await {
+                Ok(0) => {
+                    stream.finish();
+                    return Ok(());
+                }
+                Ok(got) => {
+                    stream
+                        .write(bytes::Bytes::copy_from_slice(&buffer[..got]))
+                        .await?
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a pack on its way out");
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+struct Found {
+    bytes: Vec<u8>,
+    executable: bool,
+    sha256: String,
+    blob: String,
+}
+
+impl Found {
+    fn entry(&self, path: String) -> FileEntry {
+        FileEntry {
+            path,
+            size: self.bytes.len() as u64,
+            executable: self.executable,
+            sha256: self.sha256.clone(),
+            blob: self.blob.clone(),
+        }
+    }
+}

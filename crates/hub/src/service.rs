@@ -1,0 +1,573 @@
+//! Answers to an operator's questions.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use relay::{HubInput, Replay};
+use store::{Committer, HubReader};
+use tokio::sync::Mutex;
+use wire::control::{
+    Ask, FailureKind, Identity, JobSummary, KeyRow, Ledger, RunAsk, Tell, TokenRow,
+};
+use wire::{Jid, KeyDecision, Role, Standing, Uid, UnixMillis};
+
+use crate::control::{PROGRESS_EVERY, Teller, failed};
+use crate::engine::EngineHandle;
+use crate::grants::Grants;
+use crate::report;
+use crate::roots::RootsHandle;
+use crate::submit::JobDesk;
+use crate::trust::TrustDesk;
+
+/// Jobs in one list, at most.
+const JOBS_LIMIT_MAX: u32 = 10_000;
+/// Decisions about keys of far sites are in force once their roster says so; the command line is told after
+/// this long in any case.
+const DECIDE_WAIT: Duration = Duration::from_secs(15);
+/// How long a cancel waits for minions that have not started.
+const CANCEL_START_WITHIN_MS: u64 = 60_000;
+
+/// Everything that answers need.
+pub struct Service {
+    /// The machine.
+    pub engine: EngineHandle,
+    /// The store's writer.
+    pub committer: Arc<Committer>,
+    /// The store, for reads.
+    pub reader: Mutex<HubReader>,
+    /// Signs jobs.
+    pub jobs: JobDesk,
+    /// The roots.
+    pub roots: RootsHandle,
+    /// Join tokens.
+    pub grants: Grants,
+    /// The trust bundle, and on a top-master the right to change it.
+    pub trust: TrustDesk,
+    /// Fingerprint of this hub's own key.
+    pub fingerprint: String,
+}
+
+impl Service {
+    /// Answers one question.
+    ///
+    /// # Errors
+    /// When the command line hung up, the hub stops, or the store can't be read.
+    pub async fn answer(&self, ask: Ask, teller: &mut Teller) -> anyhow::Result<()> {
+        match ask {
+            Ask::Run(ask) => self.run(&ask, teller).await,
+            Ask::Watch { jid } => self.watch(jid, teller).await,
+            Ask::Show { jid } => match self.ledger(jid).await? {
+                Some(ledger) => tell_ledger(teller, ledger).await,
+                None => teller.tell(&no_job(jid)).await,
+            },
+            Ask::Jobs { limit } => teller.tell(&Tell::Jobs(self.list(limit).await?)).await,
+            Ask::Cancel { jid, user } => self.cancel(jid, user, teller).await,
+            Ask::Tree { minions } => {
+                let now = self.engine.clock().now();
+                let tree = self
+                    .engine
+                    .query(move |hub| report::tree(hub, minions, now))
+                    .await?;
+                teller.tell(&Tell::Tree(Box::new(tree))).await
+            }
+            Ask::Keys => {
+                teller
+                    .tell(&Tell::Keys(self.engine.query(report::keys).await?))
+                    .await
+            }
+            Ask::Decide {
+                ids,
+                standings,
+                decision,
+                user,
+            } => self.decide(&ids, &standings, decision, &user, teller).await,
+            Ask::TokenCreate {
+                role,
+                ids,
+                ttl_s,
+                uses,
+            } => {
+                let now = self.engine.clock().now();
+                match self
+                    .grants
+                    .create(
+                        role,
+                        ids,
+                        now.saturating_add(ttl_s.saturating_mul(1_000)),
+                        uses,
+                    )
+                    .await
+                {
+                    Ok((name, token, expires)) => {
+                        teller
+                            .tell(&Tell::Token {
+                                token,
+                                name,
+                                expires,
+                            })
+                            .await
+                    }
+                    Err(error) => {
+                        teller
+                            .tell(&failed(FailureKind::Usage, format!("{error:#}")))
+                            .await
+                    }
+                }
+            }
+            Ask::TokenList => teller.tell(&Tell::Tokens(self.tokens().await?)).await,
+            Ask::TokenRevoke { name } => {
+                let tell = if self.grants.revoke(&name).await? {
+                    Tell::Done
+                } else {
+                    failed(
+                        FailureKind::NotFound,
+                        format!("there is no join token named {name}"),
+                    )
+                };
+                teller.tell(&tell).await
+            }
+            Ask::Roots => {
+                teller
+                    .tell(&Tell::Roots(self.engine.query(report::roots).await?))
+                    .await
+            }
+            Ask::RootsUpdate {
+                accept_rewind,
+                wait_ms,
+            } => self.update_roots(accept_rewind, wait_ms, teller).await,
+            Ask::Delegate {
+                syndic,
+                functions,
+                ttl_s,
+            } => self.delegate(&syndic, functions, ttl_s, teller).await,
+            Ask::Identity => {
+                teller
+                    .tell(&Tell::Identity(Box::new(self.identity().await?)))
+                    .await
+            }
+        }
+    }
+
+    async fn run(&self, ask: &RunAsk, teller: &mut Teller) -> anyhow::Result<()> {
+        let roots = match &ask.roots {
+            None => self.roots.served(),
+            Some(wanted) => match self.roots.resolve(wanted) {
+                Ok(state) => Some(state),
+                Err(text) => return teller.tell(&failed(FailureKind::Usage, text)).await,
+            },
+        };
+        let (envelope, order) = match self.jobs.order(ask, roots, self.engine.clock().now()) {
+            Ok(signed) => signed,
+            Err(failure) => return teller.tell(&Tell::Failed(failure)).await,
+        };
+        let jid = order.jid;
+        tracing::info!(%jid, user = %order.user, fun = %order.fun, target = %order.target.typed, "job");
+        if let Err(reason) = self.engine.submit(envelope, order).await? {
+            return teller.tell(&failed(FailureKind::Refused, reason)).await;
+        }
+        teller.tell(&Tell::Accepted { jid }).await?;
+        if ask.detach {
+            Ok(())
+        } else {
+            self.watch(jid, teller).await
+        }
+    }
+
+    /// Tells progress until the job's last outcome is known, then the account.
+    async fn watch(&self, jid: Jid, teller: &mut Teller) -> anyhow::Result<()> {
+        let mut moves = self.engine.watch(jid).await?;
+        let engine = self.engine.clone();
+        let progress = move || {
+            let engine = engine.clone();
+            async move {
+                let now = engine.clock().now();
+                engine
+                    .query(move |hub| hub.job(jid).map(|job| report::progress(hub, job, now)))
+                    .await
+            }
+        };
+        while !moves.borrow_and_update().finished {
+            if let Some(progress) = progress().await? {
+                teller.tell(&Tell::Progress(progress)).await?;
+            }
+            // The end is told at once, what lies before it at a rate that a terminal can show.
+            let pause = tokio::time::sleep(PROGRESS_EVERY);
+            tokio::select! {
+                ended = moves.wait_for(|m| m.finished) => {
+                    ended?;
+                    break;
+                }
+                () = async { pause.await; } => {}
+                () = teller.hung_up() => return Ok(()),
+            }
+            tokio::select! {
+                changed = moves.changed() => changed?,
+                () = teller.hung_up() => return Ok(()),
+            }
+        }
+        match self.ledger(jid).await? {
+            Some(ledger) => tell_ledger(teller, ledger).await,
+            None => teller.tell(&no_job(jid)).await,
+        }
+    }
+
+    /// A job's account, from memory or from the store.
+    pub async fn ledger(&self, jid: Jid) -> anyhow::Result<Option<Ledger>> {
+        let now = self.engine.clock().now();
+        let live = self
+            .engine
+            .query(move |hub| {
+                hub.job(jid)
+                    .filter(|job| job.order().is_some())
+                    .map(|job| report::ledger(hub, job, now))
+            })
+            .await?;
+        if live.is_some() {
+            return Ok(live);
+        }
+        let Some(stored) = self.reader.lock().await.job(jid)? else {
+            return Ok(None);
+        };
+        let finished = stored.state.and_then(|s| s.finished);
+        let replay = Replay::new(stored.head, &stored.news, finished);
+        Ok(Some(
+            self.engine
+                .query(move |hub| report::ledger(hub, replay.view(), now))
+                .await?,
+        ))
+    }
+
+    async fn list(&self, limit: u32) -> anyhow::Result<Vec<JobSummary>> {
+        let mut jobs = self
+            .reader
+            .lock()
+            .await
+            .jobs(limit.min(JOBS_LIMIT_MAX), None)?;
+        // The store has a job's state as of its start and its end; what runs is fresher in memory.
+        let jids: Vec<Jid> = jobs
+            .iter()
+            .filter(|j| j.finished.is_none())
+            .map(|j| j.jid)
+            .collect();
+        let live = self
+            .engine
+            .query(move |hub| {
+                jids.into_iter()
+                    .filter_map(|jid| hub.job(jid).map(|job| job.summary()))
+                    .collect::<Vec<_>>()
+            })
+            .await?;
+        for summary in live {
+            if let Some(job) = jobs.iter_mut().find(|j| j.jid == summary.jid) {
+                *job = summary;
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// A cancel is a job too, with its own expected set: the target of the first one, and a function that ends it.
+    async fn cancel(&self, jid: Jid, user: String, teller: &mut Teller) -> anyhow::Result<()> {
+        let stored = self.reader.lock().await.job(jid)?;
+        let Some(stored) = stored else {
+            return teller.tell(&no_job(jid)).await;
+        };
+        let order: wire::JobOrder = wire::codec::decode(&stored.head.envelope.order)?;
+        if stored.state.as_ref().is_some_and(|s| s.finished.is_some()) {
+            return teller
+                .tell(&failed(
+                    FailureKind::Refused,
+                    format!("job {jid} has ended already"),
+                ))
+                .await;
+        }
+        let ask = RunAsk {
+            target_kind: "compound".to_owned(),
+            target: order.target.compound,
+            site: None,
+            delimiter: ':',
+            fun: "saltutil.term_job".to_owned(),
+            args: serde_json::to_vec(&[jid.to_string()])?.into(),
+            kwargs: b"{}".as_slice().into(),
+            user,
+            start_within_ms: CANCEL_START_WITHIN_MS,
+            run_ms_max: None,
+            roots: None,
+            detach: false,
+        };
+        self.run(&ask, teller).await
+    }
+
+    async fn decide(
+        &self,
+        ids: &[String],
+        standings: &[Standing],
+        decision: KeyDecision,
+        user: &str,
+        teller: &mut Teller,
+    ) -> anyhow::Result<()> {
+        let mut globs = Vec::new();
+        for id in ids {
+            match targeting::Target::parse(
+                targeting::Kind::Glob,
+                id,
+                &targeting::Nodegroups::default(),
+                ':',
+            ) {
+                Ok(glob) => globs.push(glob),
+                Err(errors) => {
+                    return teller
+                        .tell(&failed(FailureKind::Usage, errors.render(id)))
+                        .await;
+                }
+            }
+        }
+        let wanted: BTreeSet<Standing> = if standings.is_empty() {
+            match decision {
+                KeyDecision::Accept => [Standing::Pending].into(),
+                KeyDecision::Reject | KeyDecision::Deny => {
+                    [Standing::Pending, Standing::Accepted].into()
+                }
+                KeyDecision::Delete => [
+                    Standing::Pending,
+                    Standing::Accepted,
+                    Standing::Rejected,
+                    Standing::Denied,
+                ]
+                .into(),
+            }
+        } else {
+            standings.iter().copied().collect()
+        };
+        let chosen: Vec<(Uid, KeyRow)> = self
+            .engine
+            .query(move |hub| {
+                hub.nodes()
+                    .filter(|node| wanted.contains(&node.standing()))
+                    .filter(|node| {
+                        globs
+                            .iter()
+                            .any(|glob| glob.matches(&Named(*node)) == targeting::Verdict::Yes)
+                    })
+                    .map(|node| (node.uid(), report::key_row(node)))
+                    .collect()
+            })
+            .await?;
+        if chosen.is_empty() {
+            let text = format!("no key matches {}", ids.join(" "));
+            return teller.tell(&failed(FailureKind::NotFound, text)).await;
+        }
+        tracing::info!(user, ?decision, keys = chosen.len(), "keys are decided");
+        let mut decided = self.engine.decisions();
+        let uids: Vec<Uid> = chosen.iter().map(|(uid, _)| *uid).collect();
+        self.engine
+            .input(HubInput::Decide {
+                uids: uids.clone(),
+                decision,
+            })
+            .await?;
+        let refusals = self.wait_decided(&uids, decision, &mut decided).await?;
+        let rows = self
+            .engine
+            .query(move |hub| {
+                chosen
+                    .into_iter()
+                    .map(|(uid, before)| match hub.node_by_uid(uid) {
+                        Some(node) => report::key_row(node),
+                        None => before,
+                    })
+                    .collect::<Vec<_>>()
+            })
+            .await?;
+        if let Some(text) = refusals.into_iter().next() {
+            return teller.tell(&failed(FailureKind::Refused, text)).await;
+        }
+        teller.tell(&Tell::Keys(rows)).await
+    }
+
+    /// Waits until the roster of this hub says that the decision is in force for each key. Gives refusals.
+    async fn wait_decided(
+        &self,
+        uids: &[Uid],
+        decision: KeyDecision,
+        decided: &mut tokio::sync::broadcast::Receiver<relay::Decision>,
+    ) -> anyhow::Result<Vec<String>> {
+        let aim = match decision {
+            KeyDecision::Accept => Some(Standing::Accepted),
+            KeyDecision::Reject => Some(Standing::Rejected),
+            KeyDecision::Deny => Some(Standing::Denied),
+            KeyDecision::Delete => None,
+        };
+        let mut refusals = Vec::new();
+        let mut open: BTreeSet<Uid> = uids.iter().copied().collect();
+        let deadline = tokio::time::Instant::now() + DECIDE_WAIT;
+        while !open.is_empty() && tokio::time::Instant::now() < deadline {
+            let asked: Vec<Uid> = open.iter().copied().collect();
+            let standings = self
+                .engine
+                .query(move |hub| {
+                    asked
+                        .into_iter()
+                        .map(|uid| (uid, hub.node_by_uid(uid).map(|n| n.standing())))
+                        .collect::<Vec<_>>()
+                })
+                .await?;
+            open = standings
+                .into_iter()
+                .filter(|(_, standing)| *standing != aim)
+                .map(|(uid, _)| uid)
+                .collect();
+            // A decision about an own child is announced; one far below shows in the roster a round trip later.
+            if let Ok(Ok(decision)) =
+                tokio::time::timeout(Duration::from_millis(20), decided.recv()).await
+                && let Some(text) = decision.refused
+            {
+                open.remove(&decision.uid);
+                refusals.push(format!("{}: {text}", decision.id));
+            }
+        }
+        Ok(refusals)
+    }
+
+    async fn tokens(&self) -> anyhow::Result<Vec<TokenRow>> {
+        let rows = self.grants.list(self.engine.clock().now()).await?;
+        Ok(rows
+            .into_iter()
+            .map(|grant| TokenRow {
+                name: grant.name.to_string(),
+                role: grant.role,
+                ids: grant.ids,
+                expires: grant.expires,
+                uses_left: grant.uses,
+            })
+            .collect())
+    }
+
+    async fn update_roots(
+        &self,
+        accept_rewind: bool,
+        wait_ms: u64,
+        teller: &mut Teller,
+    ) -> anyhow::Result<()> {
+        let asked = self.engine.clock().now();
+        if accept_rewind {
+            self.roots.accept_rewind_once();
+        }
+        self.engine.input(HubInput::FetchRoots).await?;
+        let deadline = tokio::time::Instant::now() + Duration::from_millis(wait_ms);
+        loop {
+            let rows = self.engine.query(report::roots).await?;
+            let all_fresh = rows
+                .iter()
+                .filter(|row| row.presence == wire::Presence::Up)
+                .all(|row| row.report.checked >= asked || !self.roots.is_configured());
+            if all_fresh || tokio::time::Instant::now() >= deadline {
+                return teller.tell(&Tell::Roots(rows)).await;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(20)) => {}
+                () = teller.hung_up() => return Ok(()),
+            }
+        }
+    }
+
+    async fn delegate(
+        &self,
+        syndic: &str,
+        functions: Vec<String>,
+        ttl_s: u64,
+        teller: &mut Teller,
+    ) -> anyhow::Result<()> {
+        let name = syndic.to_owned();
+        let found = self
+            .engine
+            .query(move |hub| {
+                hub.nodes()
+                    .find(|n| {
+                        n.role() == Role::Syndic
+                            && n.standing() == Standing::Accepted
+                            && n.id().as_str() == name
+                    })
+                    .map(|n| (n.uid(), n.id().clone(), n.path().clone(), n.job_key()))
+            })
+            .await?;
+        let Some((uid, id, path, Some(job_key))) = found else {
+            let text = format!("there is no accepted syndic named {syndic}");
+            return teller.tell(&failed(FailureKind::NotFound, text)).await;
+        };
+        let now: UnixMillis = self.engine.clock().now();
+        let expires = now.saturating_add(ttl_s.saturating_mul(1_000));
+        match self
+            .trust
+            .delegate(uid, &id, &path, &job_key, functions, expires, now)
+            .await
+        {
+            Ok((bundle, version)) => {
+                self.engine
+                    .input(HubInput::Trust { bundle, version })
+                    .await?;
+                teller.tell(&Tell::Done).await
+            }
+            Err(error) => {
+                teller
+                    .tell(&failed(FailureKind::Refused, format!("{error:#}")))
+                    .await
+            }
+        }
+    }
+
+    async fn identity(&self) -> anyhow::Result<Identity> {
+        let now = self.engine.clock().now();
+        let (id, path, software) = self
+            .engine
+            .query(|hub| {
+                let own = hub.config();
+                (
+                    own.id.to_string(),
+                    own.path.to_string(),
+                    own.software.clone(),
+                )
+            })
+            .await?;
+        Ok(Identity {
+            id,
+            role: if path.is_empty() {
+                Role::TopMaster
+            } else {
+                Role::Syndic
+            },
+            path,
+            software,
+            tree_fingerprint: pki::Fingerprint(self.jobs.tree.0).to_string(),
+            fingerprint: self.fingerprint.clone(),
+            trust_version: self.trust.version(),
+            job_scope: self.jobs.scope(now).map(|scope| scope.to_string()),
+        })
+    }
+}
+
+async fn tell_ledger(teller: &mut Teller, mut ledger: Ledger) -> anyhow::Result<()> {
+    for (minions, values) in ledger.split_off_parts() {
+        teller.tell(&Tell::LedgerPart { minions, values }).await?;
+    }
+    teller.tell(&Tell::Ledger(Box::new(ledger))).await
+}
+
+fn no_job(jid: Jid) -> Tell {
+    failed(FailureKind::NotFound, format!("there is no job {jid}"))
+}
+
+/// A node as a glob over ids sees it.
+struct Named<'a>(relay::RosterView<'a>);
+
+impl targeting::Facts for Named<'_> {
+    fn id(&self) -> &str {
+        self.0.id().as_str()
+    }
+    fn path(&self) -> &str {
+        self.0.path().as_str()
+    }
+    fn grains(&self) -> Option<&serde_json::Value> {
+        None
+    }
+}

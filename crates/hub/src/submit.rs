@@ -1,0 +1,224 @@
+//! From what an operator asks to a signed order: targets parsed, rights checked, jid given.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pki::{JobKey, TrustStore};
+use targeting::{Kind, Nodegroups, Target};
+use wire::control::{Failure, FailureKind, RunAsk};
+use wire::{
+    JidClock, JobEnvelope, JobOptions, JobOrder, NodeId, RunTarget, SitePath, TreeId, Uid,
+    UnixMillis, limits,
+};
+
+/// What a hub needs to order jobs.
+pub struct JobDesk {
+    /// The tree.
+    pub tree: TreeId,
+    /// This hub's key.
+    pub uid: Uid,
+    /// Its label.
+    pub id: NodeId,
+    /// Its site.
+    pub path: SitePath,
+    /// Nodegroups of its configuration.
+    pub nodegroups: Nodegroups,
+    key: JobKey,
+    trust: Arc<Mutex<TrustStore>>,
+    jids: Mutex<Option<JidClock>>,
+    last_jid_ms: UnixMillis,
+}
+
+/// Kinds of targets as the control socket names them.
+pub const TARGET_KINDS: [(&str, Kind); 8] = [
+    ("glob", Kind::Glob),
+    ("pcre", Kind::Pcre),
+    ("list", Kind::List),
+    ("grain", Kind::Grain),
+    ("grain-pcre", Kind::GrainPcre),
+    ("compound", Kind::Compound),
+    ("nodegroup", Kind::Nodegroup),
+    ("site", Kind::Site),
+];
+
+fn usage(text: impl Into<String>) -> Failure {
+    Failure {
+        kind: FailureKind::Usage,
+        text: text.into(),
+    }
+}
+
+fn refused(text: impl Into<String>) -> Failure {
+    Failure {
+        kind: FailureKind::Refused,
+        text: text.into(),
+    }
+}
+
+impl JobDesk {
+    /// A desk with this job key; `last_jid_ms` is the time of the last jid that it gave before a restart.
+    #[allow(clippy::too_many_arguments)]
+    pub fn new(
+        tree: TreeId,
+        uid: Uid,
+        id: NodeId,
+        path: SitePath,
+        nodegroups: Nodegroups,
+        key: JobKey,
+        trust: Arc<Mutex<TrustStore>>,
+        last_jid_ms: UnixMillis,
+    ) -> Self {
+        JobDesk {
+            tree,
+            uid,
+            id,
+            path,
+            nodegroups,
+            key,
+            trust,
+            jids: Mutex::new(None),
+            last_jid_ms,
+        }
+    }
+
+    /// The site within which this hub may order jobs at `now`; None when it may not.
+    pub fn scope(&self, now: UnixMillis) -> Option<SitePath> {
+        let trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
+        let signer = trust.signer(&self.key.public().uid())?;
+        (signer.expires == 0 || now < signer.expires).then(|| signer.scope.clone())
+    }
+
+    /// Checks what is asked and signs it. `roots` is the roots state that the job pins, resolved by the caller.
+    ///
+    /// # Errors
+    /// [`Failure`] in the operator's words: a target that does not parse (with its place), a bad function name,
+    /// arguments over the limit, or no right to order this.
+    pub fn order(
+        &self,
+        ask: &RunAsk,
+        roots: Option<String>,
+        now: UnixMillis,
+    ) -> Result<(JobEnvelope, Arc<JobOrder>), Failure> {
+        let target = self.target(ask)?;
+        if ask.args.len() + ask.kwargs.len() > limits::MAX_ARGUMENTS {
+            return Err(usage(format!(
+                "the arguments have {} bytes, the limit is {}",
+                ask.args.len() + ask.kwargs.len(),
+                limits::MAX_ARGUMENTS
+            )));
+        }
+        check_function(&ask.fun)?;
+        let trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(signer) = trust.signer(&self.key.public().uid()) else {
+            return Err(refused(
+                "this hub may not order jobs: its job key is in no trust bundle. A top-master grants it with \
+                 `top-master delegate SYNDIC --functions FUN,...`",
+            ));
+        };
+        if signer.expires != 0 && now >= signer.expires {
+            return Err(refused(
+                "this hub's right to order jobs has expired; a top-master can grant it again",
+            ));
+        }
+        let mut jids = self.jids.lock().unwrap_or_else(PoisonError::into_inner);
+        let jids = jids.get_or_insert_with(|| JidClock::new(signer.number, self.last_jid_ms));
+        let order = JobOrder {
+            tree: self.tree,
+            jid: jids.next(now),
+            origin: self.uid,
+            origin_id: self.id.clone(),
+            scope: signer.scope.clone(),
+            user: ask.user.clone(),
+            target: RunTarget {
+                compound: target.to_compound(),
+                typed: typed(ask),
+            },
+            fun: ask.fun.clone(),
+            args: ask.args.clone(),
+            kwargs: ask.kwargs.clone(),
+            issued: now,
+            start_by: now.saturating_add(ask.start_within_ms),
+            options: JobOptions {
+                run_ms_max: ask.run_ms_max,
+                roots,
+            },
+        };
+        let envelope = self.key.sign(&order).map_err(|e| usage(e.to_string()))?;
+        // What minions would refuse is refused here, before anything is written.
+        let order = trust
+            .verify(&envelope, now)
+            .map_err(|e| refused(e.to_string()))?;
+        Ok((envelope, order))
+    }
+
+    fn target(&self, ask: &RunAsk) -> Result<Target, Failure> {
+        if ask.target.trim().is_empty() {
+            return Err(usage("the target is empty; '*' means every minion"));
+        }
+        let kind = TARGET_KINDS
+            .iter()
+            .find(|(name, _)| *name == ask.target_kind)
+            .map(|(_, kind)| *kind)
+            .ok_or_else(|| usage(format!("unknown kind of target {:?}", ask.target_kind)))?;
+        let parse = |kind, text: &str| {
+            Target::parse(kind, text, &self.nodegroups, ask.delimiter).map_err(|errors| {
+                usage(format!(
+                    "the target does not parse:\n{}",
+                    errors.render(text)
+                ))
+            })
+        };
+        let target = parse(kind, &ask.target)?;
+        match &ask.site {
+            Some(site) => Ok(target.within(&parse(Kind::Site, site)?)),
+            None => Ok(target),
+        }
+    }
+}
+
+/// A target as people read it back.
+fn typed(ask: &RunAsk) -> String {
+    let mut text = match ask.target_kind.as_str() {
+        "glob" => ask.target.clone(),
+        kind => format!("{kind}: {}", ask.target),
+    };
+    if let Some(site) = &ask.site {
+        text.push_str(&format!(" (site {site})"));
+    }
+    text
+}
+
+fn check_function(fun: &str) -> Result<(), Failure> {
+    let word = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    };
+    match fun.split_once('.') {
+        Some((module, name)) if word(module) && word(name) => Ok(()),
+        _ => Err(usage(format!(
+            "{fun:?} is no function: functions are MODULE.NAME, for example test.ping"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_function;
+
+    #[test]
+    fn functions_are_module_and_name() {
+        for good in ["test.ping", "cmd.run_all", "x509.a"] {
+            assert!(check_function(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "test",
+            "test.",
+            ".ping",
+            "a.b.c",
+            "test.ping;ls",
+            "te st.ping",
+            "test.pïng",
+        ] {
+            assert!(check_function(bad).is_err(), "{bad}");
+        }
+    }
+}

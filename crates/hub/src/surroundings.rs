@@ -1,0 +1,172 @@
+//! What the loop of a hub acts on beside links and store: trust, roots, late accounts, metrics.
+
+use std::sync::{Arc, Mutex};
+
+use daemon::metrics::HubMetrics;
+use pki::{KeyStore, TrustStore};
+use relay::{Hub, JobView, LinkId, Replay};
+use store::Committer;
+use wire::record::Record;
+use wire::{Jid, Json, Presence, Role, Standing};
+
+use crate::engine::Surroundings;
+use crate::parents::Parents;
+use crate::roots::RootsHandle;
+
+/// The surroundings of a hub's loop.
+pub struct HubSurroundings {
+    /// The trust bundle in force.
+    pub trust: Arc<Mutex<TrustStore>>,
+    /// Where it is kept.
+    pub keys: Arc<KeyStore>,
+    /// The roots.
+    pub roots: RootsHandle,
+    /// The parents.
+    pub parents: Arc<Parents>,
+    /// The store.
+    pub committer: Arc<Committer>,
+    /// What the metrics page shows.
+    pub metrics: HubMetrics,
+    /// What counters had at their last update.
+    pub seen: Seen,
+}
+
+/// Totals of others, as the counters here saw them last.
+#[derive(Debug, Default)]
+pub struct Seen {
+    returns: u64,
+    refused: u64,
+    drops: u64,
+    roots_failed: bool,
+}
+
+impl Surroundings for HubSurroundings {
+    fn trust_offered(&mut self, bundle: Json) -> Option<(Json, u64)> {
+        match crate::trust::accept(&self.trust, &self.keys, &bundle) {
+            Ok(newer) => newer,
+            Err(error) => {
+                tracing::warn!(
+                    alarm = true,
+                    "a parent offers a trust bundle that is not taken: {error:#}"
+                );
+                None
+            }
+        }
+    }
+
+    fn fetch_roots(&mut self) {
+        self.roots.fetch();
+    }
+
+    fn parent_closed(&mut self, _link: LinkId, reason: &str, retry: bool) {
+        tracing::warn!("a parent ended the session: {reason}");
+        if !retry {
+            self.parents.set_refused();
+        }
+    }
+
+    fn job_amended(&mut self, jid: Jid) {
+        let amended = self.committer.work(move |store| {
+            let outcome = store.job(jid).and_then(|job| match job {
+                Some(job) => {
+                    let finished = job.state.as_ref().and_then(|state| state.finished);
+                    let replay = Replay::new(job.head, &job.news, finished);
+                    let summary = JobView::summary(&replay.view());
+                    store.commit(&[Record::JobState {
+                        summary: Box::new(summary),
+                        open: false,
+                    }])
+                }
+                None => Ok(()),
+            });
+            if let Err(error) = outcome {
+                tracing::error!(%jid, %error, "a late return's job can't be summed up again");
+            }
+        });
+        if amended.is_err() {
+            tracing::debug!(%jid, "the store is closed already");
+        }
+    }
+
+    fn observe(&mut self, hub: &Hub) {
+        let stats = hub.stats();
+        let metrics = &self.metrics;
+        metrics.jobs_open.set(stats.jobs_open as i64);
+        metrics
+            .custody_backlog
+            .set(i64::try_from(stats.backlog).unwrap_or(i64::MAX));
+        metrics
+            .returns
+            .inc_by(stats.returns.saturating_sub(self.seen.returns));
+        metrics
+            .frames_refused
+            .inc_by(stats.refused.saturating_sub(self.seen.refused));
+        self.seen.returns = stats.returns;
+        self.seen.refused = stats.refused;
+        metrics
+            .links
+            .with_label_values(&["parent", "up"])
+            .set(stats.parents as i64);
+        let (mut minions, mut syndics) = (0, 0);
+        let mut nodes = std::collections::BTreeMap::new();
+        for node in hub.nodes() {
+            let role = if node.role() == Role::Minion {
+                "minion"
+            } else {
+                "syndic"
+            };
+            let state = match (node.standing(), node.link().presence) {
+                (Standing::Accepted, Presence::Up) => "up",
+                (Standing::Accepted, Presence::Down) => "down",
+                (Standing::Accepted, Presence::CutOff) => "cut-off",
+                (Standing::Pending, _) => "pending",
+                (Standing::Rejected | Standing::Denied, _) => continue,
+            };
+            *nodes.entry((role, state)).or_insert(0) += 1;
+            if state == "up" && node.is_direct() {
+                if node.role() == Role::Minion {
+                    minions += 1
+                } else {
+                    syndics += 1
+                }
+            }
+        }
+        for role in ["minion", "syndic"] {
+            for state in ["up", "down", "cut-off", "pending"] {
+                let count = nodes.get(&(role, state)).copied().unwrap_or(0);
+                metrics
+                    .roster_nodes
+                    .with_label_values(&[role, state])
+                    .set(count);
+            }
+        }
+        metrics
+            .links
+            .with_label_values(&["minion", "down"])
+            .set(minions);
+        metrics
+            .links
+            .with_label_values(&["syndic", "down"])
+            .set(syndics);
+        let report = self.roots.report();
+        metrics.set_roots_commit(&report.commit);
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0.0, |d| d.as_secs_f64());
+        metrics.roots_age.set(if report.checked == 0 {
+            0.0
+        } else {
+            (now - report.checked as f64 / 1_000.0).max(0.0)
+        });
+        if report.error.is_some() && !self.seen.roots_failed {
+            metrics.roots_errors.inc();
+        }
+        self.seen.roots_failed = report.error.is_some();
+        if let Ok(drops) = link::udp::udp_receive_drops() {
+            metrics
+                .udp_receive_drops
+                .inc_by(drops.saturating_sub(self.seen.drops));
+            self.seen.drops = drops;
+        }
+    }
+}
