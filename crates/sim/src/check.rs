@@ -152,7 +152,8 @@ impl World {
             return;
         };
         let replay;
-        let view = match self.hub(job.origin).and_then(|hub| hub.job(jid)) {
+        let in_memory = self.hub(job.origin).and_then(|hub| hub.job(jid));
+        let view = match in_memory.filter(|view| view.order().is_some()) {
             Some(view) => view,
             None => {
                 let finished = stored.state.as_ref().and_then(|s| s.finished);

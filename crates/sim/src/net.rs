@@ -39,8 +39,12 @@ pub struct Session {
     alive: bool,
     /// Which ends have not learned that it is over: child, parent.
     open: [bool; 2],
-    /// When the last ordered message arrives at: child, parent.
+    /// When the last short message arrives at: child, parent.
     last: [UnixMillis; 2],
+    /// When the last long message arrives at: child, parent.
+    last_bulk: [UnixMillis; 2],
+    /// What the child says keeps its order whatever its length: it is a syndic.
+    ordered_up: bool,
 }
 
 impl Session {
@@ -63,7 +67,7 @@ pub struct Net {
 
 impl Net {
     /// Opens a session and names it.
-    pub fn open(&mut self, child: usize, parent: usize, latency: u64) -> u64 {
+    pub fn open(&mut self, child: usize, parent: usize, latency: u64, ordered_up: bool) -> u64 {
         self.next += 1;
         let session = Session {
             child,
@@ -72,6 +76,8 @@ impl Net {
             alive: true,
             open: [true; 2],
             last: [0; 2],
+            last_bulk: [0; 2],
+            ordered_up,
         };
         self.sessions.insert(self.next, session);
         self.next
@@ -93,7 +99,8 @@ impl Net {
 
     /// Sends a message to one end; how long it takes, or None when it goes nowhere.
     ///
-    /// Messages above [`BULK_FRAME`] travel on a stream of their own: they overtake, and are overtaken.
+    /// Messages above [`BULK_FRAME`] travel on a stream of their own, in order among themselves: they overtake the short ones,
+    /// and are overtaken. What a syndic says to its parent keeps its order: rosters and accounts build on each other.
     pub fn send(
         &mut self,
         id: u64,
@@ -107,8 +114,10 @@ impl Net {
             return None;
         }
         let jitter = rng.below(session.latency / 4 + 2);
-        if len > BULK_FRAME {
-            return Some(session.latency + rng.below(4 * session.latency + 200));
+        if len > BULK_FRAME && !(session.ordered_up && to == Side::Parent) {
+            let last = &mut session.last_bulk[to as usize];
+            *last = (*last).max(now + session.latency + rng.below(4 * session.latency + 200));
+            return Some(*last - now);
         }
         let last = &mut session.last[to as usize];
         *last = (*last).max(now + session.latency + jitter);

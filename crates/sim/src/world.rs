@@ -250,6 +250,7 @@ impl World {
             node.machine = Machine::Hub(Box::new(hub));
             self.trace.note(now, at, "starts", b"");
             self.model.check_recovered(at, &self.nodes[at]);
+            self.feed_hub(at, HubInput::Signs(at as u8));
             self.drain_hub(at);
         } else {
             let config = LeafConfig {
@@ -617,7 +618,7 @@ impl World {
             return;
         }
         let latency = self.plan.latency(&mut self.rng);
-        let id = self.net.open(child, parent, latency);
+        let id = self.net.open(child, parent, latency, peer.role.is_hub());
         let link = LinkId(id);
         let hub = self.nodes[parent].spec.peer.clone();
         self.trace.note(self.now, child, "dials", &id.to_be_bytes());
