@@ -1,0 +1,123 @@
+#!/usr/bin/env bash
+# Checks and tests everything: format, build, tidy, clippy, documentation, tests. Ends at the first step that fails.
+#
+#   tests/run.sh                   everything
+#   tests/run.sh --quick           without the tests that drive the built programs
+#   tests/run.sh -- NAME           what follows `--` goes to `cargo test`
+#
+# Works from a fresh clone on Debian 12. As root it installs the packages that are missing; as another user it names them.
+# Rust comes from rustup. CARGO_TARGET_DIR is respected.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+usage() { sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+
+quick=no
+while (($#)); do
+    case $1 in
+        --quick) quick=yes ;;
+        -h | --help) usage; exit 0 ;;
+        --) shift; break ;;
+        *) break ;;
+    esac
+    shift
+done
+
+# Commands that are needed and the Debian packages that bring them. Compilers and libraries build the C parts (SQLite,
+# libgit2, libssh2, zstd are built from their sources; OpenSSL is the system's). The others are peers in tests: the mirror
+# of git remotes is tested against real ones over ssh and https, a minion's functions against the system's own tools.
+needed=(
+    cc:build-essential
+    pkg-config:pkg-config
+    git:git
+    openssl:openssl
+    ssh-keygen:openssh-client
+    sshd:openssh-server
+    ip:iproute2
+    mount:mount
+    ps:procps
+)
+
+missing_packages() {
+    local entry
+    for entry in "${needed[@]}"; do
+        command -v "${entry%%:*}" >/dev/null || echo "${entry#*:}"
+    done
+    if ! pkg-config --exists openssl 2>/dev/null; then
+        echo libssl-dev
+    fi
+}
+
+step() {
+    local headline=$1 begin=$SECONDS
+    shift
+    printf '\n==== %s\n' "$headline"
+    if ! "$@"; then
+        printf '\n==== FAILED: %s, after %d s: %s\n' "$headline" $((SECONDS - begin)) "$*" >&2
+        exit 1
+    fi
+    times+=("$(printf '%5d s  %s' $((SECONDS - begin)) "$headline")")
+}
+
+packages() {
+    local missing
+    missing=$(missing_packages)
+    if [[ -z $missing ]]; then
+        return
+    fi
+    # One line.
+    missing=${missing//$'\n'/ }
+    if ((EUID != 0)); then
+        echo "Missing Debian packages; install them as root: apt-get install $missing" >&2
+        return 1
+    fi
+    # shellcheck disable=SC2086 # These are several words.
+    apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $missing
+}
+
+rust() {
+    local wanted
+    wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+    if ! command -v cargo >/dev/null; then
+        echo "Rust $wanted or newer is missing: https://rustup.rs, with rustfmt and clippy" >&2
+        return 1
+    fi
+    if ! cargo fmt --version >/dev/null || ! cargo clippy --version >/dev/null; then
+        echo "rustfmt or clippy is missing: rustup component add rustfmt clippy" >&2
+        return 1
+    fi
+    cargo --version
+}
+
+# The binary itself: `cargo run --package xtask` would compile its dependencies once more, with the features of it alone.
+tidy() { "$target/debug/xtask" tidy; }
+
+deny() {
+    if cargo deny --version >/dev/null 2>&1; then
+        cargo deny --workspace check --hide-inclusion-graph
+    else
+        echo "skipped: cargo-deny is not installed (cargo install cargo-deny)"
+    fi
+}
+
+export PATH="$PATH:/usr/sbin:/sbin" # sshd and ip, for users
+target=${CARGO_TARGET_DIR:-target}
+times=()
+tests=(--workspace)
+if [[ $quick == yes ]]; then
+    tests+=(--exclude integration)
+fi
+
+# Three compilations with one set of features each: check (clippy, documentation), and build (programs, tests).
+step "Debian packages" packages
+step "Rust" rust
+step "format" cargo fmt --all --check
+step "build" cargo build --workspace --all-targets --locked
+step "tidy" tidy
+step "licences and advisories" deny
+step "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
+step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+step "tests" cargo test "${tests[@]}" --locked "$@"
+
+printf '\n==== All steps passed\n'
+printf '%s\n' "${times[@]}"
