@@ -20,6 +20,9 @@ pub(crate) enum Failure {
     /// The arguments do not fit the signature.
     #[error("{0}")]
     Arguments(String),
+    /// There is no such function.
+    #[error("{0}")]
+    Unknown(String),
     /// The function itself broke; named as Salt names exceptions.
     #[error("{kind}: {text}")]
     Exception {
@@ -58,6 +61,7 @@ impl Failure {
     /// The text that the operator sees.
     pub(crate) fn render(&self, fun: &str, doc: &str) -> String {
         match self {
+            Failure::Unknown(text) => text.clone(),
             Failure::Command(text) => format!("ERROR: {text}"),
             Failure::MissingProgram(text) => {
                 format!("Command required for '{fun}' not found: {text}")

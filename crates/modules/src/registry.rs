@@ -82,9 +82,9 @@ impl Env<'_> {
         self.retcode.set(retcode);
     }
 
-    /// Calls another function; its failure becomes this function's.
-    pub(crate) fn call(&self, call: &Call) -> Outcome {
-        self.registry.call(call, self.ctx, self.cancel)
+    /// Calls another function under the same cancel.
+    pub(crate) fn call(&self, call: &Call) -> Result<Outcome, Failure> {
+        self.registry.invoke(call, self.ctx, self.cancel)
     }
 }
 
@@ -127,8 +127,18 @@ impl Registry {
 
     /// Runs a function to its end on this thread. Never panics: a panic of a function becomes a failed outcome.
     pub fn call(&self, call: &Call, ctx: &dyn Context, cancel: &Cancel) -> Outcome {
+        self.invoke(call, ctx, cancel).unwrap_or_else(|failure| {
+            let doc = self
+                .functions
+                .get(canonical(&call.fun))
+                .map(|entry| entry.function.text());
+            Outcome::failed(failure.render(&call.fun, &doc.unwrap_or_default()))
+        })
+    }
+
+    fn invoke(&self, call: &Call, ctx: &dyn Context, cancel: &Cancel) -> Result<Outcome, Failure> {
         let Some(entry) = self.functions.get(canonical(&call.fun)) else {
-            return Outcome::failed(self.unknown(&call.fun));
+            return Err(Failure::Unknown(self.unknown(&call.fun)));
         };
         let env = Env {
             fun: entry.function.name,
@@ -137,33 +147,22 @@ impl Registry {
             registry: self,
             retcode: Cell::new(0),
         };
-        let run = || {
-            entry
-                .signature
-                .bind(call)
-                .and_then(|args| (entry.function.run)(&args, &env))
-        };
-        let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+        let args = entry.signature.bind(call)?;
+        let run = AssertUnwindSafe(|| (entry.function.run)(&args, &env));
+        let value = catch_unwind(run).unwrap_or_else(|panic| {
             let text = panic_text(panic.as_ref());
             tracing::error!(fun = entry.function.name, "a function broke: {text}");
             Err(Failure::exception("panic", text))
-        });
-        match result {
-            Ok(value) => {
-                let retcode = match env.retcode.get() {
-                    0 if reports_failure(&value) => Outcome::GENERIC_FAILURE,
-                    retcode => retcode,
-                };
-                Outcome {
-                    value,
-                    retcode,
-                    success: retcode == 0,
-                }
-            }
-            Err(failure) => {
-                Outcome::failed(failure.render(entry.function.name, &entry.function.text()))
-            }
-        }
+        })?;
+        let retcode = match env.retcode.get() {
+            0 if reports_failure(&value) => Outcome::GENERIC_FAILURE,
+            retcode => retcode,
+        };
+        Ok(Outcome {
+            value,
+            retcode,
+            success: retcode == 0,
+        })
     }
 
     /// The names of all functions, in order.
@@ -340,6 +339,26 @@ mod tests {
         check(
             Call::new("test.exception").arg("no"),
             "The minion function caused an exception: Exception: no",
+        );
+    }
+
+    #[test]
+    fn a_panic_stays_inside() {
+        static BROKEN: Function =
+            Function::new("test.broken", "", "Breaks.", "test.broken", |_, _| {
+                panic!("on {}", "purpose")
+            });
+        let entry = Entry {
+            function: &BROKEN,
+            signature: Signature::default(),
+        };
+        let registry = Registry {
+            functions: [(BROKEN.name, entry)].into_iter().collect(),
+        };
+        let outcome = registry.call(&Call::new("test.broken"), &Host::new(), &Cancel::new());
+        assert_eq!(
+            outcome,
+            Outcome::failed("The minion function caused an exception: panic: on purpose")
         );
     }
 }

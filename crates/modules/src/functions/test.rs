@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 
 use super::{Answer, Args, Env, Failure, Function};
-use crate::call::{Call, Outcome};
+use crate::call::Call;
 use crate::digest::{self, Algorithm};
 use crate::python;
 use crate::random;
@@ -301,16 +301,12 @@ fn try_function(args: &Args, env: &Env) -> Answer {
         args: Vec::new(),
         kwargs: args.extra_kwargs.clone(),
     };
-    let Outcome {
-        value,
-        retcode,
-        success,
-    } = env.call(&call);
     // A command that ends with another code than 0 has answered; only a function that failed has not.
-    if success || retcode != Outcome::GENERIC_FAILURE || args.flag("return_try_exception") {
-        return Ok(value);
+    match env.call(&call) {
+        Ok(outcome) => Ok(outcome.value),
+        Err(failure) if args.flag("return_try_exception") => Ok(json!(failure.to_string())),
+        Err(_) => Ok(Value::Null),
     }
-    Ok(Value::Null)
 }
 
 fn versions(env: &Env) -> Value {
@@ -343,6 +339,7 @@ fn versions_report(_: &Args, env: &Env) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::Outcome;
     use crate::cancel::{Cancel, CancelKind};
     use crate::testing::Host;
 
@@ -379,10 +376,7 @@ mod tests {
         let nested = Call::new("test.try")
             .arg("test.exception")
             .kwarg("return_try_exception", true);
-        check(
-            nested,
-            json!("The minion function caused an exception: Exception: Test Exception"),
-        );
+        check(nested, json!("Exception: Test Exception"));
     }
 
     #[test]

@@ -83,10 +83,7 @@ pub(super) fn exec_code(args: &Args, env: &Env) -> Answer {
         fun: "cmd.run_all".to_owned(),
         args: vec![json!(words)],
         kwargs,
-    });
-    if !outcome.value.is_object() {
-        return Err(Failure::Command(python::text(&outcome.value)));
-    }
+    })?;
     env.set_retcode(outcome.retcode);
     Ok(outcome.value)
 }

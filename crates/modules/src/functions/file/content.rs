@@ -272,10 +272,7 @@ fn grep(args: &Args, env: &Env) -> Answer {
     let found = if found.is_empty() { vec![path] } else { found };
     words.extend(found.iter().map(|path| json!(path.to_string_lossy())));
     let outcome =
-        env.call(&call_of("cmd.run_all", vec![json!(words)]).kwarg("python_shell", false));
-    if !outcome.value.is_object() {
-        return Err(Failure::Command(python::text(&outcome.value)));
-    }
+        env.call(&call_of("cmd.run_all", vec![json!(words)]).kwarg("python_shell", false))?;
     env.set_retcode(outcome.retcode);
     Ok(outcome.value)
 }
