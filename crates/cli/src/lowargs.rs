@@ -1,0 +1,433 @@
+//! What was typed: the one definition of all commands, from which help, completions and manual pages are made.
+//!
+//! `PROGRAM` in a text stands for the name of the program, which `definition` puts in.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use wire::{Jid, Role};
+
+use crate::duration;
+pub use crate::runargs::{RunArgs, View};
+
+#[derive(Debug, Parser)]
+pub(crate) struct Lowargs {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Globals {
+    /// Everything that the program keeps lies below this directory [default: the setting root_dir, else /]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub root_dir: Option<PathBuf>,
+    /// Read the settings from this file [default: etc/banyan/PROGRAM below the root directory]
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The least important messages that the daemon logs
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub log_level: Option<LogLevel>,
+    /// Colour in what is printed
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: When,
+}
+
+/// Importance of log messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)] // The words are the meaning.
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum When {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Also in files and pipes
+    Always,
+    /// Nowhere
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a function on minions and show what they return
+    #[command(after_help = "\
+Examples:
+  PROGRAM run '*' test.ping
+  PROGRAM run 'web*' cmd.run 'uptime'
+  PROGRAM run 'eu/ams/*' pkg.install nginx          all minions of the site eu/ams
+  PROGRAM run -G 'os:Debian' cmd.run 'df -h' --group
+  PROGRAM run -C 'G@role:db and not eu/*' service.restart postgresql --summary
+  PROGRAM run -L web1,web2 cmd.run -- -x            arguments after -- are never options
+  PROGRAM run '*' state.apply --async               prints the job's id and leaves
+
+Exit codes:
+  0  every expected minion is ok
+  1  some failed
+  2  the target matches no minion
+  3  none failed; some are unreachable, lost, expired or not finished, or nobody has an id of the target
+  4  refused
+  64 wrong usage, 69 the daemon does not answer, 70 internal fault, 78 wrong settings
+
+Ctrl-C cancels the job on all minions and waits for the outcome; a second Ctrl-C leaves at once.")]
+    Run(Box<RunArgs>),
+    /// List, show, follow and cancel jobs
+    #[command(subcommand, arg_required_else_help = true)]
+    Jobs(JobsCommand),
+    /// Count the minions of each site: accepted, up, down, cut off since when, pending
+    #[command(after_help = "\
+Examples:
+  PROGRAM tree
+  PROGRAM tree --minions
+  PROGRAM tree --out json")]
+    Tree {
+        /// Also a row for each minion
+        #[arg(long)]
+        minions: bool,
+        #[command(flatten)]
+        list: List,
+    },
+    /// List keys, and decide who is let into the tree
+    #[command(subcommand, arg_required_else_help = true)]
+    Keys(KeysCommand),
+    /// Make tokens with which new nodes join without an operator
+    #[command(subcommand, arg_required_else_help = true)]
+    Token(TokenCommand),
+    /// Show and update the commit that each site serves
+    #[command(subcommand, arg_required_else_help = true)]
+    Roots(RootsCommand),
+    /// Let a syndic order jobs in its own subtree, or take that back
+    #[command(after_help = "\
+Examples:
+  PROGRAM delegate ams1 --functions 'test.*,state.apply' --ttl 30d
+  PROGRAM delegate ams1 --revoke")]
+    Delegate(DelegateArgs),
+    /// Show the fingerprints, the version and the rights of this hub
+    #[command(after_help = "\
+The tree's fingerprint is what new nodes pin as master_finger, so that they trust the right tree.
+
+Example:
+  PROGRAM identity --out json")]
+    Identity {
+        #[command(flatten)]
+        list: List,
+    },
+    /// Make a new tree: its keys and its trust
+    #[command(after_help = "\
+Makes the keys of a new tree below the root directory, once; a tree that exists stays as it is.
+
+Example:
+  PROGRAM init --id top1
+  PROGRAM serve")]
+    Init(InitArgs),
+    /// Make this a second top-master of a tree, in three steps
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "\
+Examples:
+  PROGRAM join request request.bin                  on the new top-master
+  PROGRAM join admit request.bin admission.bin      on one that the tree has
+  PROGRAM join complete admission.bin               on the new top-master"
+    )]
+    Join(JoinStep),
+    /// Start the daemon in the foreground
+    #[command(after_help = "\
+Examples:
+  PROGRAM serve
+  PROGRAM serve --root-dir /tmp/tree --log-level debug")]
+    Serve,
+    /// Print the completions of a shell
+    #[command(after_help = "\
+Example:
+  PROGRAM completions bash > /etc/bash_completion.d/PROGRAM")]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Write the manual pages into a directory
+    #[command(after_help = "\
+Example:
+  PROGRAM man /usr/local/share/man/man1")]
+    Man {
+        /// Where to; it is made when it is not there
+        dir: PathBuf,
+    },
+}
+
+/// Form of lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+pub(crate) struct List {
+    /// Form of what is printed
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub(crate) out: ListForm,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ListForm {
+    /// For people
+    Text,
+    /// One JSON document
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum JobsCommand {
+    /// The newest jobs
+    #[command(after_help = "Example:\n  PROGRAM jobs list --limit 50")]
+    List {
+        /// At most so many
+        #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+        limit: u32,
+        #[command(flatten)]
+        list: List,
+    },
+    /// A job as it stands now
+    #[command(after_help = "Example:\n  PROGRAM jobs show 20261122231556000001 --out ledger")]
+    Show {
+        /// The job's id
+        #[arg(value_parser = jid)]
+        jid: Jid,
+        #[command(flatten)]
+        view: View,
+    },
+    /// Follow a job to its end; Ctrl-C leaves, and the job goes on
+    #[command(after_help = "Example:\n  PROGRAM jobs watch 20261122231556000001")]
+    Watch {
+        /// The job's id
+        #[arg(value_parser = jid)]
+        jid: Jid,
+        /// Wait at most so long; the job goes on [default: to its end]
+        #[arg(short, long, value_name = "SECONDS", value_parser = duration::parse)]
+        timeout: Option<Duration>,
+        #[command(flatten)]
+        view: View,
+    },
+    /// End a job wherever it runs
+    #[command(after_help = "Example:\n  PROGRAM jobs cancel 20261122231556000001")]
+    Cancel {
+        /// The job's id
+        #[arg(value_parser = jid)]
+        jid: Jid,
+        /// Wait at most so long for the minions' answers [default: for all of them]
+        #[arg(short, long, value_name = "SECONDS", value_parser = duration::parse)]
+        timeout: Option<Duration>,
+        #[command(flatten)]
+        view: View,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Keys by standing
+    #[command(after_help = "Examples:\n  PROGRAM keys list\n  PROGRAM keys list 'web*' --out json")]
+    List {
+        /// Only ids that match one of these globs
+        globs: Vec<String>,
+        #[command(flatten)]
+        list: List,
+    },
+    /// Let nodes into the tree
+    #[command(
+        after_help = "Examples:\n  PROGRAM keys accept web1 'db*'\n  PROGRAM keys accept --all -y"
+    )]
+    Accept {
+        #[command(flatten)]
+        which: Which,
+        /// Also keys that were rejected before
+        #[arg(long)]
+        include_rejected: bool,
+        /// Also keys that were denied, since another key holds their id
+        #[arg(long)]
+        include_denied: bool,
+    },
+    /// Turn nodes away, and remember that
+    #[command(after_help = "Example:\n  PROGRAM keys reject 'old*' --include-accepted")]
+    Reject {
+        #[command(flatten)]
+        which: Which,
+        /// Also keys that are accepted: their nodes are cut off
+        #[arg(long)]
+        include_accepted: bool,
+        /// Also keys that were denied
+        #[arg(long)]
+        include_denied: bool,
+    },
+    /// Forget keys of any standing: accepted nodes are cut off, and are new when they come again
+    #[command(after_help = "Example:\n  PROGRAM keys delete web1")]
+    Delete {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Fingerprints, to be compared with what a node says of itself
+    #[command(after_help = "Example:\n  PROGRAM keys finger 'web*'")]
+    Finger {
+        /// Only ids that match one of these globs
+        globs: Vec<String>,
+        #[command(flatten)]
+        list: List,
+    },
+}
+
+/// Keys to decide about.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Which {
+    /// Globs over ids
+    #[arg(required_unless_present = "all")]
+    pub(crate) globs: Vec<String>,
+    /// All of them
+    #[arg(long, conflicts_with = "globs")]
+    pub(crate) all: bool,
+    /// Do not ask (without a terminal nothing is asked)
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) list: List,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token; it is shown this once
+    #[command(after_help = "\
+Examples:
+  PROGRAM token create --id 'web*' --ttl 1h --uses 20
+  PROGRAM token create --role syndic --id ams1")]
+    Create {
+        /// What may join with it
+        #[arg(long, default_value = "minion", value_parser = joining_role)]
+        role: Role,
+        /// A glob of ids that may use it; several times for several [default: any id]
+        #[arg(long = "id", value_name = "GLOB")]
+        ids: Vec<String>,
+        /// How long it lives: seconds, or 30m, 12h, 7d
+        #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration::parse)]
+        ttl: Duration,
+        /// How often it may be used
+        #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+        uses: u32,
+        #[command(flatten)]
+        list: List,
+    },
+    /// The tokens in force, without their secrets
+    #[command(after_help = "Example:\n  PROGRAM token list")]
+    List {
+        #[command(flatten)]
+        list: List,
+    },
+    /// End a token
+    #[command(after_help = "Example:\n  PROGRAM token revoke NAME")]
+    Revoke {
+        /// Its name in the list
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RootsCommand {
+    /// The commit that each hub serves, and what is wrong
+    #[command(after_help = "Example:\n  PROGRAM roots status --out json")]
+    Status {
+        #[command(flatten)]
+        list: List,
+    },
+    /// Fetch the roots at every site now
+    #[command(after_help = "\
+Exit code with --wait: 0 every hub has answered and is well, 1 one reports a fault, 3 one is not connected.
+
+Examples:
+  PROGRAM roots update
+  PROGRAM roots update --wait
+  PROGRAM roots update --wait=5m --accept-rewind")]
+    Update {
+        /// Also accept a remote branch that was rewound (force-pushed)
+        #[arg(long)]
+        accept_rewind: bool,
+        /// Wait for the sites, at most so long
+        #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "60", value_parser = duration::parse)]
+        wait: Option<Duration>,
+        #[command(flatten)]
+        list: List,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DelegateArgs {
+    /// The syndic's id
+    pub(crate) syndic: String,
+    /// Functions with commas between: test.ping, 'state.*', '*'
+    #[arg(
+        long,
+        value_delimiter = ',',
+        required_unless_present = "revoke",
+        value_name = "FUNCTIONS"
+    )]
+    pub(crate) functions: Vec<String>,
+    /// How long: seconds, or 12h, 30d
+    #[arg(long, value_parser = duration::parse, required_unless_present = "revoke", value_name = "TIME")]
+    pub(crate) ttl: Option<Duration>,
+    /// Take it back
+    #[arg(long, conflicts_with_all = ["functions", "ttl"])]
+    pub(crate) revoke: bool,
+}
+
+/// Arguments of `init`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct InitArgs {
+    /// This top-master's id [default: the setting id, else the host's name]
+    #[arg(long)]
+    pub id: Option<String>,
+}
+
+/// Steps that make a second top-master.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum JoinStep {
+    /// On the new top-master: make its keys, and a request to be carried to the tree
+    Request {
+        /// This top-master's id [default: the setting id, else the host's name]
+        #[arg(long)]
+        id: Option<String>,
+        /// Where the request is written
+        #[arg(value_name = "REQUEST")]
+        request: PathBuf,
+    },
+    /// On a top-master of the tree: let the new one in
+    Admit {
+        /// The request's file
+        #[arg(value_name = "REQUEST")]
+        request: PathBuf,
+        /// Where the admission is written, to be carried back
+        #[arg(value_name = "ADMISSION")]
+        admission: PathBuf,
+    },
+    /// On the new top-master: take the admission
+    Complete {
+        /// The admission's file
+        #[arg(value_name = "ADMISSION")]
+        admission: PathBuf,
+    },
+}
+
+fn jid(text: &str) -> Result<Jid, String> {
+    text.parse()
+        .map_err(|()| "a job's id has twenty digits".to_owned())
+}
+
+fn joining_role(text: &str) -> Result<Role, String> {
+    match text.parse() {
+        Ok(role @ (Role::Minion | Role::Syndic)) => Ok(role),
+        _ => Err("minion or syndic".to_owned()),
+    }
+}

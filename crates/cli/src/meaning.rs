@@ -1,0 +1,317 @@
+//! What the typed words mean: which question goes to the daemon, and what becomes of the answer.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap_complete::Shell;
+use serde_json::Value;
+use wire::control::{Ask, RunAsk};
+use wire::{Jid, Json, KeyDecision, Standing};
+
+use crate::LocalCommand;
+use crate::lowargs::{
+    Command, DelegateArgs, JobsCommand, KeysCommand, List, ListForm, RootsCommand, TokenCommand,
+    Which,
+};
+use crate::runargs::{ResultForm, RunArgs, View};
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) enum Deed {
+    /// The program does it.
+    Local(LocalCommand),
+    /// Print completions.
+    Completions(Shell),
+    /// Write manual pages.
+    Man(PathBuf),
+    /// The daemon is asked.
+    Errand(Errand),
+}
+
+/// What is to be asked of the daemon.
+#[derive(Debug)]
+pub(crate) enum Errand {
+    /// Ask, and follow a job.
+    Follow {
+        ask: Ask,
+        follow: Follow,
+        view: View,
+    },
+    /// Show a job.
+    Show { jid: Jid, view: View },
+    /// Ask, and print the answer.
+    Question { ask: Ask, form: ListForm },
+    /// Print keys whose ids match, all without globs.
+    Keys {
+        globs: Vec<String>,
+        with_fingerprints: bool,
+        form: ListForm,
+    },
+    /// Decide about keys.
+    Decide(Decide),
+}
+
+/// How a job is followed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Follow {
+    /// At most so long.
+    pub(crate) timeout: Option<Duration>,
+    /// Only until it is accepted.
+    pub(crate) detach: bool,
+    /// Ctrl-C cancels the job.
+    pub(crate) owns_job: bool,
+    /// The job, when it is known before.
+    pub(crate) jid: Option<Jid>,
+}
+
+/// A decision about keys.
+#[derive(Debug)]
+pub(crate) struct Decide {
+    pub(crate) decision: KeyDecision,
+    pub(crate) globs: Vec<String>,
+    /// Keys in these standings; empty for any.
+    pub(crate) standings: Vec<Standing>,
+    pub(crate) yes: bool,
+    pub(crate) form: ListForm,
+}
+
+impl Deed {
+    /// What a command means, said by this user.
+    pub(crate) fn new(command: Command, user: &str) -> Deed {
+        Deed::Errand(match command {
+            Command::Init(args) => return Deed::Local(LocalCommand::Init(args)),
+            Command::Join(step) => return Deed::Local(LocalCommand::Join(step)),
+            Command::Serve => return Deed::Local(LocalCommand::Serve),
+            Command::Completions { shell } => return Deed::Completions(shell),
+            Command::Man { dir } => return Deed::Man(dir),
+            Command::Run(args) => run(*args, user),
+            Command::Jobs(command) => jobs(command, user),
+            Command::Tree { minions, list } => question(Ask::Tree { minions }, list),
+            Command::Keys(command) => keys(command),
+            Command::Token(command) => token(command),
+            Command::Roots(RootsCommand::Status { list }) => question(Ask::Roots, list),
+            Command::Roots(RootsCommand::Update {
+                accept_rewind,
+                wait,
+                list,
+            }) => {
+                let wait_ms = wait.map(millis).unwrap_or(0);
+                question(
+                    Ask::RootsUpdate {
+                        accept_rewind,
+                        wait_ms,
+                    },
+                    list,
+                )
+            }
+            Command::Delegate(args) => order(delegate(args)),
+            Command::Identity { list } => question(Ask::Identity, list),
+        })
+    }
+}
+
+/// A question whose answer is printed.
+fn question(ask: Ask, list: List) -> Errand {
+    Errand::Question {
+        ask,
+        form: list.out,
+    }
+}
+
+/// A question whose answer is that it is done.
+fn order(ask: Ask) -> Errand {
+    Errand::Question {
+        ask,
+        form: ListForm::Text,
+    }
+}
+
+fn token(command: TokenCommand) -> Errand {
+    match command {
+        TokenCommand::Create {
+            role,
+            ids,
+            ttl,
+            uses,
+            list,
+        } => question(
+            Ask::TokenCreate {
+                role,
+                ids,
+                ttl_s: ttl.as_secs(),
+                uses,
+            },
+            list,
+        ),
+        TokenCommand::List { list } => question(Ask::TokenList, list),
+        TokenCommand::Revoke { name } => order(Ask::TokenRevoke { name }),
+    }
+}
+
+fn run(args: RunArgs, user: &str) -> Errand {
+    let target_kind = [
+        (args.pcre, "pcre"),
+        (args.list, "list"),
+        (args.grain, "grain"),
+        (args.grain_pcre, "grain-pcre"),
+        (args.compound, "compound"),
+        (args.nodegroup, "nodegroup"),
+    ]
+    .into_iter()
+    .find_map(|(is_set, kind)| is_set.then_some(kind))
+    .unwrap_or("glob");
+    let (positional, named) = yaml::parse_arguments(&args.args);
+    let ask = RunAsk {
+        target_kind: target_kind.to_owned(),
+        target: args.target,
+        site: args.site,
+        delimiter: args.delimiter,
+        fun: args.fun,
+        args: json(&Value::Array(positional)),
+        kwargs: json(&Value::Object(named)),
+        user: user.to_owned(),
+        start_within_ms: millis(args.start_within),
+        run_ms_max: args.time_limit.map(millis),
+        roots: args.roots,
+        detach: args.detach,
+    };
+    let follow = Follow {
+        timeout: args.timeout,
+        detach: args.detach,
+        owns_job: true,
+        jid: None,
+    };
+    Errand::Follow {
+        ask: Ask::Run(Box::new(ask)),
+        follow,
+        view: args.view,
+    }
+}
+
+fn jobs(command: JobsCommand, user: &str) -> Errand {
+    match command {
+        JobsCommand::List { limit, list } => Errand::Question {
+            ask: Ask::Jobs { limit },
+            form: list.out,
+        },
+        JobsCommand::Show { jid, view } => Errand::Show { jid, view },
+        JobsCommand::Watch { jid, timeout, view } => {
+            let follow = Follow {
+                timeout,
+                jid: Some(jid),
+                ..Follow::default()
+            };
+            Errand::Follow {
+                ask: Ask::Watch { jid },
+                follow,
+                view,
+            }
+        }
+        JobsCommand::Cancel { jid, timeout, view } => {
+            let follow = Follow {
+                timeout,
+                ..Follow::default()
+            };
+            Errand::Follow {
+                ask: Ask::Cancel {
+                    jid,
+                    user: user.to_owned(),
+                },
+                follow,
+                view,
+            }
+        }
+    }
+}
+
+fn keys(command: KeysCommand) -> Errand {
+    let listing = |globs, list: List, with_fingerprints| Errand::Keys {
+        globs,
+        with_fingerprints,
+        form: list.out,
+    };
+    let also = |includes: &[(bool, Standing)]| -> Vec<Standing> {
+        let included = includes
+            .iter()
+            .filter(|(is_set, _)| *is_set)
+            .map(|(_, standing)| *standing);
+        std::iter::once(Standing::Pending).chain(included).collect()
+    };
+    match command {
+        KeysCommand::List { globs, list } => listing(globs, list, false),
+        KeysCommand::Finger { globs, list } => listing(globs, list, true),
+        KeysCommand::Accept {
+            which,
+            include_rejected,
+            include_denied,
+        } => {
+            let standings = also(&[
+                (include_rejected, Standing::Rejected),
+                (include_denied, Standing::Denied),
+            ]);
+            decide(KeyDecision::Accept, which, standings)
+        }
+        KeysCommand::Reject {
+            which,
+            include_accepted,
+            include_denied,
+        } => {
+            let standings = also(&[
+                (include_accepted, Standing::Accepted),
+                (include_denied, Standing::Denied),
+            ]);
+            decide(KeyDecision::Reject, which, standings)
+        }
+        KeysCommand::Delete { which } => decide(KeyDecision::Delete, which, vec![]),
+    }
+}
+
+fn decide(decision: KeyDecision, which: Which, standings: Vec<Standing>) -> Errand {
+    let globs = if which.all {
+        vec!["*".to_owned()]
+    } else {
+        which.globs
+    };
+    Errand::Decide(Decide {
+        decision,
+        globs,
+        standings,
+        yes: which.yes,
+        form: which.list.out,
+    })
+}
+
+fn delegate(args: DelegateArgs) -> Ask {
+    Ask::Delegate {
+        syndic: args.syndic,
+        functions: args.functions,
+        ttl_s: args.ttl.map(|ttl| ttl.as_secs()).unwrap_or(0),
+    }
+}
+
+impl View {
+    /// The form that was asked for.
+    pub(crate) fn form(&self) -> output::Form {
+        if self.group {
+            return output::Form::Group;
+        }
+        match self.out {
+            ResultForm::Nested => output::Form::Nested,
+            ResultForm::Json => output::Form::Json,
+            ResultForm::Yaml => output::Form::Yaml,
+            ResultForm::Txt => output::Form::Txt,
+            ResultForm::Raw => output::Form::Raw,
+            ResultForm::Quiet => output::Form::Quiet,
+            ResultForm::Ledger => output::Form::Ledger,
+        }
+    }
+}
+
+fn json(value: &Value) -> Json {
+    value.to_string().into_bytes().into()
+}
+
+/// Whole milliseconds; spans are bounded where they are read.
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}

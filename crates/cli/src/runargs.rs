@@ -1,0 +1,106 @@
+//! What was typed after `run`.
+
+use std::time::Duration;
+
+use clap::{ArgGroup, Args, ValueEnum};
+
+use crate::duration;
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("kind").args(["pcre", "list", "grain", "grain_pcre", "compound", "nodegroup"]))]
+pub struct RunArgs {
+    /// Which minions: a glob over ids, or a path with a glob (eu/ams/web*)
+    pub(crate) target: String,
+    /// Which function: module.function
+    #[arg(value_name = "FUN")]
+    pub(crate) fun: String,
+    /// Its arguments, read as YAML, and key=value for named ones; after -- none is taken for an option
+    #[arg(value_name = "ARGS", allow_negative_numbers = true)]
+    pub(crate) args: Vec<String>,
+
+    /// The target is a regular expression over ids
+    #[arg(short = 'E', long, help_heading = "Target")]
+    pub(crate) pcre: bool,
+    /// The target is a list of ids with commas between
+    #[arg(short = 'L', long, help_heading = "Target")]
+    pub(crate) list: bool,
+    /// The target is a glob over a grain: os:Debian
+    #[arg(short = 'G', long, help_heading = "Target")]
+    pub(crate) grain: bool,
+    /// The target is a regular expression over a grain: os:(Debian|Ubuntu)
+    #[arg(short = 'P', long, help_heading = "Target")]
+    pub(crate) grain_pcre: bool,
+    /// The target is compound: 'G@os:Debian and web* or L@db1,db2'
+    #[arg(short = 'C', long, help_heading = "Target")]
+    pub(crate) compound: bool,
+    /// The target is the name of a nodegroup of the settings
+    #[arg(short = 'N', long, help_heading = "Target")]
+    pub(crate) nodegroup: bool,
+    /// Only minions of this site or below it: eu/ams
+    #[arg(long, value_name = "PATH", help_heading = "Target")]
+    pub(crate) site: Option<String>,
+    /// Stands between the parts of a grain target
+    #[arg(
+        long,
+        value_name = "CHARACTER",
+        default_value_t = ':',
+        help_heading = "Target"
+    )]
+    pub(crate) delimiter: char,
+
+    /// Wait at most so long for the outcome; the job goes on [default: to its end]
+    #[arg(short, long, value_name = "SECONDS", value_parser = duration::parse, help_heading = "Job")]
+    pub(crate) timeout: Option<Duration>,
+    /// Print the job's id and leave; the job goes on
+    #[arg(long = "async", help_heading = "Job")]
+    pub(crate) detach: bool,
+    /// Minions use this state of the roots: a commit, branch or tag [default: what is served]
+    #[arg(long, value_name = "COMMIT", help_heading = "Job")]
+    pub(crate) roots: Option<String>,
+    /// A minion that has not started after so long does not start any more
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "5m", help_heading = "Job")]
+    pub(crate) start_within: Duration,
+    /// A minion ends the function after so long [default: never]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Job")]
+    pub(crate) time_limit: Option<Duration>,
+
+    #[command(flatten)]
+    pub(crate) view: View,
+}
+
+/// How results are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Results")]
+pub struct View {
+    /// Form of the results
+    #[arg(long, value_name = "FORM", default_value = "nested")]
+    pub(crate) out: ResultForm,
+    /// One document for all minions instead of one for each (json, yaml, raw)
+    #[arg(short = 's', long = "static")]
+    pub(crate) one_document: bool,
+    /// Fold equal results: "1,203 minions: True"
+    #[arg(long, conflicts_with_all = ["out", "one_document"])]
+    pub(crate) group: bool,
+    /// Also numbers of minions that returned, did not return, and failed
+    #[arg(long)]
+    pub(crate) summary: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ResultForm {
+    /// An outline for people
+    Nested,
+    /// A JSON object for each minion
+    Json,
+    /// A YAML document for each minion
+    Yaml,
+    /// A line for each line of a result, with the id before it
+    Txt,
+    /// As Python prints values
+    Raw,
+    /// Nothing but the exit code
+    Quiet,
+    /// One JSON document with the outcome of every expected minion
+    Ledger,
+}
