@@ -122,13 +122,10 @@ pub(crate) fn truthy(value: &Value) -> bool {
     }
 }
 
-/// Walks into nested dictionaries and lists along `path`. An empty path is the whole value. In a list a number is an
+/// Walks into nested dictionaries and lists along `path`. In a list a number is an
 /// index and a name looks into the dictionaries that it holds; a dictionary written from YAML may have keys that
 /// are not strings, which JSON already turned into strings, so both spellings meet.
 pub(crate) fn traverse<'a>(data: &'a Value, path: &str, delimiter: &str) -> Option<&'a Value> {
-    if path.is_empty() {
-        return Some(data);
-    }
     let whole = [path];
     let steps: Box<dyn Iterator<Item = &str>> = if delimiter.is_empty() {
         Box::new(whole.into_iter())
@@ -194,6 +191,7 @@ mod tests {
         check("a:b:c:z", None);
         check("1", Some(json!("one")));
         check("nope", None);
+        check("", None);
         assert_eq!(traverse(&data, "x/y", ":"), Some(&json!(5)));
         assert_eq!(traverse(&data, "a/b/1", "/"), Some(&json!(2)));
     }

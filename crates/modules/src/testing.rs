@@ -110,7 +110,11 @@ impl Context for Host {
     }
 
     fn config(&self, key: &str) -> Option<Value> {
-        (key == "master").then(|| json!("hub.example"))
+        match key {
+            "master" => Some(json!("hub.example")),
+            "ports" => Some(json!({"http": 8080})),
+            _ => None,
+        }
     }
 
     fn version(&self) -> &str {

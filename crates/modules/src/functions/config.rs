@@ -76,24 +76,22 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 fn get(args: &Args, env: &Env) -> Answer {
     let (key, delimiter) = (args.text("key")?, args.text("delimiter")?);
-    let (first, rest) = match key
-        .split_once(delimiter.as_str())
-        .filter(|_| !delimiter.is_empty())
-    {
-        Some((first, rest)) => (first, rest),
-        None => (key.as_str(), ""),
+    let configured = || {
+        // Configuration is known by its names at top level; what is below them is walked here.
+        match key
+            .split_once(delimiter.as_str())
+            .filter(|_| !delimiter.is_empty())
+        {
+            Some((first, rest)) => {
+                python::traverse(&env.ctx.config(first)?, rest, &delimiter).cloned()
+            }
+            None => env.ctx.config(&key),
+        }
     };
-    if !args.flag("omit_opts")
-        && let Some(configured) = env.ctx.config(first)
-        && let Some(found) = python::traverse(&configured, rest, &delimiter)
-    {
-        return Ok(found.clone());
-    }
-    let grains = env.ctx.grains();
-    let grain = (!args.flag("omit_grains"))
-        .then(|| python::traverse(&grains, &key, &delimiter))
-        .flatten();
-    Ok(grain.unwrap_or(args.value("default")).clone())
+    let grain = || python::traverse(&env.ctx.grains(), &key, &delimiter).cloned();
+    let found = (!args.flag("omit_opts")).then(configured).flatten();
+    let found = found.or_else(|| (!args.flag("omit_grains")).then(grain).flatten());
+    Ok(found.unwrap_or_else(|| args.value("default").clone()))
 }
 
 #[cfg(test)]
@@ -121,6 +119,8 @@ mod tests {
             json!(""),
         );
         check(Call::new("config.get").arg("none").arg(5), json!(5));
+        check(Call::new("config.get").arg("ports:http"), json!(8080));
+        check(Call::new("config.get").arg("ports:https"), json!(""));
         check(Call::new("config.option").arg("os"), json!("Debian"));
         check(Call::new("config.option").arg("deep:er"), json!(""));
         check(
