@@ -5,8 +5,8 @@ use std::sync::Arc;
 use wire::record::JobHead;
 use wire::{
     Down, Hello, HelloBody, IndexSet, Jid, Json, LedgerDelta, ProtocolRange, Reason, ReasonCode,
-    Refusal, RefusalCode, Return, Revocation, Role, RosterDelta, Timing, UnixMillis, Up, Welcome,
-    limits,
+    Refusal, RefusalCode, Return, Revocation, Role, RosterDelta, Timing, Uid, UnixMillis, Up,
+    Welcome, limits,
 };
 
 use crate::LinkId;
@@ -451,6 +451,7 @@ impl Hub {
 
     fn child_roster(&mut self, _link: LinkId, peer: &Peer, delta: RosterDelta) {
         let applied = self.roster.apply(peer.uid, delta);
+        self.gone_from(peer.uid, &applied.gone);
         if !applied.conflicts.is_empty() {
             for (_, id) in &applied.conflicts {
                 let text = format!(
@@ -471,6 +472,29 @@ impl Hub {
             }
         }
         self.flush_soon();
+    }
+
+    /// A child hub vouches for these nodes no longer: what it said of them last can't change any more.
+    pub(crate) fn gone_from(&mut self, hub: Uid, gone: &[u32]) {
+        if gone.is_empty() {
+            return;
+        }
+        let source = Source::Hub(hub);
+        let reason = self.reason(
+            ReasonCode::Removed,
+            "its key was removed while the job was open",
+        );
+        let mut open = Vec::new();
+        for (jid, job) in &self.jobs {
+            for index in gone {
+                if let Some(State::Queued | State::Running) = job.claim_of(*index, source) {
+                    open.push((*jid, *index));
+                }
+            }
+        }
+        for (jid, index) in open {
+            self.claim(jid, index, source, State::Unreachable(reason.clone()));
+        }
     }
 
     fn child_ledger(&mut self, link: LinkId, peer: &Peer, delta: &LedgerDelta) {

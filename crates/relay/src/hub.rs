@@ -655,6 +655,10 @@ impl Hub {
             };
             if decided.refused.is_none() {
                 self.revoke_or_restore(uid, decision);
+                if decided.role.is_hub() && decision != KeyDecision::Accept {
+                    let gone = self.roster.forget_child(uid);
+                    self.gone_from(uid, &gone);
+                }
             }
             self.saving.after(Held::Out(HubOutput::Decided(decided)));
         }
@@ -668,9 +672,11 @@ impl Hub {
         if revoked == self.is_revoked(uid) {
             return;
         }
+        // Later than what it replaces, even when that came from a clock ahead of ours.
+        let known = self.revocations.get(&uid).map_or(0, |known| known.at + 1);
         let revocation = Revocation {
             uid,
-            at: self.now,
+            at: self.now.max(known),
             revoked,
         };
         self.spread_revocations(vec![revocation], None);

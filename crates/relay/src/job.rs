@@ -217,7 +217,9 @@ impl Job {
             return !self.uplinks.is_empty();
         }
         let asked = |parent| self.uplinks.contains_key(parent);
-        (self.finished.is_some() || self.order.is_none())
+        // An amended job may run again: what counts is how it stands now.
+        let finished = self.finished.is_some() && self.is_finished();
+        (finished || self.order.is_none())
             && self.is_settled()
             && self.head.parents.iter().all(asked)
     }

@@ -97,6 +97,8 @@ pub struct Decision {
 pub(crate) struct Applied {
     /// Nodes whose id another accepted key holds: the child is told to deny them.
     pub conflicts: Vec<(Uid, NodeId)>,
+    /// Our numbers of nodes for which the child no longer vouches: it can tell nothing more of them.
+    pub gone: Vec<u32>,
 }
 
 /// How far a child hub's roster is known, and its numbers in terms of ours.
@@ -504,18 +506,18 @@ impl Roster {
         self.relink(index);
     }
 
-    /// A child hub is cut off: so is everything that is known through it alone. Gives the minions concerned.
-    pub(crate) fn cut_off(&mut self, hub: Uid, now: UnixMillis) -> Vec<u32> {
+    /// A child hub is cut off: so is everything that is known through it alone.
+    pub(crate) fn cut_off(&mut self, hub: Uid, now: UnixMillis) {
         let cut = Link {
             presence: Presence::CutOff,
             since: now,
         };
-        let below: Vec<u32> = self
+        let mut below: Vec<u32> = self
             .children
             .get(&hub)
             .map(|c| c.ours.values().copied().collect())
             .unwrap_or_default();
-        let mut minions = Vec::new();
+        below.sort_unstable();
         for index in below {
             let Some(node) = self.nodes.get_mut(&index) else {
                 continue;
@@ -523,16 +525,29 @@ impl Roster {
             if let Some((_, link)) = node.via.get_mut(&hub) {
                 *link = cut;
             }
-            if node.role == Role::Minion {
-                minions.push(index);
-            }
             self.relink(index);
         }
         if let Some(child) = self.children.get_mut(&hub) {
             child.snapshot = None;
         }
-        minions.sort_unstable();
-        minions
+    }
+
+    /// A child hub is no part of the tree any more, and so is nothing that only it vouches for. Gives our numbers of
+    /// the nodes that it vouched for.
+    pub(crate) fn forget_child(&mut self, hub: Uid) -> Vec<u32> {
+        let Some(child) = self.children.remove(&hub) else {
+            return Vec::new();
+        };
+        let mut below: Vec<u32> = child.ours.into_values().collect();
+        below.sort_unstable();
+        for &index in &below {
+            self.forget_via(hub, index);
+        }
+        self.records.push(Record::ChildMark {
+            hub,
+            mark: RosterMark::default(),
+        });
+        below
     }
 
     pub(crate) fn set_grains(&mut self, index: u32, grains: Json) {
@@ -635,15 +650,17 @@ impl Roster {
             let child = self.children.entry(hub).or_default();
             child.mark = delta.mark;
             if let Some(seen) = child.snapshot.take() {
-                let absent: Vec<u32> = child
+                let mut absent: Vec<u32> = child
                     .ours
                     .iter()
                     .filter(|(theirs, _)| !seen.contains(theirs))
                     .map(|(_, ours)| *ours)
                     .collect();
-                for index in absent {
+                absent.sort_unstable();
+                for &index in &absent {
                     self.forget_via(hub, index);
                 }
+                applied.gone.extend(absent);
             }
             self.records.push(Record::ChildMark {
                 hub,
@@ -657,6 +674,7 @@ impl Roster {
         let Some(standing) = entry.standing else {
             if let Some(index) = self.ours(hub, entry.index) {
                 self.forget_via(hub, index);
+                applied.gone.push(index);
             }
             return;
         };

@@ -168,7 +168,7 @@ impl World {
             job.origin
         );
         assert!(
-            self.plan.active_ms == 0 || job.finished.is_some() || !job.accepted,
+            view.summary().finished.is_some(),
             "P2: {jid} at {} is not finished: {:?}",
             job.origin,
             view.counts()
@@ -221,7 +221,7 @@ impl World {
                 "P5: {jid} at {}: the return of {at} is missing, its row is {row:?}",
                 job.origin
             );
-            let on_disk = stored.rows.get(&index.unwrap_or(u32::MAX));
+            let on_disk = origin.hub_disk.row(jid, uid);
             assert!(
                 matches!(on_disk, Some(Saved::Returned { .. })),
                 "P3: {jid}: the return of {at} is not on the origin's disk"

@@ -139,6 +139,11 @@ impl HubDisk {
         }
     }
 
+    /// Every number that a key ever had here.
+    pub fn numbers(&self, uid: Uid) -> &[u32] {
+        self.numbers.get(&uid).map_or(&[], Vec::as_slice)
+    }
+
     /// How a minion stands in a job, under any number that it ever had: a return if there is one.
     pub fn row(&self, jid: Jid, uid: Uid) -> Option<&Saved> {
         let rows = &self.jobs.get(&jid)?.rows;
