@@ -1,12 +1,10 @@
 //! Who gets a session, and how each refusal is told.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Tree, dialler, hub, now, pair, soon};
 use link::{CloseCode, Closed, DialError, Endpoint, Tuning};
 use pki::{LinkKey, Peer};
-use support::{Tree, dialler, hub, now, pair, soon};
 use wire::Role;
 
 #[tokio::test]
@@ -28,7 +26,8 @@ async fn a_stranger_is_let_in_as_a_stranger() {
     let tree = Tree::new();
     let hub = hub(&tree.hub_identity());
     let key = LinkKey::generate().unwrap();
-    let (_at_stranger, at_hub) = soon(pair(&dialler(&tree.stranger(&key)), &hub)).await;
+    let minion = dialler(&tree.stranger(&key));
+    let (_at_stranger, at_hub) = soon(pair(&minion, &hub)).await;
     let Peer::Stranger(stranger) = at_hub.peer() else {
         panic!("{:?}", at_hub.peer());
     };
@@ -105,7 +104,8 @@ async fn a_session_ends_with_its_certificate() {
     let hub = hub(&tree.hub_identity());
     let key = LinkKey::generate().unwrap();
     let short = tree.minion_for(&key, "short", Duration::from_secs(2));
-    let (at_minion, at_hub) = soon(pair(&dialler(&short), &hub)).await;
+    let minion = dialler(&short);
+    let (at_minion, at_hub) = soon(pair(&minion, &hub)).await;
     let end = at_hub.peer().member().unwrap().not_after;
     assert!(end > now(), "the certificate ended before the test began");
     let (hub_side, _hub_receiver) = at_hub.split();
@@ -160,7 +160,8 @@ async fn a_renewed_identity_counts_from_the_next_handshake_on() {
 async fn close_tells_the_peer_why() {
     let tree = Tree::new();
     let hub = hub(&tree.hub_identity());
-    let (at_minion, at_hub) = soon(pair(&dialler(&tree.minion("web1")), &hub)).await;
+    let minion = dialler(&tree.minion("web1"));
+    let (at_minion, at_hub) = soon(pair(&minion, &hub)).await;
     let (hub_side, mut hub_receiver) = at_hub.split();
     let (_minion_side, mut receiver) = at_minion.split();
     hub_side.close(CloseCode::Superseded, "you came again");
@@ -186,7 +187,7 @@ async fn close_tells_the_peer_why() {
 async fn a_peer_that_vanishes_is_noticed_within_the_idle_time() {
     let tree = Tree::new();
     let idle = Duration::from_secs(1);
-    let hub = support::hub_with(
+    let hub = crate::support::hub_with(
         &tree.hub_identity(),
         Tuning {
             idle,
@@ -228,7 +229,8 @@ async fn a_peer_that_vanishes_is_noticed_within_the_idle_time() {
 async fn closing_an_endpoint_ends_all() {
     let tree = Tree::new();
     let hub = hub(&tree.hub_identity());
-    let (at_minion, _at_hub) = soon(pair(&dialler(&tree.minion("web1")), &hub)).await;
+    let minion = dialler(&tree.minion("web1"));
+    let (at_minion, _at_hub) = soon(pair(&minion, &hub)).await;
     hub.close(CloseCode::Stopping, "restart");
     let (sender, _receiver) = at_minion.split();
     let closed = soon(sender.closed()).await;
@@ -260,13 +262,20 @@ async fn three_hundred_sessions_share_one_pair_of_endpoints() {
     let mut ends = Vec::new();
     for (number, (at_minion, at_hub)) in held.into_iter().enumerate() {
         let (to_minion, from_minion) = at_hub.split();
-        to_minion.send(support::framed(8, number as u8)).unwrap();
+        to_minion
+            .send(crate::support::framed(8, number as u8))
+            .unwrap();
         ends.push((at_minion.split(), to_minion, from_minion));
     }
     for (number, ((to_hub, from_hub), _, from_minion)) in ends.iter_mut().enumerate() {
-        assert_eq!(support::frame(from_hub).await, vec![number as u8; 8]);
-        to_hub.send(support::framed(3, number as u8)).unwrap();
-        assert_eq!(support::frame(from_minion).await, vec![number as u8; 3]);
+        assert_eq!(crate::support::frame(from_hub).await, vec![number as u8; 8]);
+        to_hub
+            .send(crate::support::framed(3, number as u8))
+            .unwrap();
+        assert_eq!(
+            crate::support::frame(from_minion).await,
+            vec![number as u8; 3]
+        );
     }
     assert_eq!(hub.stats().accepted, SESSIONS as u64);
 }

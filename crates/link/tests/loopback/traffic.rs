@@ -1,10 +1,8 @@
 //! Frames and requests on established sessions.
 
-mod support;
-
+use crate::support::{Tree, dialler, frame, framed, hub, pair, soon};
 use bytes::Bytes;
 use link::{CloseCode, Closed, Endpoint, Event, Receiver, RequestError, SendError, Sender};
-use support::{Tree, dialler, frame, framed, hub, pair, soon};
 use wire::files::{Answer, Request};
 use wire::limits::{BULK_FRAME, MAX_FRAME};
 
