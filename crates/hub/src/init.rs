@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use daemon::config::HubConfig;
 use pki::{AdmissionGrant, AdmissionRequest, Fingerprint, KeyStore, Lifetimes, TreeRoot};
+use wire::trust::TrustBundle;
 use wire::{TreeId, UnixMillis};
 
 use crate::engine::Clock;
@@ -130,11 +131,14 @@ pub fn admit(config: &HubConfig, request: &Path, out: &Path) -> anyhow::Result<F
 /// On the new top-master: takes the grant, and belongs to the tree.
 ///
 /// # Errors
-/// When the grant is not for this node, or not of the tree with this fingerprint.
-pub fn complete(config: &HubConfig, grant: &Path, tree: TreeId) -> anyhow::Result<()> {
+/// When the grant is not for this node. Which tree it is of is for the operator to compare, who carried the file
+/// here: the fingerprint is given back.
+pub fn complete(config: &HubConfig, grant: &Path) -> anyhow::Result<TreeId> {
     let keys = KeyStore::open(key_directory(config))?;
     let text =
         std::fs::read_to_string(grant).map_err(|e| anyhow::anyhow!("{}: {e}", grant.display()))?;
     let grant = AdmissionGrant::from_text(&text)?;
-    take_grant(config, &keys, tree, &grant, Clock::start().now())
+    let tree = wire::codec::decode::<TrustBundle>(&grant.trust().bundle)?.tree;
+    take_grant(config, &keys, tree, &grant, Clock::start().now())?;
+    Ok(tree)
 }

@@ -1,2 +1,19 @@
-//! Placeholder until its first code lands.
-fn main() {}
+//! The minion: a leaf of the tree. It runs functions on its host when a signed order says so.
+//!
+//! The loop in `engine` drives the leaf machine of `relay`; `links` dials hubs, `executor` runs functions of
+//! `modules`, `files` brings `salt://` files. `call` runs a function here and now, without any hub.
+
+mod call;
+mod cli;
+mod engine;
+mod executor;
+mod files;
+mod links;
+mod serve;
+mod surroundings;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

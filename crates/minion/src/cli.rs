@@ -1,0 +1,145 @@
+//! The minion's command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use daemon::config::{MinionConfig, ProcessEnvironment, Program, Sources};
+use daemon::exit;
+
+/// The leaf of a Banyan tree: runs functions on this host when a signed order says so.
+#[derive(Debug, Parser)]
+#[command(
+    name = "minion",
+    version,
+    after_help = "Start with `minion serve`; the log says what to accept where."
+)]
+struct Arguments {
+    /// Everything of this node lies below this directory: etc/banyan, var/lib/banyan, run/banyan.
+    #[arg(long, global = true, value_name = "DIR", env = "BANYAN_ROOT_DIR")]
+    root_dir: Option<String>,
+    /// The configuration file, in place of etc/banyan/minion.
+    #[arg(short = 'c', long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Which log messages are shown: quiet, error, warning, info, debug, trace.
+    #[arg(short = 'l', long, global = true, value_name = "LEVEL")]
+    log_level: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon: enrol with the configured masters, then take orders from them.
+    Serve,
+    /// Run a function on this host, here and now, without a hub; files of `salt://` are out of reach.
+    #[command(
+        after_help = "Example: minion call test.ping\n         minion call cmd.run 'uptime' --out json"
+    )]
+    Call {
+        /// The function, for example test.ping.
+        function: String,
+        /// Its arguments, as on Salt's command line: YAML scalars and key=value.
+        #[arg(allow_hyphen_values = true)]
+        arguments: Vec<String>,
+        /// How the result is printed: nested, json, yaml, txt, raw, quiet.
+        #[arg(long, default_value = "nested")]
+        out: String,
+    },
+    /// Print the fingerprint of this minion's key, to compare before it is accepted.
+    Fingerprint,
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into a directory.
+    Man {
+        /// The directory.
+        dir: PathBuf,
+    },
+}
+
+/// Reads the arguments and does what they say.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are what was asked for; anything else is a usage error.
+            let code = if error.use_stderr() {
+                exit::USAGE
+            } else {
+                exit::OK
+            };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    match &arguments.command {
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                *shell,
+                &mut Arguments::command(),
+                "minion",
+                &mut std::io::stdout(),
+            );
+            ExitCode::SUCCESS
+        }
+        Command::Man { dir } => match clap_mangen::generate_to(Arguments::command(), dir) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(exit::INTERNAL, &format!("{}: {error}", dir.display())),
+        },
+        Command::Serve => with_config(&arguments, crate::serve::serve),
+        Command::Fingerprint => with_config(&arguments, |config| {
+            let keys = pki::KeyStore::open(crate::serve::key_directory(&config))?;
+            println!("{}", keys.link_key()?.public().fingerprint());
+            Ok(())
+        }),
+        Command::Call {
+            function,
+            arguments: words,
+            out,
+        } => match config(&arguments) {
+            Ok(config) => crate::call::call(&config, function, words, out),
+            Err(code) => code,
+        },
+    }
+}
+
+fn config(arguments: &Arguments) -> Result<MinionConfig, ExitCode> {
+    let mut flags = Vec::new();
+    if let Some(dir) = &arguments.root_dir {
+        flags.push(("root_dir", dir.clone()));
+    }
+    if let Some(level) = &arguments.log_level {
+        flags.push(("log_level", level.clone()));
+    }
+    let sources = Sources {
+        program: Program::Minion,
+        config_file: arguments.config.clone(),
+        flags,
+        environment: &ProcessEnvironment,
+    };
+    sources
+        .minion()
+        .map_err(|errors| fail(exit::CONFIG, &errors.to_string()))
+}
+
+fn with_config(
+    arguments: &Arguments,
+    work: impl FnOnce(MinionConfig) -> anyhow::Result<()>,
+) -> ExitCode {
+    match config(arguments) {
+        Err(code) => code,
+        Ok(config) => match work(config) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(exit::INTERNAL, &format!("{error:#}")),
+        },
+    }
+}
+
+/// Says what is wrong, and with which code the program ends.
+pub fn fail(code: u8, text: &str) -> ExitCode {
+    eprintln!("minion: {text}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,251 @@
+//! Runs functions: each on a thread of its own, so many at a time, each with its bound.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use modules::{Call, Cancel, CancelKind, Outcome, Registry, RunningJob};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
+use wire::{JobOrder, Return, limits};
+
+use crate::files::{JobFiles, Sessions};
+use crate::surroundings::{JobContext, Surroundings};
+
+/// A function that ran over its time gets TERM; KILL follows after this long.
+const KILL_AFTER: Duration = Duration::from_secs(5);
+/// The return code of a function that ran over its time, as `timeout(1)` has it.
+const TIMED_OUT: i32 = 124;
+/// Characters of a value that was too long to travel which travel all the same.
+const HEAD_CHARS: usize = 64 << 10;
+
+/// Runs functions.
+#[derive(Clone)]
+pub struct Executor {
+    registry: Arc<Registry>,
+    surroundings: Arc<Surroundings>,
+    sessions: Arc<Sessions>,
+    runtime: tokio::runtime::Handle,
+    cache: std::path::PathBuf,
+    finished: mpsc::UnboundedSender<Return>,
+    queue: Arc<Mutex<Queue>>,
+}
+
+struct Queue {
+    free: usize,
+    waiting: VecDeque<Arc<JobOrder>>,
+}
+
+impl Executor {
+    /// An executor with so many places; returns go to `finished`.
+    pub fn new(
+        places: usize,
+        surroundings: Arc<Surroundings>,
+        sessions: Arc<Sessions>,
+        runtime: tokio::runtime::Handle,
+        cache: std::path::PathBuf,
+        finished: mpsc::UnboundedSender<Return>,
+    ) -> Self {
+        Executor {
+            registry: Arc::new(Registry::new()),
+            surroundings,
+            sessions,
+            runtime,
+            cache,
+            finished,
+            queue: Arc::new(Mutex::new(Queue {
+                free: places,
+                waiting: VecDeque::new(),
+            })),
+        }
+    }
+
+    /// Runs the order now, or when a place is free. The leaf machine bounds how many there are.
+    pub fn start(&self, order: Arc<JobOrder>) {
+        if self.registry.is_quick(&order.fun) {
+            self.run(&order);
+            return;
+        }
+        // Functions that look at and end other jobs must get through when all places are taken.
+        if order.fun.starts_with("saltutil.") {
+            self.spawn(order, false);
+            return;
+        }
+        {
+            let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            if queue.free == 0 {
+                queue.waiting.push_back(order);
+                return;
+            }
+            queue.free -= 1;
+        }
+        self.spawn(order, true);
+    }
+
+    fn spawn(&self, order: Arc<JobOrder>, in_place: bool) {
+        let executor = self.clone();
+        let name = format!("job-{}", order.jid);
+        let spawned = std::thread::Builder::new().name(name).spawn(move || {
+            let mut next = Some(order);
+            while let Some(order) = next.take() {
+                executor.run(&order);
+                if !in_place {
+                    return;
+                }
+                let mut queue = executor
+                    .queue
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                next = queue.waiting.pop_front();
+                if next.is_none() {
+                    queue.free += 1;
+                }
+            }
+        });
+        if let Err(error) = spawned {
+            tracing::error!(%error, "no thread for a job");
+        }
+    }
+
+    fn run(&self, order: &JobOrder) {
+        let began = Instant::now();
+        let started = SystemTime::now();
+        let jid = order.jid.to_string();
+        let call = Call {
+            fun: order.fun.clone(),
+            args: serde_json::from_slice(&order.args).unwrap_or_default(),
+            kwargs: serde_json::from_slice(&order.kwargs).unwrap_or_default(),
+        };
+        let cancel = Cancel::new();
+        let job = RunningJob {
+            jid: jid.clone(),
+            fun: order.fun.clone(),
+            args: call.args.clone(),
+            pid: std::process::id(),
+            started,
+            user: order.user.clone(),
+        };
+        self.surroundings.begin(job, cancel.clone());
+        let context = JobContext {
+            surroundings: self.surroundings.clone(),
+            files: JobFiles {
+                sessions: self.sessions.clone(),
+                runtime: self.runtime.clone(),
+                cache: self.cache.clone(),
+                roots: order.options.roots.clone(),
+            },
+        };
+        let watch = order
+            .options
+            .run_ms_max
+            .map(|ms| Watchdog::start(Duration::from_millis(ms), cancel.clone()));
+        let mut outcome = self.registry.call(&call, &context, &cancel);
+        if let Some(limit) = watch.and_then(Watchdog::stop) {
+            outcome = Outcome {
+                value: Value::String(format!(
+                    "{} did not end within {} s and was ended; it had answered: {}",
+                    order.fun,
+                    limit.as_secs_f64(),
+                    outcome.value
+                )),
+                retcode: TIMED_OUT,
+                success: false,
+            };
+        }
+        self.surroundings.end(&jid);
+        let ret = Return {
+            jid: order.jid,
+            retcode: outcome.retcode,
+            success: outcome.success,
+            value: travelling(&outcome.value),
+            started: started
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |d| d.as_millis() as u64),
+            duration_ms: u32::try_from(began.elapsed().as_millis()).unwrap_or(u32::MAX),
+        };
+        // The loop is there as long as the process is.
+        let _ = self.finished.send(ret);
+    }
+}
+
+/// A value as it travels: JSON text, cut and marked as cut when it is too long.
+fn travelling(value: &Value) -> wire::Json {
+    let text = serde_json::to_vec(value).unwrap_or_else(|_| b"null".to_vec());
+    if text.len() <= limits::MAX_RETURN {
+        return text.into();
+    }
+    let whole = match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let cut = serde_json::json!({
+        "truncated": true,
+        "bytes": text.len(),
+        "sha256": data_encoding::HEXLOWER.encode(&Sha256::digest(&text)),
+        "head": whole.chars().take(HEAD_CHARS).collect::<String>(),
+    });
+    serde_json::to_vec(&cut)
+        .unwrap_or_else(|_| b"null".to_vec())
+        .into()
+}
+
+/// Ends a function that runs over its time.
+struct Watchdog {
+    done: std_mpsc::Sender<()>,
+    thread: std::thread::JoinHandle<Option<Duration>>,
+}
+
+impl Watchdog {
+    fn start(limit: Duration, cancel: Cancel) -> Watchdog {
+        let (done, ended) = std_mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            if ended.recv_timeout(limit) != Err(std_mpsc::RecvTimeoutError::Timeout) {
+                return None;
+            }
+            cancel.cancel(CancelKind::Term);
+            if ended.recv_timeout(KILL_AFTER) == Err(std_mpsc::RecvTimeoutError::Timeout) {
+                cancel.cancel(CancelKind::Kill);
+            }
+            Some(limit)
+        });
+        Watchdog { done, thread }
+    }
+
+    /// The function ended. Gives the limit when it was over.
+    fn stop(self) -> Option<Duration> {
+        drop(self.done);
+        self.thread.join().ok().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_too_long_to_travel_is_marked() {
+        let long = Value::String("x".repeat(limits::MAX_RETURN + 1));
+        let travels: Value = serde_json::from_slice(&travelling(&long)).unwrap();
+        assert_eq!(travels["truncated"], true);
+        assert_eq!(travels["bytes"], limits::MAX_RETURN as u64 + 3);
+        assert_eq!(travels["head"].as_str().unwrap().len(), HEAD_CHARS);
+        assert_eq!(&*travelling(&Value::Bool(true)), b"true");
+    }
+
+    #[test]
+    fn a_watchdog_tells_whether_it_bit() {
+        let cancel = Cancel::new();
+        assert_eq!(
+            Watchdog::start(Duration::from_secs(3_600), cancel.clone()).stop(),
+            None
+        );
+        assert!(!cancel.is_cancelled());
+        let limit = Duration::from_millis(1);
+        let dog = Watchdog::start(limit, cancel.clone());
+        while !cancel.is_cancelled() {
+            std::thread::yield_now();
+        }
+        assert_eq!(dog.stop(), Some(limit));
+    }
+}

@@ -1,0 +1,253 @@
+//! `salt://` through the hub: content by its hash, so that an unchanged file crosses the link once.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use modules::{FileHash, FileSource};
+use sha2::{Digest, Sha256};
+use wire::files::{Answer, FileEntry, Request};
+
+/// An answer has this long to begin: the hub may have to fetch a commit first.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(660);
+/// A transfer that breaks is taken up again so often, each time where it broke.
+const TRIES: u32 = 5;
+
+/// Sessions that requests may use, oldest first; shared with the tasks that dial.
+#[derive(Default)]
+pub struct Sessions(Mutex<Vec<(u64, link::Sender)>>);
+
+impl Sessions {
+    /// A session began.
+    pub fn add(&self, link: u64, session: link::Sender) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((link, session));
+    }
+
+    /// A session ended.
+    pub fn remove(&self, link: u64) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|(l, _)| *l != link);
+    }
+
+    /// One that is up.
+    pub fn any(&self) -> Option<link::Sender> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .first()
+            .map(|(_, session)| session.clone())
+    }
+}
+
+/// The files of one job.
+pub struct JobFiles {
+    /// Ways to hubs.
+    pub sessions: Arc<Sessions>,
+    /// The runtime that drives them.
+    pub runtime: tokio::runtime::Handle,
+    /// Where copies are kept.
+    pub cache: PathBuf,
+    /// The roots state that the job pins.
+    pub roots: Option<String>,
+}
+
+impl JobFiles {
+    fn ask(&self, request: Request) -> Result<(Answer, link::BodyReader), String> {
+        let session = self
+            .sessions
+            .any()
+            .ok_or("no hub is connected, so there are no files")?;
+        self.runtime.block_on(async move {
+            match tokio::time::timeout(ANSWER_TIMEOUT, session.request(&request)).await {
+                Ok(Ok((Answer::Refused(text), _))) => Err(text),
+                Ok(Ok(answer)) => Ok(answer),
+                Ok(Err(error)) => Err(error.to_string()),
+                Err(_) => Err("the hub did not answer in time".to_owned()),
+            }
+        })
+    }
+
+    fn stat(&self, path: &str, env: &str) -> Result<Option<FileEntry>, String> {
+        let request = Request::Stat {
+            roots: self.roots.clone(),
+            env: env.to_owned(),
+            path: path.to_owned(),
+        };
+        match self.ask(request)?.0 {
+            Answer::Stat(entry) => Ok(entry),
+            _ => Err("the hub answered something else".to_owned()),
+        }
+    }
+
+    /// Brings the content into the cache, from where an earlier attempt broke off.
+    fn download(
+        &self,
+        path: &str,
+        env: &str,
+        entry: &FileEntry,
+        blob: &Path,
+    ) -> Result<(), String> {
+        let io = |e: std::io::Error| format!("{}: {e}", blob.display());
+        let dir = blob.parent().ok_or("the cache has no directory")?;
+        std::fs::create_dir_all(dir).map_err(io)?;
+        let mut file = tempfile::NamedTempFile::new_in(dir).map_err(io)?;
+        let mut got = 0;
+        let mut last = String::new();
+        for _ in 0..TRIES {
+            match self.continue_download(path, env, got, file.as_file_mut()) {
+                Ok(bytes) => got += bytes,
+                Err((bytes, error)) => {
+                    got += bytes;
+                    last = error;
+                }
+            }
+            if got >= entry.size {
+                break;
+            }
+        }
+        if got != entry.size {
+            return Err(format!(
+                "salt://{path} broke off after {got} of {} bytes: {last}",
+                entry.size
+            ));
+        }
+        if hash_file(file.path()).map_err(io)? != entry.sha256 {
+            return Err(format!(
+                "salt://{path} arrived with another content than its hash says"
+            ));
+        }
+        file.as_file().sync_all().map_err(io)?;
+        file.persist(blob).map_err(|e| io(e.error))?;
+        Ok(())
+    }
+
+    fn continue_download(
+        &self,
+        path: &str,
+        env: &str,
+        offset: u64,
+        file: &mut std::fs::File,
+    ) -> Result<u64, (u64, String)> {
+        let request = Request::Content {
+            roots: self.roots.clone(),
+            env: env.to_owned(),
+            path: path.to_owned(),
+            offset,
+        };
+        let (answer, mut body) = self.ask(request).map_err(|e| (0, e))?;
+        let Answer::Content { .. } = answer else {
+            return Err((0, "the hub answered something else".to_owned()));
+        };
+        let mut got = 0;
+        loop {
+            match self.runtime.block_on(body.next()) {
+                Ok(None) => return Ok(got),
+                Ok(Some(bytes)) => {
+                    file.write_all(&bytes).map_err(|e| (got, e.to_string()))?;
+                    got += bytes.len() as u64;
+                }
+                Err(error) => return Err((got, error.to_string())),
+            }
+        }
+    }
+}
+
+/// SHA-256 of a file, hexadecimal.
+fn hash_file(path: &Path) -> std::io::Result<String> {
+    let mut file = std::fs::File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let n = file.read(&mut buffer)?;
+        if n == 0 {
+            return Ok(data_encoding::HEXLOWER.encode(&hasher.finalize()));
+        }
+        hasher.update(&buffer[..n]);
+    }
+}
+
+/// Whether a name from the hub may become part of a path here.
+fn is_plain(component: &str) -> bool {
+    !component.is_empty()
+        && component != "."
+        && component != ".."
+        && !component.contains(['/', '\\', '\0'])
+}
+
+impl FileSource for JobFiles {
+    fn fetch(&self, path: &str, env: &str) -> Result<PathBuf, String> {
+        if !env.split('/').chain(path.split('/')).all(is_plain) {
+            return Err(format!("{path:?} in {env:?} is no path of a file"));
+        }
+        let entry = self
+            .stat(path, env)?
+            .ok_or_else(|| format!("salt://{path} is not in environment {env}"))?;
+        let is_hash =
+            entry.sha256.len() == 64 && entry.sha256.bytes().all(|b| b.is_ascii_hexdigit());
+        if !is_hash {
+            return Err(format!("the hub named no hash for salt://{path}"));
+        }
+        let blob = self.cache.join("blobs").join(&entry.sha256);
+        // A copy that somebody changed is no copy.
+        if hash_file(&blob).is_ok_and(|hash| hash == entry.sha256) {
+            tracing::debug!(path, "in the cache already");
+        } else {
+            self.download(path, env, &entry, &blob)?;
+        }
+        let place = self.cache.join("files").join(env).join(path);
+        let io = |e: std::io::Error| format!("{}: {e}", place.display());
+        if let Some(dir) = place.parent() {
+            std::fs::create_dir_all(dir).map_err(io)?;
+            let mut copy = tempfile::NamedTempFile::new_in(dir).map_err(io)?;
+            std::io::copy(&mut std::fs::File::open(&blob).map_err(io)?, &mut copy).map_err(io)?;
+            let mode = if entry.executable { 0o755 } else { 0o644 };
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+            copy.as_file().set_permissions(mode).map_err(io)?;
+            copy.persist(&place).map_err(|e| io(e.error))?;
+        }
+        Ok(place)
+    }
+
+    fn list(&self, env: &str, prefix: &str) -> Result<Vec<String>, String> {
+        let request = Request::List {
+            roots: self.roots.clone(),
+            env: env.to_owned(),
+            prefix: prefix.to_owned(),
+        };
+        match self.ask(request)?.0 {
+            Answer::List {
+                entries,
+                cut: false,
+            } => Ok(entries.into_iter().map(|entry| entry.path).collect()),
+            Answer::List { .. } => Err(format!(
+                "more files in {env} than one list holds; name a prefix"
+            )),
+            _ => Err("the hub answered something else".to_owned()),
+        }
+    }
+
+    fn hash(&self, path: &str, env: &str) -> Result<Option<FileHash>, String> {
+        Ok(self.stat(path, env)?.map(|entry| FileHash {
+            hash_type: "sha256".to_owned(),
+            hsum: entry.sha256,
+        }))
+    }
+
+    fn envs(&self) -> Result<Vec<String>, String> {
+        match self
+            .ask(Request::Environments {
+                roots: self.roots.clone(),
+            })?
+            .0
+        {
+            Answer::Environments(envs) => Ok(envs),
+            _ => Err("the hub answered something else".to_owned()),
+        }
+    }
+}

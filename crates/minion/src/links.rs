@@ -1,0 +1,205 @@
+//! Sessions with hubs: dialled, kept, dialled again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use link::{DialError, Endpoint, Event, Session};
+use membership::{Applicant, Backoff, ParentAddress, dial};
+use pki::KeyStore;
+use relay::{LeafInput, LinkId};
+use tokio::sync::mpsc;
+use wire::{Down, codec};
+
+use crate::engine::{Clock, Message};
+use crate::files::Sessions;
+
+/// A session that lasted this long was a good one: the next dial need not hold back.
+const GOOD_SESSION: Duration = Duration::from_secs(10);
+/// A certificate that could not be renewed is tried again after this long.
+const RENEW_RETRY: Duration = Duration::from_secs(60);
+
+/// Set when a hub says that it no longer accepts this minion's key.
+#[derive(Debug, Default)]
+pub struct Refusals(AtomicBool);
+
+impl Refusals {
+    /// A hub refused.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether one refused since the last call.
+    pub fn take(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+}
+
+/// What the tasks that dial have in common.
+pub struct Dialler {
+    /// Dials.
+    pub endpoint: Endpoint,
+    /// What this minion asks for.
+    pub applicant: Applicant,
+    /// Its keys.
+    pub keys: Arc<KeyStore>,
+    /// The loop.
+    pub messages: mpsc::Sender<Message>,
+    /// Where sessions are shown to files.
+    pub sessions: Arc<Sessions>,
+    /// Refusals that the machine heard.
+    pub refusals: Arc<Refusals>,
+    /// The minion's clock.
+    pub clock: Clock,
+    /// Names sessions.
+    pub ids: AtomicU64,
+}
+
+impl Dialler {
+    /// Keeps a session with one hub, until the loop ends.
+    pub async fn keep(self: Arc<Self>, hub: ParentAddress, seed: u64) {
+        let mut backoff = Backoff::new(seed);
+        let mut last = String::new();
+        while !self.messages.is_closed() {
+            if self.refusals.take() {
+                self.apply_again(&hub).await;
+            }
+            match dial(&self.endpoint, &hub).await {
+                Ok(session) => {
+                    let began = Instant::now();
+                    let word = self.one_session(session, &hub).await;
+                    tracing::warn!(%hub, "the session ended: {word}");
+                    if began.elapsed() > GOOD_SESSION {
+                        backoff.reset();
+                    }
+                    last.clear();
+                }
+                Err(error) => {
+                    if matches!(error, DialError::Refused(_)) {
+                        self.refusals.set();
+                    }
+                    let word = error.to_string();
+                    if word != last {
+                        tracing::warn!(%hub, "no session: {word}");
+                        last = word;
+                    }
+                }
+            }
+            tokio::time::sleep(backoff.pause()).await;
+        }
+    }
+
+    async fn one_session(&self, session: Session, hub: &ParentAddress) -> String {
+        let Some(member) = session.peer().member().cloned() else {
+            return "it is no member of the tree".to_owned();
+        };
+        let link = LinkId(self.ids.fetch_add(1, Ordering::Relaxed) + 1);
+        let (sender, mut receiver) = session.split();
+        let peer = relay::Peer {
+            uid: member.uid,
+            id: member.id.clone(),
+            role: member.role,
+            path: member.path.clone(),
+            fingerprint: member.fingerprint.0,
+        };
+        if self
+            .messages
+            .send(Message::Link(link, sender.clone(), peer))
+            .await
+            .is_err()
+        {
+            return "the minion stops".to_owned();
+        }
+        tracing::info!(%hub, id = %member.id, site = %member.path, "connected");
+        self.sessions.add(link.0, sender.clone());
+        let why = loop {
+            match receiver.next().await {
+                Ok(Event::Frame(body)) => match codec::decode::<Down>(&body) {
+                    Ok(message) => {
+                        let input = Message::Input(LeafInput::Message { link, message });
+                        if self.messages.send(input).await.is_err() {
+                            break "the minion stops".to_owned();
+                        }
+                    }
+                    Err(error) => {
+                        sender.close(link::CloseCode::Malformed, "not a message of this protocol");
+                        break format!(
+                            "it sent a frame that is no message of this protocol: {error}"
+                        );
+                    }
+                },
+                // Only diallers send requests, and this side is the dialler.
+                Ok(Event::Request(..)) => {}
+                Err(closed) => break closed.to_string(),
+            }
+        };
+        self.sessions.remove(link.0);
+        // The loop may be gone, and then it wants no news.
+        let _ = self
+            .messages
+            .send(Message::Input(LeafInput::Closed { link }))
+            .await;
+        why
+    }
+
+    /// A hub no longer accepts the key: asks to be let in again, for as long as it takes.
+    async fn apply_again(&self, hub: &ParentAddress) {
+        let clock = self.clock;
+        let hubs = std::slice::from_ref(hub);
+        let applied = membership::apply(
+            &self.applicant,
+            &self.keys,
+            hubs,
+            move || clock.now(),
+            |word| tracing::warn!("{word}"),
+        );
+        match applied.await {
+            Ok(membership) => self.take(&membership),
+            Err(error) => tracing::error!(%error, "this minion can't enrol again"),
+        }
+    }
+
+    fn take(&self, membership: &membership::Membership) {
+        let taken = membership
+            .identity(self.applicant.tree)
+            .map_err(|e| e.to_string())
+            .and_then(|identity| {
+                self.endpoint
+                    .set_identity(&identity)
+                    .map_err(|e| e.to_string())
+            });
+        if let Err(error) = taken {
+            tracing::error!("the new certificate can't be used: {error}");
+        }
+    }
+
+    /// Renews the certificate when it is time, until the loop ends.
+    pub async fn keep_fresh(self: Arc<Self>, seed: u64) {
+        while !self.messages.is_closed() {
+            let now = self.clock.now();
+            let due = match self.applicant.stored(&self.keys, now) {
+                Ok(Some(membership)) => membership::renewal_at(&membership, seed),
+                _ => now,
+            };
+            tokio::time::sleep(Duration::from_millis(due.saturating_sub(now))).await;
+            let renewed = match self.sessions.any() {
+                Some(session) => {
+                    membership::renew(&self.applicant, &self.keys, &session, self.clock.now())
+                        .await
+                        .map_err(|e| e.to_string())
+                }
+                None => Err("no hub is connected".to_owned()),
+            };
+            match renewed {
+                Ok(membership) => {
+                    self.take(&membership);
+                    tracing::info!("certificate renewed");
+                }
+                Err(error) => {
+                    tracing::warn!("certificate not renewed: {error}");
+                    tokio::time::sleep(RENEW_RETRY).await;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! What functions see of the minion: grains, running jobs, files, configuration.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use modules::{Cancel, CancelKind, Context, FileSource, RunningJob};
+use serde_json::{Map, Value};
+use tokio::sync::mpsc;
+
+use crate::files::JobFiles;
+
+/// A job that was told to end by TERM is ended by KILL after this long.
+const KILL_AFTER: Duration = Duration::from_secs(5);
+
+/// News for the loop that come from functions.
+#[derive(Debug)]
+pub enum News {
+    /// The grains changed.
+    Grains(Arc<Value>),
+    /// An order came to end a job that is not running here.
+    CancelUnseen(String),
+}
+
+/// The minion around all its functions.
+pub struct Surroundings {
+    id: String,
+    path: String,
+    config: Map<String, Value>,
+    configured_grains: Map<String, Value>,
+    grains_file: PathBuf,
+    master: Value,
+    grains: RwLock<Arc<Value>>,
+    running: Mutex<BTreeMap<String, (RunningJob, Cancel)>>,
+    news: mpsc::UnboundedSender<News>,
+}
+
+impl Surroundings {
+    /// Collects the grains once.
+    pub fn new(
+        id: String,
+        path: String,
+        master: Value,
+        configured_grains: Map<String, Value>,
+        config: Map<String, Value>,
+        grains_file: PathBuf,
+        news: mpsc::UnboundedSender<News>,
+    ) -> Self {
+        let surroundings = Surroundings {
+            id,
+            path,
+            config,
+            configured_grains,
+            grains_file,
+            master,
+            grains: RwLock::new(Arc::new(Value::Null)),
+            running: Mutex::default(),
+            news,
+        };
+        let grains = Arc::new(surroundings.collect());
+        *surroundings
+            .grains
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = grains;
+        surroundings
+    }
+
+    /// The host's grains, then those of the configuration, then those of the file.
+    fn collect(&self) -> Value {
+        let facts = modules::grains::Facts {
+            id: &self.id,
+            version: env!("CARGO_PKG_VERSION"),
+            master: &self.master,
+        };
+        let mut grains = match modules::grains::collect(&facts) {
+            Value::Object(grains) => grains,
+            _ => Map::new(),
+        };
+        grains.extend(self.configured_grains.clone());
+        match modules::grains::read_static(&self.grains_file) {
+            Ok(file) => grains.extend(file),
+            Err(error) => tracing::warn!("{error}"),
+        }
+        Value::Object(grains)
+    }
+
+    /// The grains.
+    pub fn grains(&self) -> Arc<Value> {
+        self.grains
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// A job begins.
+    pub fn begin(&self, job: RunningJob, cancel: Cancel) {
+        self.running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(job.jid.clone(), (job, cancel));
+    }
+
+    /// A job ended.
+    pub fn end(&self, jid: &str) {
+        self.running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(jid);
+    }
+}
+
+/// The minion around one job.
+pub struct JobContext {
+    /// What all jobs share.
+    pub surroundings: Arc<Surroundings>,
+    /// The files that this job reads.
+    pub files: JobFiles,
+}
+
+impl Context for JobContext {
+    fn minion_id(&self) -> &str {
+        &self.surroundings.id
+    }
+
+    fn grains(&self) -> Arc<Value> {
+        self.surroundings.grains()
+    }
+
+    fn refresh_grains(&self) -> Arc<Value> {
+        let grains = Arc::new(self.surroundings.collect());
+        *self
+            .surroundings
+            .grains
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = grains.clone();
+        // The loop is there as long as jobs run.
+        let _ = self.surroundings.news.send(News::Grains(grains.clone()));
+        grains
+    }
+
+    fn grains_file(&self) -> &Path {
+        &self.surroundings.grains_file
+    }
+
+    fn running(&self) -> Vec<RunningJob> {
+        let running = self
+            .surroundings
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        running.values().map(|(job, _)| job.clone()).collect()
+    }
+
+    fn signal_job(&self, jid: &str, kind: CancelKind) -> Option<RunningJob> {
+        let running = self
+            .surroundings
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let Some((job, cancel)) = running.get(jid) else {
+            let _ = self
+                .surroundings
+                .news
+                .send(News::CancelUnseen(jid.to_owned()));
+            return None;
+        };
+        cancel.cancel(kind);
+        if kind == CancelKind::Term {
+            let surroundings = self.surroundings.clone();
+            let jid = jid.to_owned();
+            std::thread::spawn(move || {
+                std::thread::sleep(KILL_AFTER);
+                let running = surroundings
+                    .running
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                if let Some((_, cancel)) = running.get(&jid) {
+                    cancel.cancel(CancelKind::Kill);
+                }
+            });
+        }
+        Some(job.clone())
+    }
+
+    fn files(&self) -> &dyn FileSource {
+        &self.files
+    }
+
+    fn config(&self, key: &str) -> Option<Value> {
+        self.surroundings.config.get(key).cloned()
+    }
+
+    fn version(&self) -> &str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    fn path(&self) -> &str {
+        &self.surroundings.path
+    }
+}
