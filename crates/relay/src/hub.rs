@@ -431,8 +431,16 @@ impl Hub {
             HubInput::Trust { bundle, version } => self.trust_changed(bundle, version),
             HubInput::Signs(number) => self.signer = Some(number),
             HubInput::Roots(report) => {
+                let moved = report.commit != self.roots.commit;
                 self.roots = report.clone();
                 self.tell_parents(Up::Roots(report));
+                let links = self.links_of_hubs();
+                if moved && !links.is_empty() {
+                    // Sites without a way to the remote follow this hub.
+                    let message = Down::FetchRoots;
+                    self.outputs
+                        .push_back(HubOutput::ToChildren { links, message });
+                }
             }
             HubInput::FetchRoots => self.fetch_roots(),
         }
@@ -655,10 +663,6 @@ impl Hub {
             };
             if decided.refused.is_none() {
                 self.revoke_or_restore(uid, decision);
-                if decided.role.is_hub() && decision != KeyDecision::Accept {
-                    let gone = self.roster.forget_child(uid);
-                    self.gone_from(uid, &gone);
-                }
             }
             self.saving.after(Held::Out(HubOutput::Decided(decided)));
         }
@@ -693,9 +697,13 @@ impl Hub {
             self.revocations.insert(revocation.uid, revocation);
             self.saving.record(Record::Revoked(revocation));
             fresh.push(revocation);
-            if revocation.revoked
-                && let Some(&link) = self.child_links.get(&revocation.uid)
-            {
+            self.roster.revoked(revocation.uid, revocation.revoked);
+            if !revocation.revoked {
+                continue;
+            }
+            let gone = self.roster.forget_child(revocation.uid);
+            self.gone_from(revocation.uid, &gone);
+            if let Some(&link) = self.child_links.get(&revocation.uid) {
                 self.refuse_child(
                     link,
                     wire::RefusalCode::Key,

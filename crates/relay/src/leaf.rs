@@ -179,6 +179,8 @@ pub struct Leaf<V> {
     outputs: VecDeque<LeafOutput>,
     timers: Timers<Jid>,
     cancelled: BTreeSet<Jid>,
+    /// Settled while a hub has not been told of them yet that was promised to hear.
+    settled_early: BTreeSet<Jid>,
 }
 
 impl<V> fmt::Debug for Leaf<V> {
@@ -213,6 +215,7 @@ impl<V: Verify> Leaf<V> {
             outputs: VecDeque::new(),
             timers: Timers::default(),
             cancelled: BTreeSet::new(),
+            settled_early: BTreeSet::new(),
         };
         for ret in recovered.returned {
             leaf.work.insert(ret.jid, Work::Returned(ret));
@@ -256,6 +259,7 @@ impl<V: Verify> Leaf<V> {
             LeafInput::Message { link, message } => self.message(link, message),
             LeafInput::Closed { link } => {
                 self.sessions.remove(&link);
+                self.settle_early();
             }
             LeafInput::Saved { token } => self.saved(token),
             LeafInput::Finished(ret) => self.finished(ret),
@@ -393,9 +397,11 @@ impl<V: Verify> Leaf<V> {
                         self.outputs.push_back(LeafOutput::Send { link, message });
                     }
                 }
+                self.settle_early();
             }
             (Down::Refuse(refusal), _) => {
                 self.sessions.remove(&link);
+                self.settle_early();
                 let retry = refusal.code.retry_helps();
                 self.outputs.push_back(LeafOutput::Close {
                     link,
@@ -616,7 +622,22 @@ impl<V: Verify> Leaf<V> {
         }
     }
 
+    fn settle_early(&mut self) {
+        let jids: Vec<Jid> = std::mem::take(&mut self.settled_early)
+            .into_iter()
+            .collect();
+        if !jids.is_empty() {
+            self.settled(&jids);
+        }
+    }
+
     fn settled(&mut self, jids: &[Jid]) {
+        // A hello named what is kept; a hub that read it waits for that until its welcome is answered.
+        if self.sessions.values().any(|s| !s.welcomed) {
+            let kept = jids.iter().filter(|jid| self.work.contains_key(jid));
+            self.settled_early.extend(kept);
+            return;
+        }
         for jid in jids {
             if let Some(Work::Returned(_) | Work::NotRun { .. }) = self.work.get(jid) {
                 self.work.remove(jid);

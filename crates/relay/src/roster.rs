@@ -623,6 +623,22 @@ impl Roster {
         })
     }
 
+    /// A key of a child of this hub was revoked or restored, here or at another hub: of two statements the later one holds.
+    pub(crate) fn revoked(&mut self, uid: Uid, revoked: bool) {
+        let Some(node) = self.by_uid(uid).filter(|n| n.direct.is_some()) else {
+            return;
+        };
+        let (index, standing) = (node.index, node.standing);
+        let taken = self
+            .holder(node.role, &node.id)
+            .is_some_and(|holder| holder.uid != uid);
+        match (standing, revoked) {
+            (Standing::Accepted, true) => self.set_standing(index, Standing::Rejected),
+            (Standing::Rejected, false) if !taken => self.set_standing(index, Standing::Accepted),
+            _ => {}
+        }
+    }
+
     /// Takes in a part of a child hub's roster. The gate has checked that each path lies within the child's.
     pub(crate) fn apply(&mut self, hub: Uid, delta: RosterDelta) -> Applied {
         let mut applied = Applied::default();
