@@ -110,8 +110,7 @@ idle_timeout_seconds: 3
 roots:
   remote: file://$work/roots.git
 END
-top init >"$work/init.out" 2>/dev/null
-tree=$(top init 2>&1 >/dev/null | grep -oE '([0-9a-f]{2}:){31}[0-9a-f]{2}' | head -n 1)
+tree=$(top init 2>/dev/null | grep -oE '([0-9a-f]{2}:){31}[0-9a-f]{2}')
 [ -n "$tree" ] || fail "no tree fingerprint"
 echo "tree $tree"
 start top top-master

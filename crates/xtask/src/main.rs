@@ -26,7 +26,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match Chore::parse() {
         Chore::Tidy => Ok(tidy::run(&Workspace::read()?)),
         Chore::Docs => {
-            docs::write(&workspace::root())?;
+            docs::write(&workspace::root()?)?;
             Ok(ExitCode::SUCCESS)
         }
     }

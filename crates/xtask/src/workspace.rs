@@ -1,6 +1,7 @@
 //! The workspace as the checks see it: packages with their dependencies, and the text of every file.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -38,19 +39,23 @@ pub struct Dependency {
     pub is_dev: bool,
 }
 
-/// The root of the workspace that this program was built from.
-pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .nth(2)
-        .expect("this crate lies two levels below the root")
-        .to_owned()
+/// The root of the workspace around the current directory. Where this program was built does not matter: clones may share a
+/// target directory.
+pub fn root() -> anyhow::Result<PathBuf> {
+    let arguments = ["locate-project", "--workspace", "--message-format=plain"];
+    let manifest = output(Command::new(cargo()).args(arguments))?;
+    let root = Path::new(manifest.trim()).parent();
+    Ok(root.context("cargo named no manifest")?.to_owned())
+}
+
+fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
 impl Workspace {
     /// Asks cargo and git, and reads the files.
     pub fn read() -> anyhow::Result<Workspace> {
-        let root = root();
+        let root = root()?;
         Ok(Workspace {
             packages: packages(&root)?,
             files: files(&root)?,
@@ -81,9 +86,8 @@ impl Workspace {
 }
 
 fn packages(root: &Path) -> anyhow::Result<Vec<Package>> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let arguments = ["metadata", "--format-version=1", "--no-deps", "--offline"];
-    let text = output(Command::new(cargo).args(arguments).current_dir(root))?;
+    let text = output(Command::new(cargo()).args(arguments).current_dir(root))?;
     let metadata: Value = serde_json::from_str(&text).context("cargo metadata is not JSON")?;
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();

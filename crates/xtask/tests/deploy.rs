@@ -9,10 +9,9 @@ use daemon::config::keys::keys_of;
 use daemon::config::{ConfigErrors, Program, Sources};
 use tempfile::TempDir;
 
+/// Tests run in the directory of their crate.
 fn deploy(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../deploy")
-        .join(path)
+    Path::new("../../deploy").join(path)
 }
 
 fn read(path: &str) -> String {
@@ -120,6 +119,25 @@ fn units_start_the_programs_as_they_want_to_be_started() {
         // Directories are those that the program uses below `/`.
         assert_eq!(value("StateDirectory"), format!("banyan/{program}"));
         assert_eq!(value("CacheDirectory"), format!("banyan/{program}"));
+    }
+}
+
+/// The whole workspace is built before it is tested; this crate alone brings no programs.
+#[test]
+fn programs_have_the_command_that_their_unit_starts() {
+    let test = std::env::current_exe().unwrap();
+    let built = test.parent().and_then(Path::parent).unwrap();
+    for program in Program::ALL {
+        let path = built.join(program.as_str());
+        if !path.exists() {
+            println!("skipped: {program} is not built");
+            continue;
+        }
+        let output = Command::new(path)
+            .args(["serve", "--help"])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{program}: {output:?}");
     }
 }
 
