@@ -126,8 +126,16 @@ impl LogLevel {
 /// Carries out what the process was called with. `local` does what needs no daemon; call this from the main thread before
 /// any other is started.
 pub fn main(program: Program, local: impl FnOnce(&Globals, LocalCommand) -> ExitCode) -> ExitCode {
+    match start_here(program) {
+        Start::Done(code) => ExitCode::from(code),
+        Start::Local(globals, command) => local(&globals, command),
+    }
+}
+
+/// Starts with the streams of the process, and gives them back.
+fn start_here(program: Program) -> Start {
     let mut seat = Seat {
-        out: &mut io::stdout().lock(),
+        out: &mut io::stdout(),
         err: &mut io::stderr(),
         input: &mut io::stdin().lock(),
         terminals: Terminals {
@@ -138,13 +146,7 @@ pub fn main(program: Program, local: impl FnOnce(&Globals, LocalCommand) -> Exit
         environment: &ProcessEnvironment,
         interrupts: &interrupt::watch,
     };
-    match start(program, std::env::args_os(), &mut seat) {
-        Start::Done(code) => ExitCode::from(code),
-        Start::Local(globals, command) => {
-            drop(seat);
-            local(&globals, command)
-        }
-    }
+    start(program, std::env::args_os(), &mut seat)
 }
 
 /// How far a command came.

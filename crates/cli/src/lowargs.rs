@@ -168,8 +168,9 @@ Example:
     },
 }
 
-/// Form of lists.
+/// Form of lists. Without a group of its own, which would have the name of the commands `list`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+#[group(skip)]
 pub(crate) struct List {
     /// Form of what is printed
     #[arg(long, value_name = "FORM", default_value = "text")]
