@@ -14,6 +14,9 @@ use crate::dialling::{ParentAddress, dial};
 
 /// A parent holds an enrolment open for half a minute; one that says nothing for longer has gone.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(90);
+/// While the parent holds the request open nothing else keeps the connection alive, and the parent's idle time may
+/// be short.
+const WAIT_KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// A refusal may be taken back by an operator, so the node goes on asking, rarely.
 const REFUSED_PAUSE: Duration = Duration::from_secs(30);
 
@@ -199,7 +202,11 @@ pub async fn apply(
             .map_err(|e| EnrolError::Key(e.to_string()))?,
     };
     let any = SocketAddr::from(([0, 0, 0, 0], 0));
-    let endpoint = Endpoint::dialler(any, &identity, Tuning::minion())?;
+    let tuning = Tuning {
+        keep_alive: Some(WAIT_KEEP_ALIVE),
+        ..Tuning::minion()
+    };
+    let endpoint = Endpoint::dialler(any, &identity, tuning)?;
     let request = Request::Enrol(applicant.request(keys)?);
     let mut backoff = Backoff::new(u64::from_le_bytes(
         fingerprint.0[..8].try_into().unwrap_or_default(),
