@@ -23,9 +23,9 @@ while (($#)); do
     shift
 done
 
-# Commands that are needed and the Debian packages that bring them. Compilers and libraries build the C parts (SQLite,
-# libgit2, libssh2, zstd are built from their sources; OpenSSL is the system's). The others are peers in tests: the mirror
-# of git remotes is tested against real ones over ssh and https, a minion's functions against the system's own tools.
+# Commands that are needed, and the Debian packages that bring them. SQLite, libgit2, libssh2, zlib and zstd are built from
+# the sources that their crates bring; OpenSSL is the system's, and is looked for below. The rest are peers in tests: the
+# mirror is tested against git over ssh and https, the store against a disk that is full.
 needed=(
     cc:build-essential
     pkg-config:pkg-config
@@ -33,9 +33,7 @@ needed=(
     openssl:openssl
     ssh-keygen:openssh-client
     sshd:openssh-server
-    ip:iproute2
     mount:mount
-    ps:procps
 )
 
 missing_packages() {
@@ -100,7 +98,7 @@ deny() {
     fi
 }
 
-export PATH="$PATH:/usr/sbin:/sbin" # sshd and ip, for users
+export PATH="$PATH:/usr/sbin:/sbin" # sshd, for users
 target=${CARGO_TARGET_DIR:-target}
 times=()
 tests=(--workspace)
