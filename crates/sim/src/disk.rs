@@ -144,6 +144,17 @@ impl HubDisk {
         self.numbers.get(&uid).map_or(&[], Vec::as_slice)
     }
 
+    /// Whose number this is or was; a number is never given again.
+    pub fn holder(&self, index: u32) -> Option<Uid> {
+        let mut holders = self
+            .numbers
+            .iter()
+            .filter(|(_, numbers)| numbers.contains(&index));
+        let holder = holders.next().map(|(uid, _)| *uid);
+        assert!(holders.next().is_none(), "#{index} was given twice");
+        holder
+    }
+
     /// How a minion stands in a job, under any number that it ever had: a return if there is one.
     pub fn row(&self, jid: Jid, uid: Uid) -> Option<&Saved> {
         let rows = &self.jobs.get(&jid)?.rows;

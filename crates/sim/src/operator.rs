@@ -53,6 +53,11 @@ impl Plan {
         }
     }
 
+    /// Whether nodes die while they save now.
+    pub fn dies_at_disk(&self, now: UnixMillis) -> bool {
+        self.faults && now < DAWN + self.active_ms
+    }
+
     /// The latency of a new link.
     pub fn latency(&self, rng: &mut Rng) -> u64 {
         match rng.below(3) {
@@ -231,6 +236,16 @@ impl World {
         self.trace.note(self.now, at, "decides", text.as_bytes());
         let uids = vec![uid];
         self.feed_hub(at, HubInput::Decide { uids, decision });
+        if self.plan.faults && self.rng.percent(25) {
+            let dies = self.rng.below(300);
+            let back = self.rng.between(1, 5_000);
+            self.schedule(dies, Event::Crash { node: at, back });
+            for (id, _) in self.net.of(at) {
+                if self.rng.percent(50) {
+                    self.cut(id);
+                }
+            }
+        }
     }
 
     fn cut_some_link(&mut self) {
@@ -282,13 +297,12 @@ impl World {
         // Twice as often a hub, and sometimes several at once.
         for _ in 0..1 + self.rng.below(2) * self.rng.below(3) {
             let at = self.rng.below(self.nodes.len() as u64) as usize;
-            self.crash(at);
-            let delay = if self.rng.percent(60) {
+            let back = if self.rng.percent(60) {
                 self.rng.between(10, 3_000)
             } else {
                 self.rng.between(1_000, 35_000)
             };
-            self.schedule(delay, Event::Start { node: at });
+            self.schedule(0, Event::Crash { node: at, back });
         }
     }
 

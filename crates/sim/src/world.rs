@@ -107,6 +107,13 @@ pub enum Event {
         /// Its result.
         ret: Return,
     },
+    /// A node dies, and starts again after so many milliseconds.
+    Crash {
+        /// Which.
+        node: usize,
+        /// When it comes back.
+        back: u64,
+    },
     /// A node starts again.
     Start {
         /// Which.
@@ -222,6 +229,10 @@ impl World {
                     self.model.finished(self.nodes[node].spec.peer.uid, &ret);
                     self.feed_leaf(node, LeafInput::Finished(ret));
                 }
+            }
+            Event::Crash { node, back } => {
+                self.crash(node);
+                self.schedule(back, Event::Start { node });
             }
             Event::Start { node } => self.start(node),
             Event::Act => self.act(),
@@ -417,6 +428,13 @@ impl World {
             0 => self.rng.below(400),
             _ => self.rng.below(12),
         };
+        // The worst moment to die is while something is on its way to the disk.
+        if self.plan.dies_at_disk(self.now) && self.rng.below(300) == 0 {
+            let node = at;
+            let back = self.rng.between(1, 2_000);
+            let dies = self.rng.below(delay + 5);
+            self.schedule(dies, Event::Crash { node, back });
+        }
         let node = &mut self.nodes[at];
         assert!(node.in_flight.is_none(), "one batch at a time");
         node.in_flight = Some((token, batch));
