@@ -5,8 +5,9 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use wire::Json;
 use wire::codec::{self, CodecError};
-use wire::control::{Ask, Tell};
+use wire::control::{Ask, LedgerRow, Tell};
 
 /// Bytes that are read at a time.
 const READ_BYTES: usize = 64 << 10;
@@ -60,6 +61,8 @@ pub struct SocketControl {
     stream: UnixStream,
     /// Bytes of a frame that is not whole yet.
     pending: Vec<u8>,
+    /// Parts of an account whose end has not come yet.
+    parts: Vec<(Vec<LedgerRow>, Vec<Json>)>,
 }
 
 impl SocketControl {
@@ -72,6 +75,7 @@ impl SocketControl {
             Ok(stream) => Ok(SocketControl {
                 stream,
                 pending: Vec::new(),
+                parts: Vec::new(),
             }),
             Err(source) if source.kind() == io::ErrorKind::PermissionDenied => {
                 Err(ControlError::NotAllowed {
@@ -111,8 +115,19 @@ impl Control for SocketControl {
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
         let mut chunk = vec![0; READ_BYTES];
         loop {
-            if let Some(tell) = self.take_frame()? {
-                return Ok(Some(tell));
+            match self.take_frame()? {
+                Some(Tell::LedgerPart { minions, values }) => {
+                    self.parts.push((minions, values));
+                    continue;
+                }
+                Some(Tell::Ledger(mut ledger)) => {
+                    for (minions, values) in self.parts.drain(..).rev() {
+                        ledger.join_parts(minions, values);
+                    }
+                    return Ok(Some(Tell::Ledger(ledger)));
+                }
+                Some(tell) => return Ok(Some(tell)),
+                None => {}
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {
@@ -152,6 +167,7 @@ mod tests {
             SocketControl {
                 stream,
                 pending: Vec::new(),
+                parts: Vec::new(),
             },
             peer,
         )

@@ -47,6 +47,8 @@ PROGRAM COMMAND --help says more, with examples.",
         ),
     };
     let command = Command::new(program.name())
+        // Else help would show whatever name a link gives the program.
+        .bin_name(program.name())
         .version(env!("CARGO_PKG_VERSION"))
         .about(about)
         .after_help(example)

@@ -115,7 +115,7 @@ impl LogLevel {
     pub fn as_str(self) -> &'static str {
         match self {
             LogLevel::Error => "error",
-            LogLevel::Warn => "warn",
+            LogLevel::Warn => "warning",
             LogLevel::Info => "info",
             LogLevel::Debug => "debug",
             LogLevel::Trace => "trace",

@@ -11,6 +11,15 @@ use wire::control::{Failure, FailureKind};
 use crate::Program;
 use crate::control::ControlError;
 
+// A job's codes are told by `output`, which knows no daemon; the table of all codes is the daemon's.
+const _: () = assert!(
+    output::OK == exit::OK
+        && output::FAILED == exit::FAILED
+        && output::NOTHING_MATCHED == exit::NOTHING_MATCHED
+        && output::UNKNOWN == exit::UNREACHABLE
+        && output::REFUSED == exit::REFUSED
+);
+
 /// What went wrong; a job's own outcome is none of these.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Trouble {

@@ -7,7 +7,7 @@ use crate::LISTED_IDS_MAX;
 use crate::escape::escape;
 use crate::nested;
 use crate::number::{count, grouped};
-use crate::report::{Report, Said};
+use crate::report::{self, Report, Row, Said};
 use crate::style::{Style, Tone};
 use wire::OutcomeKind;
 
@@ -32,7 +32,7 @@ pub(crate) fn groups(report: &Report<'_>, style: Style) -> String {
     for row in &rows {
         let (said, value) = match row.said {
             Said::Value(value) => (value.to_string(), Some(value)),
-            Said::Nothing(_) => (nested::silence_without_time(row), None),
+            Said::Nothing(_) => (silence(row), None),
         };
         let shared = Shared {
             kind: row.entry.kind,
@@ -51,6 +51,15 @@ pub(crate) fn groups(report: &Report<'_>, style: Style) -> String {
         .iter()
         .map(|(shared, group)| print(shared, group, style))
         .collect()
+}
+
+/// The words on a minion without value on one line, and without the time, so that equal ones fold.
+fn silence(row: &Row<'_>) -> String {
+    let headline = report::headline(row.entry);
+    match &row.entry.reason {
+        Some(reason) => format!("{headline} {}", report::because(reason)),
+        None => headline.to_owned(),
+    }
 }
 
 fn print(shared: &Shared, group: &Group<'_>, style: Style) -> String {

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value};
 
 use crate::escape::{escape, escape_lines};
+use crate::python;
 use crate::report::{Row, Said};
 use crate::style::{Style, Tone};
-use crate::{python, report};
 
 /// Columns by which the value of a key is indented.
 const INDENT: usize = 4;
@@ -121,15 +121,6 @@ impl Printer {
             self.line(indent, self.key_tone(), "", &escape(key), ":");
             self.value(indent + INDENT, "", item);
         }
-    }
-}
-
-/// The words on a minion without value, on one line and without the time, so that equal ones fold.
-pub(crate) fn silence_without_time(row: &Row<'_>) -> String {
-    let headline = report::headline(row.entry);
-    match &row.entry.reason {
-        Some(reason) => format!("{headline} {}", report::because(reason)),
-        None => headline,
     }
 }
 

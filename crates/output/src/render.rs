@@ -125,6 +125,7 @@ fn txt(row: &Row<'_>) -> String {
 mod tests {
     use super::*;
     use crate::sample;
+    use proptest::prelude::*;
     use wire::OutcomeKind;
 
     /// Stands for the YAML printer: the tests here are about what it is given.
@@ -229,5 +230,53 @@ mod tests {
             report.rows().map(|row| txt(&row)).collect::<String>(),
             "web1: \n"
         );
+    }
+
+    /// Any JSON value, its strings full of characters that act on terminals.
+    fn values() -> impl Strategy<Value = Value> {
+        let text = "[a\n\t\r\u{1b}\u{7f}\u{9b}\u{202e}\u{200b}\u{e0041}'\"\\\\:-]{0,8}";
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            text.prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 4, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::hash_map(text, inner, 0..4)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        /// Whatever a minion returns and is called, no form prints a character that acts on the terminal.
+        #[test]
+        fn no_form_acts_on_the_terminal(value in values(), id in "[a\u{1b}\u{202e}\n]{1,4}") {
+            let ledger = sample::ledger(&[(&id, &value.to_string())]);
+            let report = Report::new(&ledger);
+            for form in [Form::Nested, Form::Json, Form::Yaml, Form::Txt, Form::Raw, Form::Ledger, Form::Group] {
+                for one_document in [false, true] {
+                    // The flow form leaves characters as they are that YAML would have quoted.
+                    let yaml = |value: &Value| format!("{}\n", value.to_string().replace('\u{7f}', "\\x7f"));
+                    let rendering = Rendering { form, one_document, style: Style::PLAIN, yaml };
+                    let text = render(&report, &rendering);
+                    prop_assert!(text.chars().all(|c| c == '\n' || c == '\t' || is_visible(c)), "{form:?}: {text:?}");
+                }
+            }
+        }
+
+        /// JSON reads back to what the minion returned.
+        #[test]
+        fn json_loses_nothing(value in values()) {
+            let ledger = sample::ledger(&[("m", &value.to_string())]);
+            let rendering = Rendering { form: Form::Json, one_document: true, style: Style::PLAIN, yaml: flow };
+            let text = render(&Report::new(&ledger), &rendering);
+            let read: Value = serde_json::from_str(&text).expect("it is JSON");
+            let expected: Value = serde_json::from_str(&value.to_string()).expect("it is JSON");
+            prop_assert_eq!(&read["m"], &expected);
+        }
     }
 }

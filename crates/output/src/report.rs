@@ -86,7 +86,7 @@ impl Row<'_> {
 
 /// Why a minion has no value: Salt's sentence with a word in brackets, then what is known, with the time since when.
 fn silence(entry: &LedgerRow) -> String {
-    let mut words = headline(entry);
+    let mut words = headline(entry).to_owned();
     if let Some(reason) = &entry.reason {
         words.push('\n');
         words.push_str(&because(reason));
@@ -96,20 +96,21 @@ fn silence(entry: &LedgerRow) -> String {
 }
 
 /// The first line on a minion without a value.
-pub(crate) fn headline(entry: &LedgerRow) -> String {
-    let bracket = match (entry.kind, entry.reason.as_ref().map(|reason| reason.code)) {
-        (OutcomeKind::Ok | OutcomeKind::Failed, _) => {
-            return "Minion returned, and its value is not kept.".to_owned();
-        }
-        (OutcomeKind::Unreachable, Some(ReasonCode::SiteCutOff)) => "Site cut off",
-        (OutcomeKind::Unreachable, _) => "Not connected",
-        (OutcomeKind::Running, _) => "No response] [Still running",
-        (OutcomeKind::Queued, _) => "No response] [Not started yet",
-        (OutcomeKind::Lost, _) => "Lost",
-        (OutcomeKind::Refused, _) => "Refused",
-        (OutcomeKind::Expired, _) => "Expired",
-    };
-    format!("Minion did not return. [{bracket}]")
+pub(crate) fn headline(entry: &LedgerRow) -> &'static str {
+    let is_cut_off = entry
+        .reason
+        .as_ref()
+        .is_some_and(|reason| reason.code == ReasonCode::SiteCutOff);
+    match entry.kind {
+        OutcomeKind::Ok | OutcomeKind::Failed => "Minion returned, and its value is not kept.",
+        OutcomeKind::Unreachable if is_cut_off => "Minion did not return. [Site cut off]",
+        OutcomeKind::Unreachable => "Minion did not return. [Not connected]",
+        OutcomeKind::Running => "Minion did not return. [No response] [Still running]",
+        OutcomeKind::Queued => "Minion did not return. [No response] [Not started yet]",
+        OutcomeKind::Lost => "Minion did not return. [Lost]",
+        OutcomeKind::Refused => "Minion did not return. [Refused]",
+        OutcomeKind::Expired => "Minion did not return. [Expired]",
+    }
 }
 
 /// The words of a reason on one line.

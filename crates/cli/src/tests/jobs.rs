@@ -70,6 +70,22 @@ fn each_form() {
 }
 
 #[test]
+fn returns_do_not_act_on_the_terminal() {
+    let mut account = ledger(&[Ok]);
+    account.values[0] = r#""a\u001b[2J\u202e""#.as_bytes().into();
+    let place = with_ledger(account);
+    let check = |form: &str, out: &str| {
+        let outcome = place.call(&["run", "*", "test.ping", "--color", "never", "--out", form]);
+        assert_eq!((outcome.code, outcome.out.as_str()), (0, out), "{form}");
+    };
+    check("nested", "m1:\n    a\\x1b[2J\\u202e\n");
+    check("txt", "m1: a\\x1b[2J\\u202e\n");
+    check("raw", "{'m1': 'a\\x1b[2J\\u202e'}\n");
+    check("json", "{\n    \"m1\": \"a\\u001b[2J\\u202e\"\n}\n");
+    check("yaml", "m1: a\\x1b[2J\\u202e\n");
+}
+
+#[test]
 fn the_ledger_is_one_document() {
     let place = with_ledger(ledger(&[Ok, Failed]));
     let outcome = place.call(&["run", "*", "test.ping", "--out", "ledger", "--summary"]);
