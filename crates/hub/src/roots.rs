@@ -154,9 +154,9 @@ impl RootsKeeper {
             return;
         }
         loop {
+            let began = engine.clock().now();
             let outcome = self.round().await;
-            let now = engine.clock().now();
-            let report = self.take_note(outcome, now);
+            let report = self.take_note(outcome, began, engine.clock().now());
             self.rounds.send_modify(|round| *round += 1);
             if engine.input(HubInput::Roots(report)).await.is_err() {
                 return;
@@ -168,13 +168,13 @@ impl RootsKeeper {
         }
     }
 
-    fn take_note(&self, outcome: Result<(), String>, now: u64) -> RootsReport {
+    fn take_note(&self, outcome: Result<(), String>, began: u64, now: u64) -> RootsReport {
         let mut report = self
             .handle
             .report
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        report.checked = now;
+        report.checked = began;
         let served = self.handle.served().unwrap_or_default();
         if served != report.commit || report.since == 0 {
             report.since = now;

@@ -405,7 +405,6 @@ impl Hub {
             received: self.now,
         };
         let mut job = Job::new(head, None);
-        job.named_own();
         for parent in self.parents.values().filter(|p| p.welcomed && !own) {
             job.begin_uplink(parent.peer.uid);
         }
@@ -553,7 +552,10 @@ impl Hub {
         let jids: Vec<Jid> = self
             .jobs
             .iter()
-            .filter(|(_, job)| job.sources.get(&peer.uid).is_some_and(|s| !s.told))
+            .filter(|(_, job)| {
+                let source = job.sources.get(&peer.uid);
+                source.is_some_and(|s| !s.told || !s.complete)
+            })
             .map(|(jid, _)| *jid)
             .collect();
         for jid in jids {
@@ -568,14 +570,13 @@ impl Hub {
                 self.tell_child(link, Down::Job(envelope));
                 continue;
             }
+            let told = job.sources.get(&peer.uid).is_some_and(|s| s.told);
             let open: Vec<u32> = job
                 .claimed_by(source)
                 .into_iter()
                 .filter(|index| {
-                    matches!(
-                        job.claim_of(*index, source),
-                        Some(State::Queued | State::Running)
-                    )
+                    let state = job.claim_of(*index, source);
+                    !told && matches!(state, Some(State::Queued | State::Running))
                 })
                 .collect();
             let text = format!("hub {} has no record of the job", peer.id);

@@ -297,6 +297,8 @@ pub struct Hub {
     pub(crate) revocations: BTreeMap<Uid, Revocation>,
     pub(crate) trust: Option<(Json, u64)>,
     pub(crate) roots: RootsReport,
+    /// Since when someone waits for fresh roots.
+    fetch_asked: Option<UnixMillis>,
     /// The last two digits of this hub's own jids, once they are known.
     pub(crate) signer: Option<u8>,
     pub(crate) saving: Saving<Record, Held>,
@@ -343,6 +345,7 @@ impl Hub {
                 .collect(),
             trust: recovered.trust,
             roots: RootsReport::default(),
+            fetch_asked: None,
             signer: None,
             saving,
             outputs: VecDeque::new(),
@@ -430,18 +433,7 @@ impl Hub {
             HubInput::Decide { uids, decision } => self.decide(&uids, decision),
             HubInput::Trust { bundle, version } => self.trust_changed(bundle, version),
             HubInput::Signs(number) => self.signer = Some(number),
-            HubInput::Roots(report) => {
-                let moved = report.commit != self.roots.commit;
-                self.roots = report.clone();
-                self.tell_parents(Up::Roots(report));
-                let links = self.links_of_hubs();
-                if moved && !links.is_empty() {
-                    // Sites without a way to the remote follow this hub.
-                    let message = Down::FetchRoots;
-                    self.outputs
-                        .push_back(HubOutput::ToChildren { links, message });
-                }
-            }
+            HubInput::Roots(report) => self.roots_reported(report),
             HubInput::FetchRoots => self.fetch_roots(),
         }
         self.pump_when_idle();
@@ -604,20 +596,27 @@ impl Hub {
         }
     }
 
-    fn fetch_roots(&mut self) {
+    /// Someone asks for fresh roots: this hub fetches first, and the hubs below after it, since they may have no other
+    /// remote than this hub.
+    pub(crate) fn fetch_roots(&mut self) {
+        self.fetch_asked = Some(self.now);
         self.outputs.push_back(HubOutput::FetchRoots);
-        let links = self.links_of_hubs();
-        if !links.is_empty() {
-            self.outputs.push_back(HubOutput::ToChildren {
-                links,
-                message: Down::FetchRoots,
-            });
-        }
     }
 
-    /// A parent asks for the roots to be fetched.
-    pub(crate) fn fetch_roots_asked(&mut self) {
-        self.fetch_roots();
+    fn roots_reported(&mut self, report: RootsReport) {
+        let moved = report.commit != self.roots.commit;
+        let asked = self.fetch_asked.is_some_and(|at| report.checked >= at);
+        if asked {
+            self.fetch_asked = None;
+        }
+        self.roots = report.clone();
+        self.tell_parents(Up::Roots(report));
+        let links = self.links_of_hubs();
+        if (moved || asked) && !links.is_empty() {
+            let message = Down::FetchRoots;
+            self.outputs
+                .push_back(HubOutput::ToChildren { links, message });
+        }
     }
 
     fn trust_changed(&mut self, bundle: Json, version: u64) {

@@ -108,6 +108,9 @@ struct ChildRoster {
     ours: HashMap<u32, u32>,
     /// Numbers seen since a snapshot began; what is missing at its end is gone.
     snapshot: Option<BTreeSet<u32>>,
+    /// A node of it was passed over, since another key holds its id. The child is told to deny it; should that get lost,
+    /// the next session begins with a snapshot and shows the conflict again.
+    conflict: bool,
 }
 
 #[derive(Debug)]
@@ -645,6 +648,7 @@ impl Roster {
         if delta.snapshot {
             let child = self.children.entry(hub).or_default();
             child.snapshot = Some(BTreeSet::new());
+            child.conflict = false;
         }
         for entry in delta.entries {
             self.apply_entry(hub, entry, &mut applied);
@@ -664,7 +668,12 @@ impl Roster {
         }
         if delta.done {
             let child = self.children.entry(hub).or_default();
-            child.mark = delta.mark;
+            child.conflict |= !applied.conflicts.is_empty();
+            child.mark = match child.conflict {
+                true => RosterMark::default(),
+                false => delta.mark,
+            };
+            let mark = child.mark;
             if let Some(seen) = child.snapshot.take() {
                 let mut absent: Vec<u32> = child
                     .ours
@@ -678,10 +687,7 @@ impl Roster {
                 }
                 applied.gone.extend(absent);
             }
-            self.records.push(Record::ChildMark {
-                hub,
-                mark: delta.mark,
-            });
+            self.records.push(Record::ChildMark { hub, mark });
         }
         applied
     }

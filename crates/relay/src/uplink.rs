@@ -111,7 +111,7 @@ impl Hub {
             (Down::Trust(bundle), true) => self.outputs.push_back(HubOutput::TrustOffered(bundle)),
             (Down::Revoked(news), true) => self.spread_revocations(news, Some(link)),
             (Down::Keys { uids, decision }, true) => self.decide(&uids, decision),
-            (Down::FetchRoots, true) => self.fetch_roots_asked(),
+            (Down::FetchRoots, true) => self.fetch_roots(),
             // A minion's message, or one before the welcome: the parent is not what it should be.
             (Down::Welcome(_) | Down::Settled(_), _) | (_, false) => {
                 self.parent_closed(link);

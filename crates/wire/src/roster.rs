@@ -65,7 +65,7 @@ pub struct RootsReport {
     pub commit: String,
     /// Since when it is in service.
     pub since: UnixMillis,
-    /// When the remote (or the parent) last answered.
+    /// When the remote (or the parent) was asked last: what it had then is known here.
     pub checked: UnixMillis,
     /// What is wrong, when something is; the commit above stays in service.
     pub error: Option<String>,
