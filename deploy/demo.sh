@@ -164,11 +164,11 @@ show 0 run 'eu/ams/*' cmd.run 'echo $((6 * 7))' --group
 says "42"
 
 bold "A file from git, then a push, then the new edition everywhere"
-show 0 roots update
+show 0 roots update --wait
 show 0 run '*' cp.get_file_str salt://motd --group
 says "first edition"
 commit "welcome, second edition"
-show 0 roots update
+show 0 roots update --wait
 show 0 run '*' cp.get_file_str salt://motd --group
 says "second edition"
 
