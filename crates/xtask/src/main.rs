@@ -22,12 +22,15 @@ enum Chore {
     Docs,
 }
 
-fn main() -> anyhow::Result<ExitCode> {
-    match Chore::parse() {
-        Chore::Tidy => Ok(tidy::run(&Workspace::read()?)),
-        Chore::Docs => {
-            docs::write(&workspace::root()?)?;
-            Ok(ExitCode::SUCCESS)
-        }
-    }
+fn main() -> ExitCode {
+    let done = match Chore::parse() {
+        Chore::Tidy => Workspace::read().map(|workspace| tidy::run(&workspace)),
+        Chore::Docs => workspace::root()
+            .and_then(|root| docs::write(&root))
+            .map(|()| ExitCode::SUCCESS),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("xtask: {error:#}");
+        ExitCode::FAILURE
+    })
 }

@@ -61,6 +61,7 @@ pub const ROOMS: &[Room] = &[
     program("syndic", &["daemon", "hub", "cli"]),
     program("top-master", &["pki", "daemon", "hub", "cli"]),
     program("sim", &["wire", "targeting", "relay"]),
+    program("swarm", &["wire", "relay", "pki", "link", "membership"]),
     program("xtask", &["daemon", "modules"]),
 ];
 
@@ -110,9 +111,9 @@ pub const FENCES: &[Fence] = &[
     fence("hyper", &["daemon"], "one page serves HTTP, on loopback"),
     fence("tracing-subscriber", &["daemon"], "logs are set up in one place"),
     fence("sd-notify", &["daemon"], "one module talks to the service manager"),
-    fence("tokio", &["link", "membership", "daemon", "hub", "cli", "minion"], "machines and calculations start no task"),
-    fence("anyhow", &["hub", "cli", "minion", "syndic", "top-master", "xtask"], "a library's errors are types"),
-    fence("clap", &["cli", "minion", "xtask"], "only programs have a command line"),
+    fence("tokio", &["link", "membership", "daemon", "hub", "cli", "minion", "swarm"], "machines and calculations start no task"),
+    fence("anyhow", &["hub", "cli", "minion", "syndic", "top-master", "swarm", "xtask"], "a library's errors are types"),
+    fence("clap", &["cli", "minion", "swarm", "xtask"], "only programs have a command line"),
 ];
 
 /// A call that few crates may make.

@@ -4,6 +4,7 @@ mod arrows;
 mod fences;
 mod house;
 mod length;
+mod links;
 mod map;
 mod pages;
 mod versions;
@@ -52,6 +53,7 @@ const CHECKS: &[(&str, Check)] = &[
     ),
     ("no file is too long", length::check),
     ("generated pages are fresh", pages::check),
+    ("links between pages lead somewhere", links::check),
     ("no paths of one machine, no unfinished work", words::check),
 ];
 
