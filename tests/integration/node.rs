@@ -1,0 +1,162 @@
+//! One node: a daemon with its own root directory.
+
+use std::fs::{self, File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+
+use crate::command::{pid, plain};
+use crate::{Cli, program, wait_for};
+
+/// Lines of a log that are shown when a test fails.
+const LAST_WORDS: usize = 12;
+
+/// A top-master, a syndic or a minion. Its process ends with it.
+#[derive(Debug)]
+pub struct Node {
+    program: &'static str,
+    id: String,
+    root: PathBuf,
+    process: Option<Child>,
+}
+
+impl Node {
+    /// A node that does not run yet, with this configuration.
+    ///
+    /// # Panics
+    /// When its directory can't be written.
+    pub fn new(program: &'static str, id: &str, root: PathBuf, configuration: &str) -> Node {
+        let node = Node {
+            program,
+            id: id.to_owned(),
+            root,
+            process: None,
+        };
+        node.configure(configuration);
+        node
+    }
+
+    /// Writes another configuration, for the next start.
+    ///
+    /// # Panics
+    /// When it can't be written.
+    pub fn configure(&self, configuration: &str) {
+        let directory = self.root.join("etc/banyan");
+        fs::create_dir_all(&directory).expect("a directory for the configuration");
+        fs::write(directory.join(self.program), configuration).expect("a configuration");
+    }
+
+    /// Which program it is.
+    pub fn program(&self) -> &'static str {
+        self.program
+    }
+
+    /// Everything of the node lies below this directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Its command line.
+    pub fn cli(&self) -> Cli {
+        Cli::new(self.program, &self.root)
+    }
+
+    /// The directory of what must not be lost.
+    pub fn state(&self) -> PathBuf {
+        self.root.join("var/lib/banyan").join(self.program)
+    }
+
+    /// What it has logged since its first start.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.root.join("log")
+    }
+
+    /// The id of its process.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().expect("the node runs").id()
+    }
+
+    /// Starts the daemon. Commands that it runs see its id as `$NODE`.
+    ///
+    /// # Panics
+    /// When it runs already, or does not start.
+    pub fn start(&mut self) {
+        assert!(self.process.is_none(), "{} runs", self.id);
+        let log = || -> File {
+            OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(self.log_file())
+                .expect("a log")
+        };
+        let mut command = Command::new(program(self.program));
+        command
+            .arg("--root-dir")
+            .arg(&self.root)
+            .arg("serve")
+            .env("NODE", &self.id);
+        plain(&mut command);
+        let process = command
+            .stdin(Stdio::null())
+            .stdout(log())
+            .stderr(log())
+            .spawn();
+        self.process = Some(process.expect("the daemon starts"));
+    }
+
+    /// Sends a signal to the daemon.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn signal(&self, signal: Signal) {
+        let process = self.process.as_ref().expect("the node runs");
+        kill(pid(process), signal).expect("the node runs");
+    }
+
+    /// Waits until the daemon has ended by itself.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn ended(&mut self) -> ExitStatus {
+        let mut process = self.process.take().expect("the node runs");
+        let status = wait_for("the daemon ends", || process.try_wait().ok().flatten());
+        drop(process);
+        status
+    }
+
+    /// `kill -9`.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn kill(&mut self) {
+        let mut process = self.process.take().expect("the node runs");
+        let _ = process.kill();
+        let _ = process.wait();
+    }
+
+    /// The end of the log, for a test that failed.
+    pub(crate) fn last_words(&self) -> String {
+        let log = self.log();
+        let lines: Vec<_> = log.lines().collect();
+        let end = &lines[lines.len().saturating_sub(LAST_WORDS)..];
+        format!("--- {}\n{}\n", self.id, end.join("\n"))
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Some(process) = &mut self.process {
+            // KILL also ends a process that is stopped.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
