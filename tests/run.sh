@@ -23,29 +23,6 @@ while (($#)); do
     shift
 done
 
-# Commands that are needed, and the Debian packages that bring them. SQLite, libgit2, libssh2, zlib and zstd are built from
-# the sources that their crates bring; OpenSSL is the system's, and is looked for below. The rest are peers in tests: the
-# mirror is tested against git over ssh and https, the store against a disk that is full.
-needed=(
-    cc:build-essential
-    pkg-config:pkg-config
-    git:git
-    openssl:openssl
-    ssh-keygen:openssh-client
-    sshd:openssh-server
-    mount:mount
-)
-
-missing_packages() {
-    local entry
-    for entry in "${needed[@]}"; do
-        command -v "${entry%%:*}" >/dev/null || echo "${entry#*:}"
-    done
-    if ! pkg-config --exists openssl 2>/dev/null; then
-        echo libssl-dev
-    fi
-}
-
 step() {
     local headline=$1 begin=$SECONDS
     shift
@@ -55,22 +32,6 @@ step() {
         exit 1
     fi
     times+=("$(printf '%5d s  %s' $((SECONDS - begin)) "$headline")")
-}
-
-packages() {
-    local missing
-    missing=$(missing_packages)
-    if [[ -z $missing ]]; then
-        return
-    fi
-    # One line.
-    missing=${missing//$'\n'/ }
-    if ((EUID != 0)); then
-        echo "Missing Debian packages; install them as root: apt-get install $missing" >&2
-        return 1
-    fi
-    # shellcheck disable=SC2086 # These are several words.
-    apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $missing
 }
 
 rust() {
@@ -98,7 +59,6 @@ deny() {
     fi
 }
 
-export PATH="$PATH:/usr/sbin:/sbin" # sshd, for users
 target=${CARGO_TARGET_DIR:-target}
 times=()
 tests=(--workspace)
@@ -106,8 +66,8 @@ if [[ $quick == yes ]]; then
     tests+=(--exclude integration)
 fi
 
-# Three compilations with one set of features each: check (clippy, documentation), and build (programs, tests).
-step "Debian packages" packages
+# Two compilations with one set of features: build (programs, tests) and check (clippy, documentation).
+step "Debian packages" tests/packages.sh test
 step "Rust" rust
 step "format" cargo fmt --all --check
 step "build" cargo build --workspace --all-targets --locked
