@@ -114,8 +114,9 @@ impl LogLevel {
     /// The word in the settings.
     pub fn as_str(self) -> &'static str {
         match self {
+            LogLevel::Quiet => "quiet",
             LogLevel::Error => "error",
-            LogLevel::Warn => "warning",
+            LogLevel::Warning => "warning",
             LogLevel::Info => "info",
             LogLevel::Debug => "debug",
             LogLevel::Trace => "trace",

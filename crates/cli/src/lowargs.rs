@@ -42,8 +42,10 @@ pub struct Globals {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[allow(missing_docs)] // The words are the meaning.
 pub enum LogLevel {
+    Quiet,
     Error,
-    Warn,
+    #[value(alias = "warn")]
+    Warning,
     Info,
     Debug,
     Trace,
@@ -78,7 +80,8 @@ Exit codes:
   0  every expected minion is ok
   1  some failed
   2  the target matches no minion
-  3  none failed; some are unreachable, lost, expired or not finished, or nobody has an id of the target
+  3  none failed; some are unreachable, lost, expired or not finished,
+     or nobody has an id of the target
   4  refused
   64 wrong usage, 69 the daemon does not answer, 70 internal fault, 78 wrong settings
 

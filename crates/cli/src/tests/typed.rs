@@ -424,3 +424,18 @@ fn version_completions_and_manual_pages() {
         );
     }
 }
+
+#[test]
+fn the_daemon_knows_every_log_level() {
+    use clap::ValueEnum;
+    let environment: BTreeMap<String, String> = [("HOSTNAME".to_owned(), "top1".to_owned())].into();
+    for &level in crate::LogLevel::value_variants() {
+        let globals = crate::Globals {
+            root_dir: Some("/nonexistent".into()),
+            log_level: Some(level),
+            ..crate::Globals::default()
+        };
+        let settings = globals.sources(Program::TopMaster, &environment).hub();
+        assert!(settings.is_ok(), "{level:?}: {:?}", settings.err());
+    }
+}
