@@ -389,10 +389,21 @@ impl Hub {
                 .map(|(i, _)| i)
                 .collect();
         }
-        if !job.is_complete() && job.order.is_some() {
-            let hubs: Vec<Uid> = self.child_hubs().collect();
-            for hub in hubs {
-                job.sources.entry(hub).or_default();
+        // Those that told of it before are to tell again, so that nothing hangs on what a hub no longer knows.
+        let complete = job.is_complete();
+        let tellers: BTreeSet<Uid> = job
+            .rows()
+            .filter_map(|(index, _)| match job.source(index) {
+                Some(Source::Hub(hub)) => Some(hub),
+                _ => None,
+            })
+            .collect();
+        for hub in tellers {
+            job.source_from(hub, complete);
+        }
+        if !complete && job.order.is_some() {
+            for hub in self.child_hubs() {
+                job.source_from(hub, false);
             }
             job.named_own();
         }

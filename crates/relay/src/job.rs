@@ -454,10 +454,11 @@ impl Job {
         ours: impl Fn(u32) -> Option<u32>,
     ) -> bool {
         let source = Source::Hub(hub);
-        if delta.serial == 1 {
-            self.sources.entry(hub).or_default().values.clear();
-        }
         let was_complete = self.is_complete();
+        let told = self.source_from(hub, was_complete);
+        if delta.serial == 1 {
+            told.values.clear();
+        }
         let mut changed = false;
         for group in &delta.groups {
             let Some(state) = self.state_of(hub, &group.outcome) else {
@@ -476,6 +477,14 @@ impl Job {
         told.told = true;
         told.complete |= delta.complete;
         changed || was_complete != self.is_complete()
+    }
+
+    /// What this child hub has told. One that was not asked has nobody to name, so it never makes the account incomplete.
+    pub(crate) fn source_from(&mut self, hub: Uid, complete: bool) -> &mut SourceState {
+        self.sources.entry(hub).or_insert_with(|| SourceState {
+            complete,
+            ..SourceState::default()
+        })
     }
 
     fn state_of(&mut self, hub: Uid, outcome: &Outcome) -> Option<State> {
