@@ -1,0 +1,402 @@
+//! The hub machine driven by hand: one promise at a time, no clock but the bench's.
+
+#[allow(dead_code)] // Each test program uses a part of the bench.
+mod support;
+
+use relay::{HubInput, HubOutput, LinkId};
+use support::{
+    Bench, NOW, back, hello, jid, json, ledgers, minion, order, peer, pong, refusal, told,
+};
+use wire::record::Record;
+use wire::{
+    Down, IndexSet, KeyDecision, LedgerDelta, Outcome, OutcomeGroup, Presence, ProtocolRange,
+    RefusalCode, Role, RosterDelta, RosterMark, Standing, Timing, Up, ValueRef, Welcome,
+};
+
+fn sent_job(outputs: &[HubOutput], link: u64) -> bool {
+    told(outputs, link)
+        .iter()
+        .any(|m| matches!(m, Down::Job(_)))
+}
+
+fn finished(outputs: &[HubOutput]) -> bool {
+    outputs
+        .iter()
+        .any(|o| matches!(o, HubOutput::JobFinished { .. }))
+}
+
+#[test]
+fn nothing_leaves_before_the_disk_has_it() {
+    let mut bench = Bench::new("");
+    bench.connect(1, minion(1));
+    bench.disk_works = false;
+    let before = bench.submit(jid(1), "*");
+    assert!(before.is_empty(), "{before:?}");
+    let named = |r: &Record| matches!(r, Record::JobNews(delta) if delta.complete && !delta.groups.is_empty());
+    assert!(
+        bench.saved.iter().any(named),
+        "the expected are named with the job"
+    );
+    let after = bench.disk_done();
+    assert!(sent_job(&after, 1));
+    assert!(after.contains(&HubOutput::JobAccepted { jid: jid(1) }));
+}
+
+#[test]
+fn a_minion_that_is_down_is_named_at_once_with_since() {
+    let mut bench = Bench::new("");
+    bench.connect(1, minion(1));
+    bench.now += 5_000;
+    bench.close(1);
+    bench.now += 5_000;
+    let outputs = bench.submit(jid(1), "*");
+    assert!(finished(&outputs));
+    assert_eq!(bench.row(jid(1), "m1"), "unreachable MinionDown");
+    let job = bench.hub.job(jid(1)).unwrap();
+    let since = job.ledger(&|_| None, &|_| None, 0).minions[0]
+        .reason
+        .clone()
+        .unwrap()
+        .since;
+    assert_eq!(since, NOW + 5_000);
+}
+
+#[test]
+fn a_minion_that_dies_mid_job_is_known_at_once_and_amended_later() {
+    let mut bench = Bench::new("");
+    bench.connect(1, minion(1));
+    bench.submit(jid(1), "*");
+    bench.says(1, Up::Started { jid: jid(1) });
+    assert_eq!(bench.row(jid(1), "m1"), "running");
+    let outputs = bench.close(1);
+    assert!(finished(&outputs));
+    assert_eq!(bench.row(jid(1), "m1"), "unreachable ConnectionLost");
+    bench.connect_with(2, minion(1), back(vec![], vec![jid(1)]));
+    let outputs = bench.says(2, Up::Return(pong(jid(1))));
+    assert!(outputs.contains(&HubOutput::JobChanged { jid: jid(1) }));
+    assert_eq!(bench.row(jid(1), "m1"), "ok");
+    let settled = bench.wait(10_000);
+    assert_eq!(told(&settled, 2), [&Down::Settled(vec![jid(1)])]);
+}
+
+#[test]
+fn a_return_counts_once() {
+    let mut bench = Bench::new("");
+    bench.connect(1, minion(1));
+    bench.submit(jid(1), "*");
+    for _ in 0..3 {
+        bench.says(1, Up::Return(pong(jid(1))));
+    }
+    let counts = bench.hub.counts(jid(1)).unwrap();
+    assert_eq!((counts.expected, counts.ok), (1, 1));
+}
+
+#[test]
+fn unknown_ids_are_named() {
+    let mut bench = Bench::new("");
+    bench.connect(1, minion(1));
+    bench.submit(jid(1), "L@m1,nobody");
+    let name = |_| Some(("m1".to_owned(), String::new()));
+    let ledger = bench.hub.job(jid(1)).unwrap().ledger(&name, &|_| None, NOW);
+    assert_eq!(ledger.unknown, ["nobody"]);
+}
+
+#[test]
+fn a_restart_keeps_open_jobs_and_sends_what_nobody_got() {
+    let mut bench = Bench::new("");
+    bench.connect(1, minion(1));
+    bench.connect(2, minion(2));
+    bench.submit(jid(1), "*");
+    bench.says(1, Up::Started { jid: jid(1) });
+    let mut again = Bench::with("", bench.recovered());
+    assert_eq!(again.row(jid(1), "m1"), "running");
+    let outputs = again.connect(3, minion(2));
+    assert!(sent_job(&outputs, 3), "queued before, and still in time");
+    let outputs = again.wait(30_000);
+    assert!(!sent_job(&outputs, 3));
+    assert_eq!(
+        again.row(jid(1), "m1"),
+        "unreachable ConnectionLost",
+        "it never came back"
+    );
+}
+
+#[test]
+fn refusals_have_reasons() {
+    let wrong = |protocol| match hello(Role::Minion) {
+        Up::Hello(mut h) => {
+            h.protocol = ProtocolRange {
+                min: protocol,
+                max: protocol,
+            };
+            Up::Hello(h)
+        }
+        other => other,
+    };
+    let mut bench = Bench::new("");
+    let outputs = bench.connect_with(1, minion(1), wrong(99));
+    let (code, text) = refusal(&outputs).unwrap();
+    assert_eq!(code, RefusalCode::Protocol);
+    assert!(text.contains("99"), "{text}");
+
+    bench.connect(2, minion(2));
+    let second_key = peer(3, Role::Minion, "m2", "");
+    let outputs = bench.connect(3, second_key);
+    assert_eq!(refusal(&outputs).unwrap().0, RefusalCode::DuplicateId);
+
+    let outputs = bench.says(2, Up::Resumed);
+    assert_eq!(refusal(&outputs).unwrap().0, RefusalCode::Forbidden);
+}
+
+#[test]
+fn keys_are_decided_once_and_everywhere() {
+    let mut bench = Bench::new("");
+    bench.connect(1, minion(1));
+    bench.connect(9, peer(9, Role::Syndic, "s", "ams"));
+    let uids = vec![minion(1).uid];
+    let outputs = bench.put(HubInput::Decide {
+        uids: uids.clone(),
+        decision: KeyDecision::Reject,
+    });
+    assert_eq!(refusal(&outputs).unwrap().0, RefusalCode::Key);
+    assert!(
+        told(&outputs, 9)
+            .iter()
+            .any(|m| matches!(m, Down::Revoked(_)))
+    );
+    bench.close(1);
+    let outputs = bench.connect(2, minion(1));
+    assert_eq!(refusal(&outputs).unwrap().0, RefusalCode::Key);
+    bench.close(2);
+    // In the same millisecond: the later word holds all the same.
+    bench.put(HubInput::Decide {
+        uids,
+        decision: KeyDecision::Accept,
+    });
+    assert_eq!(refusal(&bench.connect(3, minion(1))), None);
+    let node = bench.hub.node_by_uid(minion(1).uid).unwrap();
+    assert_eq!(
+        (node.standing(), node.link().presence),
+        (Standing::Accepted, Presence::Up)
+    );
+}
+
+#[test]
+fn a_silent_link_with_work_under_way_is_closed() {
+    let mut bench = Bench::new("");
+    bench.connect(1, minion(1));
+    bench.submit(jid(1), "*");
+    assert!(
+        told(&bench.wait(2_000), 1)
+            .iter()
+            .any(|m| matches!(m, Down::Ping { .. }))
+    );
+    let outputs = bench.wait(3_000);
+    assert_eq!(refusal(&outputs).unwrap().0, RefusalCode::Superseded);
+    assert!(finished(&outputs));
+    assert_eq!(bench.row(jid(1), "m1"), "unreachable ConnectionLost");
+}
+
+/// A roster with one minion of a child hub.
+fn roster_of(minion: &relay::Peer, index: u32) -> Up {
+    Up::Roster(RosterDelta {
+        mark: RosterMark {
+            epoch: 7,
+            revision: 1,
+        },
+        snapshot: true,
+        done: true,
+        entries: vec![wire::NodeEntry {
+            index,
+            uid: minion.uid,
+            id: minion.id.clone(),
+            role: minion.role,
+            path: minion.path.clone(),
+            fingerprint: minion.fingerprint,
+            standing: Some(Standing::Accepted),
+            link: wire::Link {
+                presence: Presence::Up,
+                since: NOW,
+            },
+            software: String::new(),
+            grains: Some(json("{}")),
+            roots: None,
+            job_key: None,
+        }],
+        links: vec![],
+    })
+}
+
+fn tells(serial: u32, index: u32, outcome: Outcome) -> Up {
+    let returned = matches!(outcome, Outcome::Returned { .. });
+    Up::Ledger(LedgerDelta {
+        jid: jid(1),
+        serial,
+        complete: true,
+        groups: vec![OutcomeGroup {
+            outcome,
+            who: [index].into_iter().collect(),
+            timings: if returned {
+                vec![Timing::default()]
+            } else {
+                vec![]
+            },
+        }],
+    })
+}
+
+fn ok() -> Outcome {
+    let value = ValueRef::Inline(json("true"));
+    Outcome::Returned {
+        retcode: 0,
+        success: true,
+        value,
+    }
+}
+
+#[test]
+fn a_site_that_is_cut_off_is_named_at_once() {
+    let mut bench = Bench::new("");
+    bench.connect(1, peer(9, Role::Syndic, "s", "ams"));
+    bench.says(1, roster_of(&peer(1, Role::Minion, "m1", "ams"), 4));
+    bench.now += 1_000;
+    bench.close(1);
+    let outputs = bench.submit(jid(1), "*");
+    assert!(finished(&outputs));
+    assert_eq!(bench.row(jid(1), "m1"), "unreachable SiteCutOff");
+    assert_eq!(bench.hub.cut_since("ams"), Some(NOW + 1_000));
+}
+
+#[test]
+fn a_minion_with_two_parents_counts_once() {
+    let mut bench = Bench::new("");
+    let m1 = peer(1, Role::Minion, "m1", "ams");
+    for (link, number) in [(1, 8), (2, 9)] {
+        bench.connect(
+            link,
+            peer(number, Role::Syndic, &format!("s{number}"), "ams"),
+        );
+        bench.says(link, roster_of(&m1, number.into()));
+    }
+    bench.submit(jid(1), "*");
+    bench.says(1, tells(1, 8, Outcome::Queued));
+    bench.says(2, tells(1, 9, Outcome::Running));
+    assert_eq!(bench.row(jid(1), "m1"), "running");
+    bench.close(2);
+    assert_eq!(
+        bench.row(jid(1), "m1"),
+        "queued",
+        "the other way is still open"
+    );
+    let outputs = bench.says(1, tells(2, 8, ok()));
+    assert!(finished(&outputs));
+    let who: IndexSet = [8].into_iter().collect();
+    assert!(told(&outputs, 1).contains(&&Down::SettledBy { jid: jid(1), who }));
+    assert_eq!(bench.hub.counts(jid(1)).unwrap().expected, 1);
+}
+
+/// A syndic on the bench with a parent that has welcomed it.
+fn syndic() -> Bench {
+    let mut bench = Bench::new("ams");
+    let link = LinkId(50);
+    bench.put(HubInput::ParentConnected {
+        link,
+        peer: peer(200, Role::TopMaster, "top", ""),
+    });
+    let message = Down::Welcome(Welcome {
+        protocol: 1,
+        software: "1".to_owned(),
+        time: NOW,
+        roster: RosterMark::default(),
+    });
+    bench.put(HubInput::ParentMessage { link, message });
+    bench
+}
+
+fn from_parent(bench: &mut Bench, message: Down) -> Vec<HubOutput> {
+    bench.put(HubInput::ParentMessage {
+        link: LinkId(50),
+        message,
+    })
+}
+
+#[test]
+fn a_syndic_names_its_minions_before_it_sends_the_job() {
+    let mut bench = syndic();
+    bench.connect(1, peer(1, Role::Minion, "m1", "ams"));
+    let outputs = from_parent(&mut bench, Down::Job(order(jid(1), "*").0));
+    assert!(
+        ledgers(&outputs)
+            .iter()
+            .any(|d| d.complete && d.groups.len() == 1)
+    );
+    assert!(sent_job(&outputs, 1));
+}
+
+#[test]
+fn settled_flows_down() {
+    let mut bench = syndic();
+    bench.connect(1, peer(1, Role::Minion, "m1", "ams"));
+    from_parent(&mut bench, Down::Job(order(jid(1), "*").0));
+    let outputs = bench.says(1, Up::Return(pong(jid(1))));
+    assert!(
+        told(&outputs, 1).is_empty(),
+        "the origin has not said so yet"
+    );
+    let who = ledgers(&outputs)[0].groups[0].who.clone();
+    from_parent(&mut bench, Down::SettledBy { jid: jid(1), who });
+    let outputs = bench.wait(10_000);
+    assert!(told(&outputs, 1).contains(&&Down::Settled(vec![jid(1)])));
+}
+
+#[test]
+fn only_the_origin_settles_a_return_without_its_order() {
+    let foreign = "20261122223719001077".parse().unwrap();
+    let mut bench = Bench::new("");
+    bench.put(HubInput::Signs(0));
+    bench.connect(1, minion(1));
+    bench.says(1, Up::Return(pong(foreign)));
+    assert!(
+        told(&bench.wait(60_000), 1).is_empty(),
+        "another top-master's job"
+    );
+    bench.says(1, Up::Return(pong(jid(3))));
+    let settled = bench.wait(60_000);
+    assert!(
+        told(&settled, 1).contains(&&Down::Settled(vec![jid(3)])),
+        "its own"
+    );
+}
+
+#[test]
+fn unacknowledged_news_have_a_window() {
+    let mut bench = syndic();
+    for number in 1..=60 {
+        bench.connect(
+            number,
+            peer(number as u8, Role::Minion, &format!("m{number}"), "ams"),
+        );
+    }
+    let mut deltas = ledgers(&from_parent(&mut bench, Down::Job(order(jid(1), "*").0))).len();
+    for number in 1..=60 {
+        deltas += ledgers(&bench.says(number, Up::Return(pong(jid(1))))).len();
+    }
+    assert_eq!(deltas, 32, "then it waits");
+    let outputs = from_parent(
+        &mut bench,
+        Down::LedgerAck {
+            jid: jid(1),
+            serial: 32,
+        },
+    );
+    let rest: usize = ledgers(&outputs)[0]
+        .groups
+        .iter()
+        .map(|g| g.who.len())
+        .sum();
+    assert_eq!(
+        (ledgers(&outputs).len(), rest),
+        (1, 60 - 31),
+        "the rest, folded into one"
+    );
+}

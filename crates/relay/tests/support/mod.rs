@@ -1,0 +1,286 @@
+//! A hub on a bench: inputs go in one by one, and what comes out is collected.
+
+use std::sync::Arc;
+
+use relay::{Hub, HubConfig, HubInput, HubOutput, HubRecovered, LinkId, Peer};
+use wire::record::Record;
+use wire::{
+    Down, Hello, HelloBody, Jid, JobEnvelope, JobOptions, JobOrder, Json, LedgerDelta,
+    ProtocolRange, Return, Role, RosterMark, RunTarget, SitePath, TreeId, Uid, UnixMillis, Up,
+};
+
+pub const NOW: UnixMillis = 1_795_387_000_000;
+
+pub fn json(text: &str) -> Json {
+    text.as_bytes().into()
+}
+
+pub fn jid(number: u8) -> Jid {
+    format!("2026112222371900{number:02}00").parse().unwrap()
+}
+
+pub fn peer(number: u8, role: Role, id: &str, path: &str) -> Peer {
+    Peer {
+        uid: Uid([number; 16]),
+        id: id.parse().unwrap(),
+        role,
+        path: path.parse().unwrap(),
+        fingerprint: [number; 32],
+    }
+}
+
+pub fn minion(number: u8) -> Peer {
+    peer(number, Role::Minion, &format!("m{number}"), "")
+}
+
+pub fn order(jid: Jid, target: &str) -> (JobEnvelope, Arc<JobOrder>) {
+    let order = JobOrder {
+        tree: TreeId([1; 32]),
+        jid,
+        origin: Uid([100; 16]),
+        origin_id: "top".parse().unwrap(),
+        scope: SitePath::top(),
+        user: "root".to_owned(),
+        target: RunTarget {
+            compound: target.to_owned(),
+            typed: target.to_owned(),
+        },
+        fun: "test.ping".to_owned(),
+        args: json("[]"),
+        kwargs: json("{}"),
+        issued: NOW,
+        start_by: NOW + 10_000,
+        options: JobOptions::default(),
+    };
+    let envelope = JobEnvelope {
+        order: wire::codec::encode(&order).unwrap().into(),
+        signer: Uid([5; 16]),
+        signature: [0; 64],
+    };
+    (envelope, Arc::new(order))
+}
+
+pub fn hello(role: Role) -> Up {
+    let body = match role {
+        Role::Minion => HelloBody::Minion {
+            grains: json("{}"),
+            running: vec![],
+            unsettled: vec![],
+        },
+        _ => HelloBody::Syndic {
+            roster: RosterMark::default(),
+            job_key: None,
+        },
+    };
+    Up::Hello(Hello {
+        protocol: ProtocolRange::OURS,
+        software: "1".to_owned(),
+        trust_version: 0,
+        body,
+    })
+}
+
+pub fn back(running: Vec<Jid>, unsettled: Vec<Jid>) -> Up {
+    Up::Hello(Hello {
+        protocol: ProtocolRange::OURS,
+        software: "1".to_owned(),
+        trust_version: 0,
+        body: HelloBody::Minion {
+            grains: json("{}"),
+            running,
+            unsettled,
+        },
+    })
+}
+
+pub fn pong(jid: Jid) -> Return {
+    Return {
+        jid,
+        retcode: 0,
+        success: true,
+        value: json("true"),
+        started: NOW,
+        duration_ms: 1,
+    }
+}
+
+/// A hub, its clock, and everything that it ever saved.
+pub struct Bench {
+    pub hub: Hub,
+    pub now: UnixMillis,
+    pub saved: Vec<Record>,
+    /// Confirm saves at once.
+    pub disk_works: bool,
+    pending: Option<u64>,
+}
+
+impl Bench {
+    pub fn new(path: &str) -> Bench {
+        Bench::with(path, HubRecovered::default())
+    }
+
+    pub fn with(path: &str, recovered: HubRecovered) -> Bench {
+        let config = HubConfig {
+            uid: Uid([100; 16]),
+            id: "hub".parse().unwrap(),
+            path: path.parse().unwrap(),
+            software: "1".to_owned(),
+            fresh_epoch: 42,
+            job_key: None,
+        };
+        let mut bench = Bench {
+            hub: Hub::new(config, recovered, NOW),
+            now: NOW,
+            saved: Vec::new(),
+            disk_works: true,
+            pending: None,
+        };
+        bench.drain();
+        bench
+    }
+
+    pub fn put(&mut self, input: HubInput) -> Vec<HubOutput> {
+        self.hub.handle_input(self.now, input);
+        self.drain()
+    }
+
+    pub fn says(&mut self, link: u64, message: Up) -> Vec<HubOutput> {
+        let link = LinkId(link);
+        self.put(HubInput::ChildMessage { link, message })
+    }
+
+    pub fn wait(&mut self, ms: u64) -> Vec<HubOutput> {
+        self.now += ms;
+        self.hub.handle_timeout(self.now);
+        self.drain()
+    }
+
+    /// The disk has done what it was asked.
+    pub fn disk_done(&mut self) -> Vec<HubOutput> {
+        match self.pending.take() {
+            Some(token) => self.put(HubInput::Saved { token }),
+            None => Vec::new(),
+        }
+    }
+
+    fn drain(&mut self) -> Vec<HubOutput> {
+        let mut outputs = Vec::new();
+        while let Some(output) = self.hub.poll_output() {
+            if let HubOutput::Save { token, records } = output {
+                self.saved.extend(records);
+                if self.disk_works {
+                    self.hub.handle_input(self.now, HubInput::Saved { token });
+                } else {
+                    self.pending = Some(token);
+                }
+            } else {
+                outputs.push(output);
+            }
+        }
+        outputs
+    }
+
+    /// A child connects and says hello.
+    pub fn connect(&mut self, link: u64, peer: Peer) -> Vec<HubOutput> {
+        let hello = hello(peer.role);
+        self.connect_with(link, peer, hello)
+    }
+
+    pub fn connect_with(&mut self, link: u64, peer: Peer, hello: Up) -> Vec<HubOutput> {
+        let id = LinkId(link);
+        self.put(HubInput::ChildConnected { link: id, peer });
+        self.says(link, hello)
+    }
+
+    pub fn close(&mut self, link: u64) -> Vec<HubOutput> {
+        let link = LinkId(link);
+        self.put(HubInput::ChildClosed { link })
+    }
+
+    pub fn submit(&mut self, jid: Jid, target: &str) -> Vec<HubOutput> {
+        let (envelope, order) = order(jid, target);
+        self.put(HubInput::Submit { envelope, order })
+    }
+
+    /// What a restarted hub would find.
+    pub fn recovered(&self) -> HubRecovered {
+        let mut found = HubRecovered::default();
+        for record in &self.saved {
+            match record {
+                Record::Epoch(epoch) => found.epoch = Some(*epoch),
+                Record::Node(node) => {
+                    found.nodes.retain(|n| n.index != node.index);
+                    found.next_index = found.next_index.max(node.index + 1);
+                    found.nodes.push((**node).clone());
+                }
+                Record::NodeGone { index } => found.nodes.retain(|n| n.index != *index),
+                Record::Job(head) => found.jobs.push(((**head).clone(), Vec::new(), None)),
+                Record::JobNews(delta) => {
+                    for (_, news, _) in found.jobs.iter_mut().filter(|(h, ..)| h.jid == delta.jid) {
+                        news.push(delta.clone());
+                    }
+                }
+                Record::ChildMark { hub, mark } => {
+                    found.marks.retain(|(h, _)| h != hub);
+                    found.marks.push((*hub, *mark));
+                }
+                Record::Revoked(revocation) => found.revocations.push(*revocation),
+                Record::JobState { .. } | Record::Trust(_) => {}
+            }
+        }
+        found
+    }
+
+    /// The kind and reason of a minion's row, as words.
+    pub fn row(&self, jid: Jid, id: &str) -> String {
+        let Some(job) = self.hub.job(jid) else {
+            return "no job".to_owned();
+        };
+        let name = |index| {
+            let node = self.hub.node(index)?;
+            Some((node.id().to_string(), node.path().to_string()))
+        };
+        let ledger = job.ledger(&name, &|_| None, self.now);
+        let row = ledger.minions.iter().find(|row| row.id == id);
+        match row.map(|row| (row.kind, &row.reason)) {
+            None => "absent".to_owned(),
+            Some((kind, None)) => kind.as_str().to_owned(),
+            Some((kind, Some(reason))) => format!("{} {:?}", kind.as_str(), reason.code),
+        }
+    }
+}
+
+/// What was told to a child's session.
+pub fn told(outputs: &[HubOutput], link: u64) -> Vec<&Down> {
+    outputs
+        .iter()
+        .filter_map(|output| match output {
+            HubOutput::ToChildren { links, message } if links.contains(&LinkId(link)) => {
+                Some(message)
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// The accounts that were told to a parent.
+pub fn ledgers(outputs: &[HubOutput]) -> Vec<&LedgerDelta> {
+    outputs
+        .iter()
+        .filter_map(|output| match output {
+            HubOutput::ToParent {
+                message: Up::Ledger(delta),
+                ..
+            } => Some(delta),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Why a session was closed.
+pub fn refusal(outputs: &[HubOutput]) -> Option<(wire::RefusalCode, String)> {
+    outputs.iter().find_map(|output| match output {
+        HubOutput::CloseChild { refusal, .. } => Some((refusal.code, refusal.text.clone())),
+        _ => None,
+    })
+}
