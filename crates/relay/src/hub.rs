@@ -318,10 +318,11 @@ impl Hub {
         if recovered.epoch.is_none() {
             saving.record(Record::Epoch(epoch));
         }
-        // Revisions are not saved with each change; the time is above all that were told before the restart.
+        // Revisions are not saved with each change; this is above all that were told before the restart, as a hub's roster
+        // does not change a thousand times in each millisecond of its life.
         let roster = Roster::restore(
             epoch,
-            now,
+            now.saturating_mul(1_000),
             recovered.next_index,
             recovered.nodes,
             recovered.marks,

@@ -117,6 +117,8 @@ struct ChildRoster {
 pub(crate) struct Roster {
     epoch: u64,
     revision: u64,
+    /// Who left before this revision is not remembered: a mark below it is answered with a snapshot.
+    history_from: u64,
     next_index: u32,
     nodes: BTreeMap<u32, Node>,
     by_uid: HashMap<Uid, u32>,
@@ -139,6 +141,7 @@ impl Roster {
         Roster {
             epoch,
             revision: 1,
+            history_from: 1,
             next_index: 0,
             nodes: BTreeMap::new(),
             by_uid: HashMap::new(),
@@ -164,6 +167,7 @@ impl Roster {
     ) -> Self {
         let mut roster = Roster {
             revision,
+            history_from: revision,
             next_index,
             ..Roster::new(epoch)
         };
@@ -335,8 +339,10 @@ impl Roster {
         let mut entry = entry_of(&node, false);
         entry.standing = None;
         self.gone.insert((self.revision, index), entry);
-        if self.gone.len() > GONE_MAX {
-            self.gone.pop_first();
+        if self.gone.len() > GONE_MAX
+            && let Some(((revision, _), _)) = self.gone.pop_first()
+        {
+            self.history_from = revision;
         }
         self.records.push(Record::NodeGone { index });
     }
@@ -738,14 +744,19 @@ impl Roster {
                 index
             }
         };
-        self.children
-            .entry(hub)
-            .or_default()
-            .ours
-            .insert(entry.index, index);
+        // A hub that restarted may give a number again that it never saved, or give a node a new one.
+        if let Some(other) = self.ours(hub, entry.index).filter(|other| *other != index) {
+            self.forget_via(hub, other);
+            applied.gone.push(other);
+        }
+        let child = self.children.entry(hub).or_default();
+        child.ours.insert(entry.index, index);
         let Some(node) = self.nodes.get_mut(&index) else {
             return;
         };
+        if let Some((number, _)) = node.via.get(&hub).filter(|(n, _)| *n != entry.index) {
+            child.ours.remove(number);
+        }
         node.via.insert(hub, (entry.index, entry.link));
         node.software = entry.software;
         if node.direct.is_none() {
@@ -792,12 +803,9 @@ impl Roster {
     /// The frames that bring a parent from `mark` to here. With `all_links` they name every node's link, as at
     /// the start of a session, since links are not kept on disk.
     pub(crate) fn delta_since(&self, mark: RosterMark, all_links: bool) -> Vec<RosterDelta> {
-        let oldest_gone = self
-            .gone
-            .first_key_value()
-            .map_or(0, |((revision, _), _)| *revision);
-        let missed_gone = self.gone.len() >= GONE_MAX && mark.revision < oldest_gone;
-        let snapshot = mark.epoch != self.epoch || mark.revision > self.revision || missed_gone;
+        let snapshot = mark.epoch != self.epoch
+            || mark.revision < self.history_from
+            || mark.revision > self.revision;
         let since = if snapshot { 0 } else { mark.revision };
         let mut frames = vec![self.frame(snapshot)];
         let mut bytes = 0;
