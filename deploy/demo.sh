@@ -24,6 +24,7 @@ fail() { printf 'demo.sh: EXPECTATION FAILED: %s\n' "$*" >&2; exit 1; }
 
 if [ -z "${BANYAN_BIN:-}" ]; then
   bold "Building (the first time takes some minutes)"
+  tests/packages.sh build
   cargo build --release -p top-master -p syndic -p minion
   BANYAN_BIN="${CARGO_TARGET_DIR:-target}/release"
 fi
@@ -74,6 +75,7 @@ until_true() { # SECONDS WHAT COMMAND...
     sleep 0.1
   done
 }
+answers() { top identity >/dev/null 2>&1; }
 pending() { [ "$(top keys list --out json 2>/dev/null | grep -c '"pending"')" = "$1" ]; }
 up() { top tree --out json 2>/dev/null | tr -d ' \n' | grep -q "\"totals\":{\"accepted\":6,\"up\":$1,"; }
 shown=""
@@ -114,7 +116,7 @@ tree=$(top init 2>/dev/null | grep -oE '([0-9a-f]{2}:){31}[0-9a-f]{2}')
 [ -n "$tree" ] || fail "no tree fingerprint"
 echo "tree $tree"
 start top top-master
-until_true 20 "the top-master answers" top identity >/dev/null
+until_true 20 "the top-master answers" answers
 
 bold "A region, two sites, six minions: they make their keys, dial, and wait to be accepted"
 hub() { # NODE SITE PARENT_PORT

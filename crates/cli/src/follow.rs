@@ -144,8 +144,12 @@ impl Follower<'_, '_, '_> {
 
     fn told(&mut self, tell: Option<Tell>) -> Result<Option<u8>, Trouble> {
         match (tell, self.jid) {
-            (Some(Tell::Accepted { jid }), _) => {
+            (Some(Tell::Accepted { jid, wait_ms }), _) => {
                 self.jid = Some(jid);
+                // A wait that was typed counts from the start; the hub's own setting only where nothing was typed.
+                self.deadline = self
+                    .deadline
+                    .or_else(|| wait_ms.map(|wait| Instant::now() + Duration::from_millis(wait)));
                 if self.detach {
                     return self.detached(jid).map(Some);
                 }
@@ -221,7 +225,7 @@ impl Follower<'_, '_, '_> {
         let sender = self.sender.clone();
         let work = move || {
             let result = match answer(&connect, ask) {
-                Ok(Tell::Accepted { jid }) => Ok(jid),
+                Ok(Tell::Accepted { jid, .. }) => Ok(jid),
                 Ok(Tell::Failed(failure)) => Err(Trouble::Told(failure)),
                 Ok(_) => Err(Trouble::Unexpected),
                 Err(trouble) => Err(trouble),

@@ -170,7 +170,8 @@ fn run(args: RunArgs, user: &str) -> Errand {
         args: json(&Value::Array(positional)),
         kwargs: json(&Value::Object(named)),
         user: user.to_owned(),
-        start_within_ms: millis(args.start_within),
+        // 0 is the hub's own setting.
+        start_within_ms: args.start_within.map(millis).unwrap_or(0),
         run_ms_max: args.time_limit.map(millis),
         roots: args.roots,
         detach: args.detach,

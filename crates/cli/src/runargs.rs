@@ -58,9 +58,9 @@ pub struct RunArgs {
     /// Minions use this state of the roots: a commit, branch or tag [default: what is served]
     #[arg(long, value_name = "COMMIT", help_heading = "Job")]
     pub(crate) roots: Option<String>,
-    /// A minion that has not started after so long does not start any more
-    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "5m", help_heading = "Job")]
-    pub(crate) start_within: Duration,
+    /// A minion that has not started after so long does not start any more [default: the hub's job_start_within]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Job")]
+    pub(crate) start_within: Option<Duration>,
     /// A minion ends the function after so long [default: never]
     #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Job")]
     pub(crate) time_limit: Option<Duration>,

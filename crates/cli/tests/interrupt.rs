@@ -27,7 +27,10 @@ fn ctrl_c_cancels_the_job() {
     let until_cancelled = std::sync::Mutex::new(until_cancelled);
     fake::listen(&socket, move |ask, peer| match ask {
         Ask::Run(_) => {
-            peer.tell(Tell::Accepted { jid: fake::jid() });
+            peer.tell(Tell::Accepted {
+                jid: fake::jid(),
+                wait_ms: None,
+            });
             accepted.send(()).expect("the test waits");
             until_cancelled
                 .lock()
@@ -38,7 +41,7 @@ fn ctrl_c_cancels_the_job() {
             peer.hold();
         }
         Ask::Cancel { jid, .. } if jid == fake::jid() => {
-            peer.tell(Tell::Accepted { jid });
+            peer.tell(Tell::Accepted { jid, wait_ms: None });
             cancelled.send(()).expect("the job waits");
         }
         other => panic!("{other:?}"),

@@ -7,8 +7,10 @@ use store::{Committer, HubStore, StoreError};
 use tokio::sync::oneshot;
 use wire::{NodeId, Role, SitePath, TreeId, UnixMillis};
 
-/// Tokens in force at once, at most.
+/// Tokens at once, at most, with those that have just ended.
 const GRANTS_MAX: usize = 1_000;
+/// A token that is over is kept this long, so that a node that comes late hears why it is refused.
+const KEPT_AFTER_END_MS: u64 = 24 * 3_600_000;
 /// Where the store keeps them.
 const META_KEY: &str = "join-tokens";
 
@@ -70,7 +72,7 @@ impl Grants {
                 return (
                     false,
                     Err(anyhow::anyhow!(
-                        "{GRANTS_MAX} join tokens are in force; revoke some"
+                        "there are {GRANTS_MAX} join tokens; revoke some"
                     )),
                 );
             }
@@ -88,8 +90,10 @@ impl Grants {
     pub async fn list(&self, now: UnixMillis) -> anyhow::Result<Vec<TokenGrant>> {
         self.with(move |grants| {
             let before = grants.len();
-            grants.retain(|grant| grant.expires > now && grant.uses > 0);
-            (grants.len() != before, grants.clone())
+            grants.retain(|grant| grant.expires.saturating_add(KEPT_AFTER_END_MS) > now);
+            let in_force = |grant: &&TokenGrant| grant.expires > now && grant.uses > 0;
+            let listed = grants.iter().filter(in_force).cloned().collect();
+            (grants.len() != before, listed)
         })
         .await
     }

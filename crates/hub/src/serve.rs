@@ -367,11 +367,13 @@ async fn start(
             job_key,
             trust,
             last_jid_ms,
+            millis(config.jobs.start_within),
         ),
         roots,
         grants: Grants::new(committer.clone(), tree, path.clone()),
         trust: desk,
         fingerprint,
+        wait_ms: config.jobs.timeout.map(millis),
     });
     let socket = config.paths.control_socket();
     let listener = control::bind(&socket)?;
@@ -393,6 +395,10 @@ async fn start(
         endpoints,
         socket,
     })
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// An offline command (`join admit`) may have put a newer trust bundle into the key directory.
@@ -422,7 +428,7 @@ async fn reload_trust(service: Arc<Service>, engine: EngineHandle) {
 }
 
 async fn prune(committer: Arc<Committer>, clock: Clock, keep: Duration, bytes_max: u64) {
-    let keep_ms = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
+    let keep_ms = millis(keep);
     loop {
         tokio::time::sleep(PRUNE_EVERY).await;
         let now = clock.now();
@@ -497,17 +503,11 @@ fn applicant(config: &HubConfig, keys: &KeyStore) -> anyhow::Result<Applicant> {
             tree,
         });
     };
-    let (tree, token) = membership::pinned(
-        keys,
-        upstream.tree,
-        upstream
-            .join_token
-            .as_ref()
-            .map(|t| t.read())
-            .transpose()?
-            .as_ref()
-            .map(|t| t.reveal()),
-    )?;
+    let (tree, token) = membership::pinned(keys, upstream.tree, || {
+        let token = upstream.join_token.as_ref();
+        let token = token.map(|token| token.read()).transpose()?;
+        Ok(token.map(|token| token.reveal().to_owned()))
+    })?;
     Ok(Applicant {
         id: config.id.clone(),
         role: Role::Syndic,

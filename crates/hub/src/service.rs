@@ -46,6 +46,8 @@ pub struct Service {
     pub trust: TrustDesk,
     /// Fingerprint of this hub's own key.
     pub fingerprint: String,
+    /// How long command lines wait that do not say; None: to the end.
+    pub wait_ms: Option<u64>,
 }
 
 impl Service {
@@ -166,7 +168,12 @@ impl Service {
         if let Err(reason) = self.engine.submit(envelope, order).await? {
             return teller.tell(&failed(FailureKind::Refused, reason)).await;
         }
-        teller.tell(&Tell::Accepted { jid }).await?;
+        teller
+            .tell(&Tell::Accepted {
+                jid,
+                wait_ms: self.wait_ms,
+            })
+            .await?;
         if ask.detach {
             Ok(())
         } else {
@@ -191,14 +198,15 @@ impl Service {
             if let Some(progress) = progress().await? {
                 teller.tell(&Tell::Progress(progress)).await?;
             }
-            // The end is told at once, what lies before it at a rate that a terminal can show.
-            let pause = tokio::time::sleep(PROGRESS_EVERY);
+            // The end is told at once, what lies before it at a rate that a terminal can show. A second receiver looks
+            // for the end, since looking marks news as seen.
+            let mut end = moves.clone();
             tokio::select! {
-                ended = moves.wait_for(|m| m.finished) => {
+                ended = end.wait_for(|m| m.finished) => {
                     ended?;
                     break;
                 }
-                () = async { pause.await; } => {}
+                () = tokio::time::sleep(PROGRESS_EVERY) => {}
                 () = teller.hung_up() => return Ok(()),
             }
             tokio::select! {

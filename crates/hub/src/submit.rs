@@ -26,6 +26,7 @@ pub struct JobDesk {
     trust: Arc<Mutex<TrustStore>>,
     jids: Mutex<Option<JidClock>>,
     last_jid_ms: UnixMillis,
+    start_within_ms: u64,
 }
 
 /// Kinds of targets as the control socket names them.
@@ -55,7 +56,8 @@ fn refused(text: impl Into<String>) -> Failure {
 }
 
 impl JobDesk {
-    /// A desk with this job key; `last_jid_ms` is the time of the last jid that it gave before a restart.
+    /// A desk with this job key; `last_jid_ms` is the time of the last jid that it gave before a restart,
+    /// `start_within_ms` how long minions have to start a job that does not say.
     #[allow(clippy::too_many_arguments)]
     pub fn new(
         tree: TreeId,
@@ -66,6 +68,7 @@ impl JobDesk {
         key: JobKey,
         trust: Arc<Mutex<TrustStore>>,
         last_jid_ms: UnixMillis,
+        start_within_ms: u64,
     ) -> Self {
         JobDesk {
             tree,
@@ -77,6 +80,7 @@ impl JobDesk {
             trust,
             jids: Mutex::new(None),
             last_jid_ms,
+            start_within_ms,
         }
     }
 
@@ -136,7 +140,10 @@ impl JobDesk {
             args: ask.args.clone(),
             kwargs: ask.kwargs.clone(),
             issued: now,
-            start_by: now.saturating_add(ask.start_within_ms),
+            start_by: now.saturating_add(match ask.start_within_ms {
+                0 => self.start_within_ms,
+                asked => asked,
+            }),
             options: JobOptions {
                 run_ms_max: ask.run_ms_max,
                 roots,

@@ -1,4 +1,4 @@
-//! The numbers of a connection, each with its reason. Figures are of `docs/protocol.md`, measured on quinn 0.11.
+//! The numbers of a connection, each with its reason; `docs/performance.md` says how to measure their effect.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Which tree a node trusts: decided once, by a fingerprint or a join token, and kept.
 
+use std::io;
+
 use pki::{Fingerprint, JoinToken, KeyStore, KeyStoreError};
 use wire::TreeId;
 
@@ -9,6 +11,9 @@ pub enum PinError {
     /// The key directory.
     #[error(transparent)]
     KeyStore(#[from] KeyStoreError),
+    /// The file of the join token can't be read.
+    #[error("join_token_file: {0}")]
+    TokenFile(#[source] io::Error),
     /// The join token is malformed.
     #[error("join_token: {0}")]
     Token(#[from] pki::TokenError),
@@ -34,14 +39,20 @@ pub enum PinError {
 
 /// The tree that this node trusts, and the secret of its join token to show.
 ///
+/// `token` is only asked before the node has certificates: a used token may be deleted.
+///
 /// # Errors
 /// [`PinError`] when nothing names a tree, or when key directory, configuration and token disagree.
 pub fn pinned(
     keys: &KeyStore,
     configured: Option<TreeId>,
-    token: Option<&str>,
+    token: impl FnOnce() -> io::Result<Option<String>>,
 ) -> Result<(TreeId, Option<String>), PinError> {
-    let token = token.map(str::parse::<JoinToken>).transpose()?;
+    let token = match keys.credentials()? {
+        Some(_) => None,
+        None => token().map_err(PinError::TokenFile)?,
+    };
+    let token = token.map(|text| text.parse::<JoinToken>()).transpose()?;
     let sources = [
         ("the key directory", keys.tree()?),
         ("master_finger", configured),

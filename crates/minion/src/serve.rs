@@ -69,18 +69,11 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
             port: parent.port(),
         })
         .collect();
-    let token = config
-        .upstream
-        .join_token
-        .as_ref()
-        .map(|token| token.read())
-        .transpose()
-        .context("join_token")?;
-    let (tree, token) = membership::pinned(
-        &keys,
-        config.upstream.tree,
-        token.as_ref().map(|t| t.reveal()),
-    )?;
+    let (tree, token) = membership::pinned(&keys, config.upstream.tree, || {
+        let token = config.upstream.join_token.as_ref();
+        let token = token.map(|token| token.read()).transpose()?;
+        Ok(token.map(|token| token.reveal().to_owned()))
+    })?;
     let applicant = Applicant {
         id: config.id.clone(),
         role: Role::Minion,

@@ -118,7 +118,7 @@ pub fn server_config(tree: &TreeId, identity: &TlsIdentity) -> Result<ServerConf
         .with_client_cert_verifier(gate)
         .with_single_cert(identity.chain.clone(), identity.key.clone_key())?;
     config.alpn_protocols = vec![ALPN.to_vec()];
-    // A ticket would let a client back in after its certificate ended (TRUST.md, 1.5).
+    // A ticket would let a client back in after its certificate ended.
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.max_early_data_size = 0;

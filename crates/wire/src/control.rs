@@ -112,7 +112,7 @@ pub struct RunAsk {
     pub kwargs: Json,
     /// Who asks, as the local system names them.
     pub user: String,
-    /// A minion that has not started after so many milliseconds refuses.
+    /// A minion that has not started after so many milliseconds refuses; 0: as the hub is set.
     pub start_within_ms: u64,
     /// Bound of the run itself, in milliseconds.
     pub run_ms_max: Option<u64>,
@@ -129,6 +129,8 @@ pub enum Tell {
     Accepted {
         /// Its id.
         jid: Jid,
+        /// How long a command line waits that was not told; None: to the end.
+        wait_ms: Option<u64>,
     },
     /// How it stands now; sent when something changed, a few times a second at most.
     Progress(Progress),

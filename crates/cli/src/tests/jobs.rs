@@ -13,7 +13,7 @@ use fake::{jid, ledger};
 fn with_ledger(ledger: Ledger) -> Place {
     let progress = ledger.progress.clone();
     Place::telling(vec![
-        Tell::Accepted { jid: jid() },
+        accepted(),
         Tell::Progress(progress),
         Tell::Ledger(Box::new(ledger)),
     ])
@@ -191,7 +191,7 @@ fn a_daemon_that_goes_away() {
         )
     );
 
-    let outcome = Place::telling(vec![Tell::Accepted { jid: jid() }])
+    let outcome = Place::telling(vec![accepted()])
         .0
         .call(&["run", "*", "test.ping"]);
     let err = "top-master: the connection to the daemon ended; job 20261122231556000001 goes on without this command\nFollow it with: top-master jobs watch 20261122231556000001 --root-dir ROOT\n";
@@ -235,7 +235,7 @@ fn wrong_settings() {
 
 #[test]
 fn detached_jobs_are_an_id() {
-    let (place, asked) = Place::telling(vec![Tell::Accepted { jid: jid() }]);
+    let (place, asked) = Place::telling(vec![accepted()]);
     let outcome = place.call(&["run", "*", "test.ping", "--async"]);
     assert_eq!(
         outcome,
@@ -260,7 +260,7 @@ fn detached_jobs_are_an_id() {
 fn the_wait_ends_and_the_job_goes_on() {
     let (place, _) = Place::with(|ask, peer| match ask {
         Ask::Run(_) => {
-            peer.tell(Tell::Accepted { jid: jid() });
+            peer.tell(accepted());
             peer.hold();
         }
         Ask::Show { .. } => peer.tell(Tell::Ledger(Box::new(ledger(&[Ok, Running])))),
@@ -301,7 +301,7 @@ fn with_ctrl_c(second_press: bool, on_cancel: Tell) -> (Arc<Place>, Asked) {
     let from_daemon = slot.clone();
     let (place, asked) = Place::with(move |ask, peer| match ask {
         Ask::Run(_) | Ask::Watch { .. } => {
-            peer.tell(Tell::Accepted { jid: jid() });
+            peer.tell(accepted());
             let place = from_daemon
                 .lock()
                 .expect("no thread panicked")
@@ -338,7 +338,7 @@ fn with_ctrl_c(second_press: bool, on_cancel: Tell) -> (Arc<Place>, Asked) {
 
 #[test]
 fn ctrl_c_cancels_and_waits_for_the_outcome() {
-    let (place, asked) = with_ctrl_c(false, Tell::Accepted { jid: jid() });
+    let (place, asked) = with_ctrl_c(false, accepted());
     let outcome = place.call(&["run", "*", "test.ping", "--out", "txt"]);
     let err = format!("{CANCELLING}1 of 1 minion failed: m1\n");
     assert_eq!(
@@ -356,7 +356,7 @@ fn ctrl_c_cancels_and_waits_for_the_outcome() {
 
 #[test]
 fn a_second_ctrl_c_leaves() {
-    let (place, _) = with_ctrl_c(true, Tell::Accepted { jid: jid() });
+    let (place, _) = with_ctrl_c(true, accepted());
     let outcome = place.call(&["run", "*", "test.ping"]);
     let left = "Left job 20261122231556000001 before its end. Follow it with: top-master jobs watch 20261122231556000001 --root-dir ROOT\n";
     assert_eq!(
@@ -404,7 +404,7 @@ fn a_cancellation_that_is_refused_is_told() {
 fn show_and_cancel() {
     let (place, asked) = Place::with(|ask, peer| {
         if matches!(ask, Ask::Cancel { .. }) {
-            peer.tell(Tell::Accepted { jid: jid() });
+            peer.tell(accepted());
         }
         peer.tell(Tell::Ledger(Box::new(ledger(&[Ok]))));
     });
@@ -430,7 +430,7 @@ fn show_and_cancel() {
 fn progress_is_for_terminals() {
     let running = ledger(&[Ok, Running]);
     let (mut place, _) = Place::with(move |_, peer| {
-        peer.tell(Tell::Accepted { jid: jid() });
+        peer.tell(accepted());
         peer.tell(Tell::Progress(running.progress.clone()));
         // Longer than the time in which a job shows no progress.
         std::thread::sleep(std::time::Duration::from_millis(400));
@@ -442,5 +442,34 @@ fn progress_is_for_terminals() {
     assert_eq!(
         place.call(&["run", "*", "test.ping"]).err,
         format!("{shown}\r\x1b[1A\x1b[J")
+    );
+}
+
+fn accepted() -> Tell {
+    Tell::Accepted {
+        jid: jid(),
+        wait_ms: None,
+    }
+}
+
+#[test]
+fn without_a_typed_wait_the_hubs_setting_counts() {
+    let (place, _) = Place::with(|ask, peer| match ask {
+        Ask::Run(_) => {
+            peer.tell(Tell::Accepted {
+                jid: jid(),
+                wait_ms: Some(1),
+            });
+            peer.hold();
+        }
+        Ask::Show { .. } => peer.tell(Tell::Ledger(Box::new(ledger(&[Ok, Running])))),
+        other => panic!("{other:?}"),
+    });
+    let outcome = place.call(&["run", "*", "test.ping", "--out", "quiet"]);
+    assert_eq!(outcome.code, 3);
+    assert!(
+        outcome.err.starts_with("The wait is over"),
+        "{}",
+        outcome.err
     );
 }

@@ -125,7 +125,7 @@ fn job_options() {
             ask.detach,
             ask.user.as_str()
         ),
-        (300_000, None, None, false, "alice")
+        (0, None, None, false, "alice")
     );
     let ask = run_ask("run --async --roots main --start-within 10s --time-limit 1.5 '*' f.f");
     assert_eq!(
