@@ -22,7 +22,7 @@ pub use ledger::Ledger;
 pub use node::Node;
 pub use ports::free_port;
 pub use programs::{directory, program};
-pub use tree::Tree;
+pub use tree::{Tree, settings};
 
 /// A bound for what takes a moment; reached only when something is broken, or the machine is very slow.
 pub const PATIENCE: Duration = Duration::from_secs(60);

@@ -76,6 +76,16 @@ impl Tree {
         tree
     }
 
+    /// A tree of two levels: these minions under the top-master.
+    pub fn of_minions(ids: &[&str]) -> Tree {
+        let mut tree = Tree::new();
+        for id in ids {
+            tree.new_minion(id, &[TOP], "");
+        }
+        tree.settle();
+        tree
+    }
+
     /// The tree's fingerprint.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
@@ -317,6 +327,6 @@ impl Drop for Tree {
 }
 
 /// The lines of every node's configuration: signs of life that are quick enough for a test.
-fn settings(id: &str) -> String {
+pub fn settings(id: &str) -> String {
     format!("id: {id}\nkeepalive_seconds: 1\nidle_timeout_seconds: 3\n")
 }
