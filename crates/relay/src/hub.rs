@@ -302,6 +302,8 @@ pub struct Hub {
     /// The last two digits of this hub's own jids, once they are known.
     pub(crate) signer: Option<u8>,
     pub(crate) saving: Saving<Record, Held>,
+    /// The roster's revision when the last batch was gathered.
+    gathered: u64,
     pub(crate) outputs: VecDeque<HubOutput>,
     pub(crate) timers: Timers<Timer>,
     pub(crate) settle_due: bool,
@@ -348,6 +350,7 @@ impl Hub {
             roots: RootsReport::default(),
             fetch_asked: None,
             signer: None,
+            gathered: 0,
             saving,
             outputs: VecDeque::new(),
             timers: Timers::default(),
@@ -762,13 +765,13 @@ impl Hub {
                 }
             }
         }
-        self.pump_uplinks();
+        self.pump_uplinks(self.gathered);
         self.close_jobs();
     }
 
     fn pump_when_idle(&mut self) {
         if !self.saving.is_saving() && self.dirty_jobs.is_empty() && !self.saving.has_next() {
-            self.pump_uplinks();
+            self.pump_uplinks(self.roster.mark().revision);
         }
     }
 
@@ -777,6 +780,7 @@ impl Hub {
         for record in self.roster.take_records() {
             self.saving.record(record);
         }
+        self.gathered = self.roster.mark().revision;
         for jid in std::mem::take(&mut self.dirty_jobs) {
             let Some(job) = self.jobs.get_mut(&jid) else {
                 continue;

@@ -356,10 +356,23 @@ impl Job {
         delta
     }
 
-    /// The next news for a parent; None when it knows everything.
+    /// The next news for a parent; None when it knows everything that is on disk. What changed since the last batch
+    /// is not, and waits for the next one.
     pub(crate) fn uplink_delta(&mut self, parent: Uid) -> Option<LedgerDelta> {
         let mut sink = self.uplinks.remove(&parent)?;
-        let delta = self.delta(&mut sink);
+        let mut unsaved = IndexSet::new();
+        for index in self.disk.dirty.iter().filter(|i| sink.dirty.contains(*i)) {
+            unsaved.insert(index);
+        }
+        for index in unsaved.iter() {
+            sink.dirty.remove(index);
+        }
+        let named = !self.is_complete() || self.disk.complete_told;
+        let delta = match sink.dirty.is_empty() && !(named && unsaved.is_empty()) {
+            true => None,
+            false => self.delta(&mut sink),
+        };
+        sink.dirty.extend(&unsaved);
         self.uplinks.insert(parent, sink);
         delta
     }

@@ -23,6 +23,8 @@ pub(crate) struct Parent {
     pub welcomed: bool,
     /// How far it knows the roster.
     told: RosterMark,
+    /// It has been told the roster once.
+    greeted: bool,
     /// It has been told every open job once.
     resumed: bool,
 }
@@ -59,6 +61,7 @@ impl Hub {
                 peer,
                 welcomed: false,
                 told: RosterMark::default(),
+                greeted: false,
                 resumed: false,
             },
         );
@@ -131,15 +134,7 @@ impl Hub {
         };
         parent.welcomed = true;
         let uid = parent.peer.uid;
-        for delta in self.roster.delta_since(welcome.roster, true) {
-            self.outputs.push_back(HubOutput::ToParent {
-                link,
-                message: Up::Roster(delta),
-            });
-        }
-        if let Some(parent) = self.parents.get_mut(&link) {
-            parent.told = self.roster.mark();
-        }
+        parent.told = welcome.roster;
         let revocations: Vec<Revocation> = self.revocations.values().copied().collect();
         if !revocations.is_empty() {
             self.outputs.push_back(HubOutput::ToParent {
@@ -201,8 +196,8 @@ impl Hub {
         self.take_job(head, order);
     }
 
-    /// Tells parents what is new. Only called when nothing of it waits for the disk.
-    pub(crate) fn pump_uplinks(&mut self) {
+    /// Tells parents what is new and on disk: accounts without their unsaved rows, and the roster up to a revision.
+    pub(crate) fn pump_uplinks(&mut self, revision: u64) {
         let links: Vec<LinkId> = self
             .parents
             .iter()
@@ -210,26 +205,35 @@ impl Hub {
             .map(|(link, _)| *link)
             .collect();
         for link in links {
-            self.pump_roster(link);
-            self.pump_ledgers(link);
+            // Accounts name minions by their numbers in the roster, so that goes first.
+            if self.pump_roster(link, revision) {
+                self.pump_ledgers(link);
+            }
         }
     }
 
-    fn pump_roster(&mut self, link: LinkId) {
+    /// Whether the parent has a roster now.
+    fn pump_roster(&mut self, link: LinkId, revision: u64) -> bool {
         let mark = self.roster.mark();
         let Some(parent) = self.parents.get_mut(&link) else {
-            return;
+            return false;
         };
-        if parent.told == mark {
-            return;
+        if parent.greeted && parent.told == mark {
+            return true;
         }
-        for delta in self.roster.delta_since(parent.told, false) {
+        if revision < mark.revision {
+            // The rest waits for the disk, so that it is told in one piece.
+            return parent.greeted;
+        }
+        for delta in self.roster.delta_since(parent.told, !parent.greeted) {
             self.outputs.push_back(HubOutput::ToParent {
                 link,
                 message: Up::Roster(delta),
             });
         }
+        parent.greeted = true;
         parent.told = mark;
+        true
     }
 
     fn pump_ledgers(&mut self, link: LinkId) {

@@ -47,6 +47,8 @@ pub struct Model {
     pub jobs: BTreeMap<Jid, Job>,
     /// All runs.
     pub runs: BTreeMap<(Jid, Uid), Run>,
+    /// Keys about which someone decided: rosters further up may be behind for a while.
+    pub decided: Vec<Uid>,
     forged: Vec<Jid>,
 }
 

@@ -234,6 +234,7 @@ impl World {
         }
         let text = format!("{uid} {decision:?}");
         self.trace.note(self.now, at, "decides", text.as_bytes());
+        self.model.decided.push(uid);
         let uids = vec![uid];
         self.feed_hub(at, HubInput::Decide { uids, decision });
         if self.plan.faults && self.rng.percent(25) {
