@@ -4,6 +4,7 @@
 //! process fares. It knows no message and opens no port but the one for metrics, which listens on loopback alone. The
 //! programs of hubs and minions use it.
 
+pub mod clock;
 pub mod config;
 pub mod exit;
 pub mod http;

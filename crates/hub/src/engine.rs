@@ -5,14 +5,15 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
+use daemon::clock::Clock;
 use relay::{Decision, Hub, HubInput, HubOutput, LinkId};
 use store::Committer;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use wire::codec;
-use wire::{Down, Jid, JobEnvelope, JobOrder, Refusal, Standing, Uid, UnixMillis};
+use wire::{Down, Jid, JobEnvelope, JobOrder, Refusal, Standing, Uid};
 
 /// Inputs that wait for the loop, at most; above it whoever sends waits, and with them the links they read.
 const INPUTS_MAX: usize = 4_096;
@@ -20,37 +21,6 @@ const INPUTS_MAX: usize = 4_096;
 const INPUTS_PER_TURN: usize = 512;
 /// Decisions that a slow listener may lag behind before it must look at the roster instead.
 const DECISIONS_MAX: usize = 1_024;
-
-/// Wall-clock time that never steps back: read once, then carried by the monotonic clock.
-#[derive(Debug, Clone, Copy)]
-pub struct Clock {
-    started: Instant,
-    wall: UnixMillis,
-}
-
-impl Clock {
-    /// Starts at the system's time.
-    pub fn start() -> Self {
-        let wall = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
-        Clock {
-            started: Instant::now(),
-            wall,
-        }
-    }
-
-    /// Milliseconds since the epoch.
-    pub fn now(&self) -> UnixMillis {
-        self.wall + u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX / 2)
-    }
-
-    fn instant(&self, at: UnixMillis) -> tokio::time::Instant {
-        tokio::time::Instant::from_std(
-            self.started + Duration::from_millis(at.saturating_sub(self.wall)),
-        )
-    }
-}
 
 /// What the loop does beyond driving the machine.
 pub trait Surroundings: Send + 'static {
@@ -286,7 +256,7 @@ impl<S: Surroundings> Engine<S> {
             let wake = self
                 .hub
                 .poll_timeout()
-                .map(|(at, _)| self.clock.instant(at));
+                .map(|(at, _)| tokio::time::Instant::from_std(self.clock.instant(at)));
             tokio::select! {
                 biased;
                 saved = self.saved.recv() => self.saved(saved)?,

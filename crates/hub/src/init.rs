@@ -7,7 +7,7 @@ use pki::{AdmissionGrant, AdmissionRequest, Fingerprint, KeyStore, Lifetimes, Tr
 use wire::trust::TrustBundle;
 use wire::{TreeId, UnixMillis};
 
-use crate::engine::Clock;
+use daemon::clock::Clock;
 
 /// What a fresh top-master tells its operator.
 #[derive(Debug)]

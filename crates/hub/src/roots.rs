@@ -201,7 +201,7 @@ impl RootsKeeper {
         };
         match &self.source {
             Source::None => Ok(()),
-            Source::Parents => self.from_parent(mirror).await,
+            Source::Parents => self.fetch_from_parent(mirror).await,
             Source::Remote(remote) => {
                 let remote = remote.clone();
                 let accept = self.handle.accept_rewind.swap(false, Ordering::Relaxed);
@@ -221,7 +221,7 @@ impl RootsKeeper {
                         Ok(())
                     }
                     Err(error) if self.parents.is_empty() => Err(error.to_string()),
-                    Err(error) => self.from_parent(mirror).await.map_err(|from_parent| {
+                    Err(error) => self.fetch_from_parent(mirror).await.map_err(|from_parent| {
                         format!("{error}; and from the parent: {from_parent}")
                     }),
                 }
@@ -230,7 +230,7 @@ impl RootsKeeper {
     }
 
     /// Fetches what is missing from a parent.
-    async fn from_parent(&self, mirror: Arc<Mirror>) -> Result<(), String> {
+    async fn fetch_from_parent(&self, mirror: Arc<Mirror>) -> Result<(), String> {
         let Some(session) = self.parents.any() else {
             return Err("no parent is connected".to_owned());
         };

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::Context;
+use daemon::clock::{Clock, millis};
 use daemon::config::{HubConfig, RootsLayout, RootsSettings};
 use daemon::http::{Pages, Readiness};
 use daemon::metrics::HubMetrics;
@@ -22,7 +23,7 @@ use tokio::sync::watch;
 use wire::Role;
 
 use crate::control;
-use crate::engine::{Clock, Engine, EngineHandle};
+use crate::engine::{Engine, EngineHandle};
 use crate::grants::Grants;
 use crate::init::{key_directory, lifetimes};
 use crate::links::{LinkIds, Uplink, accept, uplink};
@@ -395,10 +396,6 @@ async fn start(
         endpoints,
         socket,
     })
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// An offline command (`join admit`) may have put a newer trust bundle into the key directory.

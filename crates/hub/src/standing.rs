@@ -9,8 +9,8 @@ use pki::{Authority, KeyStore, Lifetimes, TlsIdentity};
 use wire::enrol::Credentials;
 use wire::{Role, TreeId};
 
-use crate::engine::Clock;
 use crate::parents::Parents;
+use daemon::clock::Clock;
 
 /// A renewal that failed is tried again after this long.
 const RETRY: Duration = Duration::from_secs(60);

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
+use daemon::clock::Clock;
 use daemon::metrics::MinionMetrics;
 use pki::{KeyStore, TrustStore};
 use relay::{Leaf, LeafInput, LeafOutput, LinkId, Verify};
@@ -20,35 +21,6 @@ use crate::surroundings::News;
 pub const INPUTS_MAX: usize = 1_024;
 /// How often starts that are too old to matter are forgotten, and metrics refreshed.
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
-
-/// Wall-clock time that never steps back.
-#[derive(Debug, Clone, Copy)]
-pub struct Clock {
-    started: Instant,
-    wall: UnixMillis,
-}
-
-impl Clock {
-    /// Starts at the system's time.
-    pub fn start() -> Self {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        Clock {
-            started: Instant::now(),
-            wall: since.map_or(0, |d| d.as_millis() as u64),
-        }
-    }
-
-    /// Milliseconds since the epoch.
-    pub fn now(&self) -> UnixMillis {
-        self.wall + self.started.elapsed().as_millis() as u64
-    }
-
-    fn instant(&self, at: UnixMillis) -> tokio::time::Instant {
-        tokio::time::Instant::from_std(
-            self.started + Duration::from_millis(at.saturating_sub(self.wall)),
-        )
-    }
-}
 
 /// Verifies orders against the trust bundle in force.
 #[derive(Clone)]
@@ -133,7 +105,7 @@ impl Engine {
             let wake = self
                 .leaf
                 .poll_timeout()
-                .map(|(at, _)| self.clock.instant(at));
+                .map(|(at, _)| tokio::time::Instant::from_std(self.clock.instant(at)));
             let now = || self.clock.now();
             tokio::select! {
                 message = self.messages.recv() => match message {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use daemon::clock::Clock;
 use link::{DialError, Endpoint, Event, Session};
 use membership::{Applicant, Backoff, ParentAddress, dial};
 use pki::KeyStore;
@@ -11,7 +12,7 @@ use relay::{LeafInput, LinkId};
 use tokio::sync::mpsc;
 use wire::{Down, codec};
 
-use crate::engine::{Clock, Message};
+use crate::engine::Message;
 use crate::files::Sessions;
 
 /// A session that lasted this long was a good one: the next dial need not hold back.

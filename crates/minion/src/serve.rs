@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context;
+use daemon::clock::Clock;
 use daemon::config::MinionConfig;
 use daemon::http::{Pages, Readiness};
 use daemon::metrics::{MinionMetrics, Registry};
@@ -21,7 +22,7 @@ use store::Journal;
 use tokio::sync::{mpsc, watch};
 use wire::Role;
 
-use crate::engine::{Clock, Engine, INPUTS_MAX, Trust};
+use crate::engine::{Engine, INPUTS_MAX, Trust};
 use crate::executor::Executor;
 use crate::files::Sessions;
 use crate::links::{Dialler, Refusals};
