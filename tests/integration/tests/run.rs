@@ -74,9 +74,7 @@ fn exit_codes_tell_outcomes_apart() {
         ("ok", "failed")
     );
     assert_eq!(ledger.minion("m2")["retcode"], 1);
-    let said = tree
-        .top()
-        .expect(1, &["run", "*", "nobody.knows_this"]);
+    let said = tree.top().expect(1, &["run", "*", "nobody.knows_this"]);
     assert!(said.out.contains("is not available"), "{said:#?}");
     let said = tree.top().expect(1, &["run", "m1", "test.pingg"]);
     assert!(said.out.contains("Did you mean 'test.ping'?"), "{said:#?}");

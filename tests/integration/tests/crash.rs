@@ -1,0 +1,175 @@
+//! kill -9 of each role in the middle of a job: nothing is lost, nothing runs twice.
+
+use std::fs;
+use std::path::PathBuf;
+
+use integration::{Cli, IDLE_TIMEOUT, Ledger, Tree, wait_for};
+
+const ALL: [&str; 4] = ["ams-web1", "ams-web2", "fra-db1", "fra-db2"];
+
+/// A file to which each run of a command adds a line: what was really done, whoever says what of it.
+struct Deeds(PathBuf);
+
+impl Deeds {
+    fn new(tree: &Tree, name: &str) -> Deeds {
+        Deeds(tree.directory().join(format!("deeds-{name}")))
+    }
+
+    /// A command that says when it begins, works for so many seconds, and says when it ends.
+    fn work(&self, seconds: u32) -> String {
+        let file = self.0.display();
+        format!("echo begin $NODE >> {file}; sleep {seconds}; echo end $NODE >> {file}")
+    }
+
+    /// Who has begun, or ended, in order of id; a minion stands here as often as it did.
+    fn of(&self, word: &str) -> Vec<String> {
+        let text = fs::read_to_string(&self.0).unwrap_or_default();
+        let mut ids: Vec<_> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix(word))
+            .map(|id| id.trim().to_owned())
+            .collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    #[track_caller]
+    fn all(&self, word: &str) {
+        wait_for(&format!("all minions {word}"), || {
+            (self.of(word).len() >= ALL.len()).then_some(())
+        });
+    }
+}
+
+#[track_caller]
+fn job_becomes(top: &Cli, jid: &str, what: &str, is_so: impl Fn(&Ledger) -> bool) -> Ledger {
+    wait_for(what, || Some(top.show(jid)).filter(|ledger| is_so(ledger)))
+}
+
+/// P2, P4: a minion that dies is named with its reason; when it is back, the job is interrupted, and never run again.
+#[test]
+fn a_minion_that_dies_is_named_and_never_runs_the_job_again() {
+    let mut tree = Tree::of_two_sites();
+    let deeds = Deeds::new(&tree, "deeds");
+    let top = tree.top();
+    let running = top.start(&["run", "*", "cmd.run", &deeds.work(2), "--out", "ledger"]);
+    deeds.all("begin");
+    tree.node_mut("ams-web1").kill();
+    let said = running.finish();
+    assert_eq!(said.code, Some(3), "{said:#?}");
+    assert!(said.took < IDLE_TIMEOUT * 3, "{said:#?}");
+    let ledger = Ledger::parse(&said.out);
+    assert_eq!(ledger.ids("ok"), &ALL[1..]);
+    assert_eq!(ledger.outcome("ams-web1"), "unreachable");
+    assert_eq!(ledger.minion("ams-web1")["reason_code"], "connection-lost");
+    assert!(ledger.minion("ams-web1")["reason"].is_string());
+
+    tree.node_mut("ams-web1").start();
+    let ledger = job_becomes(&top, ledger.jid(), "the interruption is told", |ledger| {
+        ledger.outcome("ams-web1") == "lost"
+    });
+    assert_eq!(ledger.minion("ams-web1")["reason_code"], "interrupted");
+    assert_eq!(ledger.ids("ok"), &ALL[1..]);
+    tree.heals();
+    top.run(0, &["*", "test.ping"]).all_ok(&ALL);
+    assert_eq!(deeds.of("begin"), ALL);
+}
+
+/// P3, P4, P5: hubs on the way die while minions work; late returns amend the record, and count once.
+#[test]
+fn hubs_that_die_on_the_way_lose_no_return() {
+    let mut tree = Tree::of_two_sites();
+    let top = tree.top();
+    for hub in ["ams-hub", "eu-hub"] {
+        let deeds = Deeds::new(&tree, hub);
+        let running = top.start(&["run", "*", "cmd.run", &deeds.work(2), "--out", "ledger"]);
+        deeds.all("begin");
+        tree.node_mut(hub).kill();
+        let said = running.finish();
+        assert_eq!(said.code, Some(3), "{hub}: {said:#?}");
+        let ledger = Ledger::parse(&said.out);
+        assert_eq!(ledger.count("expected"), 4, "{ledger:#?}");
+        assert_eq!(
+            ledger.count("ok") + ledger.count("unreachable"),
+            4,
+            "{ledger:#?}"
+        );
+        assert!(
+            ledger.ids("unreachable").contains(&"ams-web1"),
+            "{ledger:#?}"
+        );
+        deeds.all("end");
+
+        tree.node_mut(hub).start();
+        let amended = job_becomes(&top, ledger.jid(), "late returns arrive", |ledger| {
+            ledger.count("ok") == 4
+        });
+        amended.all_ok(&ALL);
+        assert!(amended.is_finished());
+        tree.heals();
+        assert_eq!(deeds.of("begin"), ALL);
+        assert_eq!(deeds.of("end"), ALL);
+    }
+    // A hub that is back at once is hardly noticed.
+    let deeds = Deeds::new(&tree, "quick");
+    let jid = top.submit(&["*", "cmd.run", &deeds.work(2)]);
+    deeds.all("begin");
+    tree.node_mut("ams-hub").kill();
+    tree.node_mut("ams-hub").start();
+    job_becomes(&top, &jid, "all returns arrive", |ledger| {
+        ledger.count("ok") == 4
+    });
+    assert_eq!(deeds.of("begin"), ALL);
+}
+
+/// P3: whatever the top-master acknowledged is there after its death, with every outcome.
+#[test]
+fn a_top_master_that_dies_knows_every_outcome_afterwards() {
+    let mut tree = Tree::of_two_sites();
+    let top = tree.top();
+    let deeds = Deeds::new(&tree, "deeds");
+    let mut running = top.start(&["run", "*", "cmd.run", &deeds.work(2), "--out", "ledger"]);
+    deeds.all("begin");
+    assert!(running.is_running());
+    let jid = top.json(&["jobs", "list"])[0]["jid"]
+        .as_str()
+        .expect("a jid")
+        .to_owned();
+    tree.node_mut("top").kill();
+    let said = running.finish();
+    assert_eq!(said.code, Some(69), "{said:#?}");
+    said.complains(&format!("job {jid} goes on without this command"));
+    deeds.all("end");
+
+    tree.node_mut("top").start();
+    tree.answers("top");
+    let ledger = job_becomes(&top, &jid, "all returns arrive", Ledger::is_finished);
+    let ledger = if ledger.count("ok") == 4 {
+        ledger
+    } else {
+        job_becomes(&top, &jid, "late returns arrive", |ledger| {
+            ledger.count("ok") == 4
+        })
+    };
+    ledger.all_ok(&ALL);
+    assert_eq!(deeds.of("begin"), ALL);
+
+    // Killed right after the acknowledgement: the job is run, or reported; it is never unknown.
+    tree.heals();
+    let deeds = Deeds::new(&tree, "acknowledged");
+    let jid = top.submit(&["*", "cmd.run", &deeds.work(0)]);
+    tree.node_mut("top").kill();
+    tree.node_mut("top").start();
+    tree.answers("top");
+    tree.heals();
+    let ledger = job_becomes(&top, &jid, "the job has its end", Ledger::is_finished);
+    assert_eq!(ledger.count("expected"), 4, "{ledger:#?}");
+    let ledger = job_becomes(&top, &jid, "what was done is told", |ledger| {
+        ledger.count("ok") == deeds.of("end").len()
+    });
+    // P4: once at most.
+    let mut once = deeds.of("begin");
+    once.dedup();
+    assert_eq!(deeds.of("begin"), once);
+    assert_eq!(ledger.ids("ok"), once);
+}
