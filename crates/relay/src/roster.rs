@@ -119,6 +119,8 @@ pub(crate) struct Roster {
     revision: u64,
     /// Who left before this revision is not remembered: a mark below it is answered with a snapshot.
     history_from: u64,
+    /// The last change that goes to the disk.
+    recorded: u64,
     next_index: u32,
     nodes: BTreeMap<u32, Node>,
     by_uid: HashMap<Uid, u32>,
@@ -142,6 +144,7 @@ impl Roster {
             epoch,
             revision: 1,
             history_from: 1,
+            recorded: 0,
             next_index: 0,
             nodes: BTreeMap::new(),
             by_uid: HashMap::new(),
@@ -246,6 +249,11 @@ impl Roster {
         }
     }
 
+    /// Whether everything but the state of links is older than this revision.
+    pub(crate) fn is_recorded(&self, revision: u64) -> bool {
+        self.recorded <= revision
+    }
+
     pub(crate) fn node(&self, index: u32) -> Option<&Node> {
         self.nodes.get(&index)
     }
@@ -292,6 +300,7 @@ impl Roster {
         }
         self.changed.insert((self.revision, index));
         if what != Change::Link {
+            self.recorded = self.revision;
             let record = node.record();
             self.records.push(record);
         }
@@ -336,6 +345,7 @@ impl Roster {
             }
         }
         self.revision += 1;
+        self.recorded = self.revision;
         let mut entry = entry_of(&node, false);
         entry.standing = None;
         self.gone.insert((self.revision, index), entry);
@@ -453,6 +463,7 @@ impl Roster {
             grains_revision: self.revision,
             link_revision: self.revision,
         };
+        self.recorded = self.revision;
         self.records.push(node.record());
         self.insert(node);
         index
@@ -801,13 +812,20 @@ impl Roster {
     }
 
     /// The frames that bring a parent from `mark` to here. With `all_links` they name every node's link, as at
-    /// the start of a session, since links are not kept on disk.
-    pub(crate) fn delta_since(&self, mark: RosterMark, all_links: bool) -> Vec<RosterDelta> {
+    /// the start of a session, since links are not kept on disk. Nodes that changed after `upto` wait for a later delta.
+    pub(crate) fn delta_since(
+        &self,
+        mark: RosterMark,
+        upto: u64,
+        all_links: bool,
+    ) -> Vec<RosterDelta> {
         let snapshot = mark.epoch != self.epoch
             || mark.revision < self.history_from
             || mark.revision > self.revision;
         let since = if snapshot { 0 } else { mark.revision };
-        let mut frames = vec![self.frame(snapshot)];
+        // What was told before was on disk then.
+        let upto = upto.max(since);
+        let mut frames = vec![self.frame(snapshot, upto)];
         let mut bytes = 0;
         let mut push = |frames: &mut Vec<RosterDelta>, entry: NodeEntry| {
             bytes += entry.grains.as_ref().map_or(0, |g| g.len());
@@ -818,12 +836,13 @@ impl Roster {
                 {
                     frame.done = false;
                     bytes = 0;
-                    frames.push(self.frame(false));
+                    frames.push(self.frame(false, upto));
                 }
             }
         };
         if !snapshot {
-            for (_, entry) in self.gone.range((since + 1, 0)..) {
+            let left = self.gone.range((since + 1, 0)..);
+            for (_, entry) in left.take_while(|((revision, _), _)| *revision <= upto) {
                 push(&mut frames, entry.clone());
             }
         }
@@ -832,6 +851,9 @@ impl Roster {
             let Some(node) = self.nodes.get(&index) else {
                 continue;
             };
+            if node.revision > upto {
+                continue;
+            }
             if node.revision > since {
                 push(&mut frames, entry_of(node, node.grains_revision > since));
             } else if !all_links {
@@ -849,9 +871,12 @@ impl Roster {
         frames
     }
 
-    fn frame(&self, snapshot: bool) -> RosterDelta {
+    fn frame(&self, snapshot: bool, upto: u64) -> RosterDelta {
         RosterDelta {
-            mark: self.mark(),
+            mark: RosterMark {
+                epoch: self.epoch,
+                revision: upto,
+            },
             snapshot,
             done: true,
             entries: Vec::new(),

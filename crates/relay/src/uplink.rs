@@ -214,25 +214,27 @@ impl Hub {
 
     /// Whether the parent has a roster now.
     fn pump_roster(&mut self, link: LinkId, revision: u64) -> bool {
-        let mark = self.roster.mark();
         let Some(parent) = self.parents.get_mut(&link) else {
             return false;
         };
-        if parent.greeted && parent.told == mark {
+        if parent.greeted && parent.told.revision >= revision {
             return true;
         }
-        if revision < mark.revision {
-            // The rest waits for the disk, so that it is told in one piece.
-            return parent.greeted;
+        // A first delta may be a snapshot, and that has to be whole.
+        if !parent.greeted && !self.roster.is_recorded(revision) {
+            return false;
         }
-        for delta in self.roster.delta_since(parent.told, !parent.greeted) {
+        for delta in self
+            .roster
+            .delta_since(parent.told, revision, !parent.greeted)
+        {
+            parent.told = delta.mark;
             self.outputs.push_back(HubOutput::ToParent {
                 link,
                 message: Up::Roster(delta),
             });
         }
         parent.greeted = true;
-        parent.told = mark;
         true
     }
 
