@@ -128,7 +128,7 @@ pub fn duration(order: &JobOrder, minion: Uid) -> u64 {
     let dice = dice(order.jid, minion, 1);
     match order.fun.as_str() {
         "slow" => 1_000 + dice % 40_000,
-        "mixed" if dice % 4 == 0 => dice % 90_000,
+        "mixed" if dice.is_multiple_of(4) => dice % 90_000,
         _ => dice % 20,
     }
 }
@@ -139,7 +139,9 @@ pub fn result(order: &JobOrder, minion: Uid, started: UnixMillis, duration_ms: u
     let value = match order.fun.as_str() {
         "ping" => "true".to_owned(),
         "few" => format!("\"one of a few values, number {}\"", dice % 3),
-        "big" if dice % 3 == 0 => format!("\"{}\"", "x".repeat(40_000 + (dice % 50_000) as usize)),
+        "big" if dice.is_multiple_of(3) => {
+            format!("\"{}\"", "x".repeat(40_000 + (dice % 50_000) as usize))
+        }
         _ => format!("{{\"minion\":\"{minion}\",\"dice\":{dice}}}"),
     };
     let retcode = i32::from(order.fun != "ping" && dice.is_multiple_of(5));

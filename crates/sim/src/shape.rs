@@ -102,7 +102,7 @@ impl Shape {
     ) -> usize {
         let at = self.nodes.len();
         let mut uid = [0; 16];
-        uid[..8].copy_from_slice(&rng.next().to_be_bytes());
+        uid[..8].copy_from_slice(&rng.number().to_be_bytes());
         uid[15] = at as u8;
         let os = rng.pick(&SYSTEMS).copied().unwrap_or("Debian");
         self.nodes.push(Spec {

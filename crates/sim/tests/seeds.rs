@@ -10,7 +10,7 @@ use sim::world::{DAWN, World};
 type MakePlan = fn() -> Plan;
 
 /// Seeds that led to a mend in the machines, with what they caught.
-const CAUGHT: [(u64, MakePlan, &str); 9] = [
+const CAUGHT: [(u64, MakePlan, &str); 11] = [
     (
         2,
         Plan::calm,
@@ -55,6 +55,16 @@ const CAUGHT: [(u64, MakePlan, &str); 9] = [
         2068,
         Plan::chaos,
         "the refusal of a second key for one id got lost in a cut",
+    ),
+    (
+        10_693,
+        Plan::chaos,
+        "who left before a restart was never told to the parent",
+    ),
+    (
+        20_165,
+        Plan::chaos,
+        "a parent was told what was not on disk yet, and a crash took it back",
     ),
 ];
 
