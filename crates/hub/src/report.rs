@@ -147,6 +147,18 @@ pub fn progress(hub: &Hub, job: JobView<'_>, now: UnixMillis) -> Progress {
     job.progress(&|index| name(hub, index), &|path| hub.cut_since(path), now)
 }
 
+/// Ids and sites of nodes that left the roster, by the number that they had.
+pub type FormerNames = BTreeMap<u32, (String, String)>;
+
+/// The account of a job that is no longer in memory: nodes that it names may have left.
+pub fn old_ledger(hub: &Hub, former: &FormerNames, job: JobView<'_>, now: UnixMillis) -> Ledger {
+    job.ledger(
+        &|index| name(hub, index).or_else(|| former.get(&index).cloned()),
+        &|path| hub.cut_since(path),
+        now,
+    )
+}
+
 /// A job's whole account.
 pub fn ledger(hub: &Hub, job: JobView<'_>, now: UnixMillis) -> Ledger {
     job.ledger(&|index| name(hub, index), &|path| hub.cut_since(path), now)

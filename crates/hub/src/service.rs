@@ -10,12 +10,12 @@ use tokio::sync::Mutex;
 use wire::control::{
     Ask, FailureKind, Identity, JobSummary, KeyRow, Ledger, RunAsk, Tell, TokenRow,
 };
-use wire::{Jid, KeyDecision, Role, Standing, Uid, UnixMillis};
+use wire::{Jid, KeyDecision, LedgerDelta, Role, Standing, Uid, UnixMillis};
 
 use crate::control::{PROGRESS_EVERY, Teller, failed};
 use crate::engine::EngineHandle;
 use crate::grants::Grants;
-use crate::report;
+use crate::report::{self, FormerNames};
 use crate::roots::RootsHandle;
 use crate::submit::JobDesk;
 use crate::trust::TrustDesk;
@@ -238,12 +238,37 @@ impl Service {
             return Ok(None);
         };
         let finished = stored.state.and_then(|s| s.finished);
+        let former = self.former_names(&stored.news).await?;
         let replay = Replay::new(stored.head, &stored.news, finished);
         Ok(Some(
             self.engine
-                .query(move |hub| report::ledger(hub, replay.view(), now))
+                .query(move |hub| report::old_ledger(hub, &former, replay.view(), now))
                 .await?,
         ))
+    }
+
+    /// Names of nodes that an account mentions and that have left the roster since.
+    async fn former_names(&self, news: &[LedgerDelta]) -> anyhow::Result<FormerNames> {
+        let named: BTreeSet<u32> = news
+            .iter()
+            .flat_map(|delta| &delta.groups)
+            .flat_map(|group| group.who.iter())
+            .collect();
+        let absent: Vec<u32> = self
+            .engine
+            .query(move |hub| {
+                let absent = |index: &u32| hub.node(*index).is_none();
+                named.into_iter().filter(absent).collect()
+            })
+            .await?;
+        let reader = self.reader.lock().await;
+        let mut names = FormerNames::new();
+        for index in absent {
+            if let Some(node) = reader.former_node(index)? {
+                names.insert(index, (node.id.to_string(), node.path.to_string()));
+            }
+        }
+        Ok(names)
     }
 
     async fn list(&self, limit: u32) -> anyhow::Result<Vec<JobSummary>> {

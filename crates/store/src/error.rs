@@ -70,14 +70,6 @@ pub enum StoreError {
     /// A record that does not fit into its limits. Nothing of the batch was saved.
     #[error("record: {0}")]
     Record(#[from] CodecError),
-    /// A table of the shell has as many rows as it may have.
-    #[error("there are {limit} {what} already, which is the limit")]
-    TooMany {
-        /// Rows of what.
-        what: &'static str,
-        /// How many there may be.
-        limit: u32,
-    },
     /// An earlier write failed; nothing is written any more.
     #[error("{}: not written, since an earlier write failed", path.display())]
     Stopped {

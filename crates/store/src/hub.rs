@@ -2,16 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, Transaction, params};
-use wire::codec::encode;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use wire::codec::{decode, encode};
 use wire::control::JobSummary;
-use wire::record::Record;
+use wire::record::{NodeRecord, Record};
 use wire::{Jid, LedgerDelta};
 
 use crate::jobs::{self, StoredJob};
 use crate::lock::Lock;
 use crate::recovered::{self, Recovered, fact};
 use crate::{StoreError, schema};
+
+/// Nodes that left the roster and are still known by name: as long as jobs that name them are likely to be kept.
+const FORMER_NODES_MAX: u32 = 100_000;
 
 /// The durable state of one hub, and the only handle that writes it. One process at a time; see [`HubReader`] for reads
 /// beside it and [`Committer`](crate::Committer) for many writers.
@@ -127,6 +130,21 @@ impl HubReader {
         jobs::job(&self.conn, &self.path, jid)
     }
 
+    /// A node that left the roster, by the number that it had; None when it never was, or left too long ago.
+    ///
+    /// # Errors
+    /// When the database can't be read, or the row is damaged.
+    pub fn former_node(&self, number: u32) -> Result<Option<NodeRecord>, StoreError> {
+        let blob: Option<Vec<u8>> = self
+            .conn
+            .prepare_cached("SELECT record FROM former_node WHERE number = ?1")
+            .and_then(|mut statement| statement.query_row([number], |row| row.get(0)).optional())
+            .map_err(StoreError::sql(&self.path))?;
+        blob.map(|blob| decode(&blob))
+            .transpose()
+            .map_err(|e| StoreError::damaged(&self.path, format!("former node {number}: {e}")))
+    }
+
     /// Jobs older than `before`, or all of them, newest first; at most `limit` and [`LIST_MAX`](crate::LIST_MAX).
     ///
     /// # Errors
@@ -170,7 +188,16 @@ fn save(db: &Transaction<'_>, record: &Record, Row(blob): &Row) -> rusqlite::Res
         )?,
         Record::NodeGone { index } => {
             run(RAISE_FACT, params![fact::INDEX, index])?;
+            run(
+                "INSERT OR REPLACE INTO former_node SELECT number, record FROM node WHERE number = ?1",
+                params![index],
+            )?;
             run("DELETE FROM node WHERE number = ?1", params![index])?;
+            // Numbers rise, so the lowest ones left longest ago.
+            run(
+                "DELETE FROM former_node WHERE number <= (SELECT max(number) FROM former_node) - ?1",
+                params![FORMER_NODES_MAX],
+            )?;
             true
         }
         Record::Revoked(revocation) => run(

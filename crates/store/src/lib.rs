@@ -32,4 +32,3 @@ pub use journal::{
 pub use prune::{PRUNE_ROWS_MAX, Pruned};
 pub use recovered::Recovered;
 pub use schema::SCHEMA_VERSION;
-pub use tables::{REQUESTS_MAX, TOKENS_MAX, TokenRecord};

@@ -4,6 +4,8 @@
 CREATE TABLE fact (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 
 CREATE TABLE node (number INTEGER PRIMARY KEY, record BLOB NOT NULL);
+-- Nodes that left the roster: accounts of old jobs name them by number.
+CREATE TABLE former_node (number INTEGER PRIMARY KEY, record BLOB NOT NULL);
 CREATE TABLE revocation (uid BLOB PRIMARY KEY, record BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE child_mark (hub BLOB PRIMARY KEY, mark BLOB NOT NULL) WITHOUT ROWID;
 
@@ -25,14 +27,5 @@ CREATE TABLE job_news (
 );
 CREATE INDEX job_news_of ON job_news (job);
 
--- Tables of the shell.
-CREATE TABLE token (
-  name TEXT PRIMARY KEY,
-  secret BLOB NOT NULL UNIQUE,
-  role TEXT NOT NULL,
-  ids BLOB NOT NULL,
-  expires INTEGER NOT NULL,
-  uses_left INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE request (uid BLOB PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+-- Values of the shell.
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;

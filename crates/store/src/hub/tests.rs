@@ -11,7 +11,7 @@ use wire::{
 };
 
 use super::*;
-use crate::{Committed, Committer, LIST_MAX, PRUNE_ROWS_MAX, TokenRecord};
+use crate::{Committed, Committer, LIST_MAX, PRUNE_ROWS_MAX};
 
 fn place() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
@@ -361,62 +361,32 @@ fn pruning_ends_at_its_bound() {
 }
 
 #[test]
-fn tokens_are_used_as_often_as_they_may_be() {
+fn free_values_are_kept() {
     let (_dir, path) = place();
     let (mut store, _) = HubStore::open(&path).unwrap();
-    let token = TokenRecord {
-        name: "t1".to_owned(),
-        secret_sha256: [5; 32],
-        role: Role::Syndic,
-        ids: vec!["web*".to_owned()],
-        expires: 100,
-        uses_left: 2,
-    };
-    store.put_token(&token).unwrap();
-    assert_eq!(store.token(&[5; 32]).unwrap(), Some(token.clone()));
-    assert_eq!(store.token(&[6; 32]).unwrap(), None);
-    for (name, now, expected) in [
-        ("t1", 99, true),
-        ("t1", 100, false),
-        ("t2", 1, false),
-        ("t1", 1, true),
-        ("t1", 1, false),
-    ] {
-        assert_eq!(
-            store.use_token(name, now).unwrap(),
-            expected,
-            "{name} {now}"
-        );
-    }
-    let used_up = TokenRecord {
-        uses_left: 0,
-        ..token
-    };
-    assert_eq!(store.tokens().unwrap(), [used_up]);
-    assert_eq!(store.reader().unwrap().tokens().unwrap().len(), 1);
-    assert_eq!(store.drop_spent_tokens(1).unwrap(), 1);
-    assert!(!store.revoke_token("t1").unwrap());
+    store.put_meta("key", b"value").unwrap();
+    drop(store);
+    let (store, _) = HubStore::open(&path).unwrap();
+    assert_eq!(store.meta("key").unwrap().as_deref(), Some(&b"value"[..]));
+    assert_eq!(store.meta("other").unwrap(), None);
 }
 
 #[test]
-fn requests_and_free_values_are_kept() {
+fn nodes_that_left_keep_their_names() {
     let (_dir, path) = place();
     let (mut store, _) = HubStore::open(&path).unwrap();
-    let (a, b) = (Uid([1; 16]), Uid([2; 16]));
-    for (uid, body) in [(b, "two"), (a, "one"), (b, "three")] {
-        store.put_request(uid, body.as_bytes()).unwrap();
-    }
-    store.put_meta("key", b"value").unwrap();
-    drop(store);
-    let (mut store, _) = HubStore::open(&path).unwrap();
-    let expected = [(a, b"one".to_vec()), (b, b"three".to_vec())];
-    assert_eq!(store.requests().unwrap(), expected);
-    assert_eq!(store.reader().unwrap().requests().unwrap(), expected);
-    assert!(store.remove_request(a).unwrap());
-    assert!(!store.remove_request(a).unwrap());
-    assert_eq!(store.request(a).unwrap(), None);
-    assert_eq!(store.meta("key").unwrap().as_deref(), Some(&b"value"[..]));
-    assert_eq!(store.meta("other").unwrap(), None);
+    let gone = node_record(7);
+    store
+        .commit(&[
+            Record::Node(Box::new(gone.clone())),
+            Record::NodeGone { index: 7 },
+            Record::NodeGone { index: 8 },
+        ])
+        .unwrap();
+    let reader = store.reader().unwrap();
+    let found = reader.former_node(7).unwrap().unwrap();
+    assert_eq!((found.id, found.path), (gone.id, gone.path));
+    assert_eq!(reader.former_node(8).unwrap(), None);
 }
 
 #[test]
