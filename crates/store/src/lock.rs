@@ -4,9 +4,15 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// Files hold keys' requests and job arguments: nobody else reads them.
 pub(crate) const FILE_MODE: u32 = 0o600;
+
+/// A process that has just died may have left a child between its fork and its exec, which holds the lock for that
+/// moment longer.
+const FORK_GRACE: Duration = Duration::from_millis(500);
+const RETRY: Duration = Duration::from_millis(5);
 
 /// Held as long as the process uses the file; the kernel releases it when the process dies, however it dies.
 pub(crate) struct Lock {
@@ -22,10 +28,16 @@ impl Lock {
             .write(true)
             .mode(FILE_MODE)
             .open(beside(path, ".lock"))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Lock { _file: file })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(e)) => Err(e),
+        let deadline = Instant::now() + FORK_GRACE;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(Lock { _file: file })),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                    std::thread::sleep(RETRY);
+                }
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(e)) => return Err(e),
+            }
         }
     }
 }
