@@ -82,6 +82,9 @@ pub enum DialError {
     /// The hub closed the session before it began; overload or a stop.
     #[error(transparent)]
     Closed(Closed),
+    /// The identity to dial with can't be used; nobody was dialled.
+    #[error("the own identity can't be used: {0}")]
+    Identity(String),
 }
 
 impl DialError {
@@ -243,6 +246,29 @@ impl Endpoint {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
+        self.dial_with(config, address).await
+    }
+
+    /// As [`dial`](Self::dial), as somebody else than the endpoint's own identity: so one process can be many nodes
+    /// without a socket for each of them.
+    ///
+    /// # Errors
+    /// [`DialError`].
+    pub async fn dial_as(
+        &self,
+        identity: &Identity,
+        address: SocketAddr,
+    ) -> Result<Session, DialError> {
+        let config = client_config(identity, &self.common.tuning)
+            .map_err(|e| DialError::Identity(e.to_string()))?;
+        self.dial_with(config, address).await
+    }
+
+    async fn dial_with(
+        &self,
+        config: quinn::ClientConfig,
+        address: SocketAddr,
+    ) -> Result<Session, DialError> {
         let connecting = self
             .quinn
             .connect_with(config, address, pki::SERVER_NAME)

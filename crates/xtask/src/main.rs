@@ -1,7 +1,9 @@
-//! Chores of the workspace: `cargo xtask tidy` checks what the compiler can't, `cargo xtask docs` writes generated pages.
+//! Chores of the workspace: `cargo xtask tidy` checks what the compiler can't, `cargo xtask docs` writes generated pages,
+//! `cargo xtask bench` measures the built programs.
 //!
-//! It never builds a product and is part of none; nothing may depend on it.
+//! It is part of no product; nothing may depend on it.
 
+mod bench;
 mod docs;
 mod tidy;
 mod workspace;
@@ -20,6 +22,8 @@ enum Chore {
     Tidy,
     /// Write the generated pages under docs/.
     Docs,
+    /// Measure the built programs beside quinn alone.
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -28,6 +32,7 @@ fn main() -> ExitCode {
         Chore::Docs => workspace::root()
             .and_then(|root| docs::write(&root))
             .map(|()| ExitCode::SUCCESS),
+        Chore::Bench(arguments) => bench::run(&arguments).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {
         eprintln!("xtask: {error:#}");

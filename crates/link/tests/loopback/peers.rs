@@ -157,6 +157,27 @@ async fn a_renewed_identity_counts_from_the_next_handshake_on() {
 }
 
 #[tokio::test]
+async fn one_endpoint_may_dial_as_many() {
+    let tree = Tree::new();
+    let hub = hub(&tree.hub_identity());
+    let (own, address) = (dialler(&tree.minion("own")), hub.local_addr().unwrap());
+    let mut kept = Vec::new();
+    for id in ["web1", "web2"] {
+        let identity = tree.minion(id);
+        let (dialled, accepted) =
+            soon(async { tokio::join!(own.dial_as(&identity, address), hub.accept()) }).await;
+        let accepted = accepted.unwrap();
+        assert_eq!(accepted.peer().member().unwrap().id.as_str(), id);
+        assert_eq!(accepted.remote_addr(), own.local_addr().unwrap());
+        kept.push((dialled.unwrap(), accepted));
+    }
+    // The endpoint's own identity is as it was.
+    let (_at_minion, at_hub) = soon(pair(&own, &hub)).await;
+    assert_eq!(at_hub.peer().member().unwrap().id.as_str(), "own");
+    assert_eq!(own.open_connections(), 3);
+}
+
+#[tokio::test]
 async fn close_tells_the_peer_why() {
     let tree = Tree::new();
     let hub = hub(&tree.hub_identity());

@@ -62,7 +62,7 @@ pub const ROOMS: &[Room] = &[
     program("top-master", &["pki", "daemon", "hub", "cli"]),
     program("sim", &["wire", "targeting", "relay"]),
     program("swarm", &["wire", "relay", "pki", "link", "membership"]),
-    program("xtask", &["daemon", "modules"]),
+    program("xtask", &["daemon", "modules", "wire"]),
 ];
 
 /// The room of a crate.

@@ -1,0 +1,105 @@
+//! What a simulated minion can do: as little as shows each kind of return.
+
+use serde_json::{Map, Value, json};
+use wire::{JobOrder, Json, NodeId, Return, UnixMillis};
+
+/// The grains of a minion that got none from a file: those that targets name most.
+pub fn few_grains() -> Map<String, Value> {
+    let grains = [
+        ("kernel", json!("Linux")),
+        ("os", json!("Debian")),
+        ("os_family", json!("Debian")),
+        ("osmajorrelease", json!(13)),
+        ("cpuarch", json!("x86_64")),
+        ("num_cpus", json!(2)),
+        ("mem_total", json!(3_921)),
+        ("roles", json!(["web", "bench"])),
+    ];
+    grains
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+/// Runs a function here and now: `test.ping` gives true, `test.echo` its argument, `grains.get id` a value that no two
+/// minions share. Any other is not available, in Salt's words.
+pub fn run(order: &JobOrder, id: &NodeId, now: UnixMillis) -> Return {
+    let first = || -> Option<Value> {
+        let arguments: Vec<Value> = serde_json::from_slice(&order.args).ok()?;
+        arguments.into_iter().next()
+    };
+    let value: Option<Json> = match order.fun.as_str() {
+        "test.ping" => Some((*b"true").into()),
+        "test.echo" => first().map(|value| value.to_string().into_bytes().into()),
+        "grains.get" if first().is_some_and(|name| name == "id") => {
+            Some(json!(id.as_str()).to_string().into_bytes().into())
+        }
+        _ => None,
+    };
+    let success = value.is_some();
+    let missing = || {
+        let text = format!("'{}' is not available.", order.fun);
+        json!(text).to_string().into_bytes().into()
+    };
+    Return {
+        jid: order.jid,
+        retcode: if success { 0 } else { 254 },
+        success,
+        value: value.unwrap_or_else(missing),
+        started: now,
+        duration_ms: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::{JobOptions, RunTarget, SitePath, TreeId, Uid};
+
+    fn check(fun: &str, args: &str, expected: (&str, i32)) {
+        let order = JobOrder {
+            tree: TreeId([0; 32]),
+            jid: "20260101000000000000".parse().unwrap(),
+            origin: Uid([0; 16]),
+            origin_id: "top".parse().unwrap(),
+            scope: SitePath::top(),
+            user: "root".to_owned(),
+            target: RunTarget {
+                compound: "*".to_owned(),
+                typed: "*".to_owned(),
+            },
+            fun: fun.to_owned(),
+            args: args.as_bytes().into(),
+            kwargs: (*b"{}").into(),
+            issued: 0,
+            start_by: 0,
+            options: JobOptions::default(),
+        };
+        let ret = run(&order, &"m1".parse().unwrap(), 7);
+        let value = std::str::from_utf8(&ret.value).unwrap();
+        assert_eq!((value, ret.retcode), expected, "{fun} {args}");
+        assert_eq!((ret.success, ret.started), (expected.1 == 0, 7));
+    }
+
+    #[test]
+    fn few_functions_and_no_others() {
+        check("test.ping", "[]", ("true", 0));
+        check("test.echo", r#"[{"a":[1]}]"#, (r#"{"a":[1]}"#, 0));
+        check("grains.get", r#"["id"]"#, (r#""m1""#, 0));
+        check(
+            "grains.get",
+            r#"["os"]"#,
+            (r#""'grains.get' is not available.""#, 254),
+        );
+        check(
+            "test.echo",
+            "[]",
+            (r#""'test.echo' is not available.""#, 254),
+        );
+        check(
+            "cmd.run",
+            r#"["id"]"#,
+            (r#""'cmd.run' is not available.""#, 254),
+        );
+    }
+}
