@@ -11,7 +11,7 @@ mod process;
 mod report;
 mod tree;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use anyhow::{Context, ensure};
 
 use floor::Floor;
 use process::{Process, Usage, quiet};
-use report::{Round, Run, Size, Table};
+use report::{Round, Size, Table};
 use tree::Tree;
 
 /// Measure rounds over simulated minions.
@@ -39,6 +39,9 @@ pub struct Arguments {
     /// Rounds of each kind.
     #[arg(long, value_name = "NUMBER", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     rounds: u32,
+    /// Programs that are built already; they are built otherwise.
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
     /// Where the figures go; a file under target/bench/ otherwise.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -55,10 +58,25 @@ struct Programs {
     floor: PathBuf,
 }
 
+impl Programs {
+    /// As cargo lays them out.
+    fn of(dir: &Path) -> Programs {
+        Programs {
+            top_master: dir.join("top-master"),
+            syndic: dir.join("syndic"),
+            swarm: dir.join("swarm"),
+            floor: dir.join("examples/floor"),
+        }
+    }
+}
+
 /// Builds, measures, prints the table, and writes the figures.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let root = crate::workspace::root()?;
-    let programs = build(&root)?;
+    let programs = match &arguments.programs {
+        Some(dir) => Programs::of(dir),
+        None => build(&root)?,
+    };
     let out = target(&root).join("bench");
     std::fs::create_dir_all(&out)?;
     let mut table = Table::new(&root, arguments.syndics, arguments.rounds);
@@ -81,14 +99,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn target(root: &std::path::Path) -> PathBuf {
+fn target(root: &Path) -> PathBuf {
     match std::env::var_os("CARGO_TARGET_DIR") {
         Some(dir) => root.join(dir),
         None => root.join("target"),
     }
 }
 
-fn build(root: &std::path::Path) -> anyhow::Result<Programs> {
+fn build(root: &Path) -> anyhow::Result<Programs> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     for arguments in [
         &["-p", "top-master", "-p", "syndic", "-p", "swarm"][..],
@@ -101,13 +119,7 @@ fn build(root: &std::path::Path) -> anyhow::Result<Programs> {
             .status()?;
         ensure!(status.success(), "cargo build {arguments:?} failed");
     }
-    let release = target(root).join("release");
-    Ok(Programs {
-        top_master: release.join("top-master"),
-        syndic: release.join("syndic"),
-        swarm: release.join("swarm"),
-        floor: release.join("examples/floor"),
-    })
+    Ok(Programs::of(&target(root).join("release")))
 }
 
 /// What a round is.
@@ -138,7 +150,7 @@ impl Kind {
 
 fn measure(
     programs: &Programs,
-    work: &std::path::Path,
+    work: &Path,
     minions: u32,
     arguments: &Arguments,
 ) -> anyhow::Result<Size> {
