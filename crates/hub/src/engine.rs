@@ -13,7 +13,7 @@ use relay::{Decision, Hub, HubInput, HubOutput, LinkId};
 use store::Committer;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use wire::codec;
-use wire::{Down, Jid, JobEnvelope, JobOrder, Refusal, Standing, Uid};
+use wire::{Counts, Down, Jid, JobEnvelope, JobOrder, Refusal, Standing, Uid};
 
 /// Inputs that wait for the loop, at most; above it whoever sends waits, and with them the links they read.
 const INPUTS_MAX: usize = 4_096;
@@ -30,6 +30,8 @@ pub trait Surroundings: Send + 'static {
     fn fetch_roots(&mut self);
     /// A session with a parent ended by the machine's will.
     fn parent_closed(&mut self, link: LinkId, reason: &str, retry: bool);
+    /// The last outcome of a job became known.
+    fn job_finished(&mut self, counts: &Counts);
     /// The account of a job that is not in memory changed.
     fn job_amended(&mut self, jid: Jid);
     /// Numbers for metrics, now and then.
@@ -376,7 +378,12 @@ impl<S: Surroundings> Engine<S> {
                 }
             }
             HubOutput::JobChanged { jid } => self.moved(jid, false),
-            HubOutput::JobFinished { jid } => self.moved(jid, true),
+            HubOutput::JobFinished { jid } => {
+                if let Some(counts) = self.hub.counts(jid) {
+                    self.surroundings.job_finished(&counts);
+                }
+                self.moved(jid, true);
+            }
             HubOutput::JobAmended { jid } => self.surroundings.job_amended(jid),
             HubOutput::Enrolled { uid, standing } => {
                 for answer in self.enrolling.remove(&uid).unwrap_or_default() {

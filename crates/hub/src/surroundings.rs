@@ -7,11 +7,20 @@ use pki::{KeyStore, TrustStore};
 use relay::{Hub, JobView, LinkId, Replay};
 use store::Committer;
 use wire::record::Record;
-use wire::{Jid, Json, Presence, Role, Standing};
+use wire::{Counts, Jid, Json, OutcomeKind, Presence, Role, Standing};
 
 use crate::engine::Surroundings;
 use crate::parents::Parents;
 use crate::roots::RootsHandle;
+
+/// Outcomes that name a job's result when one of its minions has them; the first that is there does.
+const WORST_FIRST: [OutcomeKind; 5] = [
+    OutcomeKind::Failed,
+    OutcomeKind::Lost,
+    OutcomeKind::Unreachable,
+    OutcomeKind::Expired,
+    OutcomeKind::Refused,
+];
 
 /// The surroundings of a hub's loop.
 pub struct HubSurroundings {
@@ -63,6 +72,13 @@ impl Surroundings for HubSurroundings {
         if !retry {
             self.parents.set_refused();
         }
+    }
+
+    fn job_finished(&mut self, counts: &Counts) {
+        let is_there = |kind: &OutcomeKind| counts.of(*kind) > 0;
+        let result = WORST_FIRST.into_iter().find(is_there);
+        let result = result.unwrap_or(OutcomeKind::Ok).as_str();
+        self.metrics.jobs.with_label_values(&[result]).inc();
     }
 
     fn job_amended(&mut self, jid: Jid) {
