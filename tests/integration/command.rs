@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::{Ledger, PATIENCE, program};
+use crate::{LOOK_AGAIN, Ledger, PATIENCE, program};
 
 /// A command's bound; waits inside of the programs are shorter.
 const COMMAND_MAX: Duration = Duration::from_secs(120);
@@ -80,6 +80,26 @@ impl Cli {
         let said = self.call(&["jobs", "show", jid, "--out", "ledger"]);
         assert!(said.out.starts_with('{'), "job {jid}: {said:#?}");
         Ledger::parse(&said.out)
+    }
+
+    /// Waits until the account of a job is as it should be, and gives it.
+    ///
+    /// # Panics
+    /// When it does not become so within [`PATIENCE`]; the message holds the account.
+    #[track_caller]
+    pub fn job_becomes(&self, jid: &str, what: &str, is_so: impl Fn(&Ledger) -> bool) -> Ledger {
+        let begin = Instant::now();
+        loop {
+            let ledger = self.show(jid);
+            if is_so(&ledger) {
+                return ledger;
+            }
+            assert!(
+                begin.elapsed() < PATIENCE,
+                "not within {PATIENCE:?}: {what}: {ledger:#?}"
+            );
+            std::thread::sleep(LOOK_AGAIN);
+        }
     }
 
     /// Starts a job, and gives its id.

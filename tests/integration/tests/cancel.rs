@@ -61,9 +61,9 @@ fn a_cancelled_job_leaves_no_process() {
     let said = tree.top().expect(0, &cancel);
     Ledger::parse(&said.out).all_ok(&BOTH);
     sleepers.wait_for(0);
-    let ledger = wait_for("the job ends", || {
-        Some(tree.top().show(&jid)).filter(Ledger::is_finished)
-    });
+    let ledger = tree
+        .top()
+        .job_becomes(&jid, "the job ends", Ledger::is_finished);
     assert_eq!(ledger.ids("failed"), BOTH, "{ledger:#?}");
     // What is over can't be cancelled, and what never was neither.
     tree.top()

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use integration::{Cli, IDLE_TIMEOUT, Ledger, Tree, wait_for};
+use integration::{IDLE_TIMEOUT, Ledger, Tree, wait_for};
 
 const ALL: [&str; 4] = ["ams-web1", "ams-web2", "fra-db1", "fra-db2"];
 
@@ -41,11 +41,6 @@ impl Deeds {
     }
 }
 
-#[track_caller]
-fn job_becomes(top: &Cli, jid: &str, what: &str, is_so: impl Fn(&Ledger) -> bool) -> Ledger {
-    wait_for(what, || Some(top.show(jid)).filter(|ledger| is_so(ledger)))
-}
-
 /// P2, P4: a minion that dies is named with its reason; when it is back, the job is interrupted, and never run again.
 #[test]
 fn a_minion_that_dies_is_named_and_never_runs_the_job_again() {
@@ -65,7 +60,7 @@ fn a_minion_that_dies_is_named_and_never_runs_the_job_again() {
     assert!(ledger.minion("ams-web1")["reason"].is_string());
 
     tree.node_mut("ams-web1").start();
-    let ledger = job_becomes(&top, ledger.jid(), "the interruption is told", |ledger| {
+    let ledger = top.job_becomes(ledger.jid(), "the interruption is told", |ledger| {
         ledger.outcome("ams-web1") == "lost"
     });
     assert_eq!(ledger.minion("ams-web1")["reason_code"], "interrupted");
@@ -101,7 +96,7 @@ fn hubs_that_die_on_the_way_lose_no_return() {
         deeds.all("end");
 
         tree.node_mut(hub).start();
-        let amended = job_becomes(&top, ledger.jid(), "late returns arrive", |ledger| {
+        let amended = top.job_becomes(ledger.jid(), "late returns arrive", |ledger| {
             ledger.count("ok") == 4
         });
         amended.all_ok(&ALL);
@@ -116,9 +111,7 @@ fn hubs_that_die_on_the_way_lose_no_return() {
     deeds.all("begin");
     tree.node_mut("ams-hub").kill();
     tree.node_mut("ams-hub").start();
-    job_becomes(&top, &jid, "all returns arrive", |ledger| {
-        ledger.count("ok") == 4
-    });
+    top.job_becomes(&jid, "all returns arrive", |ledger| ledger.count("ok") == 4);
     assert_eq!(deeds.of("begin"), ALL);
 }
 
@@ -143,11 +136,11 @@ fn a_top_master_that_dies_knows_every_outcome_afterwards() {
 
     tree.node_mut("top").start();
     tree.answers("top");
-    let ledger = job_becomes(&top, &jid, "all returns arrive", Ledger::is_finished);
+    let ledger = top.job_becomes(&jid, "all returns arrive", Ledger::is_finished);
     let ledger = if ledger.count("ok") == 4 {
         ledger
     } else {
-        job_becomes(&top, &jid, "late returns arrive", |ledger| {
+        top.job_becomes(&jid, "late returns arrive", |ledger| {
             ledger.count("ok") == 4
         })
     };
@@ -162,9 +155,9 @@ fn a_top_master_that_dies_knows_every_outcome_afterwards() {
     tree.node_mut("top").start();
     tree.answers("top");
     tree.heals();
-    let ledger = job_becomes(&top, &jid, "the job has its end", Ledger::is_finished);
+    let ledger = top.job_becomes(&jid, "the job has its end", Ledger::is_finished);
     assert_eq!(ledger.count("expected"), 4, "{ledger:#?}");
-    let ledger = job_becomes(&top, &jid, "what was done is told", |ledger| {
+    let ledger = top.job_becomes(&jid, "what was done is told", |ledger| {
         ledger.count("ok") == deeds.of("end").len()
     });
     // P4: once at most.

@@ -80,8 +80,8 @@ fn returns_of_a_cut_off_site_come_late_and_count_once() {
     assert_eq!(ledger.ids("unreachable"), AMS);
 
     tree.wire("ams-wan").heal();
-    let amended = wait_for("late returns amend the account", || {
-        Some(top.show(ledger.jid())).filter(|ledger| ledger.count("ok") == 4)
+    let amended = top.job_becomes(ledger.jid(), "late returns arrive", |ledger| {
+        ledger.count("ok") == 4
     });
     amended.all_ok(&ALL);
     let done = std::fs::read_to_string(&done).expect("the minions have written");

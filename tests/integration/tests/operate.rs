@@ -104,9 +104,7 @@ fn sigterm_drains_and_ends_with_success() {
     }
     tree.answers("top");
     tree.heals();
-    let ledger = wait_for("the job survives", || {
-        Some(top.show(&jid)).filter(|ledger| ledger.count("ok") == 2)
-    });
+    let ledger = top.job_becomes(&jid, "the job survives", |ledger| ledger.count("ok") == 2);
     ledger.all_ok(&["fra-db1", "fra-db2"]);
     top.run(0, &["*", "test.ping"]);
 

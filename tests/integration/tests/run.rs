@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use integration::{Tree, wait_for};
+use integration::{Ledger, Tree};
 use serde_json::{Value, json};
 
 const AMS: [&str; 2] = ["ams-web1", "ams-web2"];
@@ -173,12 +173,14 @@ fn a_job_can_be_left_and_followed() {
         3,
         &["run", "*", "test.sleep", "3", "-t", "1", "--out", "ledger"],
     );
-    let left = integration::Ledger::parse(&said.out);
+    let left = Ledger::parse(&said.out);
     assert_eq!(left.ids("running"), ["m1", "m2"], "{left:#?}");
     said.complains(&format!("jobs watch {}", left.jid()));
-    let end = wait_for("the job that was left ends", || {
-        Some(top.show(left.jid())).filter(|ledger| ledger.is_finished())
-    });
+    let end = top.job_becomes(
+        left.jid(),
+        "the job that was left ends",
+        Ledger::is_finished,
+    );
     end.all_ok(&["m1", "m2"]);
     top.expect(2, &["jobs", "show", "20010101000000000000"]);
 }
