@@ -1,6 +1,7 @@
 //! A piece of network between nodes that can be cut, without root: forwards UDP.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -104,18 +105,21 @@ fn carry_up(face: &UdpSocket, hub: u16, state: &Arc<State>) {
         if !state.upwards.load(Ordering::Relaxed) {
             continue;
         }
-        if !ways.contains_key(&from) {
-            let Ok((way, back, face)) = open(face, hub) else {
-                continue;
-            };
-            ways.insert(from, way);
-            let state = state.clone();
-            threads.push(std::thread::spawn(move || {
-                carry_down(&back, &face, from, &state);
-            }));
-        }
+        let way = match ways.entry(from) {
+            Entry::Occupied(way) => way.into_mut(),
+            Entry::Vacant(place) => {
+                let Ok((way, back, face)) = open(face, hub) else {
+                    continue;
+                };
+                let state = state.clone();
+                threads.push(std::thread::spawn(move || {
+                    carry_down(&back, &face, from, &state);
+                }));
+                place.insert(way)
+            }
+        };
         // A hub that is down refuses packets; they are lost, as on a real network.
-        let _ = ways[&from].send(&packet[..length]);
+        let _ = way.send(&packet[..length]);
     }
     for thread in threads {
         let _ = thread.join();

@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use integration::{IDLE_TIMEOUT, Ledger, Tree, wait_for};
+use integration::{Cable, IDLE_TIMEOUT, Ledger, Tree, wait_for};
 use serde_json::Value;
 
 const AMS: [&str; 2] = ["ams-web1", "ams-web2"];
 const FRA: [&str; 2] = ["fra-db1", "fra-db2"];
+/// A name, and what is done to a cable.
+type Cut = (&'static str, fn(&Cable));
 const ALL: [&str; 4] = ["ams-web1", "ams-web2", "fra-db1", "fra-db2"];
 
 /// P1, P2, P5: the cut-off site is in every account with its count and its time; all is true again unaided.
@@ -14,10 +16,10 @@ const ALL: [&str; 4] = ["ams-web1", "ams-web2", "fra-db1", "fra-db2"];
 fn a_cut_off_site_is_counted_and_heals_unaided() {
     let tree = Tree::of_two_sites();
     let top = tree.top();
-    let cuts: [(&str, fn(&integration::Cable)); 3] = [
-        ("both ways", integration::Cable::cut),
-        ("downwards", integration::Cable::cut_downwards),
-        ("upwards", integration::Cable::cut_upwards),
+    let cuts: [Cut; 3] = [
+        ("both ways", Cable::cut),
+        ("downwards", Cable::cut_downwards),
+        ("upwards", Cable::cut_upwards),
     ];
     for (way, cut) in cuts {
         cut(tree.wire("ams-wan"));
