@@ -10,6 +10,7 @@ use wire::{
 };
 
 use crate::LinkId;
+use crate::arrivals::{Arrivals, Ready, TooMany};
 use crate::gate::{Peer, authorize};
 use crate::hub::{Held, Hub, HubOutput, OPEN_JOBS_MAX, Timer};
 use crate::job::{Job, Source, State, signer_of};
@@ -28,6 +29,8 @@ pub(crate) struct Child {
     pub outstanding: u32,
     /// Settled jobs that a minion has not been told of yet.
     pub settled: Vec<Jid>,
+    /// A syndic's long frames, put back in order.
+    pub arrivals: Arrivals,
 }
 
 impl Child {
@@ -45,6 +48,7 @@ impl Hub {
             probe: None,
             outstanding: 0,
             settled: Vec::new(),
+            arrivals: Arrivals::default(),
         };
         self.children.insert(link, child);
     }
@@ -100,9 +104,9 @@ impl Hub {
                 true,
             ) => self.not_run(link, jid, started, reason),
             (Up::Grains(grains), true) => self.grains(link, grains),
-            (Up::Roster(delta), true) => self.child_roster(link, &peer, delta),
-            (Up::Ledger(delta), true) => self.child_ledger(link, &peer, &delta),
-            (Up::Resumed, true) => self.child_resumed(link, &peer),
+            (Up::Roster(delta), true) => self.arrived(link, &peer, |a| a.roster(delta)),
+            (Up::Ledger(delta), true) => self.arrived(link, &peer, |a| a.ledger(delta)),
+            (Up::Resumed { ledgers }, true) => self.arrived(link, &peer, |a| a.resumed(ledgers)),
             (Up::Revoked(news), true) => self.child_revoked(link, &peer, news),
             (Up::Roots(report), true) => {
                 self.roster.set_roots(peer.uid, report);
@@ -406,7 +410,8 @@ impl Hub {
         };
         let mut job = Job::new(head, None);
         for parent in self.parents.values().filter(|p| p.welcomed && !own) {
-            job.begin_uplink(parent.peer.uid);
+            let told = parent.serials.get(&jid).copied().unwrap_or(0);
+            job.begin_uplink(parent.peer.uid, told);
         }
         self.jobs.insert(jid, job);
     }
@@ -448,7 +453,31 @@ impl Hub {
         self.flush_soon();
     }
 
-    fn child_roster(&mut self, _link: LinkId, peer: &Peer, delta: RosterDelta) {
+    /// Something of a syndic that has its place in an order: applies what that makes ready.
+    fn arrived(
+        &mut self,
+        link: LinkId,
+        peer: &Peer,
+        arrive: impl FnOnce(&mut Arrivals) -> Result<(), TooMany>,
+    ) {
+        let Some(child) = self.children.get_mut(&link) else {
+            return;
+        };
+        if arrive(&mut child.arrivals) == Err(TooMany) {
+            self.refused += 1;
+            self.refuse_child(link, RefusalCode::Malformed, "too many frames out of order");
+            return;
+        }
+        while let Some(ready) = self.children.get_mut(&link).and_then(|c| c.arrivals.next()) {
+            match ready {
+                Ready::Roster(delta) => self.child_roster(peer, delta),
+                Ready::Ledger(delta) => self.child_ledger(link, peer, &delta),
+                Ready::Resumed => self.child_resumed(link, peer),
+            }
+        }
+    }
+
+    fn child_roster(&mut self, peer: &Peer, delta: RosterDelta) {
         let applied = self.roster.apply(peer.uid, delta);
         self.gone_from(peer.uid, &applied.gone);
         if !applied.conflicts.is_empty() {

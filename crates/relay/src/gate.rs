@@ -67,7 +67,7 @@ pub fn authorize(peer: &Peer, message: Up) -> Result<Authorized<Up>, Violation> 
         Up::Grains(_) => ("grains", true, false),
         Up::Roster(_) => ("roster", false, true),
         Up::Ledger(_) => ("ledger", false, true),
-        Up::Resumed => ("resumed", false, true),
+        Up::Resumed { .. } => ("resumed", false, true),
         Up::Revoked(_) => ("revoked", false, true),
         Up::Roots(_) => ("roots", false, true),
     };
@@ -113,6 +113,7 @@ mod tests {
 
     fn roster(path: &str) -> Up {
         Up::Roster(RosterDelta {
+            serial: 1,
             mark: RosterMark::default(),
             snapshot: false,
             done: true,
@@ -202,13 +203,14 @@ mod tests {
                 Up::Ledger(LedgerDelta {
                     jid,
                     serial: 1,
+                    roster: 0,
                     complete: true,
                     groups: vec![],
                 }),
                 false,
                 true,
             ),
-            (Up::Resumed, false, true),
+            (Up::Resumed { ledgers: 0 }, false, true),
             (Up::Revoked(vec![]), false, true),
             (Up::Roots(RootsReport::default()), false, true),
         ];

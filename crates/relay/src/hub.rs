@@ -900,7 +900,8 @@ impl Hub {
         job.named_own();
         for parent in self.parents.values().filter(|p| p.welcomed) {
             if job.head.parents.contains(&parent.peer.uid) {
-                job.begin_uplink(parent.peer.uid);
+                let told = parent.serials.get(&jid).copied().unwrap_or(0);
+                job.begin_uplink(parent.peer.uid, told);
             }
         }
         self.jobs.insert(jid, job);

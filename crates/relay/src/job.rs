@@ -331,9 +331,14 @@ impl Job {
         }
     }
 
-    /// A parent is told everything again: its session begins, or it asked. Serials count on within a session.
-    pub(crate) fn begin_uplink(&mut self, parent: Uid) {
-        let sink = self.uplinks.entry(parent).or_default();
+    /// A parent is told everything again: its session begins, or it asked. Serials count on within a session, also
+    /// from an account of the same job that was let go: `told` is the last one.
+    pub(crate) fn begin_uplink(&mut self, parent: Uid, told: u32) {
+        let sink = self.uplinks.entry(parent).or_insert_with(|| Sink {
+            serial: told,
+            acked: told,
+            ..Sink::default()
+        });
         *sink = Sink {
             serial: sink.serial,
             acked: sink.acked,
@@ -415,6 +420,7 @@ impl Job {
         Some(LedgerDelta {
             jid: self.jid(),
             serial: sink.serial,
+            roster: 0,
             complete,
             groups: out,
         })

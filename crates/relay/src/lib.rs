@@ -8,6 +8,7 @@
 //! Whatever promises durability (an acknowledgement, a manifest, a finished job) is held back until the shell
 //! says that the records before it are on disk: see [`saving`].
 
+mod arrivals;
 mod child;
 mod gate;
 pub mod hub;

@@ -767,6 +767,9 @@ impl Roster {
         };
         if let Some((number, _)) = node.via.get(&hub).filter(|(n, _)| *n != entry.index) {
             child.ours.remove(number);
+            // A new number means that the key was removed there and let in again: the hub's accounts name it by the old
+            // one, of which nothing more will be heard.
+            applied.gone.push(index);
         }
         node.via.insert(hub, (entry.index, entry.link));
         node.software = entry.software;
@@ -873,6 +876,7 @@ impl Roster {
 
     fn frame(&self, snapshot: bool, upto: u64) -> RosterDelta {
         RosterDelta {
+            serial: 0,
             mark: RosterMark {
                 epoch: self.epoch,
                 revision: upto,

@@ -1,10 +1,11 @@
 //! Sessions with parents: what a syndic tells upwards, and takes from above.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wire::record::{JobHead, Record};
 use wire::{
-    Down, Hello, HelloBody, JobEnvelope, JobOrder, ProtocolRange, Revocation, RosterMark, Up,
+    Down, Hello, HelloBody, Jid, JobEnvelope, JobOrder, ProtocolRange, Revocation, RosterMark, Up,
     Welcome,
 };
 
@@ -15,6 +16,9 @@ use crate::hub::{Hub, HubOutput, OPEN_JOBS_MAX};
 /// Ledger deltas of one job that a parent has not acknowledged, at most. While it is full, outcomes gather and
 /// fold; so a long round trip makes deltas bigger, not slower.
 const WINDOW: u32 = 32;
+
+/// Jobs of which one session may tell: both ends keep a number for each.
+const SESSION_JOBS_MAX: usize = 1 << 20;
 
 /// One session.
 #[derive(Debug)]
@@ -27,6 +31,11 @@ pub(crate) struct Parent {
     greeted: bool,
     /// It has been told every open job once.
     resumed: bool,
+    /// Roster and ledger deltas of this session so far.
+    rosters: u32,
+    ledgers: u64,
+    /// The last serial of each job.
+    pub serials: BTreeMap<Jid, u32>,
 }
 
 impl Hub {
@@ -63,6 +72,9 @@ impl Hub {
                 told: RosterMark::default(),
                 greeted: false,
                 resumed: false,
+                rosters: 0,
+                ledgers: 0,
+                serials: BTreeMap::new(),
             },
         );
         self.outputs.push_back(HubOutput::ToParent {
@@ -151,7 +163,7 @@ impl Hub {
         // A job of this hub's own is this site's affair; the parent hears of those that it (or another parent) sent, and
         // of returns that nobody here can place.
         for job in self.jobs.values_mut().filter(|job| !job.is_own(signer)) {
-            job.begin_uplink(uid);
+            job.begin_uplink(uid, 0);
         }
     }
 
@@ -174,7 +186,7 @@ impl Hub {
                     job.head.parents.push(parent);
                     self.saving.record(Record::Job(Box::new(job.head.clone())));
                 }
-                job.begin_uplink(parent);
+                job.begin_uplink(parent, 0);
                 self.reopen(jid);
                 return;
             }
@@ -224,11 +236,13 @@ impl Hub {
         if !parent.greeted && !self.roster.is_recorded(revision) {
             return false;
         }
-        for delta in self
+        for mut delta in self
             .roster
             .delta_since(parent.told, revision, !parent.greeted)
         {
             parent.told = delta.mark;
+            parent.rosters += 1;
+            delta.serial = parent.rosters;
             self.outputs.push_back(HubOutput::ToParent {
                 link,
                 message: Up::Roster(delta),
@@ -249,20 +263,36 @@ impl Hub {
                 .get(&uid)
                 .is_some_and(|sink| sink.in_flight() < WINDOW)
             {
-                let Some(delta) = job.uplink_delta(uid) else {
+                let Some(mut delta) = job.uplink_delta(uid) else {
                     break;
                 };
+                delta.roster = parent.rosters;
+                parent.ledgers += 1;
+                parent.serials.insert(delta.jid, delta.serial);
                 self.outputs.push_back(HubOutput::ToParent {
                     link,
                     message: Up::Ledger(delta),
                 });
             }
         }
+        if parent.serials.len() > SESSION_JOBS_MAX {
+            // A new session counts anew.
+            let reason = "the session told of very many jobs".to_owned();
+            self.outputs.push_back(HubOutput::CloseParent {
+                link,
+                reason,
+                retry: true,
+            });
+            self.parent_closed(link);
+            return;
+        }
         if !parent.resumed {
             parent.resumed = true;
             self.outputs.push_back(HubOutput::ToParent {
                 link,
-                message: Up::Resumed,
+                message: Up::Resumed {
+                    ledgers: parent.ledgers,
+                },
             });
         }
     }

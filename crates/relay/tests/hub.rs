@@ -144,7 +144,7 @@ fn refusals_have_reasons() {
     let outputs = bench.connect(3, second_key);
     assert_eq!(refusal(&outputs).unwrap().0, RefusalCode::DuplicateId);
 
-    let outputs = bench.says(2, Up::Resumed);
+    let outputs = bench.says(2, Up::Resumed { ledgers: 0 });
     assert_eq!(refusal(&outputs).unwrap().0, RefusalCode::Forbidden);
 }
 
@@ -200,6 +200,7 @@ fn a_silent_link_with_work_under_way_is_closed() {
 /// A roster with one minion of a child hub.
 fn roster_of(minion: &relay::Peer, index: u32) -> Up {
     Up::Roster(RosterDelta {
+        serial: 1,
         mark: RosterMark {
             epoch: 7,
             revision: 1,
@@ -232,6 +233,7 @@ fn tells(serial: u32, index: u32, outcome: Outcome) -> Up {
     Up::Ledger(LedgerDelta {
         jid: jid(1),
         serial,
+        roster: 0,
         complete: true,
         groups: vec![OutcomeGroup {
             outcome,

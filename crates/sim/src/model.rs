@@ -212,6 +212,7 @@ impl Model {
         uid.0[14] = 0xff;
         let path: SitePath = "elsewhere".parse().unwrap_or_default();
         Up::Roster(RosterDelta {
+            serial: 1,
             mark: RosterMark::default(),
             snapshot: false,
             done: true,

@@ -43,8 +43,6 @@ pub struct Session {
     last: [UnixMillis; 2],
     /// When the last long message arrives at: child, parent.
     last_bulk: [UnixMillis; 2],
-    /// What the child says keeps its order whatever its length: it is a syndic.
-    ordered_up: bool,
 }
 
 impl Session {
@@ -67,7 +65,7 @@ pub struct Net {
 
 impl Net {
     /// Opens a session and names it.
-    pub fn open(&mut self, child: usize, parent: usize, latency: u64, ordered_up: bool) -> u64 {
+    pub fn open(&mut self, child: usize, parent: usize, latency: u64) -> u64 {
         self.next += 1;
         let session = Session {
             child,
@@ -77,7 +75,6 @@ impl Net {
             open: [true; 2],
             last: [0; 2],
             last_bulk: [0; 2],
-            ordered_up,
         };
         self.sessions.insert(self.next, session);
         self.next
@@ -100,7 +97,7 @@ impl Net {
     /// Sends a message to one end; how long it takes, or None when it goes nowhere.
     ///
     /// Messages above [`BULK_FRAME`] travel on a stream of their own, in order among themselves: they overtake the short ones,
-    /// and are overtaken. What a syndic says to its parent keeps its order: rosters and accounts build on each other.
+    /// and are overtaken.
     pub fn send(
         &mut self,
         id: u64,
@@ -114,7 +111,7 @@ impl Net {
             return None;
         }
         let jitter = rng.below(session.latency / 4 + 2);
-        if len > BULK_FRAME && !(session.ordered_up && to == Side::Parent) {
+        if len > BULK_FRAME {
             let last = &mut session.last_bulk[to as usize];
             *last = (*last).max(now + session.latency + rng.below(4 * session.latency + 200));
             return Some(*last - now);

@@ -636,7 +636,7 @@ impl World {
             return;
         }
         let latency = self.plan.latency(&mut self.rng);
-        let id = self.net.open(child, parent, latency, peer.role.is_hub());
+        let id = self.net.open(child, parent, latency);
         let link = LinkId(id);
         let hub = self.nodes[parent].spec.peer.clone();
         self.trace.note(self.now, child, "dials", &id.to_be_bytes());

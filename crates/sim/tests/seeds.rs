@@ -10,7 +10,12 @@ use sim::world::{DAWN, World};
 type MakePlan = fn() -> Plan;
 
 /// Seeds that led to a mend in the machines, with what they caught.
-const CAUGHT: [(u64, MakePlan, &str); 5] = [
+const CAUGHT: [(u64, MakePlan, &str); 6] = [
+    (
+        10_787,
+        Plan::chaos,
+        "a key that was removed and let in again in a cut left its run open",
+    ),
     (
         528,
         Plan::faults,

@@ -190,6 +190,9 @@ pub struct LedgerDelta {
     pub jid: Jid,
     /// Numbers the deltas of this job in this session, from 1; acknowledged by number once they are on disk.
     pub serial: u32,
+    /// The roster delta of this session that has to be known first, since the groups name minions by its numbers.
+    /// 0 on disk.
+    pub roster: u32,
     /// True from the delta on with which every expected minion below the sender has been named.
     pub complete: bool,
     /// Changes since the delta before.

@@ -170,7 +170,10 @@ pub enum Up {
     /// Syndic: news of a job.
     Ledger(LedgerDelta),
     /// Syndic: every unsettled job of this parent has been told in this session; what was not told is unknown here.
-    Resumed,
+    Resumed {
+        /// How many ledger deltas that took; the last ones may arrive later than this.
+        ledgers: u64,
+    },
     /// Syndic: keys of its subtree were revoked, or restored.
     Revoked(Vec<Revocation>),
     /// Syndic: the roots that it serves.

@@ -112,6 +112,8 @@ pub struct RosterMark {
 /// Changes of a child's roster, or a part of its snapshot.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 pub struct RosterDelta {
+    /// Numbers the deltas of one session, from 1: long frames travel apart and may arrive out of order.
+    pub serial: u32,
     /// Where the receiver stands after this and everything before it in the session.
     pub mark: RosterMark,
     /// True in the first frame of a snapshot: forget what was known of this child.

@@ -89,6 +89,7 @@ fn delta(n: u64, serial: u32) -> LedgerDelta {
     LedgerDelta {
         jid: jid(n),
         serial,
+        roster: 0,
         complete: true,
         groups: vec![OutcomeGroup {
             outcome: Outcome::Returned {
