@@ -166,3 +166,29 @@ fn a_top_master_that_dies_knows_every_outcome_afterwards() {
     assert_eq!(deeds.of("begin"), once);
     assert_eq!(ledger.ids("ok"), once);
 }
+
+/// P3, P5: a job that was over, with a dead site as unreachable, when the top-master died too: what the site did is told all
+/// the same when both are back.
+#[test]
+fn late_returns_amend_a_job_that_was_over_before_the_top_master_died() {
+    let mut tree = Tree::of_two_sites();
+    let top = tree.top();
+    let deeds = Deeds::new(&tree, "late");
+    let jid = top.submit(&["fra-*", "cmd.run", &deeds.work(1)]);
+    top.job_becomes(&jid, "both work", |ledger| ledger.count("running") == 2);
+    tree.node_mut("fra-hub").kill();
+    top.job_becomes(&jid, "the dead site is told", |ledger| {
+        ledger.is_finished() && ledger.count("unreachable") == 2
+    });
+    tree.node_mut("top").kill();
+    tree.node_mut("top").start();
+    tree.answers("top");
+    assert_eq!(top.show(&jid).count("unreachable"), 2);
+
+    tree.node_mut("fra-hub").start();
+    let ledger = top.job_becomes(&jid, "late returns arrive", |ledger| {
+        ledger.count("ok") == 2
+    });
+    ledger.all_ok(&ALL[2..]);
+    assert_eq!(deeds.of("begin"), &ALL[2..]);
+}

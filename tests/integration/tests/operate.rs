@@ -92,6 +92,7 @@ fn sigterm_drains_and_ends_with_success() {
     let mut tree = Tree::of_two_sites();
     let top = tree.top();
     let jid = top.submit(&["fra-*", "test.sleep", "2"]);
+    top.job_becomes(&jid, "both work", |ledger| ledger.count("running") == 2);
     for id in ["ams-web1", "fra-hub", "top", "eu-hub"] {
         tree.node(id).signal(Signal::SIGTERM);
         let status = tree.node_mut(id).ended();

@@ -92,7 +92,7 @@ fn exit_codes_tell_outcomes_apart() {
     let said = tree.top().expect(3, &["run", "*", "test.ping"]);
     assert!(said.out.contains("Not connected"), "{said:#?}");
     // Failed counts for more than unreachable.
-    tree.top().expect(1, &["run", "*", "test.false"]);
+    tree.top().expect(1, &["run", "*", "cmd.run", "false"]);
 }
 
 /// Arguments are read as Salt's command line reads them, and results are printed in every form that is promised.
