@@ -26,6 +26,8 @@ const DECISIONS_MAX: usize = 1_024;
 pub trait Surroundings: Send + 'static {
     /// A parent sent a trust bundle. Gives it back with its version when it is newer and verified.
     fn trust_offered(&mut self, bundle: wire::Json) -> Option<(wire::Json, u64)>;
+    /// The number of this hub's job key in the trust bundle; None: it may not order jobs.
+    fn job_number(&self) -> Option<u8>;
     /// The roots are to be fetched now.
     fn fetch_roots(&mut self);
     /// A session with a parent ended by the machine's will.
@@ -253,6 +255,7 @@ impl<S: Surroundings> Engine<S> {
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> anyhow::Result<()> {
         let mut observe = tokio::time::interval(OBSERVE_EVERY);
         observe.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        self.tell_job_number();
         loop {
             self.drain_outputs()?;
             let wake = self
@@ -288,7 +291,11 @@ impl<S: Surroundings> Engine<S> {
                     self.links.remove(link);
                     self.upwards.remove(link);
                 }
+                let is_trust = matches!(input, HubInput::Trust { .. });
                 self.hub.handle_input(now, input);
+                if is_trust {
+                    self.tell_job_number();
+                }
             }
             Message::Link(link, sender) => {
                 self.links.insert(link, sender);
@@ -316,6 +323,13 @@ impl<S: Surroundings> Engine<S> {
                 sender.send_modify(|moves| moves.finished = finished);
                 let _ = answer.send(sender.subscribe());
             }
+        }
+    }
+
+    fn tell_job_number(&mut self) {
+        if let Some(number) = self.surroundings.job_number() {
+            self.hub
+                .handle_input(self.clock.now(), HubInput::Signs(number));
         }
     }
 
@@ -399,6 +413,7 @@ impl<S: Surroundings> Engine<S> {
                 if let Some((bundle, version)) = self.surroundings.trust_offered(bundle) {
                     self.hub
                         .handle_input(self.clock.now(), HubInput::Trust { bundle, version });
+                    self.tell_job_number();
                 }
             }
             HubOutput::FetchRoots => self.surroundings.fetch_roots(),

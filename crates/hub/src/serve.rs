@@ -291,6 +291,7 @@ async fn start(
 
     let surroundings = HubSurroundings {
         trust: trust.clone(),
+        job_key: job_key.public().uid(),
         keys: keys.clone(),
         roots: roots.clone(),
         parents: ways.clone(),

@@ -1,13 +1,13 @@
 //! What the loop of a hub acts on beside links and store: trust, roots, late accounts, metrics.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use daemon::metrics::HubMetrics;
 use pki::{KeyStore, TrustStore};
 use relay::{Hub, JobView, LinkId, Replay};
 use store::Committer;
 use wire::record::Record;
-use wire::{Counts, Jid, Json, OutcomeKind, Presence, Role, Standing};
+use wire::{Counts, Jid, Json, OutcomeKind, Presence, Role, SignerId, Standing};
 
 use crate::engine::Surroundings;
 use crate::parents::Parents;
@@ -26,6 +26,8 @@ const WORST_FIRST: [OutcomeKind; 5] = [
 pub struct HubSurroundings {
     /// The trust bundle in force.
     pub trust: Arc<Mutex<TrustStore>>,
+    /// Names this hub's job key there.
+    pub job_key: SignerId,
     /// Where it is kept.
     pub keys: Arc<KeyStore>,
     /// The roots.
@@ -61,6 +63,11 @@ impl Surroundings for HubSurroundings {
                 None
             }
         }
+    }
+
+    fn job_number(&self) -> Option<u8> {
+        let trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
+        trust.signer(&self.job_key).map(|signer| signer.number)
     }
 
     fn fetch_roots(&mut self) {
