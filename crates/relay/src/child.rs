@@ -11,11 +11,13 @@ use wire::{
 
 use crate::LinkId;
 use crate::arrivals::{Arrivals, Ready, TooMany};
+use crate::exchange::HubOutput;
 use crate::gate::{Peer, authorize};
-use crate::hub::{Held, Hub, HubOutput, OPEN_JOBS_MAX, Timer};
-use crate::job::{Job, Source, State, signer_of};
+use crate::hub::{Held, Hub, OPEN_JOBS_MAX, Timer};
+use crate::job::{Job, signer_of};
 use crate::probe::Probe;
 use crate::roster::ConnectError;
+use crate::state::{Source, State};
 
 /// One session.
 #[derive(Debug)]

@@ -8,22 +8,31 @@
 //! Whatever promises durability (an acknowledgement, a manifest, a finished job) is held back until the shell
 //! says that the records before it are on disk: see [`saving`].
 
+mod account;
 mod arrivals;
 mod child;
+mod dispatch;
+mod exchange;
 mod gate;
 pub mod hub;
 mod job;
+mod keys;
 pub mod leaf;
+mod node;
 mod probe;
 mod roster;
 pub mod saving;
+mod settlement;
+mod state;
 mod uplink;
 
+pub use account::{JobView, NameOf, Replay};
+pub use exchange::{HubConfig, HubInput, HubOutput, HubRecovered, HubStats};
 pub use gate::{Authorized, Peer, Violation, authorize};
-pub use hub::{Hub, HubConfig, HubInput, HubOutput, HubRecovered, HubStats};
-pub use job::{JobView, Replay};
+pub use hub::Hub;
 pub use leaf::{Leaf, LeafConfig, LeafInput, LeafOutput, LeafRecovered, Verdict, Verify};
-pub use roster::{Decision, RosterView};
+pub use node::RosterView;
+pub use roster::Decision;
 
 /// Names one session of a link, from its start to its end; given by the shell, never given again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -13,69 +13,10 @@ use wire::{
 };
 
 use crate::gate::Peer;
+use crate::node::{Node, entry_of};
 
 /// Keys that wait for an operator at one hub, at most; further ones are told to come back later.
 const PENDING_MAX: usize = 10_000;
-
-/// One node of the subtree.
-#[derive(Debug, Clone)]
-pub(crate) struct Node {
-    pub index: u32,
-    pub uid: Uid,
-    pub id: NodeId,
-    pub role: Role,
-    pub path: SitePath,
-    pub fingerprint: [u8; 32],
-    pub standing: Standing,
-    /// The connection to this very hub, when it is (also) its child.
-    pub direct: Option<Link>,
-    /// Child hubs that vouch for it: their number for it and what they say of its connection.
-    pub via: BTreeMap<Uid, (u32, Link)>,
-    /// The best of the above, as told upwards.
-    pub link: Link,
-    pub software: String,
-    pub grains: Option<Json>,
-    pub roots: Option<RootsReport>,
-    pub job_key: Option<[u8; 32]>,
-    /// When the entry changed last, and its grains, and its link: revisions of this roster.
-    revision: u64,
-    grains_revision: u64,
-    link_revision: u64,
-}
-
-impl Node {
-    pub(crate) fn is_accepted(&self) -> bool {
-        self.standing == Standing::Accepted
-    }
-
-    /// Whether this is an accepted minion that is a child of this very hub.
-    pub(crate) fn is_own_minion(&self) -> bool {
-        self.role == Role::Minion && self.is_accepted() && self.direct.is_some()
-    }
-
-    fn record(&self) -> Record {
-        Record::Node(Box::new(NodeRecord {
-            index: self.index,
-            uid: self.uid,
-            id: self.id.clone(),
-            role: self.role,
-            path: self.path.clone(),
-            fingerprint: self.fingerprint,
-            standing: self.standing,
-            direct: self.direct.is_some(),
-            via: self
-                .via
-                .iter()
-                .map(|(hub, (index, _))| (*hub, *index))
-                .collect(),
-            link: self.link,
-            software: self.software.clone(),
-            grains: self.grains.clone(),
-            roots: self.roots.clone(),
-            job_key: self.job_key,
-        }))
-    }
-}
 
 /// What an operator's decision did to one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -908,85 +849,5 @@ fn place(path: &SitePath) -> &str {
         "the top"
     } else {
         path.as_str()
-    }
-}
-
-fn entry_of(node: &Node, with_grains: bool) -> NodeEntry {
-    NodeEntry {
-        index: node.index,
-        uid: node.uid,
-        id: node.id.clone(),
-        role: node.role,
-        path: node.path.clone(),
-        fingerprint: node.fingerprint,
-        standing: Some(node.standing),
-        link: node.link,
-        software: node.software.clone(),
-        grains: if with_grains {
-            node.grains.clone()
-        } else {
-            None
-        },
-        roots: node.roots.clone(),
-        job_key: node.job_key,
-    }
-}
-
-/// A node as it is shown to people and programs.
-#[derive(Debug, Clone, Copy)]
-pub struct RosterView<'a>(pub(crate) &'a Node);
-
-impl<'a> RosterView<'a> {
-    /// This hub's number for it.
-    pub fn index(&self) -> u32 {
-        self.0.index
-    }
-    /// Its key.
-    pub fn uid(&self) -> Uid {
-        self.0.uid
-    }
-    /// Its label.
-    pub fn id(&self) -> &'a NodeId {
-        &self.0.id
-    }
-    /// Minion or syndic.
-    pub fn role(&self) -> Role {
-        self.0.role
-    }
-    /// Its site.
-    pub fn path(&self) -> &'a SitePath {
-        &self.0.path
-    }
-    /// SHA-256 of its public key.
-    pub fn fingerprint(&self) -> &'a [u8; 32] {
-        &self.0.fingerprint
-    }
-    /// Accepted or not.
-    pub fn standing(&self) -> Standing {
-        self.0.standing
-    }
-    /// Whether it is a child of this very hub.
-    pub fn is_direct(&self) -> bool {
-        self.0.direct.is_some()
-    }
-    /// Whether it can be reached, and since when.
-    pub fn link(&self) -> Link {
-        self.0.link
-    }
-    /// Its program's version.
-    pub fn software(&self) -> &'a str {
-        &self.0.software
-    }
-    /// A minion's grains.
-    pub fn grains(&self) -> Option<&'a Json> {
-        self.0.grains.as_ref()
-    }
-    /// A syndic's public job key.
-    pub fn job_key(&self) -> Option<[u8; 32]> {
-        self.0.job_key
-    }
-    /// A syndic's roots.
-    pub fn roots(&self) -> Option<&'a RootsReport> {
-        self.0.roots.as_ref()
     }
 }

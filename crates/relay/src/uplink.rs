@@ -10,8 +10,9 @@ use wire::{
 };
 
 use crate::LinkId;
+use crate::exchange::HubOutput;
 use crate::gate::Peer;
-use crate::hub::{Hub, HubOutput, OPEN_JOBS_MAX};
+use crate::hub::{Hub, OPEN_JOBS_MAX};
 
 /// Ledger deltas of one job that a parent has not acknowledged, at most. While it is full, outcomes gather and
 /// fold; so a long round trip makes deltas bigger, not slower.

@@ -1,0 +1,196 @@
+//! A job's account for people and programs: its summary, its progress by site, its whole ledger.
+
+use std::collections::BTreeMap;
+
+use wire::record::JobHead;
+use wire::{Counts, JobOrder, Json, LedgerDelta, Reason, UnixMillis};
+
+use crate::job::Job;
+use crate::state::{Source, State};
+
+/// An account for people and programs.
+#[derive(Debug, Clone, Copy)]
+pub struct JobView<'a>(pub(crate) &'a Job);
+
+/// An account read back from the disk.
+#[derive(Debug)]
+pub struct Replay(Job);
+
+impl Replay {
+    /// Builds the account of a stored job.
+    pub fn new(head: JobHead, news: &[LedgerDelta], finished: Option<UnixMillis>) -> Self {
+        let mut job = Job::replay_with(head, news, &|_| Source::Own);
+        job.finished = finished;
+        Replay(job)
+    }
+
+    /// The account.
+    pub fn view(&self) -> JobView<'_> {
+        JobView(&self.0)
+    }
+}
+
+/// Finds the id and the site of a roster number.
+pub type NameOf<'a> = &'a dyn Fn(u32) -> Option<(String, String)>;
+
+impl JobView<'_> {
+    /// The counts over all sites.
+    pub fn counts(&self) -> Counts {
+        self.0.counts()
+    }
+
+    /// Whether every expected minion is named.
+    pub fn is_complete(&self) -> bool {
+        self.0.is_complete()
+    }
+
+    /// The order; None for an account that began with a return alone.
+    pub fn order(&self) -> Option<&JobOrder> {
+        self.0.order.as_deref()
+    }
+
+    /// Whether it is a job of this hub's own, not one of a parent's.
+    pub fn is_own(&self) -> bool {
+        self.0.order.is_some() && self.0.head.parents.is_empty()
+    }
+
+    /// The job in one line.
+    pub fn summary(&self) -> wire::control::JobSummary {
+        let order = self.order();
+        wire::control::JobSummary {
+            jid: self.0.jid(),
+            fun: order.map(|o| o.fun.clone()).unwrap_or_default(),
+            target: order.map(|o| o.target.typed.clone()).unwrap_or_default(),
+            user: order.map(|o| o.user.clone()).unwrap_or_default(),
+            origin: order.map(|o| o.origin_id.to_string()).unwrap_or_default(),
+            issued: order.map_or(self.0.head.received, |o| o.issued),
+            finished: self.0.finished,
+            counts: self.0.counts(),
+        }
+    }
+
+    /// Counts by site; `cut_since` tells since when a site is cut off.
+    pub fn progress(
+        &self,
+        name_of: NameOf<'_>,
+        cut_since: &dyn Fn(&str) -> Option<UnixMillis>,
+        now: UnixMillis,
+    ) -> wire::control::Progress {
+        let mut sites: BTreeMap<String, Counts> = BTreeMap::new();
+        for (index, state) in self.0.rows() {
+            let Some(kind) = state.kind() else { continue };
+            let path = name_of(index).map(|(_, path)| path).unwrap_or_default();
+            sites.entry(path).or_default().add(kind);
+        }
+        wire::control::Progress {
+            jid: self.0.jid(),
+            complete: self.0.is_complete(),
+            finished: self.0.finished.is_some(),
+            counts: self.0.counts(),
+            sites: sites
+                .into_iter()
+                .map(|(path, counts)| {
+                    let cut_since = cut_since(&path);
+                    wire::control::SiteCounts {
+                        counts,
+                        as_of: cut_since.unwrap_or(now),
+                        cut_since,
+                        path,
+                    }
+                })
+                .collect(),
+        }
+    }
+
+    /// The whole account.
+    pub fn ledger(
+        &self,
+        name_of: NameOf<'_>,
+        cut_since: &dyn Fn(&str) -> Option<UnixMillis>,
+        now: UnixMillis,
+    ) -> wire::control::Ledger {
+        let job = self.0;
+        let order = self.order();
+        let null: Json = b"null".as_slice().into();
+        let mut minions = Vec::new();
+        let mut undecided = Vec::new();
+        let issued = order.map_or(job.head.received, |o| o.issued);
+        for (index, state) in job.rows() {
+            let (id, path) = name_of(index).unwrap_or_else(|| (format!("#{index}"), String::new()));
+            if let State::Undecided(reason) = state {
+                undecided.push((id, (**reason).clone()));
+                continue;
+            }
+            let Some(kind) = state.kind() else { continue };
+            let mut row = wire::control::LedgerRow {
+                id,
+                path,
+                kind,
+                retcode: None,
+                value: None,
+                started: None,
+                duration_ms: None,
+                reason: state.reason().map(|r| (**r).clone()),
+            };
+            if let State::Returned {
+                retcode,
+                value,
+                timing,
+                ..
+            } = state
+            {
+                row.retcode = Some(*retcode);
+                row.value = Some(*value);
+                row.started = Some(issued + u64::from(timing.start_offset_ms));
+                row.duration_ms = Some(timing.duration_ms);
+            }
+            minions.push(row);
+        }
+        minions.sort_by(|a, b| a.id.cmp(&b.id));
+        undecided.sort_by(|a, b| a.0.cmp(&b.0));
+        let unknown = match order.filter(|_| job.is_complete()) {
+            Some(order) => unknown_ids(order, &minions, &undecided),
+            None => Vec::new(),
+        };
+        wire::control::Ledger {
+            progress: self.progress(name_of, cut_since, now),
+            fun: order.map(|o| o.fun.clone()).unwrap_or_default(),
+            args: order.map_or_else(|| null.clone(), |o| o.args.clone()),
+            kwargs: order.map_or_else(|| null.clone(), |o| o.kwargs.clone()),
+            target: order.map(|o| o.target.typed.clone()).unwrap_or_default(),
+            user: order.map(|o| o.user.clone()).unwrap_or_default(),
+            origin: order.map(|o| o.origin_id.to_string()).unwrap_or_default(),
+            roots: order.and_then(|o| o.options.roots.clone()),
+            issued,
+            finished: job.finished,
+            minions,
+            values: job.values().to_vec(),
+            unknown,
+            undecided,
+        }
+    }
+}
+
+/// Ids that the target names literally and that are in nobody's account.
+fn unknown_ids(
+    order: &JobOrder,
+    minions: &[wire::control::LedgerRow],
+    undecided: &[(String, Reason)],
+) -> Vec<String> {
+    let target = targeting::Target::parse(
+        targeting::Kind::Compound,
+        &order.target.compound,
+        &targeting::Nodegroups::default(),
+        ':',
+    );
+    let Some(mut ids) = target.ok().and_then(|t| t.literal_ids()) else {
+        return Vec::new();
+    };
+    for row in minions {
+        ids.remove(&row.id);
+    }
+    for (id, _) in undecided {
+        ids.remove(id);
+    }
+    ids.into_iter().collect()
+}

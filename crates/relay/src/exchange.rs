@@ -1,0 +1,233 @@
+//! What goes into the hub machine, and what comes out.
+
+use std::sync::Arc;
+
+use wire::record::{JobHead, NodeRecord, Record};
+use wire::{
+    Down, Jid, JobEnvelope, JobOrder, Json, KeyDecision, LedgerDelta, NodeId, Refusal, Revocation,
+    RootsReport, RosterMark, SitePath, Standing, Uid, UnixMillis, Up,
+};
+
+use crate::LinkId;
+use crate::gate::Peer;
+use crate::roster::Decision;
+
+/// Who this hub is.
+#[derive(Debug, Clone)]
+pub struct HubConfig {
+    /// Its key.
+    pub uid: Uid,
+    /// Its label.
+    pub id: NodeId,
+    /// The site that it serves; the top's is empty.
+    pub path: SitePath,
+    /// Its program's version.
+    pub software: String,
+    /// Draws the roster's epoch when the store has none: random, so that a wiped disk is noticed.
+    pub fresh_epoch: u64,
+    /// Its public job key, told to parents.
+    pub job_key: Option<[u8; 32]>,
+}
+
+/// What the store had.
+#[derive(Debug, Default)]
+pub struct HubRecovered {
+    /// The roster's epoch; None for a new store.
+    pub epoch: Option<u64>,
+    /// One above every roster number that was ever given.
+    pub next_index: u32,
+    /// The roster.
+    pub nodes: Vec<NodeRecord>,
+    /// How far the rosters of child hubs are known.
+    pub marks: Vec<(Uid, RosterMark)>,
+    /// Jobs that were open.
+    pub jobs: Vec<(JobHead, Vec<LedgerDelta>, Option<UnixMillis>)>,
+    /// Revoked and restored keys.
+    pub revocations: Vec<Revocation>,
+    /// The trust bundle in force and its version.
+    pub trust: Option<(Json, u64)>,
+}
+
+/// What happens to a hub.
+#[derive(Debug)]
+pub enum HubInput {
+    /// A certified child's connection stands; its hello has not come yet.
+    ChildConnected {
+        /// The session.
+        link: LinkId,
+        /// Who, as its certificate says.
+        peer: Peer,
+    },
+    /// A child speaks.
+    ChildMessage {
+        /// The session.
+        link: LinkId,
+        /// What.
+        message: Up,
+    },
+    /// A child's connection ended.
+    ChildClosed {
+        /// The session.
+        link: LinkId,
+    },
+    /// A connection to a parent stands.
+    ParentConnected {
+        /// The session.
+        link: LinkId,
+        /// Who, as its certificate says.
+        peer: Peer,
+    },
+    /// A parent speaks.
+    ParentMessage {
+        /// The session.
+        link: LinkId,
+        /// What.
+        message: Down,
+    },
+    /// A connection to a parent ended.
+    ParentClosed {
+        /// The session.
+        link: LinkId,
+    },
+    /// The records of this batch are on disk.
+    Saved {
+        /// Which batch.
+        token: u64,
+    },
+    /// A job of this hub's own, checked and signed.
+    Submit {
+        /// The signed order.
+        envelope: JobEnvelope,
+        /// The same, decoded.
+        order: Arc<JobOrder>,
+    },
+    /// A key asks to be let in; what it says of itself is not proven beyond its key.
+    Enrolling {
+        /// Who it wants to be.
+        peer: Peer,
+        /// Its program's version.
+        software: String,
+    },
+    /// An operator's decision about keys anywhere below.
+    Decide {
+        /// Whose.
+        uids: Vec<Uid>,
+        /// What.
+        decision: KeyDecision,
+    },
+    /// A newer trust bundle, verified.
+    Trust {
+        /// Encoded and signed.
+        bundle: Json,
+        /// Its version.
+        version: u64,
+    },
+    /// The number of this hub's job key in the trust bundle: its own jids end with it, and it settles their returns. Told at
+    /// the start and when a bundle changes it.
+    Signs(u8),
+    /// The roots that this hub serves.
+    Roots(RootsReport),
+    /// An operator asks all sites to fetch their roots.
+    FetchRoots,
+}
+
+/// What a hub wants done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum HubOutput {
+    /// Save these, then say [`HubInput::Saved`]. On a failure the process must stop.
+    Save {
+        /// Names the batch.
+        token: u64,
+        /// In order.
+        records: Vec<Record>,
+    },
+    /// Tell children; the same bytes to each.
+    ToChildren {
+        /// Their sessions.
+        links: Vec<LinkId>,
+        /// What.
+        message: Down,
+    },
+    /// Tell a parent.
+    ToParent {
+        /// The session.
+        link: LinkId,
+        /// What.
+        message: Up,
+    },
+    /// Tell a child why, and end its session.
+    CloseChild {
+        /// The session.
+        link: LinkId,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// End a session with a parent.
+    CloseParent {
+        /// The session.
+        link: LinkId,
+        /// Why, in words for the log.
+        reason: String,
+        /// Whether to dial again soon.
+        retry: bool,
+    },
+    /// An own job is on disk.
+    JobAccepted {
+        /// Which.
+        jid: Jid,
+    },
+    /// An own job was not accepted.
+    JobRefused {
+        /// Which.
+        jid: Jid,
+        /// Why.
+        reason: String,
+    },
+    /// A job's account changed, and is on disk.
+    JobChanged {
+        /// Which.
+        jid: Jid,
+    },
+    /// A job's last outcome became known, and is on disk.
+    JobFinished {
+        /// Which.
+        jid: Jid,
+    },
+    /// A job's account that is no longer in memory got a late return, on disk now; its summary wants to be made again.
+    JobAmended {
+        /// Which.
+        jid: Jid,
+    },
+    /// How a key that asked to be let in stands; None: no room, ask later.
+    Enrolled {
+        /// Whose.
+        uid: Uid,
+        /// Accepted or not.
+        standing: Option<Standing>,
+    },
+    /// A decision about a child's key is in force, or was refused.
+    Decided(Decision),
+    /// A parent sent a trust bundle: verify it, and answer with [`HubInput::Trust`] if it is newer.
+    TrustOffered(Json),
+    /// Fetch the roots now.
+    FetchRoots,
+    /// Something that an operator should see at once.
+    Alarm(String),
+}
+
+/// Numbers for metrics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HubStats {
+    /// Children with a session.
+    pub children: usize,
+    /// Parents with a session.
+    pub parents: usize,
+    /// Open jobs.
+    pub jobs_open: usize,
+    /// Returns that parents or the origin have not acknowledged.
+    pub backlog: u64,
+    /// Messages that the gate refused.
+    pub refused: u64,
+    /// Returns counted since the start.
+    pub returns: u64,
+}

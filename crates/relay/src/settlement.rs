@@ -1,0 +1,93 @@
+//! A job's way out: returns that the origin has are freed everywhere, and accounts of which nothing more is awaited are
+//! let go.
+
+use std::collections::BTreeMap;
+
+use wire::{Down, IndexSet, Jid};
+
+use crate::LinkId;
+use crate::hub::{CLOSED_KEPT, Hub, SETTLE_MS, Timer};
+
+impl Hub {
+    /// The origin has these returns on disk: let everyone below free theirs.
+    pub(crate) fn settle(&mut self, jid: Jid, who: &IndexSet) {
+        if let Some(job) = self.jobs.get_mut(&jid) {
+            job.settled.extend(who);
+        }
+        let mut below: BTreeMap<LinkId, IndexSet> = BTreeMap::new();
+        for index in who.iter() {
+            let Some(node) = self.roster.node(index) else {
+                continue;
+            };
+            for (hub, (theirs, _)) in &node.via {
+                if let Some(link) = self.child_links.get(hub) {
+                    below.entry(*link).or_default().insert(*theirs);
+                }
+            }
+            if node.direct.is_some()
+                && let Some(link) = self.child_links.get(&node.uid)
+                && let Some(child) = self.children.get_mut(link)
+            {
+                child.settled.push(jid);
+                if !self.settle_due {
+                    self.settle_due = true;
+                    self.timers.set(Timer::Settle, self.now + SETTLE_MS);
+                }
+            }
+        }
+        for (link, who) in below {
+            self.tell_child(link, Down::SettledBy { jid, who });
+        }
+    }
+
+    pub(crate) fn tell_settled(&mut self) {
+        self.settle_due = false;
+        let links: Vec<LinkId> = self
+            .children
+            .iter()
+            .filter(|(_, c)| !c.settled.is_empty())
+            .map(|(link, _)| *link)
+            .collect();
+        for link in links {
+            self.tell_settled_to(link);
+        }
+    }
+
+    pub(crate) fn tell_settled_to(&mut self, link: LinkId) {
+        if let Some(child) = self.children.get_mut(&link)
+            && !child.settled.is_empty()
+        {
+            let jids = std::mem::take(&mut child.settled);
+            self.tell_child(link, Down::Settled(jids));
+        }
+    }
+
+    /// Lets go of jobs of which nothing more is awaited.
+    pub(crate) fn close_jobs(&mut self) {
+        let done: Vec<Jid> = self
+            .jobs
+            .iter()
+            .filter(|(jid, job)| {
+                !self.dirty_jobs.contains(jid)
+                    && !self.closed.contains(jid)
+                    && job.is_over(self.signer)
+            })
+            .map(|(jid, _)| *jid)
+            .collect();
+        for jid in done {
+            self.timers.clear(Timer::Expiry(jid));
+            self.state_dirty.insert(jid);
+            self.closed.push_back(jid);
+        }
+        while self.closed.len() > CLOSED_KEPT {
+            if let Some(jid) = self.closed.pop_front() {
+                self.jobs.remove(&jid);
+            }
+        }
+    }
+
+    /// A closed job is heard of again.
+    pub(crate) fn reopen(&mut self, jid: Jid) {
+        self.closed.retain(|closed| *closed != jid);
+    }
+}
