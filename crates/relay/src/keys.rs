@@ -3,13 +3,34 @@
 use std::collections::BTreeMap;
 
 use wire::record::Record;
-use wire::{Down, Json, KeyDecision, Revocation, Uid, Up};
+use wire::{Down, Json, KeyDecision, Revocation, Uid, UnixMillis, Up};
 
 use crate::LinkId;
 use crate::exchange::HubOutput;
 use crate::hub::{Held, Hub};
 
+/// Keys whose revocation (or restoration) is remembered. Above it the oldest are forgotten, restored ones first: by
+/// then the certificates of most of them have ended, and none is renewed.
+const REVOCATIONS_MAX: usize = 100_000;
+
 impl Hub {
+    fn bound_revocations(&mut self) {
+        if self.revocations.len() <= REVOCATIONS_MAX {
+            return;
+        }
+        let mut by_age: Vec<(bool, UnixMillis, Uid)> = self
+            .revocations
+            .values()
+            .map(|r| (r.revoked, r.at, r.uid))
+            .collect();
+        by_age.sort_unstable();
+        // A hundredth at once, so that a flood does not sort for each key.
+        let excess = by_age.len() - REVOCATIONS_MAX + REVOCATIONS_MAX / 100;
+        for (_, _, uid) in by_age.into_iter().take(excess) {
+            self.revocations.remove(&uid);
+        }
+    }
+
     pub(crate) fn trust_changed(&mut self, bundle: Json, version: u64) {
         if self
             .trust
@@ -104,6 +125,7 @@ impl Hub {
         if fresh.is_empty() {
             return;
         }
+        self.bound_revocations();
         let links: Vec<LinkId> = self
             .links_of_hubs()
             .into_iter()
@@ -127,5 +149,44 @@ impl Hub {
                 message: Up::Revoked(fresh.clone()),
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::{HubConfig, HubRecovered};
+
+    #[test]
+    fn revocations_are_bounded_and_the_newest_stay() {
+        let config = HubConfig {
+            uid: Uid([9; 16]),
+            id: "top".parse().unwrap(),
+            path: wire::SitePath::top(),
+            software: String::new(),
+            fresh_epoch: 1,
+            job_key: None,
+        };
+        let mut hub = Hub::new(config, HubRecovered::default(), 1);
+        let uid = |n: usize| {
+            let mut bytes = [0; 16];
+            bytes[..8].copy_from_slice(&(n as u64).to_le_bytes());
+            Uid(bytes)
+        };
+        let news: Vec<Revocation> = (0..=REVOCATIONS_MAX)
+            .map(|n| Revocation {
+                uid: uid(n),
+                at: 10 + n as u64,
+                revoked: n != REVOCATIONS_MAX / 2,
+            })
+            .collect();
+        hub.spread_revocations(news, None);
+        assert!(hub.revocations.len() <= REVOCATIONS_MAX);
+        assert!(hub.is_revoked(uid(REVOCATIONS_MAX)));
+        assert!(!hub.is_revoked(uid(0)), "the oldest went");
+        assert!(
+            !hub.revocations.contains_key(&uid(REVOCATIONS_MAX / 2)),
+            "and the one that was restored"
+        );
     }
 }
