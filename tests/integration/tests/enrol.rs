@@ -180,3 +180,35 @@ fn a_node_turns_away_from_a_tree_that_it_does_not_know() {
     // It has told the hub nothing, not even that it exists.
     assert_eq!(tree.top().json(&["keys", "list"]), serde_json::json!([]));
 }
+
+/// P8: with a syndic's key everything that it vouches for is out, and the rest of the tree goes on.
+#[test]
+fn a_rejected_syndic_takes_its_site_with_it() {
+    let tree = Tree::of_two_sites();
+    let top = tree.top();
+    top.expect(
+        0,
+        &[
+            "delegate",
+            "ams-hub",
+            "--functions",
+            "test.ping",
+            "--ttl",
+            "1h",
+        ],
+    );
+    top.expect(
+        0,
+        &["keys", "reject", "ams-hub", "--include-accepted", "-y"],
+    );
+    wait_within(REVOKED_WITHIN, "the site is cut off", || {
+        let up = tree.roster()["totals"]["up"].clone();
+        (up == 2).then_some(())
+    });
+    let ledger = top.call(&["run", "*", "test.ping", "--out", "ledger"]);
+    let ledger = integration::Ledger::parse(&ledger.out);
+    assert_eq!(ledger.ids("ok"), ["fra-db1", "fra-db2"], "{ledger:#?}");
+    assert_eq!(tree.standing("ams-hub").as_deref(), Some("rejected"));
+    logs(&tree, "ams-hub", "an operator rejected this key");
+    top.expect(0, &["run", "fra-*", "test.ping"]);
+}

@@ -209,3 +209,38 @@ fn a_command_ends_with_the_last_return() {
         "{after:?} after the last return: {said:#?}"
     );
 }
+
+/// P9: a value that is too long to travel arrives cut, and says so; a burst of jobs is worked off.
+#[test]
+fn long_values_are_cut_and_bursts_are_worked_off() {
+    let tree = Tree::of_minions(&["m1", "m2"]);
+    let top = tree.top();
+    let long = "head -c 20000000 /dev/zero | tr '\\0' x";
+    let ledger = top.run(0, &["m1", "cmd.run", long]);
+    let value = ledger.returned("m1");
+    assert_eq!(value["truncated"], true);
+    assert!(
+        value["bytes"].as_u64() >= Some(20_000_000),
+        "{}",
+        value["bytes"]
+    );
+    assert!(
+        value["head"]
+            .as_str()
+            .is_some_and(|head| head.starts_with("xxx"))
+    );
+
+    let jids: Vec<_> = (0..40)
+        .map(|number| top.submit(&["*", "cmd.run", &format!("echo {number}")]))
+        .collect();
+    for (number, jid) in jids.iter().enumerate() {
+        let ledger = top.job_becomes(jid, "the job ends", Ledger::is_finished);
+        ledger.all_ok(&["m1", "m2"]);
+        assert_eq!(ledger.returned("m2"), number.to_string().as_str());
+    }
+    let mut distinct = jids.clone();
+    distinct.dedup();
+    assert_eq!(distinct, jids, "each job has an id of its own, in order");
+    let listed = top.json(&["jobs", "list", "--limit", "1000"]);
+    assert_eq!(listed.as_array().map(Vec::len), Some(41));
+}
