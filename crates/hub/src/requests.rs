@@ -63,6 +63,11 @@ impl Requests {
                     ))
                     .await
             }
+            (Peer::Member(member), Request::Pack { .. }) if !member.role.is_hub() => {
+                // A pack holds the whole repository, and with it what only hubs may read.
+                let text = "only hubs may ask for packs".to_owned();
+                responder.answer(&Answer::Refused(text)).await
+            }
             (Peer::Member(_), request) => self.serve(request, responder).await,
         };
         if let Err(error) = result {
@@ -167,7 +172,7 @@ impl Requests {
             Some(Standing::Pending) => Ok(EnrolAnswer::Pending { retry_after_s: 0 }),
             Some(Standing::Rejected) => refused("an operator rejected this key"),
             Some(Standing::Denied) => Ok(EnrolAnswer::Refused(format!(
-                "another key holds the id {}; delete that key first, or choose another id",
+                "this key may not have the id {}: another key holds it, or this key is accepted under another name",
                 ask.id
             ))),
             Some(Standing::Accepted) => {

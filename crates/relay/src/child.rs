@@ -135,6 +135,19 @@ impl Hub {
             self.refuse_child(link, RefusalCode::Key, "the key is not accepted");
             return;
         }
+        let own = &self.config.path;
+        let belongs = match peer.role {
+            Role::Minion => peer.path == *own,
+            Role::Syndic => peer.path != *own && own.contains(&peer.path),
+            Role::TopMaster => false,
+        };
+        if !belongs {
+            // What it would say of itself could not pass this hub's own parent. Enrolling here gives it a new
+            // certificate, if an operator agrees.
+            let text = format!("its certificate is for another site than this one, {own:?}");
+            self.refuse_child(link, RefusalCode::Key, &text);
+            return;
+        }
         if let Some(older) = self.child_links.get(&peer.uid).copied() {
             self.refuse_child(
                 older,

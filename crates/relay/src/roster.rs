@@ -335,6 +335,13 @@ impl Roster {
             .is_some_and(|other| other.uid != peer.uid);
         if let Some(&index) = self.by_uid.get(&peer.uid) {
             let node = self.nodes.get_mut(&index)?;
+            if node.standing == Standing::Accepted
+                && (&node.id, node.role, &node.path) != (&peer.id, peer.role, &peer.path)
+            {
+                // A certificate under another name or site would make two nodes of one key. One that moves is deleted
+                // where it was first.
+                return Some(Standing::Denied);
+            }
             let first_direct = node.direct.is_none();
             if first_direct {
                 node.direct = Some(Link {

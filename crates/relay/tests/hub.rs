@@ -149,6 +149,53 @@ fn refusals_have_reasons() {
 }
 
 #[test]
+fn a_certificate_of_another_site_gives_no_link_here() {
+    let mut bench = Bench::new("eu");
+    // role, site of the certificate, whether it may connect to the hub of eu
+    let table = [
+        (Role::Minion, "eu", true),
+        (Role::Minion, "eu/ams", false),
+        (Role::Minion, "us", false),
+        (Role::Minion, "", false),
+        (Role::Syndic, "eu/ams", true),
+        (Role::Syndic, "eu", false),
+        (Role::Syndic, "us", false),
+    ];
+    for (n, (role, path, good)) in (1..).zip(table) {
+        let outputs = bench.connect(u64::from(n), peer(n, role, &format!("n{n}"), path));
+        let refused = refusal(&outputs).map(|(code, _)| code);
+        let expected = (!good).then_some(RefusalCode::Key);
+        assert_eq!(refused, expected, "{role} of {path:?}");
+        assert_eq!(bench.hub.node_by_uid(wire::Uid([n; 16])).is_some(), good);
+    }
+}
+
+#[test]
+fn an_accepted_key_gets_no_certificate_under_another_name() {
+    let mut bench = Bench::new("");
+    bench.connect(1, minion(1));
+    let mut ask = |peer: relay::Peer| {
+        let outputs = bench.put(HubInput::Enrolling {
+            peer,
+            software: String::new(),
+        });
+        outputs.into_iter().find_map(|output| match output {
+            HubOutput::Enrolled { standing, .. } => standing,
+            _ => None,
+        })
+    };
+    assert_eq!(ask(minion(1)), Some(Standing::Accepted), "a renewal");
+    for other in [
+        peer(1, Role::Minion, "m2", ""),
+        peer(1, Role::Syndic, "m1", "m1"),
+        peer(1, Role::Syndic, "s", "s"),
+    ] {
+        assert_eq!(ask(other.clone()), Some(Standing::Denied), "{other:?}");
+    }
+    assert_eq!(ask(minion(1)), Some(Standing::Accepted), "it stays itself");
+}
+
+#[test]
 fn keys_are_decided_once_and_everywhere() {
     let mut bench = Bench::new("");
     bench.connect(1, minion(1));
