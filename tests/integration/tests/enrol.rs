@@ -92,7 +92,7 @@ fn a_second_holder_of_an_id_is_refused_loudly_and_the_first_goes_on() {
     let double = format!("{}{}", settings("twin"), tree.child_settings(&["top"]));
     tree.add("minion", "double", &double);
     tree.node_mut("double").start();
-    logs(&tree, "double", "another key holds the id twin");
+    logs(&tree, "double", "another key holds");
 
     let keys = tree.top().json(&["keys", "list", "twin"]);
     let mut standings: Vec<_> = keys
