@@ -285,7 +285,7 @@ impl Job {
     /// What the disk has to hear; None when nothing changed.
     pub(crate) fn disk_delta(&mut self) -> Option<LedgerDelta> {
         let mut sink = std::mem::take(&mut self.disk);
-        let delta = self.delta(&mut sink);
+        let delta = self.delta(&mut sink, true);
         sink.acked = sink.serial;
         self.disk = sink;
         delta
@@ -303,16 +303,18 @@ impl Job {
             sink.dirty.remove(index);
         }
         let named = !self.is_complete() || self.disk.complete_told;
-        let delta = match sink.dirty.is_empty() && !(named && unsaved.is_empty()) {
+        let is_all = named && unsaved.is_empty();
+        let delta = match sink.dirty.is_empty() && !is_all {
             true => None,
-            false => self.delta(&mut sink),
+            false => self.delta(&mut sink, is_all),
         };
         sink.dirty.extend(&unsaved);
         self.uplinks.insert(parent, sink);
         delta
     }
 
-    fn delta(&self, sink: &mut Sink) -> Option<LedgerDelta> {
+    /// `is_all`: what `sink` has is all that there is, so that it may hear that the account is complete.
+    fn delta(&self, sink: &mut Sink, is_all: bool) -> Option<LedgerDelta> {
         if !self.has_news(sink) {
             return None;
         }
@@ -344,7 +346,7 @@ impl Job {
         for index in &told {
             sink.dirty.remove(*index);
         }
-        let complete = self.is_complete() && sink.dirty.is_empty();
+        let complete = is_all && self.is_complete() && sink.dirty.is_empty();
         sink.complete_told |= complete;
         sink.serial += 1;
         Some(LedgerDelta {

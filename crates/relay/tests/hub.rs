@@ -449,3 +449,38 @@ fn unacknowledged_news_have_a_window() {
         "the rest, folded into one"
     );
 }
+
+#[test]
+fn complete_is_only_said_when_everyone_named_was_told() {
+    let mut bench = syndic();
+    bench.connect(9, peer(9, Role::Syndic, "x-hub", "ams/x"));
+    for (serial, number) in (1..).zip([1, 2]) {
+        let one = peer(number, Role::Minion, &format!("m{number}"), "ams/x");
+        let mut roster = roster_of(&one, u32::from(number));
+        if let Up::Roster(delta) = &mut roster {
+            delta.serial = serial;
+            delta.snapshot = serial == 1;
+        }
+        bench.says(9, roster);
+    }
+    from_parent(&mut bench, Down::Job(order(jid(1), "*").0));
+    // The second half of the manifest comes while the first one is on its way to the disk.
+    bench.disk_works = false;
+    let mut told = Vec::new();
+    for (serial, complete) in [(1, false), (2, true)] {
+        let mut news = tells(serial, serial, Outcome::Queued);
+        if let Up::Ledger(delta) = &mut news {
+            delta.complete = complete;
+        }
+        told.extend(ledgers(&bench.says(9, news)).into_iter().cloned());
+    }
+    for _ in 0..3 {
+        told.extend(ledgers(&bench.disk_done()).into_iter().cloned());
+    }
+    let mut named = 0;
+    for delta in told {
+        named += delta.groups.iter().map(|g| g.who.len()).sum::<usize>();
+        assert!(!delta.complete || named == 2, "complete after {named} of 2");
+    }
+    assert_eq!(named, 2);
+}
