@@ -18,11 +18,20 @@ impl World {
     }
 
     /// After every step of a hub. P1: counts are the rows, by id.
-    pub fn check_step(&self, at: usize) {
-        let Some(hub) = self.hub(at) else { return };
+    ///
+    /// Where nothing fails and nobody decides, nobody is named any more once an account is complete.
+    pub fn check_step(&mut self, at: usize) {
+        let Machine::Hub(hub) = &self.nodes[at].machine else {
+            return;
+        };
+        let is_calm = !self.plan.faults && !self.plan.decisions;
         for jid in self.model.jobs.keys() {
-            if let Some(job) = hub.job(*jid) {
-                check_counts(at, *jid, job);
+            let Some(job) = hub.job(*jid) else { continue };
+            check_counts(at, *jid, job);
+            if is_calm && job.order().is_some() && job.is_complete() {
+                let expected = job.counts().expected;
+                let first = self.complete.entry((at, *jid)).or_insert(expected);
+                assert_eq!(*first, expected, "P1: {jid} at {at} was complete before");
             }
         }
     }

@@ -141,6 +141,8 @@ pub struct World {
     pub trace: Trace,
     /// Events so far.
     pub steps: u64,
+    /// How many each hub expected when it first called an account complete.
+    pub complete: BTreeMap<(usize, Jid), u64>,
     events: BTreeMap<(UnixMillis, u64), Event>,
     next_event: u64,
     /// When a child tries its parent next; there is one attempt ahead, the one that was planned last.
@@ -166,6 +168,7 @@ impl World {
             plan,
             trace: Trace::new(print),
             steps: 0,
+            complete: BTreeMap::new(),
             events: BTreeMap::new(),
             next_event: 0,
             dials: BTreeMap::new(),
