@@ -72,6 +72,10 @@ impl Hub {
             for link in &links {
                 self.work_begins(*link);
             }
+            // In one packet with the job, where both are small.
+            for settled in self.take_settled(&links) {
+                self.saving.after(Held::Out(settled));
+            }
             self.saving.after(Held::Out(HubOutput::ToChildren {
                 links,
                 message: Down::Job(envelope),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use wire::{Down, IndexSet, Jid};
 
 use crate::LinkId;
+use crate::exchange::HubOutput;
 use crate::hub::{CLOSED_KEPT, Hub, SETTLE_MS, Timer};
 
 impl Hub {
@@ -48,18 +49,31 @@ impl Hub {
             .filter(|(_, c)| !c.settled.is_empty())
             .map(|(link, _)| *link)
             .collect();
+        let told = self.take_settled(&links);
+        self.outputs.extend(told);
+    }
+
+    /// The word that these minions may free returns. Most have the same to free, and then it is one message.
+    pub(crate) fn take_settled(&mut self, links: &[LinkId]) -> Vec<HubOutput> {
+        let mut groups: BTreeMap<Vec<Jid>, Vec<LinkId>> = BTreeMap::new();
         for link in links {
-            self.tell_settled_to(link);
+            if let Some(child) = self.children.get_mut(link)
+                && !child.settled.is_empty()
+            {
+                let jids = std::mem::take(&mut child.settled);
+                groups.entry(jids).or_default().push(*link);
+            }
         }
+        let tell = |(jids, links)| HubOutput::ToChildren {
+            links,
+            message: Down::Settled(jids),
+        };
+        groups.into_iter().map(tell).collect()
     }
 
     pub(crate) fn tell_settled_to(&mut self, link: LinkId) {
-        if let Some(child) = self.children.get_mut(&link)
-            && !child.settled.is_empty()
-        {
-            let jids = std::mem::take(&mut child.settled);
-            self.tell_child(link, Down::Settled(jids));
-        }
+        let told = self.take_settled(&[link]);
+        self.outputs.extend(told);
     }
 
     /// Lets go of jobs of which nothing more is awaited.
