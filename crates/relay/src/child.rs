@@ -205,6 +205,7 @@ impl Hub {
                 if !revocations.is_empty() {
                     self.tell_child(link, Down::Revoked(revocations));
                 }
+                self.deliver_decisions(peer.uid, link);
                 for job in self.jobs.values_mut() {
                     if let Some(source) = job.sources.get_mut(&peer.uid) {
                         source.told = false;

@@ -77,6 +77,8 @@ pub struct Hub {
     pub(crate) state_dirty: BTreeSet<Jid>,
     pub(crate) closed: VecDeque<Jid>,
     pub(crate) revocations: BTreeMap<Uid, Revocation>,
+    /// Decisions for hubs that are cut off: the hub, the key.
+    pub(crate) undelivered: BTreeMap<(Uid, Uid), wire::KeyDecision>,
     pub(crate) trust: Option<(Json, u64)>,
     pub(crate) roots: RootsReport,
     /// Since when someone waits for fresh roots.
@@ -128,6 +130,7 @@ impl Hub {
                 .into_iter()
                 .map(|r| (r.uid, r))
                 .collect(),
+            undelivered: BTreeMap::new(),
             trust: recovered.trust,
             roots: RootsReport::default(),
             fetch_asked: None,

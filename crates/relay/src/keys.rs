@@ -12,6 +12,8 @@ use crate::hub::{Held, Hub};
 /// Keys whose revocation (or restoration) is remembered. Above it the oldest are forgotten, restored ones first: by
 /// then the certificates of most of them have ended, and none is renewed.
 const REVOCATIONS_MAX: usize = 100_000;
+/// Decisions that wait for hubs that are cut off. Above it an operator has to decide again when the site is back.
+const UNDELIVERED_MAX: usize = 10_000;
 
 impl Hub {
     fn bound_revocations(&mut self) {
@@ -61,12 +63,21 @@ impl Hub {
             let Some(node) = self.roster.by_uid(uid) else {
                 continue;
             };
+            let is_direct = node.direct.is_some();
+            let mut is_cut_off = false;
             for hub in node.via.keys() {
                 if let Some(&link) = self.child_links.get(hub) {
                     below.entry(link).or_default().push(uid);
+                } else if self.undelivered.len() < UNDELIVERED_MAX {
+                    self.undelivered.insert((*hub, uid), decision);
+                    is_cut_off = true;
                 }
             }
-            if node.direct.is_none() {
+            if is_cut_off && decision != KeyDecision::Accept {
+                // The word for the hub itself lives in memory. A revocation is on disk, and every hub hears it.
+                self.revoke_or_restore(uid, decision);
+            }
+            if !is_direct {
                 continue;
             }
             let Some(decided) = self.roster.decide(uid, decision) else {
@@ -78,6 +89,20 @@ impl Hub {
             self.saving.after(Held::Out(HubOutput::Decided(decided)));
         }
         for (link, uids) in below {
+            self.tell_child(link, Down::Keys { uids, decision });
+        }
+    }
+
+    /// A hub is back: it hears what was decided about its keys meanwhile.
+    pub(crate) fn deliver_decisions(&mut self, hub: Uid, link: LinkId) {
+        let waiting: Vec<(Uid, KeyDecision)> = self
+            .undelivered
+            .range((hub, Uid([0; 16]))..=(hub, Uid([0xff; 16])))
+            .map(|((_, uid), decision)| (*uid, *decision))
+            .collect();
+        for (uid, decision) in waiting {
+            self.undelivered.remove(&(hub, uid));
+            let uids = vec![uid];
             self.tell_child(link, Down::Keys { uids, decision });
         }
     }

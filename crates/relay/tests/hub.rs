@@ -484,3 +484,36 @@ fn complete_is_only_said_when_everyone_named_was_told() {
     }
     assert_eq!(named, 2);
 }
+
+#[test]
+fn a_decision_reaches_a_site_that_was_cut_off() {
+    let mut bench = Bench::new("");
+    let site = || peer(9, Role::Syndic, "ams-hub", "ams");
+    bench.connect(1, site());
+    let far = peer(2, Role::Minion, "m2", "ams");
+    bench.says(1, roster_of(&far, 1));
+    bench.close(1);
+    bench.put(HubInput::Decide {
+        uids: vec![far.uid],
+        decision: KeyDecision::Reject,
+    });
+    let revoked = |r: &Record| matches!(r, Record::Revoked(r) if r.uid == far.uid && r.revoked);
+    assert!(bench.saved.iter().any(revoked), "it outlives a restart");
+    let outputs = bench.connect(2, site());
+    let told = told(&outputs, 2);
+    assert!(
+        told.iter().any(|m| matches!(m, Down::Revoked(_))),
+        "{told:?}"
+    );
+    let order = Down::Keys {
+        uids: vec![far.uid],
+        decision: KeyDecision::Reject,
+    };
+    assert!(told.contains(&&order), "{told:?}");
+    bench.close(2);
+    let outputs = bench.connect(3, site());
+    assert!(
+        !support::told(&outputs, 3).contains(&&order),
+        "once is enough"
+    );
+}

@@ -10,7 +10,12 @@ use sim::world::{DAWN, World};
 type MakePlan = fn() -> Plan;
 
 /// Seeds that led to a mend in the machines, with what they caught.
-const CAUGHT: [(u64, MakePlan, &str); 6] = [
+const CAUGHT: [(u64, MakePlan, &str); 7] = [
+    (
+        10_634,
+        Plan::chaos,
+        "a decision about a key of a site that was cut off got lost",
+    ),
     (
         10_787,
         Plan::chaos,
