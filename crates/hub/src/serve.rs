@@ -49,9 +49,9 @@ const RECEIVE_BUFFER_WANTED: usize = 16 << 20;
 /// Anything that keeps the hub from starting, or that makes it stop: a damaged store, a port that is taken.
 pub fn serve(config: HubConfig) -> anyhow::Result<()> {
     let logs = daemon::logs::init(&config.logs)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("hub")
+    // Endpoint, sessions and loop on one thread: a return passes through all of them, and each hand-over to another
+    // thread costs more than what it would run beside. The store, git and reads have threads of their own.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("the runtime does not start")?;
@@ -359,7 +359,7 @@ async fn start(
     let service = Arc::new(Service {
         engine: handle.clone(),
         committer: committer.clone(),
-        reader: tokio::sync::Mutex::new(reader),
+        reader: Arc::new(Mutex::new(reader)),
         jobs: JobDesk::new(
             tree,
             uid,

@@ -1,12 +1,11 @@
 //! Answers to an operator's questions.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use relay::{HubInput, Replay};
-use store::{Committer, HubReader};
-use tokio::sync::Mutex;
+use store::{Committer, HubReader, StoreError};
 use wire::control::{
     Ask, FailureKind, Identity, JobSummary, KeyRow, Ledger, RunAsk, Tell, TokenRow,
 };
@@ -35,7 +34,7 @@ pub struct Service {
     /// The store's writer.
     pub committer: Arc<Committer>,
     /// The store, for reads.
-    pub reader: Mutex<HubReader>,
+    pub reader: Arc<Mutex<HubReader>>,
     /// Signs jobs.
     pub jobs: JobDesk,
     /// The roots.
@@ -234,12 +233,18 @@ impl Service {
         if live.is_some() {
             return Ok(live);
         }
-        let Some(stored) = self.reader.lock().await.job(jid)? else {
+        let read = move |reader: &HubReader| {
+            let stored = reader.job(jid)?;
+            Ok(stored.map(|stored| {
+                let finished = stored.state.and_then(|s| s.finished);
+                let replay = Replay::new(stored.head, &stored.news, finished);
+                (named_in(&stored.news), replay)
+            }))
+        };
+        let Some((named, replay)) = self.read(read).await? else {
             return Ok(None);
         };
-        let finished = stored.state.and_then(|s| s.finished);
-        let former = self.former_names(&stored.news).await?;
-        let replay = Replay::new(stored.head, &stored.news, finished);
+        let former = self.former_names(named).await?;
         Ok(Some(
             self.engine
                 .query(move |hub| report::old_ledger(hub, &former, replay.view(), now))
@@ -248,12 +253,7 @@ impl Service {
     }
 
     /// Names of nodes that an account mentions and that have left the roster since.
-    async fn former_names(&self, news: &[LedgerDelta]) -> anyhow::Result<FormerNames> {
-        let named: BTreeSet<u32> = news
-            .iter()
-            .flat_map(|delta| &delta.groups)
-            .flat_map(|group| group.who.iter())
-            .collect();
+    async fn former_names(&self, named: BTreeSet<u32>) -> anyhow::Result<FormerNames> {
         let absent: Vec<u32> = self
             .engine
             .query(move |hub| {
@@ -261,22 +261,31 @@ impl Service {
                 named.into_iter().filter(absent).collect()
             })
             .await?;
-        let reader = self.reader.lock().await;
-        let mut names = FormerNames::new();
-        for index in absent {
-            if let Some(node) = reader.former_node(index)? {
-                names.insert(index, (node.id.to_string(), node.path.to_string()));
+        self.read(move |reader| {
+            let mut names = FormerNames::new();
+            for index in absent {
+                if let Some(node) = reader.former_node(index)? {
+                    names.insert(index, (node.id.to_string(), node.path.to_string()));
+                }
             }
-        }
-        Ok(names)
+            Ok(names)
+        })
+        .await
+    }
+
+    /// Reads the store on a thread where that holds up nobody.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&HubReader) -> Result<T, StoreError> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let reader = self.reader.clone();
+        let work = move || read(&reader.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(tokio::task::spawn_blocking(work).await??)
     }
 
     async fn list(&self, limit: u32) -> anyhow::Result<Vec<JobSummary>> {
-        let mut jobs = self
-            .reader
-            .lock()
-            .await
-            .jobs(limit.min(JOBS_LIMIT_MAX), None)?;
+        let limit = limit.min(JOBS_LIMIT_MAX);
+        let mut jobs = self.read(move |reader| reader.jobs(limit, None)).await?;
         // The store has a job's state as of its start and its end; what runs is fresher in memory.
         let jids: Vec<Jid> = jobs
             .iter()
@@ -301,7 +310,7 @@ impl Service {
 
     /// A cancel is a job too, with its own expected set: the target of the first one, and a function that ends it.
     async fn cancel(&self, jid: Jid, user: String, teller: &mut Teller) -> anyhow::Result<()> {
-        let stored = self.reader.lock().await.job(jid)?;
+        let stored = self.read(move |reader| reader.job(jid)).await?;
         let Some(stored) = stored else {
             return teller.tell(&no_job(jid)).await;
         };
@@ -577,6 +586,12 @@ impl Service {
             job_scope: self.jobs.scope(now).map(|scope| scope.to_string()),
         })
     }
+}
+
+/// Numbers of the nodes that an account mentions.
+fn named_in(news: &[LedgerDelta]) -> BTreeSet<u32> {
+    let groups = news.iter().flat_map(|delta| &delta.groups);
+    groups.flat_map(|group| group.who.iter()).collect()
 }
 
 async fn tell_ledger(teller: &mut Teller, mut ledger: Ledger) -> anyhow::Result<()> {
