@@ -12,8 +12,9 @@ use wire::{Role, TreeId};
 use crate::parents::Parents;
 use daemon::clock::Clock;
 
-/// A renewal that failed is tried again after this long.
-const RETRY: Duration = Duration::from_secs(60);
+/// Between two renewals at least: one that failed is tried again then, and a clock that is far off, for which even a
+/// fresh certificate is due, does not keep the parent busy.
+const PAUSE: Duration = Duration::from_secs(60);
 
 /// Keeps the certificates of this hub fresh, and everyone who uses them informed.
 pub struct SelfStanding {
@@ -85,11 +86,9 @@ impl SelfStanding {
             };
             match renewed {
                 Ok(()) => tracing::info!("certificate renewed"),
-                Err(error) => {
-                    tracing::warn!("certificate not renewed: {error:#}");
-                    tokio::time::sleep(RETRY).await;
-                }
+                Err(error) => tracing::warn!("certificate not renewed: {error:#}"),
             }
+            tokio::time::sleep(PAUSE).await;
         }
     }
 

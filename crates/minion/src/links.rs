@@ -17,8 +17,9 @@ use crate::files::Sessions;
 
 /// A session that lasted this long was a good one: the next dial need not hold back.
 const GOOD_SESSION: Duration = Duration::from_secs(10);
-/// A certificate that could not be renewed is tried again after this long.
-const RENEW_RETRY: Duration = Duration::from_secs(60);
+/// Between two renewals at least: one that failed is tried again then, and a clock that is far off, for which even a
+/// fresh certificate is due, does not keep the hub busy.
+const RENEW_PAUSE: Duration = Duration::from_secs(60);
 
 /// Set when a hub says that it no longer accepts this minion's key.
 #[derive(Debug, Default)]
@@ -196,11 +197,9 @@ impl Dialler {
                     self.take(&membership);
                     tracing::info!("certificate renewed");
                 }
-                Err(error) => {
-                    tracing::warn!("certificate not renewed: {error}");
-                    tokio::time::sleep(RENEW_RETRY).await;
-                }
+                Err(error) => tracing::warn!("certificate not renewed: {error}"),
             }
+            tokio::time::sleep(RENEW_PAUSE).await;
         }
     }
 }
