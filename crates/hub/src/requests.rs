@@ -115,6 +115,7 @@ impl Requests {
         };
         let mut decided = self.engine.decisions();
         let mut standing = self.engine.enrolling(wants, ask.software.clone()).await?;
+        let mut has_token = false;
         if standing == Some(Standing::Pending)
             && let Some(token) = ask.token.clone()
         {
@@ -126,6 +127,7 @@ impl Requests {
             {
                 Ok(()) => {
                     tracing::info!(id = %ask.id, role = %ask.role, "accepted by join token");
+                    has_token = true;
                     self.engine
                         .input(HubInput::Decide {
                             uids: vec![key.uid()],
@@ -140,7 +142,9 @@ impl Requests {
             }
         }
         if standing == Some(Standing::Pending) {
-            tracing::info!(id = %ask.id, role = %ask.role, fingerprint = %key.fingerprint(), "a key waits to be accepted");
+            if !has_token {
+                tracing::info!(id = %ask.id, role = %ask.role, fingerprint = %key.fingerprint(), "a key waits to be accepted");
+            }
             let hold = tokio::time::sleep(ENROL_HOLD);
             tokio::pin!(hold);
             loop {

@@ -83,7 +83,7 @@ pub struct Engine {
     /// Hubs that no longer accept this minion.
     pub refusals: Arc<Refusals>,
     /// What the metrics page shows.
-    pub metrics: MinionMetrics,
+    pub metrics: Arc<MinionMetrics>,
     /// The minion's clock.
     pub clock: Clock,
     /// Sessions by name.

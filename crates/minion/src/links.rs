@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use daemon::clock::Clock;
+use daemon::metrics::MinionMetrics;
 use link::{DialError, Endpoint, Event, Session};
 use membership::{Applicant, Backoff, ParentAddress, dial};
 use pki::KeyStore;
@@ -53,6 +54,8 @@ pub struct Dialler {
     pub refusals: Arc<Refusals>,
     /// The minion's clock.
     pub clock: Clock,
+    /// What the metrics page shows.
+    pub metrics: Arc<MinionMetrics>,
     /// Names sessions.
     pub ids: AtomicU64,
 }
@@ -124,6 +127,7 @@ impl Dialler {
                         }
                     }
                     Err(error) => {
+                        self.metrics.frames_refused.inc();
                         sender.close(link::CloseCode::Malformed, "not a message of this protocol");
                         break format!(
                             "it sent a frame that is no message of this protocol: {error}"

@@ -51,7 +51,7 @@ pub fn serve(config: MinionConfig) -> anyhow::Result<()> {
 async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::Result<()> {
     let mut signals = Signals::install().context("signals")?;
     let registry = Registry::new();
-    let metrics = MinionMetrics::new(&registry)?;
+    let metrics = Arc::new(MinionMetrics::new(&registry)?);
     let readiness = Readiness::new("starting");
     if let Some(port) = config.metrics_port {
         let pages = Pages::bind(port, registry, readiness.clone())
@@ -195,6 +195,7 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
         sessions,
         refusals: refusals.clone(),
         clock,
+        metrics: metrics.clone(),
         ids: AtomicU64::new(0),
     });
     let seed = u64::from_le_bytes(membership.member.fingerprint.0[..8].try_into()?);
