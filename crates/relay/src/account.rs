@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use wire::record::JobHead;
 use wire::{Counts, JobOrder, Json, LedgerDelta, Reason, UnixMillis};
 
+use crate::dispatch::target_of;
 use crate::job::Job;
 use crate::state::{Source, State};
 
@@ -177,13 +178,8 @@ fn unknown_ids(
     minions: &[wire::control::LedgerRow],
     undecided: &[(String, Reason)],
 ) -> Vec<String> {
-    let target = targeting::Target::parse(
-        targeting::Kind::Compound,
-        &order.target.compound,
-        &targeting::Nodegroups::default(),
-        ':',
-    );
-    let Some(mut ids) = target.ok().and_then(|t| t.literal_ids()) else {
+    let target = target_of(order).ok();
+    let Some(mut ids) = target.and_then(|t| t.literal_ids()) else {
         return Vec::new();
     };
     for row in minions {

@@ -441,14 +441,7 @@ impl Hub {
             (false, _) => State::Refused(reason.clone()),
         });
         // There is no value to keep at the origin, so the minion may forget at once.
-        if let Some(child) = self.children.get_mut(&link) {
-            child.settled.push(jid);
-        }
-        if !self.settle_due {
-            self.settle_due = true;
-            self.timers
-                .set(Timer::Settle, self.now + crate::hub::SETTLE_MS);
-        }
+        self.settle_later(link, jid);
     }
 
     fn grains(&mut self, link: LinkId, grains: Json) {

@@ -11,6 +11,16 @@ use crate::hub::{EXPIRY_SLACK_MS, Held, Hub, OPEN_JOBS_MAX, Timer};
 use crate::job::{Job, signer_of};
 use crate::state::{Source, State};
 
+/// The target of an order: self-contained compound text, as its origin wrote it.
+pub(crate) fn target_of(order: &JobOrder) -> Result<targeting::Target, targeting::Errors> {
+    targeting::Target::parse(
+        targeting::Kind::Compound,
+        &order.target.compound,
+        &targeting::Nodegroups::default(),
+        ':',
+    )
+}
+
 impl Hub {
     pub(crate) fn submit(&mut self, envelope: JobEnvelope, order: Arc<JobOrder>) {
         let jid = order.jid;
@@ -37,12 +47,7 @@ impl Hub {
         let envelope = head.envelope.clone();
         self.saving.record(Record::Job(Box::new(head.clone())));
         let mut job = Job::new(head, Some(order.clone()));
-        let target = targeting::Target::parse(
-            targeting::Kind::Compound,
-            &order.target.compound,
-            &targeting::Nodegroups::default(),
-            ':',
-        );
+        let target = target_of(&order);
         let mut links = Vec::new();
         match target {
             Err(errors) => {
@@ -225,12 +230,7 @@ impl Hub {
             return;
         };
         if let Some(order) = job.order.clone()
-            && let Ok(target) = targeting::Target::parse(
-                targeting::Kind::Compound,
-                &order.target.compound,
-                &targeting::Nodegroups::default(),
-                ':',
-            )
+            && let Ok(target) = target_of(&order)
         {
             self.name_by_mirror(&mut job, &order, &target, hub);
         }

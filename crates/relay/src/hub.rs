@@ -381,14 +381,17 @@ impl Hub {
             .collect()
     }
 
-    fn tell_parents(&mut self, message: Up) {
-        let links: Vec<LinkId> = self
-            .parents
+    /// Parents that may be told something.
+    pub(crate) fn welcomed_parents(&self) -> Vec<LinkId> {
+        self.parents
             .iter()
             .filter(|(_, p)| p.welcomed)
             .map(|(link, _)| *link)
-            .collect();
-        for link in links {
+            .collect()
+    }
+
+    fn tell_parents(&mut self, message: Up) {
+        for link in self.welcomed_parents() {
             self.outputs.push_back(HubOutput::ToParent {
                 link,
                 message: message.clone(),

@@ -162,13 +162,8 @@ impl Hub {
                 message: Down::Revoked(fresh.clone()),
             });
         }
-        let parents: Vec<LinkId> = self
-            .parents
-            .iter()
-            .filter(|(l, p)| p.welcomed && Some(**l) != from)
-            .map(|(l, _)| *l)
-            .collect();
-        for link in parents {
+        let parents = self.welcomed_parents().into_iter();
+        for link in parents.filter(|link| Some(*link) != from) {
             self.outputs.push_back(HubOutput::ToParent {
                 link,
                 message: Up::Revoked(fresh.clone()),

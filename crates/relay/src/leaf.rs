@@ -12,6 +12,7 @@ use wire::{
 };
 
 use crate::LinkId;
+use crate::dispatch::target_of;
 use crate::gate::Peer;
 use crate::probe::Timers;
 use crate::saving::Saving;
@@ -151,15 +152,6 @@ enum Held {
     Start(Arc<JobOrder>),
     /// Tell every hub how this job stands.
     Tell(Jid),
-}
-
-/// Whether this minion is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is.
-    Mine,
-    /// It is not.
-    NotMine,
 }
 
 /// The leaf machine.
@@ -522,9 +514,9 @@ impl<V: Verify> Leaf<V> {
                 format!("the order is for site {}", order.scope),
             ));
         }
-        match self.is_mine(&order.target.compound) {
-            Ok(Verdict::Mine) => {}
-            Ok(Verdict::NotMine) => {
+        match self.is_meant(order) {
+            Ok(true) => {}
+            Ok(false) => {
                 return Some((
                     ReasonCode::Refused,
                     "the target does not match this minion".to_owned(),
@@ -547,18 +539,11 @@ impl<V: Verify> Leaf<V> {
         None
     }
 
-    fn is_mine(&mut self, compound: &str) -> Result<Verdict, String> {
-        let target = targeting::Target::parse(
-            targeting::Kind::Compound,
-            compound,
-            &targeting::Nodegroups::default(),
-            ':',
-        )
-        .map_err(|errors| {
-            format!(
-                "the target does not parse here: {}",
-                errors.render(compound)
-            )
+    /// Whether the target matches this minion; what can't be decided does not.
+    fn is_meant(&mut self, order: &JobOrder) -> Result<bool, String> {
+        let target = target_of(order).map_err(|errors| {
+            let shown = errors.render(&order.target.compound);
+            format!("the target does not parse here: {shown}")
         })?;
         if target.needs_grains() && self.facts.is_none() {
             self.facts = serde_json::from_slice(&self.grains).ok();
@@ -567,10 +552,7 @@ impl<V: Verify> Leaf<V> {
             config: &self.config,
             grains: self.facts.as_ref(),
         };
-        Ok(match target.matches(&facts) {
-            targeting::Verdict::Yes => Verdict::Mine,
-            targeting::Verdict::No | targeting::Verdict::Unknown => Verdict::NotMine,
-        })
+        Ok(target.matches(&facts) == targeting::Verdict::Yes)
     }
 
     fn refuse(&mut self, link: LinkId, jid: Jid, code: ReasonCode, text: String) {

@@ -30,7 +30,7 @@ pub use account::{JobView, NameOf, Replay};
 pub use exchange::{HubConfig, HubInput, HubOutput, HubRecovered, HubStats};
 pub use gate::{Authorized, Peer, Violation, authorize};
 pub use hub::Hub;
-pub use leaf::{Leaf, LeafConfig, LeafInput, LeafOutput, LeafRecovered, Verdict, Verify};
+pub use leaf::{Leaf, LeafConfig, LeafInput, LeafOutput, LeafRecovered, Verify};
 pub use node::RosterView;
 pub use roster::Decision;
 

@@ -26,18 +26,25 @@ impl Hub {
                 }
             }
             if node.direct.is_some()
-                && let Some(link) = self.child_links.get(&node.uid)
-                && let Some(child) = self.children.get_mut(link)
+                && let Some(&link) = self.child_links.get(&node.uid)
             {
-                child.settled.push(jid);
-                if !self.settle_due {
-                    self.settle_due = true;
-                    self.timers.set(Timer::Settle, self.now + SETTLE_MS);
-                }
+                self.settle_later(link, jid);
             }
         }
         for (link, who) in below {
             self.tell_child(link, Down::SettledBy { jid, who });
+        }
+    }
+
+    /// A child may free its copy: it hears so with its next job, or before long.
+    pub(crate) fn settle_later(&mut self, link: LinkId, jid: Jid) {
+        let Some(child) = self.children.get_mut(&link) else {
+            return;
+        };
+        child.settled.push(jid);
+        if !self.settle_due {
+            self.settle_due = true;
+            self.timers.set(Timer::Settle, self.now + SETTLE_MS);
         }
     }
 

@@ -211,13 +211,7 @@ impl Hub {
 
     /// Tells parents what is new and on disk: accounts without their unsaved rows, and the roster up to a revision.
     pub(crate) fn pump_uplinks(&mut self, revision: u64) {
-        let links: Vec<LinkId> = self
-            .parents
-            .iter()
-            .filter(|(_, p)| p.welcomed)
-            .map(|(link, _)| *link)
-            .collect();
-        for link in links {
+        for link in self.welcomed_parents() {
             // Accounts name minions by their numbers in the roster, so that goes first.
             if self.pump_roster(link, revision) {
                 self.pump_ledgers(link);
