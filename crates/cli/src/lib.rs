@@ -18,6 +18,7 @@ mod keys;
 mod live;
 mod lowargs;
 mod meaning;
+mod rollout;
 mod runargs;
 mod seat;
 mod trouble;
@@ -166,7 +167,15 @@ fn start(program: Program, args: impl IntoIterator<Item = OsString>, seat: &mut 
         Ok(typed) => typed,
         Err(error) => return Start::Done(not_a_command(&error, seat)),
     };
-    let result = match Deed::new(command, &user::name(seat.environment)) {
+    let deed = match Deed::new(command, &user::name(seat.environment)) {
+        Ok(deed) => deed,
+        Err(text) => {
+            let trouble = Trouble::Usage(text);
+            seat.say(&trouble.report(program, &root_option(&globals)));
+            return Start::Done(trouble.code());
+        }
+    };
+    let result = match deed {
         Deed::Local(command) => return Start::Local(globals, command),
         Deed::Completions(shell) => {
             let text = definition::completions(program, shell);

@@ -104,6 +104,7 @@ mod tests {
                 running: 2 - ok,
                 ..Counts::default()
             },
+            rollout: None,
             sites: vec![],
         }
     }

@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use wire::{Jid, Role};
 
 use crate::duration;
+use crate::rollout::RolloutArgs;
 pub use crate::runargs::{RunArgs, View};
 
 #[derive(Debug, Parser)]
@@ -232,6 +233,67 @@ pub(crate) enum JobsCommand {
         #[command(flatten)]
         view: View,
     },
+    /// Run a job again for exactly those that it left, at the same roots
+    #[command(
+        after_help = "Examples:\n  PROGRAM jobs retry 20261122231556000001\n  PROGRAM jobs retry 20261122231556000001 --state unreachable --hold 2h"
+    )]
+    Retry(Box<RetryArgs>),
+    /// Give no more turns in a rollout; what runs goes on
+    #[command(after_help = "Example:\n  PROGRAM jobs stop 20261122231556000001")]
+    Stop {
+        /// The job's id
+        #[arg(value_parser = jid)]
+        jid: Jid,
+    },
+    /// Go on with a rollout that waits for a word after a stage
+    #[command(after_help = "Example:\n  PROGRAM jobs continue 20261122231556000001")]
+    Continue {
+        /// The job's id
+        #[arg(value_parser = jid)]
+        jid: Jid,
+    },
+}
+
+/// Arguments of `jobs retry`.
+#[derive(Debug, Args)]
+pub(crate) struct RetryArgs {
+    /// The job's id
+    #[arg(value_parser = jid)]
+    pub(crate) jid: Jid,
+    /// Minions that it left so
+    #[arg(
+        long = "state",
+        value_name = "STATES",
+        value_delimiter = ',',
+        default_value = "failed,lost,unreachable,not-started"
+    )]
+    pub(crate) states: Vec<LeftState>,
+    /// Wait at most so long for the outcome; the job goes on [default: to its end]
+    #[arg(short, long, value_name = "SECONDS", value_parser = duration::parse)]
+    pub(crate) timeout: Option<Duration>,
+    /// Print the new job's id and leave; the job goes on
+    #[arg(long = "async")]
+    pub(crate) detach: bool,
+    /// Keep it for minions that are down, and run it there when they are back within this time
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    pub(crate) hold: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) rollout: RolloutArgs,
+    #[command(flatten)]
+    pub(crate) view: View,
+}
+
+/// How a job left a minion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LeftState {
+    /// It returned, and failed
+    Failed,
+    /// It started and will never return
+    Lost,
+    /// There was no contact
+    Unreachable,
+    /// It is known not to have begun
+    NotStarted,
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use clap_complete::Shell;
 use serde_json::Value;
-use wire::control::{Ask, RunAsk};
+use wire::control::{Ask, Left, RetryAsk, RunAsk};
 use wire::{Jid, Json, KeyDecision, Standing};
 
 use crate::LocalCommand;
 use crate::lowargs::{
-    Command, DelegateArgs, JobsCommand, KeysCommand, List, ListForm, RootsCommand, TokenCommand,
-    Which,
+    Command, DelegateArgs, JobsCommand, KeysCommand, LeftState, List, ListForm, RetryArgs,
+    RootsCommand, TokenCommand, Which,
 };
 use crate::runargs::{ResultForm, RunArgs, View};
 
@@ -77,15 +77,15 @@ pub(crate) struct Decide {
 
 impl Deed {
     /// What a command means, said by this user.
-    pub(crate) fn new(command: Command, user: &str) -> Deed {
-        Deed::Errand(match command {
-            Command::Init(args) => return Deed::Local(LocalCommand::Init(args)),
-            Command::Join(step) => return Deed::Local(LocalCommand::Join(step)),
-            Command::Serve => return Deed::Local(LocalCommand::Serve),
-            Command::Completions { shell } => return Deed::Completions(shell),
-            Command::Man { dir } => return Deed::Man(dir),
-            Command::Run(args) => run(*args, user),
-            Command::Jobs(command) => jobs(command, user),
+    pub(crate) fn new(command: Command, user: &str) -> Result<Deed, String> {
+        Ok(Deed::Errand(match command {
+            Command::Init(args) => return Ok(Deed::Local(LocalCommand::Init(args))),
+            Command::Join(step) => return Ok(Deed::Local(LocalCommand::Join(step))),
+            Command::Serve => return Ok(Deed::Local(LocalCommand::Serve)),
+            Command::Completions { shell } => return Ok(Deed::Completions(shell)),
+            Command::Man { dir } => return Ok(Deed::Man(dir)),
+            Command::Run(args) => run(*args, user)?,
+            Command::Jobs(command) => jobs(command, user)?,
             Command::Tree { minions, list } => question(Ask::Tree { minions }, list),
             Command::Keys(command) => keys(command),
             Command::Token(command) => token(command),
@@ -106,7 +106,7 @@ impl Deed {
             }
             Command::Delegate(args) => order(delegate(args)),
             Command::Identity { list } => question(Ask::Identity, list),
-        })
+        }))
     }
 }
 
@@ -148,7 +148,7 @@ fn token(command: TokenCommand) -> Errand {
     }
 }
 
-fn run(args: RunArgs, user: &str) -> Errand {
+fn run(args: RunArgs, user: &str) -> Result<Errand, String> {
     let target_kind = [
         (args.pcre, "pcre"),
         (args.list, "list"),
@@ -174,6 +174,8 @@ fn run(args: RunArgs, user: &str) -> Errand {
         start_within_ms: args.start_within.map(millis).unwrap_or(0),
         run_ms_max: args.time_limit.map(millis),
         roots: args.roots,
+        hold_ms: args.hold.map(millis),
+        plan: args.rollout.plan()?,
         detach: args.detach,
     };
     let follow = Follow {
@@ -182,15 +184,47 @@ fn run(args: RunArgs, user: &str) -> Errand {
         owns_job: true,
         jid: None,
     };
-    Errand::Follow {
+    Ok(Errand::Follow {
         ask: Ask::Run(Box::new(ask)),
         follow,
         view: args.view,
-    }
+    })
 }
 
-fn jobs(command: JobsCommand, user: &str) -> Errand {
-    match command {
+fn retry(args: RetryArgs, user: &str) -> Result<Errand, String> {
+    let ask = RetryAsk {
+        jid: args.jid,
+        states: args
+            .states
+            .into_iter()
+            .map(|state| match state {
+                LeftState::Failed => Left::Failed,
+                LeftState::Lost => Left::Lost,
+                LeftState::Unreachable => Left::Unreachable,
+                LeftState::NotStarted => Left::NotStarted,
+            })
+            .collect(),
+        user: user.to_owned(),
+        start_within_ms: 0,
+        hold_ms: args.hold.map(millis),
+        plan: args.rollout.plan()?,
+        detach: args.detach,
+    };
+    let follow = Follow {
+        timeout: args.timeout,
+        detach: args.detach,
+        owns_job: true,
+        jid: None,
+    };
+    Ok(Errand::Follow {
+        ask: Ask::Retry(Box::new(ask)),
+        follow,
+        view: args.view,
+    })
+}
+
+fn jobs(command: JobsCommand, user: &str) -> Result<Errand, String> {
+    Ok(match command {
         JobsCommand::List { limit, list } => Errand::Question {
             ask: Ask::Jobs { limit },
             form: list.out,
@@ -222,7 +256,16 @@ fn jobs(command: JobsCommand, user: &str) -> Errand {
                 view,
             }
         }
-    }
+        JobsCommand::Retry(args) => retry(*args, user)?,
+        JobsCommand::Stop { jid } => order(Ask::Halt {
+            jid,
+            user: user.to_owned(),
+        }),
+        JobsCommand::Continue { jid } => order(Ask::GoOn {
+            jid,
+            user: user.to_owned(),
+        }),
+    })
 }
 
 fn keys(command: KeysCommand) -> Errand {
@@ -308,11 +351,11 @@ impl View {
     }
 }
 
-fn json(value: &Value) -> Json {
+pub(crate) fn json(value: &Value) -> Json {
     value.to_string().into_bytes().into()
 }
 
 /// Whole milliseconds; spans are bounded where they are read.
-fn millis(span: Duration) -> u64 {
+pub(crate) fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, ValueEnum};
 
 use crate::duration;
+use crate::rollout::RolloutArgs;
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
@@ -61,10 +62,15 @@ pub struct RunArgs {
     /// A minion that has not started after so long does not start any more [default: the hub's job_start_within]
     #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Job")]
     pub(crate) start_within: Option<Duration>,
-    /// A minion ends the function after so long [default: never]
+    /// A minion ends the function after so long [default: never; in turns: 1h]
     #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Job")]
     pub(crate) time_limit: Option<Duration>,
+    /// Keep it for minions that are down, and run it there when they are back within this time
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Job", conflicts_with = "start_within")]
+    pub(crate) hold: Option<Duration>,
 
+    #[command(flatten)]
+    pub(crate) rollout: RolloutArgs,
     #[command(flatten)]
     pub(crate) view: View,
 }

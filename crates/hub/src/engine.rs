@@ -13,7 +13,7 @@ use relay::{Decision, Hub, HubInput, HubOutput, LinkId};
 use store::Committer;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use wire::codec;
-use wire::{Counts, Down, Jid, JobEnvelope, JobOrder, Refusal, Standing, Uid};
+use wire::{BatchPlan, Counts, Down, Jid, JobEnvelope, JobOrder, Refusal, Standing, Uid};
 
 /// Inputs that wait for the loop, at most; above it whoever sends waits, and with them the links they read.
 const INPUTS_MAX: usize = 4_096;
@@ -34,8 +34,13 @@ pub trait Surroundings: Send + 'static {
     fn parent_closed(&mut self, link: LinkId, reason: &str, retry: bool);
     /// The last outcome of a job became known.
     fn job_finished(&mut self, counts: &Counts);
-    /// The account of a job that is not in memory changed.
-    fn job_amended(&mut self, jid: Jid);
+    /// Whether the order of an envelope was signed by one who might when it was issued.
+    fn vouch(&mut self, envelope: &JobEnvelope) -> Option<Arc<JobOrder>>;
+    /// A job is to be read from the store: the answer is [`HubInput::Recalled`].
+    fn recall(&mut self, jid: Jid);
+    /// A stage of a rollout is over, and a function has to look whether it goes on: the answer is [`HubInput::GoOn`] or
+    /// [`HubInput::Halt`].
+    fn check_stage(&mut self, jid: Jid, stage: u32);
     /// Numbers for metrics, now and then.
     fn observe(&mut self, hub: &Hub);
 }
@@ -49,16 +54,25 @@ pub struct JobMoves {
     pub finished: bool,
 }
 
+/// A signed job, and how it is to be handed on.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// As it travels.
+    pub envelope: JobEnvelope,
+    /// The same, decoded.
+    pub order: Arc<JobOrder>,
+    /// Keep it for minions that are down.
+    pub hold: bool,
+    /// Roll it out in turns.
+    pub plan: Option<BatchPlan>,
+}
+
 enum Message {
     Room(LinkId),
     Input(HubInput),
     Link(LinkId, link::Sender),
     Query(Box<dyn FnOnce(&Hub) + Send>),
-    Submit(
-        JobEnvelope,
-        Arc<JobOrder>,
-        oneshot::Sender<Result<(), String>>,
-    ),
+    Submit(Box<Submission>, oneshot::Sender<Result<(), String>>),
     Enrolling(Box<HubInput>, Uid, oneshot::Sender<Option<Standing>>),
     Watch(Jid, oneshot::Sender<watch::Receiver<JobMoves>>),
 }
@@ -127,14 +141,10 @@ impl EngineHandle {
     ///
     /// # Errors
     /// [`EngineGone`] while the process stops.
-    pub async fn submit(
-        &self,
-        envelope: JobEnvelope,
-        order: Arc<JobOrder>,
-    ) -> Result<Result<(), String>, EngineGone> {
+    pub async fn submit(&self, submission: Submission) -> Result<Result<(), String>, EngineGone> {
         let (answer, answered) = oneshot::channel();
         self.messages
-            .send(Message::Submit(envelope, order, answer))
+            .send(Message::Submit(Box::new(submission), answer))
             .await
             .map_err(|_| EngineGone)?;
         answered.await.map_err(|_| EngineGone)
@@ -302,10 +312,23 @@ impl<S: Surroundings> Engine<S> {
             }
             Message::Room(link) => self.room(link),
             Message::Query(question) => question(&self.hub),
-            Message::Submit(envelope, order, answer) => {
-                self.submitted.insert(order.jid, answer);
-                self.hub
-                    .handle_input(now, HubInput::Submit { envelope, order });
+            Message::Submit(submission, answer) => {
+                self.submitted.insert(submission.order.jid, answer);
+                let Submission {
+                    envelope,
+                    order,
+                    hold,
+                    plan,
+                } = *submission;
+                self.hub.handle_input(
+                    now,
+                    HubInput::Submit {
+                        envelope,
+                        order,
+                        hold,
+                        plan,
+                    },
+                );
             }
             Message::Enrolling(input, uid, answer) => {
                 self.enrolling.entry(uid).or_default().push(answer);
@@ -398,7 +421,19 @@ impl<S: Surroundings> Engine<S> {
                 }
                 self.moved(jid, true);
             }
-            HubOutput::JobAmended { jid } => self.surroundings.job_amended(jid),
+            HubOutput::Recall { jid } => self.surroundings.recall(jid),
+            HubOutput::JobOffered { jid, envelope } => {
+                let order = self.surroundings.vouch(&envelope);
+                self.hub.handle_input(
+                    self.clock.now(),
+                    HubInput::Vouched {
+                        jid,
+                        envelope,
+                        order,
+                    },
+                );
+            }
+            HubOutput::CheckStage { jid, stage } => self.surroundings.check_stage(jid, stage),
             HubOutput::Enrolled { uid, standing } => {
                 for answer in self.enrolling.remove(&uid).unwrap_or_default() {
                     let _ = answer.send(standing);

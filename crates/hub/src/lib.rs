@@ -5,8 +5,10 @@
 
 pub mod control;
 pub mod engine;
+pub mod errands;
 pub mod grants;
 pub mod init;
+mod jobs;
 pub mod links;
 pub mod parents;
 pub mod report;

@@ -16,10 +16,10 @@ use gitsync::{Auth, EnvironmentRule, HostKeys, Layout, Limits, Mirror, Remote, S
 use link::{Endpoint, Tuning};
 use membership::{Applicant, Membership, ParentAddress, enrol};
 use pki::{KeyStore, TrustStore};
-use relay::{Hub, HubConfig as MachineConfig, HubRecovered};
-use store::{Committer, HubStore, Recovered};
+use relay::{Hub, HubConfig as MachineConfig, HubRecovered, RecoveredJob};
+use store::{Committer, HubStore, Recovered, StoredJob};
 use targeting::Nodegroups;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use wire::Role;
 
 use crate::control;
@@ -289,13 +289,15 @@ async fn start(
         Some(dialler)
     };
 
+    // Bounded by what the machine asks for at once.
+    let (errands, errands_to_run) = mpsc::unbounded_channel();
     let surroundings = HubSurroundings {
         trust: trust.clone(),
         job_key: job_key.public().uid(),
         keys: keys.clone(),
         roots: roots.clone(),
         parents: ways.clone(),
-        committer: committer.clone(),
+        errands,
         metrics,
         seen: Default::default(),
     };
@@ -377,6 +379,7 @@ async fn start(
         fingerprint,
         wait_ms: config.jobs.timeout.map(millis),
     });
+    tokio::spawn(crate::errands::run(errands_to_run, service.clone()));
     let socket = config.paths.control_socket();
     let listener = control::bind(&socket)?;
     tokio::spawn(control::serve(listener, service.clone()));
@@ -459,19 +462,21 @@ fn recover(recovered: Recovered, trust: &Mutex<TrustStore>) -> HubRecovered {
         next_index: recovered.next_index,
         nodes: recovered.nodes,
         marks: recovered.child_marks,
-        jobs: recovered
-            .open_jobs
-            .into_iter()
-            .map(|job| {
-                (
-                    job.head,
-                    job.news,
-                    job.state.and_then(|state| state.finished),
-                )
-            })
-            .collect(),
+        jobs: recovered.open_jobs.into_iter().map(recovered_job).collect(),
+        untold: recovered.untold,
+        undelivered: recovered.undelivered,
         revocations: recovered.revoked,
         trust: trust.signed().map(|_| (trust.encoded(), trust.version())),
+    }
+}
+
+/// A job of the store, for the machine.
+pub(crate) fn recovered_job(job: StoredJob) -> RecoveredJob {
+    RecoveredJob {
+        head: job.head,
+        news: job.news,
+        plan: job.plan,
+        finished: job.state.and_then(|state| state.finished),
     }
 }
 

@@ -1,31 +1,26 @@
 //! Answers to an operator's questions.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use relay::{HubInput, Replay};
-use store::{Committer, HubReader, StoreError};
-use wire::control::{
-    Ask, FailureKind, Identity, JobSummary, KeyRow, Ledger, RunAsk, Tell, TokenRow,
-};
-use wire::{Jid, KeyDecision, LedgerDelta, Role, Standing, Uid, UnixMillis};
+use relay::HubInput;
+use store::{Committer, HubReader};
+use wire::control::{Ask, FailureKind, Identity, KeyRow, Tell, TokenRow};
+use wire::{KeyDecision, Role, Standing, Uid, UnixMillis};
 
-use crate::control::{PROGRESS_EVERY, Teller, failed};
+use crate::control::{Teller, failed};
 use crate::engine::EngineHandle;
 use crate::grants::Grants;
-use crate::report::{self, FormerNames};
+use crate::jobs::{no_job, tell_ledger};
+use crate::report;
 use crate::roots::RootsHandle;
 use crate::submit::JobDesk;
 use crate::trust::TrustDesk;
 
-/// Jobs in one list, at most.
-const JOBS_LIMIT_MAX: u32 = 10_000;
 /// Decisions about keys of far sites are in force once their roster says so; the command line is told after
 /// this long in any case.
 const DECIDE_WAIT: Duration = Duration::from_secs(15);
-/// How long a cancel waits for minions that have not started.
-const CANCEL_START_WITHIN_MS: u64 = 60_000;
 
 /// Everything that answers need.
 pub struct Service {
@@ -57,13 +52,16 @@ impl Service {
     pub async fn answer(&self, ask: Ask, teller: &mut Teller) -> anyhow::Result<()> {
         match ask {
             Ask::Run(ask) => self.run(&ask, teller).await,
-            Ask::Watch { jid } => self.watch(jid, teller).await,
+            Ask::Watch { jid } => self.watch(jid, false, teller).await,
             Ask::Show { jid } => match self.ledger(jid).await? {
                 Some(ledger) => tell_ledger(teller, ledger).await,
                 None => teller.tell(&no_job(jid)).await,
             },
             Ask::Jobs { limit } => teller.tell(&Tell::Jobs(self.list(limit).await?)).await,
             Ask::Cancel { jid, user } => self.cancel(jid, user, teller).await,
+            Ask::Retry(ask) => self.retry(&ask, teller).await,
+            Ask::Halt { jid, user } => self.halt(jid, &user, teller).await,
+            Ask::GoOn { jid, user } => self.go_on(jid, &user, teller).await,
             Ask::Tree { minions } => {
                 let now = self.engine.clock().now();
                 let tree = self
@@ -148,196 +146,6 @@ impl Service {
                     .await
             }
         }
-    }
-
-    async fn run(&self, ask: &RunAsk, teller: &mut Teller) -> anyhow::Result<()> {
-        let roots = match &ask.roots {
-            None => self.roots.served(),
-            Some(wanted) => match self.roots.resolve(wanted) {
-                Ok(state) => Some(state),
-                Err(text) => return teller.tell(&failed(FailureKind::Usage, text)).await,
-            },
-        };
-        let (envelope, order) = match self.jobs.order(ask, roots, self.engine.clock().now()) {
-            Ok(signed) => signed,
-            Err(failure) => return teller.tell(&Tell::Failed(failure)).await,
-        };
-        let jid = order.jid;
-        tracing::info!(%jid, user = %order.user, fun = %order.fun, target = %order.target.typed, "job");
-        if let Err(reason) = self.engine.submit(envelope, order).await? {
-            return teller.tell(&failed(FailureKind::Refused, reason)).await;
-        }
-        teller
-            .tell(&Tell::Accepted {
-                jid,
-                wait_ms: self.wait_ms,
-            })
-            .await?;
-        if ask.detach {
-            Ok(())
-        } else {
-            self.watch(jid, teller).await
-        }
-    }
-
-    /// Tells progress until the job's last outcome is known, then the account.
-    async fn watch(&self, jid: Jid, teller: &mut Teller) -> anyhow::Result<()> {
-        let mut moves = self.engine.watch(jid).await?;
-        let engine = self.engine.clone();
-        let progress = move || {
-            let engine = engine.clone();
-            async move {
-                let now = engine.clock().now();
-                engine
-                    .query(move |hub| hub.job(jid).map(|job| report::progress(hub, job, now)))
-                    .await
-            }
-        };
-        while !moves.borrow_and_update().finished {
-            if let Some(progress) = progress().await? {
-                teller.tell(&Tell::Progress(progress)).await?;
-            }
-            // The end is told at once, what lies before it at a rate that a terminal can show. A second receiver looks
-            // for the end, since looking marks news as seen.
-            let mut end = moves.clone();
-            tokio::select! {
-                ended = end.wait_for(|m| m.finished) => {
-                    ended?;
-                    break;
-                }
-                () = tokio::time::sleep(PROGRESS_EVERY) => {}
-                () = teller.hung_up() => return Ok(()),
-            }
-            tokio::select! {
-                changed = moves.changed() => changed?,
-                () = teller.hung_up() => return Ok(()),
-            }
-        }
-        match self.ledger(jid).await? {
-            Some(ledger) => tell_ledger(teller, ledger).await,
-            None => teller.tell(&no_job(jid)).await,
-        }
-    }
-
-    /// A job's account, from memory or from the store.
-    pub async fn ledger(&self, jid: Jid) -> anyhow::Result<Option<Ledger>> {
-        let now = self.engine.clock().now();
-        let live = self
-            .engine
-            .query(move |hub| {
-                hub.job(jid)
-                    .filter(|job| job.order().is_some())
-                    .map(|job| report::ledger(hub, job, now))
-            })
-            .await?;
-        if live.is_some() {
-            return Ok(live);
-        }
-        let read = move |reader: &HubReader| {
-            let stored = reader.job(jid)?;
-            Ok(stored.map(|stored| {
-                let finished = stored.state.and_then(|s| s.finished);
-                let replay = Replay::new(stored.head, &stored.news, finished);
-                (named_in(&stored.news), replay)
-            }))
-        };
-        let Some((named, replay)) = self.read(read).await? else {
-            return Ok(None);
-        };
-        let former = self.former_names(named).await?;
-        Ok(Some(
-            self.engine
-                .query(move |hub| report::old_ledger(hub, &former, replay.view(), now))
-                .await?,
-        ))
-    }
-
-    /// Names of nodes that an account mentions and that have left the roster since.
-    async fn former_names(&self, named: BTreeSet<u32>) -> anyhow::Result<FormerNames> {
-        let absent: Vec<u32> = self
-            .engine
-            .query(move |hub| {
-                let absent = |index: &u32| hub.node(*index).is_none();
-                named.into_iter().filter(absent).collect()
-            })
-            .await?;
-        self.read(move |reader| {
-            let mut names = FormerNames::new();
-            for index in absent {
-                if let Some(node) = reader.former_node(index)? {
-                    names.insert(index, (node.id.to_string(), node.path.to_string()));
-                }
-            }
-            Ok(names)
-        })
-        .await
-    }
-
-    /// Reads the store on a thread where that holds up nobody.
-    async fn read<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&HubReader) -> Result<T, StoreError> + Send + 'static,
-    ) -> anyhow::Result<T> {
-        let reader = self.reader.clone();
-        let work = move || read(&reader.lock().unwrap_or_else(PoisonError::into_inner));
-        Ok(tokio::task::spawn_blocking(work).await??)
-    }
-
-    async fn list(&self, limit: u32) -> anyhow::Result<Vec<JobSummary>> {
-        let limit = limit.min(JOBS_LIMIT_MAX);
-        let mut jobs = self.read(move |reader| reader.jobs(limit, None)).await?;
-        // The store has a job's state as of its start and its end; what runs is fresher in memory.
-        let jids: Vec<Jid> = jobs
-            .iter()
-            .filter(|j| j.finished.is_none())
-            .map(|j| j.jid)
-            .collect();
-        let live = self
-            .engine
-            .query(move |hub| {
-                jids.into_iter()
-                    .filter_map(|jid| hub.job(jid).map(|job| job.summary()))
-                    .collect::<Vec<_>>()
-            })
-            .await?;
-        for summary in live {
-            if let Some(job) = jobs.iter_mut().find(|j| j.jid == summary.jid) {
-                *job = summary;
-            }
-        }
-        Ok(jobs)
-    }
-
-    /// A cancel is a job too, with its own expected set: the target of the first one, and a function that ends it.
-    async fn cancel(&self, jid: Jid, user: String, teller: &mut Teller) -> anyhow::Result<()> {
-        let stored = self.read(move |reader| reader.job(jid)).await?;
-        let Some(stored) = stored else {
-            return teller.tell(&no_job(jid)).await;
-        };
-        let order: wire::JobOrder = wire::codec::decode(&stored.head.envelope.order)?;
-        if stored.state.as_ref().is_some_and(|s| s.finished.is_some()) {
-            return teller
-                .tell(&failed(
-                    FailureKind::Refused,
-                    format!("job {jid} has ended already"),
-                ))
-                .await;
-        }
-        let ask = RunAsk {
-            target_kind: "compound".to_owned(),
-            target: order.target.compound,
-            site: None,
-            delimiter: ':',
-            fun: "saltutil.term_job".to_owned(),
-            args: serde_json::to_vec(&[jid.to_string()])?.into(),
-            kwargs: b"{}".as_slice().into(),
-            user,
-            start_within_ms: CANCEL_START_WITHIN_MS,
-            run_ms_max: None,
-            roots: None,
-            detach: false,
-        };
-        self.run(&ask, teller).await
     }
 
     async fn decide(
@@ -586,23 +394,6 @@ impl Service {
             job_scope: self.jobs.scope(now).map(|scope| scope.to_string()),
         })
     }
-}
-
-/// Numbers of the nodes that an account mentions.
-fn named_in(news: &[LedgerDelta]) -> BTreeSet<u32> {
-    let groups = news.iter().flat_map(|delta| &delta.groups);
-    groups.flat_map(|group| group.who.iter()).collect()
-}
-
-async fn tell_ledger(teller: &mut Teller, mut ledger: Ledger) -> anyhow::Result<()> {
-    for (minions, values) in ledger.split_off_parts() {
-        teller.tell(&Tell::LedgerPart { minions, values }).await?;
-    }
-    teller.tell(&Tell::Ledger(Box::new(ledger))).await
-}
-
-fn no_job(jid: Jid) -> Tell {
-    failed(FailureKind::NotFound, format!("there is no job {jid}"))
 }
 
 /// A node as a glob over ids sees it.

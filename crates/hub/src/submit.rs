@@ -10,6 +10,11 @@ use wire::{
     UnixMillis, limits,
 };
 
+/// A job is kept so long for minions that are down, at most: minions remember every start for as long.
+const HOLD_MS_MAX: u64 = 30 * 86_400_000;
+/// A rollout may take so long; who has not had its turn by then does not get it.
+const ROLLOUT_MS: u64 = 7 * 86_400_000;
+
 /// What a hub needs to order jobs.
 pub struct JobDesk {
     /// The tree.
@@ -91,7 +96,8 @@ impl JobDesk {
         (signer.expires == 0 || now < signer.expires).then(|| signer.scope.clone())
     }
 
-    /// Checks what is asked and signs it. `roots` is the roots state that the job pins, resolved by the caller.
+    /// Checks what is asked and signs it. `roots` is the roots state that the job pins, resolved by the caller; people read
+    /// `typed` for the target, or the target itself.
     ///
     /// # Errors
     /// [`Failure`] in the operator's words: a target that does not parse (with its place), a bad function name,
@@ -99,10 +105,17 @@ impl JobDesk {
     pub fn order(
         &self,
         ask: &RunAsk,
+        typed: Option<String>,
         roots: Option<String>,
         now: UnixMillis,
     ) -> Result<(JobEnvelope, Arc<JobOrder>), Failure> {
         let target = self.target(ask)?;
+        if ask.hold_ms.is_some_and(|hold| hold > HOLD_MS_MAX) {
+            return Err(usage(format!(
+                "a job can be kept for {} days at most",
+                HOLD_MS_MAX / 86_400_000
+            )));
+        }
         if ask.args.len() + ask.kwargs.len() > limits::MAX_ARGUMENTS {
             return Err(usage(format!(
                 "the arguments have {} bytes, the limit is {}",
@@ -134,18 +147,23 @@ impl JobDesk {
             user: ask.user.clone(),
             target: RunTarget {
                 compound: target.to_compound(),
-                typed: typed(ask),
+                typed: typed.unwrap_or_else(|| self::typed(ask)),
             },
             fun: ask.fun.clone(),
             args: ask.args.clone(),
             kwargs: ask.kwargs.clone(),
             issued: now,
-            start_by: now.saturating_add(match ask.start_within_ms {
-                0 => self.start_within_ms,
-                asked => asked,
+            start_by: now.saturating_add(match (ask.hold_ms, &ask.plan, ask.start_within_ms) {
+                (Some(hold), ..) => hold,
+                (None, Some(_), _) => ROLLOUT_MS,
+                (None, None, 0) => self.start_within_ms,
+                (None, None, asked) => asked,
             }),
             options: JobOptions {
-                run_ms_max: ask.run_ms_max,
+                // A place in a rollout can be given to the next one only when the run is surely over.
+                run_ms_max: ask
+                    .run_ms_max
+                    .or_else(|| ask.plan.as_ref().map(|_| relay::BATCH_RUN_MS)),
                 roots,
             },
         };

@@ -4,12 +4,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use daemon::metrics::HubMetrics;
 use pki::{KeyStore, TrustStore};
-use relay::{Hub, JobView, LinkId, Replay};
-use store::Committer;
-use wire::record::Record;
-use wire::{Counts, Jid, Json, OutcomeKind, Presence, Role, SignerId, Standing};
+use relay::{Hub, LinkId};
+use tokio::sync::mpsc;
+use wire::{
+    Counts, Jid, JobEnvelope, JobOrder, Json, OutcomeKind, Presence, Role, SignerId, Standing,
+};
 
 use crate::engine::Surroundings;
+use crate::errands::Errand;
 use crate::parents::Parents;
 use crate::roots::RootsHandle;
 
@@ -34,8 +36,8 @@ pub struct HubSurroundings {
     pub roots: RootsHandle,
     /// The parents.
     pub parents: Arc<Parents>,
-    /// The store.
-    pub committer: Arc<Committer>,
+    /// What is done beside the loop.
+    pub errands: mpsc::UnboundedSender<Errand>,
     /// What the metrics page shows.
     pub metrics: HubMetrics,
     /// What counters had at their last update.
@@ -88,27 +90,25 @@ impl Surroundings for HubSurroundings {
         self.metrics.jobs.with_label_values(&[result]).inc();
     }
 
-    fn job_amended(&mut self, jid: Jid) {
-        let amended = self.committer.work(move |store| {
-            let outcome = store.job(jid).and_then(|job| match job {
-                Some(job) => {
-                    let finished = job.state.as_ref().and_then(|state| state.finished);
-                    let replay = Replay::new(job.head, &job.news, finished);
-                    let summary = JobView::summary(&replay.view());
-                    store.commit(&[Record::JobState {
-                        summary: Box::new(summary),
-                        open: false,
-                    }])
-                }
-                None => Ok(()),
-            });
-            if let Err(error) = outcome {
-                tracing::error!(%jid, %error, "a late return's job can't be summed up again");
+    fn vouch(&mut self, envelope: &JobEnvelope) -> Option<Arc<JobOrder>> {
+        let order: JobOrder = wire::codec::decode(&envelope.order).ok()?;
+        let trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
+        match trust.verify(envelope, order.issued) {
+            Ok(order) => Some(order),
+            Err(refusal) => {
+                tracing::warn!(alarm = true, jid = %order.jid, "a job that is told from below is not taken: {refusal}");
+                None
             }
-        });
-        if amended.is_err() {
-            tracing::debug!(%jid, "the store is closed already");
         }
+    }
+
+    fn recall(&mut self, jid: Jid) {
+        // Whoever listens lives as long as the process.
+        let _ = self.errands.send(Errand::Recall(jid));
+    }
+
+    fn check_stage(&mut self, jid: Jid, stage: u32) {
+        let _ = self.errands.send(Errand::CheckStage { jid, stage });
     }
 
     fn observe(&mut self, hub: &Hub) {

@@ -98,6 +98,7 @@ fn account(value: Value, ok: bool) -> Ledger {
             complete: true,
             finished: true,
             counts,
+            rollout: None,
             sites: Vec::new(),
         },
         fun: String::new(),

@@ -10,7 +10,7 @@ use crate::report::Report;
 use crate::time::iso;
 
 /// Fields of control words that hold an instant in milliseconds.
-const INSTANTS: [&str; 7] = [
+const INSTANTS: [&str; 8] = [
     "as_of",
     "checked",
     "cut_since",
@@ -18,6 +18,7 @@ const INSTANTS: [&str; 7] = [
     "finished",
     "issued",
     "since",
+    "until",
 ];
 
 /// A value as indented JSON with a line break at its end. Characters that would act on a terminal are escaped as JSON allows.
@@ -111,6 +112,7 @@ pub fn ledger(report: &Report<'_>) -> Value {
         "finished": instant(ledger.finished),
         "complete": ledger.progress.complete,
         "counts": ledger.progress.counts,
+        "rollout": document(&ledger.progress.rollout),
         "sites": document(&ledger.progress.sites),
         "minions": minions,
         "unknown": ledger.unknown,
@@ -185,6 +187,7 @@ mod tests {
                 "target": "*", "user": "sudo_alice", "origin": "top1", "roots": null,
                 "issued": at, "finished": "2026-11-22T23:15:56.040Z", "complete": true,
                 "counts": counts,
+                "rollout": null,
                 "sites": [{"path": "eu/ams", "counts": counts, "as_of": at, "cut_since": at}],
                 "minions": {
                     "web1": {"outcome": "ok", "retcode": 0, "return": [1], "started": at, "duration_ms": 12, "path": "eu/ams",

@@ -1,10 +1,11 @@
 //! What a reader of results should know besides them.
 
 use wire::OutcomeKind;
-use wire::control::Ledger;
+use wire::control::{Doing, Ledger};
 
 use crate::group::listed;
 use crate::number::{count, grouped};
+use crate::progress::rollout as rollout_line;
 use crate::report::because;
 use crate::summary::ids;
 use crate::time::iso;
@@ -23,6 +24,26 @@ pub fn notes(ledger: &Ledger) -> Vec<String> {
             grouped(progress.counts.failed),
             count(progress.counts.expected, "minion"),
             listed(&ids(ledger, OutcomeKind::Failed))
+        ));
+    }
+    if let Some(rollout) = &progress.rollout
+        && (!progress.finished || matches!(rollout.doing, Doing::Halted { .. }))
+    {
+        notes.push(format!("Rollout: {}.", rollout_line(rollout)));
+    }
+    let held: Vec<&str> = ledger
+        .minions
+        .iter()
+        .filter(|row| row.kind == OutcomeKind::Queued && row.reason.is_some())
+        .map(|row| row.id.as_str())
+        .collect();
+    if !held.is_empty() {
+        notes.push(format!(
+            "Kept for {} that {} down: {}. Follow it with: jobs watch {}",
+            count(held.len() as u64, "minion"),
+            if held.len() == 1 { "is" } else { "are" },
+            listed(&held),
+            progress.jid
         ));
     }
     for site in &progress.sites {

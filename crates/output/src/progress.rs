@@ -1,9 +1,11 @@
 //! How a job stands while it runs.
 
-use wire::control::{Progress, SiteCounts};
+use wire::control::{Doing, Progress, Rollout, SiteCounts};
 use wire::{Counts, OutcomeKind};
 
+use crate::escape::escape;
 use crate::number::{count, grouped};
+use crate::time::iso;
 use crate::tree::site_name;
 
 /// Counts in words: `12/14 returned, 1 running, 1 unreachable`. Columns that are zero are left out.
@@ -34,6 +36,12 @@ pub fn progress_lines(progress: &Progress, sites_max: usize) -> Vec<String> {
         progress.jid,
         counts(&progress.counts)
     )];
+    lines.extend(
+        progress
+            .rollout
+            .as_ref()
+            .map(|r| format!("  {}", rollout(r))),
+    );
     let is_awaited = |site: &SiteCounts| site.counts.settled() < site.counts.expected;
     let mut sites: Vec<_> = progress.sites.iter().collect();
     sites.sort_by_key(|site| !is_awaited(site));
@@ -57,6 +65,26 @@ pub fn progress_lines(progress: &Progress, sites_max: usize) -> Vec<String> {
         lines.push(format!("  and {}", count(hidden as u64, "more site")));
     }
     lines
+}
+
+/// How a rollout stands, on one line.
+pub(crate) fn rollout(rollout: &Rollout) -> String {
+    let stage = match rollout.stages {
+        1 => String::new(),
+        stages => format!("stage {} of {stages}, ", rollout.stage),
+    };
+    let doing = match &rollout.doing {
+        Doing::Naming => "naming minions".to_owned(),
+        Doing::Rolling => format!("{} of {} places taken", rollout.places, rollout.size),
+        Doing::Pausing { until } => format!("pausing until {}", iso(*until)),
+        Doing::Asking => "waits for `jobs continue`".to_owned(),
+        Doing::Checking => "checking".to_owned(),
+        Doing::Halted { reason } => format!("no more turns: {}", escape(reason)),
+    };
+    format!(
+        "{stage}{} had their turn, {doing}",
+        count(rollout.turns, "minion")
+    )
 }
 
 #[cfg(test)]

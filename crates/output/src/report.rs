@@ -106,6 +106,7 @@ pub(crate) fn headline(entry: &LedgerRow) -> &'static str {
         OutcomeKind::Unreachable if is_cut_off => "Minion did not return. [Site cut off]",
         OutcomeKind::Unreachable => "Minion did not return. [Not connected]",
         OutcomeKind::Running => "Minion did not return. [No response] [Still running]",
+        OutcomeKind::Queued if entry.reason.is_some() => "Minion did not return. [Kept for it]",
         OutcomeKind::Queued => "Minion did not return. [No response] [Not started yet]",
         OutcomeKind::Lost => "Minion did not return. [Lost]",
         OutcomeKind::Refused => "Minion did not return. [Refused]",
@@ -129,6 +130,9 @@ pub(crate) fn because(reason: &Reason) -> String {
         ReasonCode::NotDelivered => "a hub on the way was not told of the job",
         ReasonCode::Overload => "a hub or the minion had no room",
         ReasonCode::Removed => "the key is no longer accepted",
+        ReasonCode::Halted => "the rollout stopped before its turn",
+        ReasonCode::Cancelled => "the job was cancelled before it began",
+        ReasonCode::TooOld => "its release can't do what the job asks for",
     }
     .to_owned()
 }

@@ -64,6 +64,7 @@ pub(crate) fn account(minions: Vec<LedgerRow>, values: &[&str]) -> Ledger {
             complete: true,
             finished: counts.settled() == counts.expected,
             counts,
+            rollout: None,
             sites,
         },
         fun: "test.ping".to_owned(),

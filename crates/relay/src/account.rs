@@ -6,7 +6,7 @@ use wire::record::JobHead;
 use wire::{Counts, JobOrder, Json, LedgerDelta, Reason, UnixMillis};
 
 use crate::dispatch::target_of;
-use crate::job::Job;
+use crate::job::{Job, Origin};
 use crate::state::{Source, State};
 
 /// An account for people and programs.
@@ -20,7 +20,8 @@ pub struct Replay(Job);
 impl Replay {
     /// Builds the account of a stored job.
     pub fn new(head: JobHead, news: &[LedgerDelta], finished: Option<UnixMillis>) -> Self {
-        let mut job = Job::replay_with(head, news, &|_| Source::Own);
+        let nobody = wire::Uid([0; 16]);
+        let mut job = Job::replay_with(head, news, nobody, &|_| Source::Own);
         job.finished = finished;
         Replay(job)
     }
@@ -50,9 +51,26 @@ impl JobView<'_> {
         self.0.order.as_deref()
     }
 
-    /// Whether it is a job of this hub's own, not one of a parent's.
+    /// Whether it is a job that this hub ordered.
     pub fn is_own(&self) -> bool {
-        self.0.order.is_some() && self.0.head.parents.is_empty()
+        self.0.origin == Origin::Own
+    }
+
+    /// Whether nothing is awaited but minions that are down, for which the job is kept.
+    pub fn waits_for_held_alone(&self) -> bool {
+        let counts = self.0.counts();
+        let held = self.0.rows().filter(|(_, s)| matches!(s, State::Held(..)));
+        self.is_complete() && counts.running == 0 && counts.queued == held.count() as u64
+    }
+
+    /// The stage of its rollout that is over, while the next one has not begun.
+    pub fn stage_over(&self) -> Option<u32> {
+        self.0.plan.as_ref().and_then(|plan| plan.stage_over())
+    }
+
+    /// What its rollout runs between stages.
+    pub fn check(&self) -> Option<&wire::Between> {
+        self.0.plan.as_ref().map(|plan| plan.between())
     }
 
     /// The job in one line.
@@ -88,6 +106,7 @@ impl JobView<'_> {
             complete: self.0.is_complete(),
             finished: self.0.finished.is_some(),
             counts: self.0.counts(),
+            rollout: self.0.plan.as_ref().map(crate::plan::Plan::status),
             sites: sites
                 .into_iter()
                 .map(|(path, counts)| {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use wire::record::JobHead;
 use wire::{
     Down, Hello, HelloBody, IndexSet, Jid, Json, LedgerDelta, ProtocolRange, Reason, ReasonCode,
     Refusal, RefusalCode, Return, Revocation, Role, RosterDelta, Timing, Uid, UnixMillis, Up,
@@ -13,9 +12,10 @@ use crate::LinkId;
 use crate::arrivals::{Arrivals, Ready, TooMany};
 use crate::exchange::HubOutput;
 use crate::gate::{Peer, authorize};
-use crate::hub::{Held, Hub, OPEN_JOBS_MAX, Timer};
-use crate::job::{Job, signer_of};
+use crate::hub::{Held, Hub, Timer};
+use crate::job::{Job, Origin};
 use crate::probe::Probe;
+use crate::rollout::PROTOCOL_TERMS;
 use crate::roster::ConnectError;
 use crate::state::{Source, State};
 
@@ -25,6 +25,8 @@ pub(crate) struct Child {
     pub peer: Peer,
     /// This hub's number for it; None until its hello was answered.
     pub index: Option<u32>,
+    /// What the session is in; 0 until its hello was answered.
+    pub protocol: u16,
     pub heard: UnixMillis,
     pub probe: Option<Probe>,
     /// Jobs that were sent and whose outcome is open.
@@ -46,6 +48,7 @@ impl Hub {
         let child = Child {
             peer,
             index: None,
+            protocol: 0,
             heard: self.now,
             probe: None,
             outstanding: 0,
@@ -114,6 +117,7 @@ impl Hub {
                 self.roster.set_roots(peer.uid, report);
                 self.flush_soon();
             }
+            (Up::Recalled { jid, envelope }, true) => self.order_told(jid, envelope),
         }
     }
 
@@ -174,6 +178,7 @@ impl Hub {
         };
         if let Some(child) = self.children.get_mut(&link) {
             child.index = Some(index);
+            child.protocol = protocol;
         }
         self.child_links.insert(peer.uid, link);
         self.tell_child(
@@ -227,34 +232,51 @@ impl Hub {
     fn minion_back(&mut self, link: LinkId, index: u32, running: &[Jid], unsettled: &[Jid]) {
         let mut settled = Vec::new();
         let mut send = Vec::new();
+        let mut turns = Vec::new();
         let mut claims = Vec::new();
         for (jid, job) in &self.jobs {
-            let state = job.claim_of(index, Source::Own);
             if unsettled.contains(jid) && job.settled.contains(index) {
                 settled.push(*jid);
             }
-            match state {
-                Some(State::Queued | State::Running | State::Unreachable(_) | State::Lost(_))
-                    if running.contains(jid) =>
-                {
+            let Some(state) = job.claim_of(index, Source::Own) else {
+                continue;
+            };
+            if running.contains(jid) {
+                if state.weight() <= State::Running.weight() {
                     claims.push((*jid, State::Running));
                 }
-                // It never heard of the job, and there is still time.
-                Some(State::Queued)
-                    if !unsettled.contains(jid)
-                        && job.order.as_ref().is_some_and(|o| self.now < o.start_by) =>
-                {
-                    send.push(job.head.envelope.clone());
-                }
-                Some(State::Running) if !unsettled.contains(jid) => {
+                continue;
+            }
+            if unsettled.contains(jid) {
+                continue;
+            }
+            let in_time = job.order.as_ref().is_some_and(|o| self.now < o.start_by);
+            let lease = job.leases.get(&index).filter(|l| self.now <= l.until);
+            // It never heard of the job, and there is still time.
+            let may_get_it = match job.terms.by_release {
+                true => lease.is_some(),
+                false => in_time,
+            };
+            match state {
+                State::Running => {
                     let text =
                         "the minion came back and knows nothing of the job that it had started";
-                    claims.push((
-                        *jid,
-                        State::Lost(self.reason(ReasonCode::Interrupted, text)),
-                    ));
+                    let reason = self.reason(ReasonCode::Interrupted, text);
+                    claims.push((*jid, State::Lost(reason)));
+                    continue;
                 }
-                _ => {}
+                State::Queued => {}
+                State::Held(..) if in_time => claims.push((*jid, State::Queued)),
+                // Whether it had got the job was not known: it had not.
+                State::Unreachable(_) if in_time && (job.terms.hold || lease.is_some()) => {
+                    claims.push((*jid, State::Queued));
+                }
+                _ => continue,
+            }
+            match lease {
+                _ if !may_get_it => {}
+                Some(lease) => turns.push((*jid, lease.until)),
+                None => send.push(job.head.envelope.clone()),
             }
         }
         for (jid, state) in claims {
@@ -266,6 +288,9 @@ impl Hub {
         for envelope in send {
             self.work_begins(link);
             self.tell_child(link, Down::Job(envelope));
+        }
+        for (jid, until) in turns {
+            self.send_turn(jid, until, vec![link]);
         }
         if let Some(child) = self.children.get_mut(&link) {
             child.settled.append(&mut settled);
@@ -289,19 +314,22 @@ impl Hub {
                 ReasonCode::ConnectionLost,
                 "its connection ended before it returned; amended when it is heard again",
             );
-            let jids: Vec<Jid> = self
-                .jobs
-                .iter()
-                .filter(|(_, job)| {
-                    matches!(
-                        job.claim_of(index, Source::Own),
-                        Some(State::Queued | State::Running)
-                    )
-                })
-                .map(|(jid, _)| *jid)
-                .collect();
-            for jid in jids {
-                self.claim(jid, index, Source::Own, State::Unreachable(reason.clone()));
+            let away = self.reason(ReasonCode::MinionDown, "not connected to its hub");
+            let mut states = Vec::new();
+            for (jid, job) in &self.jobs {
+                let state = match job.claim_of(index, Source::Own) {
+                    // It waits for its turn, connected or not.
+                    Some(State::Queued) if job.waits_here(index) => match job.terms.hold {
+                        true => State::Held(away.clone(), 0),
+                        false => continue,
+                    },
+                    Some(State::Queued | State::Running) => State::Unreachable(reason.clone()),
+                    _ => continue,
+                };
+                states.push((*jid, state));
+            }
+            for (jid, state) in states {
+                self.claim(jid, index, Source::Own, state);
             }
         } else {
             self.hub_cut_off(&child.peer);
@@ -337,12 +365,21 @@ impl Hub {
                 })
                 .collect();
             for index in open {
-                self.claim(jid, index, source, State::Unreachable(reason.clone()));
+                let job = &self.jobs[&jid];
+                let waits = matches!(job.claim_of(index, source), Some(State::Queued))
+                    && job.terms.by_release
+                    && job.is_kept_for(index);
+                let state = match waits {
+                    true => State::Held(reason.clone(), 0),
+                    false => State::Unreachable(reason.clone()),
+                };
+                self.claim(jid, index, source, state);
             }
             if !named {
                 self.fall_back_to_mirror(jid, peer.uid);
             }
         }
+        self.forget_searches(peer.uid);
     }
 
     fn minion_says(&mut self, link: LinkId, jid: Jid, state: impl Fn(&Job) -> State) {
@@ -378,6 +415,7 @@ impl Hub {
         };
         let jid = ret.jid;
         if !self.jobs.contains_key(&jid) {
+            // Without room for it the minion keeps its copy, and tells again in its next session.
             self.adopt_orphan(jid);
         }
         let Some(job) = self.jobs.get_mut(&jid) else {
@@ -404,32 +442,6 @@ impl Hub {
         };
         self.returns += 1;
         self.claim(jid, index, Source::Own, state);
-    }
-
-    /// An account that begins with a return: of a job that was closed here, or that this hub never saw. Only the job's
-    /// origin may settle it; any other hub hands it to its parents, and a top-master that is not the origin has none.
-    fn adopt_orphan(&mut self, jid: Jid) {
-        let own = self.signer == Some(signer_of(jid));
-        if !own && (self.config.path.is_top() || self.jobs.len() >= 2 * OPEN_JOBS_MAX) {
-            return;
-        }
-        let envelope = wire::JobEnvelope {
-            order: Json::from(&[][..]),
-            signer: wire::Uid([0; 16]),
-            signature: [0; 64],
-        };
-        let head = JobHead {
-            jid,
-            envelope,
-            parents: Vec::new(),
-            received: self.now,
-        };
-        let mut job = Job::new(head, None);
-        for parent in self.parents.values().filter(|p| p.welcomed && !own) {
-            let told = parent.serials.get(&jid).copied().unwrap_or(0);
-            job.begin_uplink(parent.peer.uid, told);
-        }
-        self.jobs.insert(jid, job);
     }
 
     fn not_run(&mut self, link: LinkId, jid: Jid, started: bool, reason: Reason) {
@@ -537,17 +549,10 @@ impl Hub {
     fn child_ledger(&mut self, link: LinkId, peer: &Peer, delta: &LedgerDelta) {
         let jid = delta.jid;
         if !self.jobs.contains_key(&jid) {
+            // Without room for it nothing is acknowledged, and the next session tells it again.
             self.adopt_orphan(jid);
         }
         let Some(job) = self.jobs.get_mut(&jid) else {
-            // Nothing to be kept here; the child need not tell it again.
-            self.tell_child(
-                link,
-                Down::LedgerAck {
-                    jid,
-                    serial: delta.serial,
-                },
-            );
             return;
         };
         let before = job.counts().returned();
@@ -574,11 +579,17 @@ impl Hub {
             self.work_ends(link);
         }
         self.reopen(jid);
-        self.saving.after(Held::Ack {
-            link,
-            jid,
-            serial: delta.serial,
-        });
+        let serial = delta.serial;
+        let searched = self.jobs.get_mut(&jid).and_then(|job| job.recall.as_mut());
+        match searched {
+            None => self.saving.after(Held::Ack { link, jid, serial }),
+            Some(recall) => {
+                recall.unacked.push((link, serial));
+                if recall.asked && self.speaks(link, PROTOCOL_TERMS) {
+                    self.tell_child(link, Down::Recall { jid });
+                }
+            }
+        }
         if !again.is_empty() {
             self.tell_child(link, Down::SettledBy { jid, who: again });
         }
@@ -592,7 +603,7 @@ impl Hub {
             .iter()
             .filter(|(_, job)| {
                 let source = job.sources.get(&peer.uid);
-                source.is_some_and(|s| !s.told || !s.complete)
+                source.is_some_and(|s| !s.told || !s.complete || !s.mirrored.is_empty())
             })
             .map(|(jid, _)| *jid)
             .collect();
@@ -601,11 +612,29 @@ impl Hub {
             let Some(order) = job.order.clone() else {
                 continue;
             };
-            let named = job.sources.get(&peer.uid).is_some_and(|s| s.complete);
-            if !named && self.now < order.start_by {
+            let state_of = job.sources.get(&peer.uid);
+            let named = state_of.is_some_and(|s| s.complete);
+            // Kept for a site that was cut off when the job was given.
+            let kept = state_of.is_some_and(|s| !s.mirrored.is_empty() && !s.told)
+                && job.terms.hold
+                && job.halts.is_empty();
+            let old = job.terms.by_release && !self.speaks(link, PROTOCOL_TERMS);
+            let is_theirs = job.origin == Origin::Below;
+            if (!named || kept) && self.now < order.start_by && !old && !is_theirs {
                 let envelope = job.head.envelope.clone();
+                let terms = job.terms;
+                if let Some(source) = self
+                    .jobs
+                    .get_mut(&jid)
+                    .and_then(|job| job.sources.get_mut(&peer.uid))
+                {
+                    source.complete = false;
+                }
                 self.work_begins(link);
-                self.tell_child(link, Down::Job(envelope));
+                for (links, message) in self.in_their_words(vec![link], envelope, terms) {
+                    self.outputs
+                        .push_back(HubOutput::ToChildren { links, message });
+                }
                 continue;
             }
             let told = job.sources.get(&peer.uid).is_some_and(|s| s.told);
@@ -625,6 +654,16 @@ impl Hub {
             if !named {
                 self.fall_back_to_mirror(jid, peer.uid);
             }
+        }
+        let rolled: Vec<Jid> = self
+            .jobs
+            .iter()
+            .filter(|(_, job)| job.sources.contains_key(&peer.uid))
+            .filter(|(_, job)| job.terms.by_release || !job.halts.is_empty())
+            .map(|(jid, _)| *jid)
+            .collect();
+        for jid in rolled {
+            self.retell_rollout(link, peer.uid, jid);
         }
     }
 

@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use wire::record::{JobHead, Record};
-use wire::{Down, Jid, JobEnvelope, JobOrder, Reason, ReasonCode, Role, Uid};
+use wire::{
+    BatchPlan, Down, IndexSet, Jid, JobEnvelope, JobOrder, PlanRecord, Reason, ReasonCode, Role,
+    Terms, Uid,
+};
 
 use crate::LinkId;
 use crate::exchange::HubOutput;
 use crate::hub::{EXPIRY_SLACK_MS, Held, Hub, OPEN_JOBS_MAX, Timer};
-use crate::job::{Job, signer_of};
+use crate::job::{Job, Origin, signer_of};
+use crate::rollout::PROTOCOL_TERMS;
 use crate::state::{Source, State};
 
 /// The target of an order: self-contained compound text, as its origin wrote it.
@@ -22,7 +26,13 @@ pub(crate) fn target_of(order: &JobOrder) -> Result<targeting::Target, targeting
 }
 
 impl Hub {
-    pub(crate) fn submit(&mut self, envelope: JobEnvelope, order: Arc<JobOrder>) {
+    pub(crate) fn submit(
+        &mut self,
+        envelope: JobEnvelope,
+        order: Arc<JobOrder>,
+        hold: bool,
+        plan: Option<BatchPlan>,
+    ) {
         let jid = order.jid;
         if self.jobs.len() - self.closed.len() >= OPEN_JOBS_MAX {
             let reason = format!("{OPEN_JOBS_MAX} jobs are open; wait for some to end");
@@ -37,16 +47,33 @@ impl Hub {
             received: self.now,
         };
         self.signer = Some(signer_of(jid));
-        self.take_job(head, order);
+        let terms = Terms {
+            hold,
+            by_release: plan.is_some(),
+        };
+        let rollout = plan.map(PlanRecord::Plan);
+        self.take_job(head, order, terms, rollout);
         self.saving.after(Held::Out(HubOutput::JobAccepted { jid }));
     }
 
     /// Saves a new job, names who is expected, and once that is on disk dispatches it.
-    pub(crate) fn take_job(&mut self, head: JobHead, order: Arc<JobOrder>) {
+    pub(crate) fn take_job(
+        &mut self,
+        head: JobHead,
+        order: Arc<JobOrder>,
+        terms: Terms,
+        rollout: Option<PlanRecord>,
+    ) {
         let jid = head.jid;
         let envelope = head.envelope.clone();
         self.saving.record(Record::Job(Box::new(head.clone())));
-        let mut job = Job::new(head, Some(order.clone()));
+        let mut job = Job::new(head, Some(order.clone()), self.config.uid);
+        let plain = terms.is_plain();
+        let terms = (!plain).then_some(PlanRecord::Terms(terms));
+        for entry in terms.into_iter().chain(rollout) {
+            job.note_plan(&entry);
+            self.saving.record(Record::JobPlan { jid, entry });
+        }
         let target = target_of(&order);
         let mut links = Vec::new();
         match target {
@@ -62,10 +89,12 @@ impl Hub {
             }
         }
         job.named_own();
+        let terms_of = job.terms;
         for parent in self.parents.values().filter(|p| p.welcomed) {
-            if job.head.parents.contains(&parent.peer.uid) {
+            let is_asking = job.head.parents.contains(&parent.peer.uid);
+            if is_asking || job.is_told_to(parent.protocol, self.signer) {
                 let told = parent.serials.get(&jid).copied().unwrap_or(0);
-                job.begin_uplink(parent.peer.uid, told);
+                job.begin_uplink(parent.peer.uid, parent.protocol, told);
             }
         }
         self.jobs.insert(jid, job);
@@ -81,11 +110,36 @@ impl Hub {
             for settled in self.take_settled(&links) {
                 self.saving.after(Held::Out(settled));
             }
-            self.saving.after(Held::Out(HubOutput::ToChildren {
-                links,
-                message: Down::Job(envelope),
-            }));
+            for (links, message) in self.in_their_words(links, envelope, terms_of) {
+                self.saving
+                    .after(Held::Out(HubOutput::ToChildren { links, message }));
+            }
         }
+    }
+
+    /// An order for these children. Minions get it plain; so do hubs of protocol 1, which hold nothing.
+    pub(crate) fn in_their_words(
+        &self,
+        links: Vec<LinkId>,
+        envelope: JobEnvelope,
+        terms: Terms,
+    ) -> Vec<(Vec<LinkId>, Down)> {
+        let is_told = |link: &LinkId| {
+            let hub = self
+                .children
+                .get(link)
+                .is_some_and(|c| c.peer.role.is_hub());
+            !terms.is_plain() && hub && self.speaks(*link, PROTOCOL_TERMS)
+        };
+        let (told, plain): (Vec<LinkId>, Vec<LinkId>) = links.into_iter().partition(is_told);
+        let assign = Down::Assign {
+            envelope: envelope.clone(),
+            terms,
+        };
+        let both = [(plain, Down::Job(envelope)), (told, assign)];
+        both.into_iter()
+            .filter(|(links, _)| !links.is_empty())
+            .collect()
     }
 
     /// Names the minions that are children of this very hub.
@@ -108,10 +162,12 @@ impl Hub {
                     "its grains were never heard here, so the target cannot be decided",
                 )),
                 targeting::Verdict::Yes => match self.child_links.get(&node.uid) {
+                    Some(_) if job.terms.by_release => State::Queued,
                     Some(link) => {
                         links.push(*link);
                         State::Queued
                     }
+                    None if job.terms.hold => State::Held(self.down_reason(node), 0),
                     None => State::Unreachable(self.down_reason(node)),
                 },
             };
@@ -138,27 +194,50 @@ impl Hub {
                 continue;
             }
             match self.child_links.get(&hub) {
+                Some(link) if job.terms.by_release && !self.speaks(*link, PROTOCOL_TERMS) => {
+                    let reason = self.too_old(node);
+                    self.name_by_mirror(job, order, target, hub, &|| {
+                        State::Refused(reason.clone())
+                    });
+                }
                 Some(link) => {
                     links.push(*link);
                     job.sources.entry(hub).or_default();
                 }
-                None => self.name_by_mirror(job, order, target, hub),
+                None => self.name_as_cut_off(job, order, target, hub),
             }
         }
     }
 
     /// Names the minions behind a hub that is cut off, by what was last known of them.
-    pub(crate) fn name_by_mirror(
+    fn name_as_cut_off(
         &self,
         job: &mut Job,
         order: &JobOrder,
         target: &targeting::Target,
         hub: Uid,
     ) {
-        let Some(hub_node) = self.roster.by_uid(hub) else {
+        let Some(node) = self.roster.by_uid(hub) else {
             return;
         };
-        let reason = self.cut_reason(hub_node);
+        let reason = self.cut_reason(node);
+        let hold = job.terms.hold && job.halts.is_empty();
+        self.name_by_mirror(job, order, target, hub, &|| match hold {
+            true => State::Held(reason.clone(), 0),
+            false => State::Unreachable(reason.clone()),
+        });
+    }
+
+    /// Names the minions behind a hub by what was last known of them; whatever the hub told before stands.
+    fn name_by_mirror(
+        &self,
+        job: &mut Job,
+        order: &JobOrder,
+        target: &targeting::Target,
+        hub: Uid,
+        state: &dyn Fn() -> State,
+    ) {
+        let mut named = IndexSet::new();
         for node in self.roster.nodes().filter(|n| {
             n.role == Role::Minion
                 && n.is_accepted()
@@ -168,14 +247,28 @@ impl Hub {
             if job.claim_of(node.index, Source::Hub(hub)).is_some() {
                 continue;
             }
-            let state = match target.matches(&Facts::of(node)) {
-                targeting::Verdict::No => continue,
-                targeting::Verdict::Yes => State::Unreachable(reason.clone()),
-                targeting::Verdict::Unknown => State::Undecided(reason.clone()),
+            let state = state();
+            let state = match (target.matches(&Facts::of(node)), state.reason()) {
+                (targeting::Verdict::No, _) => continue,
+                (targeting::Verdict::Unknown, Some(reason)) => State::Undecided(reason.clone()),
+                (_, _) => state,
             };
             job.claim(node.index, Source::Hub(hub), state);
+            named.insert(node.index);
         }
-        job.sources.entry(hub).or_default().complete = true;
+        let source = job.sources.entry(hub).or_default();
+        source.complete = true;
+        source.mirrored.extend(&named);
+    }
+
+    fn too_old(&self, hub: &crate::node::Node) -> Arc<Reason> {
+        self.reason(
+            ReasonCode::TooOld,
+            format!(
+                "hub {} runs {}, which can't give turns in a rollout: upgrade it first",
+                hub.id, hub.software
+            ),
+        )
     }
 
     pub(crate) fn cut_reason(&self, hub: &crate::node::Node) -> Arc<Reason> {
@@ -199,17 +292,31 @@ impl Hub {
 
     /// Own minions that were sent the job and have not started in its time.
     pub(crate) fn expire(&mut self, jid: Jid) {
-        let reason = self.reason(ReasonCode::NotStarted, "not started within the job's time");
+        let sent = self.reason(ReasonCode::NotStarted, "not started within the job's time");
+        let text = "its turn did not come within the job's time";
+        let waited = self.reason(ReasonCode::NotStarted, text);
+        let text = "kept for it until the job's time was over, and it was not back";
+        let held = self.reason(ReasonCode::NotStarted, text);
         let Some(job) = self.jobs.get_mut(&jid) else {
             return;
         };
-        let late: Vec<u32> = job
+        let mut late: Vec<(u32, Source)> = job
             .claimed_by(Source::Own)
             .into_iter()
-            .filter(|i| matches!(job.claim_of(*i, Source::Own), Some(State::Queued)))
+            .map(|index| (index, Source::Own))
             .collect();
-        for index in late {
-            job.claim(index, Source::Own, State::Expired(reason.clone()));
+        for (hub, source) in &job.sources {
+            let hub = Source::Hub(*hub);
+            late.extend(source.mirrored.iter().map(|index| (index, hub)));
+        }
+        for (index, source) in late {
+            let reason = match job.claim_of(index, source) {
+                Some(State::Held(..)) => &held,
+                Some(State::Queued) if job.waits_here(index) => &waited,
+                Some(State::Queued) => &sent,
+                _ => continue,
+            };
+            job.claim(index, source, State::Expired(reason.clone()));
         }
         // A hub that never named its minions has had its time too.
         let silent: Vec<Uid> = job
@@ -229,10 +336,11 @@ impl Hub {
         let Some(mut job) = self.jobs.remove(&jid) else {
             return;
         };
-        if let Some(order) = job.order.clone()
+        if job.origin != Origin::Below
+            && let Some(order) = job.order.clone()
             && let Ok(target) = target_of(&order)
         {
-            self.name_by_mirror(&mut job, &order, &target, hub);
+            self.name_as_cut_off(&mut job, &order, &target, hub);
         }
         job.sources.entry(hub).or_default().complete = true;
         self.jobs.insert(jid, job);
@@ -261,6 +369,10 @@ impl Hub {
                     .collect()
             };
             for (index, source) in open {
+                // Nobody has been given it yet: it waits as before.
+                if source == Source::Own && self.jobs[&jid].waits_here(index) {
+                    continue;
+                }
                 let gone = match source {
                     Source::Own => self
                         .roster
@@ -271,7 +383,13 @@ impl Hub {
                 if gone {
                     let text = "no contact since the hub restarted; amended when it is heard again";
                     let reason = self.reason(ReasonCode::ConnectionLost, text);
-                    self.claim(jid, index, source, State::Unreachable(reason));
+                    let job = &self.jobs[&jid];
+                    let queued = matches!(job.claim_of(index, source), Some(State::Queued));
+                    let state = match queued && job.is_kept_for(index) {
+                        true => State::Held(reason, 0),
+                        false => State::Unreachable(reason),
+                    };
+                    self.claim(jid, index, source, state);
                 }
             }
         }

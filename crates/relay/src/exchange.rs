@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use wire::record::{JobHead, NodeRecord, Record};
 use wire::{
-    Down, Jid, JobEnvelope, JobOrder, Json, KeyDecision, LedgerDelta, NodeId, Refusal, Revocation,
-    RootsReport, RosterMark, SitePath, Standing, Uid, UnixMillis, Up,
+    BatchPlan, Down, Jid, JobEnvelope, JobOrder, Json, KeyDecision, LedgerDelta, NodeId,
+    PlanRecord, Reason, Refusal, Revocation, RootsReport, RosterMark, SitePath, Standing, Uid,
+    UnixMillis, Up,
 };
 
 use crate::LinkId;
@@ -41,11 +42,28 @@ pub struct HubRecovered {
     /// How far the rosters of child hubs are known.
     pub marks: Vec<(Uid, RosterMark)>,
     /// Jobs that were open.
-    pub jobs: Vec<(JobHead, Vec<LedgerDelta>, Option<UnixMillis>)>,
+    pub jobs: Vec<RecoveredJob>,
+    /// Jobs of this hub's own that are over, and of which a parent has yet to hear.
+    pub untold: Vec<Jid>,
+    /// Decisions about keys that wait for hubs that are cut off: the hub, the key.
+    pub undelivered: Vec<(Uid, Uid, KeyDecision)>,
     /// Revoked and restored keys.
     pub revocations: Vec<Revocation>,
     /// The trust bundle in force and its version.
     pub trust: Option<(Json, u64)>,
+}
+
+/// A job as the store has it.
+#[derive(Debug, Clone)]
+pub struct RecoveredJob {
+    /// Its head.
+    pub head: JobHead,
+    /// Its account, in order.
+    pub news: Vec<LedgerDelta>,
+    /// How it is rolled out, in order.
+    pub plan: Vec<PlanRecord>,
+    /// When its last outcome became known.
+    pub finished: Option<UnixMillis>,
 }
 
 /// What happens to a hub.
@@ -100,6 +118,40 @@ pub enum HubInput {
         envelope: JobEnvelope,
         /// The same, decoded.
         order: Arc<JobOrder>,
+        /// Keep it for minions that are down, until its time to start is over.
+        hold: bool,
+        /// Roll it out in turns.
+        plan: Option<BatchPlan>,
+    },
+    /// Nobody who has not begun this job of the hub's own begins it any more.
+    Halt {
+        /// Which.
+        jid: Jid,
+        /// Why, and who said so.
+        reason: Reason,
+    },
+    /// The rollout of a job of this hub's own may go on after a stage.
+    GoOn {
+        /// Which.
+        jid: Jid,
+        /// The stage that is over.
+        stage: u32,
+    },
+    /// The answer to [`HubOutput::Recall`].
+    Recalled {
+        /// Which.
+        jid: Jid,
+        /// What the store has of it.
+        job: Option<Box<RecoveredJob>>,
+    },
+    /// The answer to [`HubOutput::JobOffered`]: the order, when its signature was good when it was issued.
+    Vouched {
+        /// Which.
+        jid: Jid,
+        /// As it was signed.
+        envelope: JobEnvelope,
+        /// The same, decoded.
+        order: Option<Arc<JobOrder>>,
     },
     /// A key asks to be let in; what it says of itself is not proven beyond its key.
     Enrolling {
@@ -193,10 +245,25 @@ pub enum HubOutput {
         /// Which.
         jid: Jid,
     },
-    /// A job's account that is no longer in memory got a late return, on disk now; its summary wants to be made again.
-    JobAmended {
+    /// A stage of a rollout is over, and a function is to be run that looks whether it may go on: answer with
+    /// [`HubInput::GoOn`] or [`HubInput::Halt`].
+    CheckStage {
+        /// Which job.
+        jid: Jid,
+        /// The stage that is over.
+        stage: u32,
+    },
+    /// Read this job from the store, then say [`HubInput::Recalled`].
+    Recall {
         /// Which.
         jid: Jid,
+    },
+    /// A child tells the order of a job that is not known here: verify it, then say [`HubInput::Vouched`].
+    JobOffered {
+        /// Which.
+        jid: Jid,
+        /// As it was signed.
+        envelope: JobEnvelope,
     },
     /// How a key that asked to be let in stands; None: no room, ask later.
     Enrolled {

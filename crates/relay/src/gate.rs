@@ -70,6 +70,7 @@ pub fn authorize(peer: &Peer, message: Up) -> Result<Authorized<Up>, Violation> 
         Up::Resumed { .. } => ("resumed", false, true),
         Up::Revoked(_) => ("revoked", false, true),
         Up::Roots(_) => ("roots", false, true),
+        Up::Recalled { .. } => ("recalled", false, true),
     };
     let allowed = match peer.role {
         Role::Minion => minion,

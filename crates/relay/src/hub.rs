@@ -7,9 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use wire::record::{JobHead, Record};
+use wire::record::Record;
 use wire::{
-    Counts, Down, IndexSet, Jid, Json, LedgerDelta, Presence, Reason, ReasonCode, Revocation,
+    Counts, Down, IndexSet, Jid, Json, PlanRecord, Presence, Reason, ReasonCode, Revocation,
     RootsReport, Uid, UnixMillis, Up,
 };
 
@@ -17,7 +17,7 @@ use crate::LinkId;
 use crate::account::JobView;
 use crate::child::Child;
 use crate::exchange::{HubConfig, HubInput, HubOutput, HubRecovered, HubStats};
-use crate::job::{Job, signer_of};
+use crate::job::Job;
 use crate::node::RosterView;
 use crate::probe::Timers;
 use crate::roster::Roster;
@@ -46,6 +46,11 @@ pub(crate) enum Held {
         jid: Jid,
         who: IndexSet,
     },
+    /// An entry of a rollout may be acted upon.
+    Act {
+        jid: Jid,
+        entry: PlanRecord,
+    },
     /// A child hub's deltas up to this serial are safe.
     Ack {
         link: LinkId,
@@ -59,6 +64,8 @@ pub(crate) enum Held {
 pub(crate) enum Timer {
     Probe(LinkId),
     Expiry(Jid),
+    /// A lease runs out, a place is free again, a pause is over.
+    Plan(Jid),
     Recovery,
     Settle,
 }
@@ -77,6 +84,12 @@ pub struct Hub {
     pub(crate) state_dirty: BTreeSet<Jid>,
     pub(crate) closed: VecDeque<Jid>,
     pub(crate) revocations: BTreeMap<Uid, Revocation>,
+    /// Jobs of this hub's own that are over, and of which a parent has yet to hear.
+    pub(crate) untold: BTreeSet<Jid>,
+    /// Those of them that are being told now.
+    pub(crate) telling: BTreeSet<Jid>,
+    /// Parents that had a session since the start.
+    pub(crate) known_parents: BTreeSet<Uid>,
     /// Decisions for hubs that are cut off: the hub, the key.
     pub(crate) undelivered: BTreeMap<(Uid, Uid), wire::KeyDecision>,
     pub(crate) trust: Option<(Json, u64)>,
@@ -130,7 +143,14 @@ impl Hub {
                 .into_iter()
                 .map(|r| (r.uid, r))
                 .collect(),
-            undelivered: BTreeMap::new(),
+            untold: recovered.untold.into_iter().collect(),
+            telling: BTreeSet::new(),
+            known_parents: BTreeSet::new(),
+            undelivered: recovered
+                .undelivered
+                .into_iter()
+                .map(|(hub, uid, decision)| ((hub, uid), decision))
+                .collect(),
             trust: recovered.trust,
             roots: RootsReport::default(),
             fetch_asked: None,
@@ -144,63 +164,14 @@ impl Hub {
             refused: 0,
             returns: 0,
         };
-        for (head, news, finished) in recovered.jobs {
-            hub.restore_job(head, &news, finished);
+        for job in recovered.jobs {
+            hub.restore_job(job);
         }
         if !hub.jobs.is_empty() {
             hub.recovering = true;
             hub.timers.set(Timer::Recovery, now + RECOVERY_MS);
         }
         hub
-    }
-
-    fn restore_job(&mut self, head: JobHead, news: &[LedgerDelta], finished: Option<UnixMillis>) {
-        let jid = head.jid;
-        let roster = &self.roster;
-        let source_of = |index: u32| match roster.node(index) {
-            Some(node) if node.direct.is_none() => node
-                .via
-                .keys()
-                .next()
-                .map_or(Source::Own, |hub| Source::Hub(*hub)),
-            _ => Source::Own,
-        };
-        let mut job = Job::replay_with(head, news, &source_of);
-        job.finished = finished;
-        if job.order.is_some() && job.head.parents.is_empty() {
-            self.signer = Some(signer_of(jid));
-        }
-        if job.is_own(self.signer) {
-            // What is on the origin's disk is settled; children that still keep copies will ask.
-            job.settled = job
-                .rows()
-                .filter(|(_, s)| matches!(s, State::Returned { .. }))
-                .map(|(i, _)| i)
-                .collect();
-        }
-        // Those that told of it before are to tell again, so that nothing hangs on what a hub no longer knows.
-        let complete = job.is_complete();
-        let tellers: BTreeSet<Uid> = job
-            .rows()
-            .filter_map(|(index, _)| match job.source(index) {
-                Some(Source::Hub(hub)) => Some(hub),
-                _ => None,
-            })
-            .collect();
-        for hub in tellers {
-            job.source_from(hub, complete);
-        }
-        if !complete && job.order.is_some() {
-            for hub in self.child_hubs() {
-                job.source_from(hub, false);
-            }
-            job.named_own();
-        }
-        if let Some(order) = &job.order {
-            self.timers
-                .set(Timer::Expiry(jid), order.start_by + EXPIRY_SLACK_MS);
-        }
-        self.jobs.insert(jid, job);
     }
 
     /// Accepted hubs that are children of this very hub.
@@ -222,7 +193,20 @@ impl Hub {
             HubInput::ParentMessage { link, message } => self.parent_message(link, message),
             HubInput::ParentClosed { link } => self.parent_closed(link),
             HubInput::Saved { token } => self.saved(token),
-            HubInput::Submit { envelope, order } => self.submit(envelope, order),
+            HubInput::Submit {
+                envelope,
+                order,
+                hold,
+                plan,
+            } => self.submit(envelope, order, hold, plan),
+            HubInput::Halt { jid, reason } => self.halt(jid, reason),
+            HubInput::GoOn { jid, stage } => self.go_on(jid, stage),
+            HubInput::Recalled { jid, job } => self.recalled(jid, job),
+            HubInput::Vouched {
+                jid,
+                envelope,
+                order,
+            } => self.vouched(jid, envelope, order),
             HubInput::Enrolling { peer, software } => {
                 let standing = self.roster.enrolling(&peer, &software, self.now);
                 self.saving.after(Held::Out(HubOutput::Enrolled {
@@ -246,6 +230,9 @@ impl Hub {
             match timer {
                 Timer::Probe(link) => self.probe_due(link),
                 Timer::Expiry(jid) => self.expire(jid),
+                Timer::Plan(jid) => {
+                    self.dirty_jobs.insert(jid);
+                }
                 Timer::Recovery => self.recovery_over(),
                 Timer::Settle => self.tell_settled(),
             }
@@ -276,6 +263,7 @@ impl Hub {
             let why = match timer {
                 Timer::Probe(_) => "probe a link with work under way",
                 Timer::Expiry(_) => "expire a job's queued minions",
+                Timer::Plan(_) => "look after a rollout",
                 Timer::Recovery => "end the recovery after a restart",
                 Timer::Settle => "tell minions what is settled",
             };
@@ -427,6 +415,7 @@ impl Hub {
             match held {
                 Held::Out(output) => self.outputs.push_back(output),
                 Held::Settle { jid, who } => self.settle(jid, &who),
+                Held::Act { jid, entry } => self.act(jid, entry),
                 Held::Ack { link, jid, serial } => {
                     if self.children.contains_key(&link) {
                         self.tell_child(link, Down::LedgerAck { jid, serial });
@@ -451,7 +440,8 @@ impl Hub {
         }
         self.gathered = self.roster.mark().revision;
         for jid in std::mem::take(&mut self.dirty_jobs) {
-            let Some(job) = self.jobs.get_mut(&jid) else {
+            self.roll_out(jid);
+            let Some(job) = self.jobs.get_mut(&jid).filter(|j| j.recall.is_none()) else {
                 continue;
             };
             let origin = job.is_own(self.signer);
@@ -473,8 +463,7 @@ impl Hub {
                 job.finished = Some(self.now);
                 self.state_dirty.insert(jid);
                 self.saving.after(Held::Out(HubOutput::JobFinished { jid }));
-            } else if job.order.is_none() {
-                self.saving.after(Held::Out(HubOutput::JobAmended { jid }));
+                self.end_rollout(jid);
             } else {
                 if job.finished.is_some() {
                     self.state_dirty.insert(jid);

@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use wire::record::JobHead;
 use wire::{
-    Counts, IndexSet, Jid, JobOrder, Json, LedgerDelta, Outcome, OutcomeGroup, Reason, Timing, Uid,
-    UnixMillis, ValueRef,
+    Counts, Halt, IndexSet, Jid, JobOrder, Json, LedgerDelta, Outcome, OutcomeGroup, PlanRecord,
+    Reason, Release, Terms, Timing, Uid, UnixMillis, ValueRef,
 };
 
+use crate::LinkId;
+use crate::plan::{Plan, Spans};
+use crate::rollout::PROTOCOL_TERMS;
 use crate::state::{Source, State};
 
 /// Values up to this many bytes travel with every group; longer ones are defined once a session and named by
@@ -18,6 +21,14 @@ const INLINE_MAX: usize = 32;
 /// a link's other messages moving.
 const DELTA_BYTES_MAX: usize = 1 << 20;
 const DELTA_ROWS_MAX: usize = 1 << 16;
+
+/// A minion that has its turn must have started after so long. Short of a cut, that takes a round trip and two writes.
+const TURN_MS: u64 = 120_000;
+/// How long a run in a rollout lasts that has no bound of its own. Hubs give every such order a bound; this is for those
+/// that come from elsewhere.
+pub const BATCH_RUN_MS: u64 = 3_600_000;
+/// A run that is over its bound is ended within this time.
+const RUN_END_MS: u64 = 30_000;
 
 /// One minion of the account.
 #[derive(Debug, Clone)]
@@ -29,13 +40,28 @@ struct Row {
 }
 
 /// What one reader of the account (the disk, or a parent in one session) has been told.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Sink {
+    /// In words of this protocol.
+    protocol: u16,
     serial: u32,
     acked: u32,
     complete_told: bool,
     defined: HashSet<u32>,
     dirty: IndexSet,
+}
+
+impl Default for Sink {
+    fn default() -> Self {
+        Sink {
+            protocol: wire::PROTOCOL,
+            serial: 0,
+            acked: 0,
+            complete_told: false,
+            defined: HashSet::new(),
+            dirty: IndexSet::new(),
+        }
+    }
 }
 
 impl Sink {
@@ -49,6 +75,24 @@ impl Sink {
     }
 }
 
+/// Where a job comes from, as this hub sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// This hub ordered it.
+    Own,
+    /// A hub above, or another top-master.
+    Above,
+    /// A hub below, for its own site: this hub keeps its history.
+    Below,
+}
+
+/// A turn that was given to a minion and not turned down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lease {
+    pub round: u32,
+    pub until: UnixMillis,
+}
+
 /// What a child hub has told of the job.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SourceState {
@@ -56,7 +100,18 @@ pub(crate) struct SourceState {
     pub complete: bool,
     /// It told of the job in its present session.
     pub told: bool,
+    /// Minions that are named by this hub's mirror alone: the child has not had the job.
+    pub mirrored: IndexSet,
     values: HashMap<u32, u32>,
+}
+
+/// The search for the order of an account that began with returns.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Recall {
+    /// Deltas that can be acknowledged once the account is on disk.
+    pub unacked: Vec<(LinkId, u32)>,
+    /// Children were asked.
+    pub asked: bool,
 }
 
 /// The account.
@@ -65,6 +120,18 @@ pub(crate) struct Job {
     pub head: JobHead,
     /// None for an account that began with a return of a job that this hub never saw.
     pub order: Option<Arc<JobOrder>>,
+    pub origin: Origin,
+    pub terms: Terms,
+    /// Turns of a job that goes by release.
+    pub leases: BTreeMap<u32, Lease>,
+    /// Where nobody begins any more.
+    pub halts: Vec<Halt>,
+    /// At the origin of a job that goes by release.
+    pub plan: Option<Plan>,
+    /// Rows that the plan has not seen as they are now.
+    pub plan_dirty: IndexSet,
+    /// What is known of it is being looked for; until then nothing of the account goes to the disk.
+    pub recall: Option<Recall>,
     pub sources: BTreeMap<Uid, SourceState>,
     pub finished: Option<UnixMillis>,
     /// Returns that the origin has on disk.
@@ -79,10 +146,23 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    pub(crate) fn new(head: JobHead, order: Option<Arc<JobOrder>>) -> Self {
+    /// An account at the hub `me`.
+    pub(crate) fn new(head: JobHead, order: Option<Arc<JobOrder>>, me: Uid) -> Self {
+        let origin = match &order {
+            Some(order) if order.origin == me => Origin::Own,
+            Some(_) if head.parents.contains(&me) => Origin::Below,
+            _ => Origin::Above,
+        };
         Job {
             head,
             order,
+            origin,
+            terms: Terms::default(),
+            leases: BTreeMap::new(),
+            halts: Vec::new(),
+            plan: None,
+            plan_dirty: IndexSet::new(),
+            recall: None,
             sources: BTreeMap::new(),
             finished: None,
             settled: IndexSet::new(),
@@ -130,7 +210,7 @@ impl Job {
     /// names its signer.
     pub(crate) fn is_own(&self, signer: Option<u8>) -> bool {
         match self.order {
-            Some(_) => self.head.parents.is_empty(),
+            Some(_) => self.origin == Origin::Own,
             None => signer == Some(signer_of(self.jid())),
         }
     }
@@ -139,7 +219,7 @@ impl Job {
     pub(crate) fn is_over(&self, signer: Option<u8>) -> bool {
         let knows = |sink: &Sink| !self.has_news(sink) && sink.in_flight() == 0;
         let told = self.uplinks.values().all(knows);
-        if self.has_news(&self.disk) || !told {
+        if self.has_news(&self.disk) || !told || self.recall.is_some() {
             return false;
         }
         if self.order.is_none() && !self.is_own(signer) {
@@ -150,8 +230,60 @@ impl Job {
         // An amended job may run again: what counts is how it stands now.
         let finished = self.finished.is_some() && self.is_finished();
         (finished || self.order.is_none())
-            && self.is_settled()
-            && self.head.parents.iter().all(asked)
+            // A hub below settles its own.
+            && (self.origin == Origin::Below
+                || self.is_settled() && self.head.parents.iter().all(asked))
+    }
+
+    /// Whether a minion of this hub's own has not been given the job.
+    pub(crate) fn waits_here(&self, index: u32) -> bool {
+        match self.claim_of(index, Source::Own) {
+            Some(State::Held(..)) => true,
+            Some(State::Queued) => self.terms.by_release && !self.leases.contains_key(&index),
+            _ => false,
+        }
+    }
+
+    /// Whether a minion that is lost sight of gets the job when it is back, unless it has it already.
+    pub(crate) fn is_kept_for(&self, index: u32) -> bool {
+        self.terms.hold && self.halts.is_empty() && !self.leases.contains_key(&index)
+    }
+
+    /// Takes in an entry of the rollout, one from the disk or one that goes there.
+    pub(crate) fn note_plan(&mut self, entry: &PlanRecord) {
+        match entry {
+            PlanRecord::Terms(terms) => self.terms = *terms,
+            PlanRecord::Plan(spec) => {
+                self.plan = self
+                    .order
+                    .as_ref()
+                    .map(|order| Plan::new(spec.clone(), spans(order)));
+            }
+            PlanRecord::Released(release) => {
+                for index in release.who.iter() {
+                    let Release { round, until, .. } = *release;
+                    self.leases.insert(index, Lease { round, until });
+                }
+            }
+            PlanRecord::TurnedDown(who) => {
+                for index in who.iter() {
+                    self.leases.remove(&index);
+                }
+            }
+            PlanRecord::Halted(halt) => {
+                if !self.halts.iter().any(|known| known.site == halt.site) {
+                    self.halts.push(halt.clone());
+                }
+            }
+            PlanRecord::Begun { .. } | PlanRecord::Stage(_) | PlanRecord::StageOver { .. } => {}
+        }
+    }
+
+    /// Everything that is said of a minion: the best of it, and all of it.
+    pub(crate) fn claims(&self, index: u32) -> Option<(&State, impl Iterator<Item = &State>)> {
+        let row = self.rows.get(&index)?;
+        let all = std::iter::once(&row.best).chain(row.others.iter().map(|(_, state)| state));
+        Some((&row.best, all))
     }
 
     pub(crate) fn source(&self, index: u32) -> Option<Source> {
@@ -202,6 +334,9 @@ impl Job {
     ///
     /// The first return stays, whatever comes after it: a minion counts once.
     pub(crate) fn claim(&mut self, index: u32, source: Source, state: State) -> bool {
+        if self.plan.is_some() {
+            self.plan_dirty.insert(index);
+        }
         let Some(row) = self.rows.get_mut(&index) else {
             if let Some(kind) = state.kind() {
                 self.counts.add(kind);
@@ -263,13 +398,14 @@ impl Job {
 
     /// A parent is told everything again: its session begins, or it asked. Serials count on within a session, also
     /// from an account of the same job that was let go: `told` is the last one.
-    pub(crate) fn begin_uplink(&mut self, parent: Uid, told: u32) {
+    pub(crate) fn begin_uplink(&mut self, parent: Uid, protocol: u16, told: u32) {
         let sink = self.uplinks.entry(parent).or_insert_with(|| Sink {
             serial: told,
             acked: told,
             ..Sink::default()
         });
         *sink = Sink {
+            protocol,
             serial: sink.serial,
             acked: sink.acked,
             dirty: self.rows.keys().copied().collect(),
@@ -332,7 +468,7 @@ impl Job {
             };
             let at = *groups.entry(GroupKey::of(&row.best)).or_insert_with(|| {
                 out.push(OutcomeGroup {
-                    outcome: self.outcome(&row.best, &mut sink.defined, &mut bytes),
+                    outcome: self.outcome(&row.best, sink.protocol, &mut sink.defined, &mut bytes),
                     who: IndexSet::new(),
                     timings: Vec::new(),
                 });
@@ -358,7 +494,17 @@ impl Job {
         })
     }
 
-    fn outcome(&self, state: &State, defined: &mut HashSet<u32>, bytes: &mut usize) -> Outcome {
+    fn outcome(
+        &self,
+        state: &State,
+        protocol: u16,
+        defined: &mut HashSet<u32>,
+        bytes: &mut usize,
+    ) -> Outcome {
+        let reason = |reason: &Reason| Reason {
+            code: reason.code.in_protocol(protocol),
+            ..reason.clone()
+        };
         match state {
             State::Queued => Outcome::Queued,
             State::Running => Outcome::Running,
@@ -387,12 +533,17 @@ impl Job {
                     value,
                 }
             }
-            State::Unreachable(r) => Outcome::Unreachable((**r).clone()),
-            State::Lost(r) => Outcome::Lost((**r).clone()),
-            State::Refused(r) => Outcome::Refused((**r).clone()),
-            State::Expired(r) => Outcome::Expired((**r).clone()),
+            State::Unreachable(r) => Outcome::Unreachable(reason(r)),
+            State::Lost(r) => Outcome::Lost(reason(r)),
+            State::Refused(r) => Outcome::Refused(reason(r)),
+            State::Expired(r) => Outcome::Expired(reason(r)),
             State::Withdrawn => Outcome::Withdrawn,
-            State::Undecided(r) => Outcome::Undecided((**r).clone()),
+            State::Undecided(r) => Outcome::Undecided(reason(r)),
+            State::Held(..) if protocol < 2 => Outcome::Queued,
+            State::Held(r, round) => Outcome::Held {
+                reason: reason(r),
+                round: *round,
+            },
         }
     }
 
@@ -421,12 +572,24 @@ impl Job {
                 if let State::Returned { timing, .. } = &mut state {
                     *timing = group.timings.get(nth).copied().unwrap_or_default();
                 }
+                if let Some(told) = self.sources.get_mut(&hub) {
+                    told.mirrored.remove(index);
+                }
                 changed |= self.claim(index, source, state);
             }
         }
         let told = self.sources.entry(hub).or_default();
         told.told = true;
         told.complete |= delta.complete;
+        if delta.complete {
+            // The mirror named them, and the site itself does not.
+            let absent = std::mem::take(&mut told.mirrored);
+            for index in absent.iter() {
+                if let Some(State::Held(..)) = self.claim_of(index, source) {
+                    changed |= self.claim(index, source, State::Withdrawn);
+                }
+            }
+        }
         changed || was_complete != self.is_complete()
     }
 
@@ -473,7 +636,53 @@ impl Job {
             Outcome::Expired(r) => State::Expired(Arc::new(r.clone())),
             Outcome::Withdrawn => State::Withdrawn,
             Outcome::Undecided(r) => State::Undecided(Arc::new(r.clone())),
+            Outcome::Held { reason, round } => State::Held(Arc::new(reason.clone()), *round),
         })
+    }
+
+    /// Whether parents hear of it without having asked: what a site ordered by itself is told as history, in protocol 1 to
+    /// nobody; returns without an order are told, for someone above may know it.
+    pub(crate) fn is_told_to(&self, protocol: u16, signer: Option<u8>) -> bool {
+        let own = self.is_own(signer);
+        self.recall.is_none()
+            && match self.order {
+                Some(_) => self.origin != Origin::Above && protocol >= PROTOCOL_TERMS,
+                None => !own || protocol >= PROTOCOL_TERMS,
+            }
+    }
+
+    /// Takes in an account that began before this one was found. Gives the returns that were settled before.
+    pub(crate) fn take_in(&mut self, orphan: Job) -> IndexSet {
+        let numbers: Vec<u32> = orphan
+            .values
+            .iter()
+            .map(|v| self.intern(v.clone()))
+            .collect();
+        let number = |theirs: u32| numbers.get(theirs as usize).copied().unwrap_or(0);
+        let mut again = IndexSet::new();
+        for (index, row) in orphan.rows {
+            let first = (row.from, row.best);
+            for (source, mut state) in std::iter::once(first).chain(row.others) {
+                if let State::Returned { value, .. } = &mut state {
+                    *value = number(*value);
+                    if self.settled.contains(index) {
+                        again.insert(index);
+                    }
+                }
+                self.claim(index, source, state);
+            }
+        }
+        for (hub, told) in orphan.sources {
+            let mine = self.source_from(hub, told.complete);
+            mine.told |= told.told;
+            mine.complete |= told.complete;
+            mine.values = told
+                .values
+                .into_iter()
+                .map(|(theirs, ours)| (theirs, number(ours)))
+                .collect();
+        }
+        again
     }
 
     /// Builds an account again from the disk. Who said what is not kept there; `source_of` tells whose word it
@@ -481,12 +690,13 @@ impl Job {
     pub(crate) fn replay_with(
         head: JobHead,
         news: &[LedgerDelta],
+        me: Uid,
         source_of: &dyn Fn(u32) -> Source,
     ) -> Self {
         let order = wire::codec::decode::<JobOrder>(&head.envelope.order)
             .ok()
             .map(Arc::new);
-        let mut job = Job::new(head, order);
+        let mut job = Job::new(head, order, me);
         // The disk's numbers of values are defined in its own deltas, under a name that no hub has.
         let disk = Uid([0; 16]);
         for delta in news {
@@ -526,6 +736,19 @@ impl Job {
     }
 }
 
+/// How long things take in a rollout of this order: a turn lasts as long as a plain job has to start.
+fn spans(order: &JobOrder) -> Spans {
+    Spans {
+        window_ms: TURN_MS,
+        run_ms: order
+            .options
+            .run_ms_max
+            .unwrap_or(BATCH_RUN_MS)
+            .saturating_add(RUN_END_MS),
+        until: order.start_by,
+    }
+}
+
 /// The number of the key that signed a job: the last two digits of its jid.
 pub(crate) fn signer_of(jid: Jid) -> u8 {
     let digits = jid.to_string();
@@ -545,6 +768,7 @@ enum GroupKey {
     Plain(u8),
     Returned(i32, bool, u32),
     Reasoned(u8, Arc<Reason>),
+    Held(Arc<Reason>, u32),
 }
 
 impl GroupKey {
@@ -564,6 +788,7 @@ impl GroupKey {
             State::Refused(r) => GroupKey::Reasoned(2, r.clone()),
             State::Expired(r) => GroupKey::Reasoned(3, r.clone()),
             State::Undecided(r) => GroupKey::Reasoned(4, r.clone()),
+            State::Held(r, round) => GroupKey::Held(r.clone(), *round),
         }
     }
 }

@@ -70,11 +70,16 @@ impl Hub {
                     below.entry(link).or_default().push(uid);
                 } else if self.undelivered.len() < UNDELIVERED_MAX {
                     self.undelivered.insert((*hub, uid), decision);
+                    self.saving.record(Record::Undelivered {
+                        hub: *hub,
+                        uid,
+                        decision: Some(decision),
+                    });
                     is_cut_off = true;
                 }
             }
             if is_cut_off && decision != KeyDecision::Accept {
-                // The word for the hub itself lives in memory. A revocation is on disk, and every hub hears it.
+                // Other ways to it, and hubs that know it from before, hear of it at once.
                 self.revoke_or_restore(uid, decision);
             }
             if !is_direct {
@@ -102,6 +107,11 @@ impl Hub {
             .collect();
         for (uid, decision) in waiting {
             self.undelivered.remove(&(hub, uid));
+            self.saving.record(Record::Undelivered {
+                hub,
+                uid,
+                decision: None,
+            });
             let uids = vec![uid];
             self.tell_child(link, Down::Keys { uids, decision });
         }

@@ -405,7 +405,8 @@ impl<V: Verify> Leaf<V> {
                 link,
                 message: Up::Pong { nonce },
             }),
-            (Down::Job(envelope), true) => self.job(link, &envelope),
+            (Down::Job(envelope), true) => self.job(link, &envelope, None),
+            (Down::Turn { envelope, until }, true) => self.job(link, &envelope, Some(until)),
             (Down::Settled(jids), true) => self.settled(&jids),
             (Down::Trust(bundle), true) => self.outputs.push_back(LeafOutput::TrustOffered(bundle)),
             (
@@ -414,7 +415,11 @@ impl<V: Verify> Leaf<V> {
                 | Down::LedgerAck { .. }
                 | Down::Revoked(_)
                 | Down::Keys { .. }
-                | Down::FetchRoots,
+                | Down::FetchRoots
+                | Down::Assign { .. }
+                | Down::Release { .. }
+                | Down::Halt { .. }
+                | Down::Recall { .. },
                 _,
             )
             | (_, false) => {
@@ -458,7 +463,8 @@ impl<V: Verify> Leaf<V> {
         }
     }
 
-    fn job(&mut self, link: LinkId, envelope: &JobEnvelope) {
+    /// A hub hands on a job; in a rollout the minion's turn ends at `until`.
+    fn job(&mut self, link: LinkId, envelope: &JobEnvelope, until: Option<UnixMillis>) {
         let order = match self.verify.verify(envelope, self.now) {
             Ok(order) => order,
             Err(text) => {
@@ -481,7 +487,7 @@ impl<V: Verify> Leaf<V> {
             self.refuse(link, jid, ReasonCode::Refused, text);
             return;
         }
-        if let Some((code, text)) = self.objection(&order) {
+        if let Some((code, text)) = self.objection(&order, until) {
             self.refuse(link, jid, code, text);
             return;
         }
@@ -494,9 +500,14 @@ impl<V: Verify> Leaf<V> {
     }
 
     /// Why this minion will not run an order that is signed well.
-    fn objection(&mut self, order: &JobOrder) -> Option<(ReasonCode, String)> {
-        if self.now > order.start_by {
-            let late = self.now - order.start_by;
+    fn objection(
+        &mut self,
+        order: &JobOrder,
+        until: Option<UnixMillis>,
+    ) -> Option<(ReasonCode, String)> {
+        let until = until.unwrap_or(order.start_by).min(order.start_by);
+        if self.now > until {
+            let late = self.now - until;
             return Some((
                 ReasonCode::NotStarted,
                 format!("the order came {late} ms after its time"),

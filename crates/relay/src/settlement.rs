@@ -97,8 +97,10 @@ impl Hub {
             .collect();
         for jid in done {
             self.timers.clear(Timer::Expiry(jid));
+            self.timers.clear(Timer::Plan(jid));
             self.state_dirty.insert(jid);
             self.closed.push_back(jid);
+            self.told_or_not(jid);
         }
         while self.closed.len() > CLOSED_KEPT {
             if let Some(jid) = self.closed.pop_front() {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wire::{OutcomeKind, Reason, Timing, Uid};
+use wire::{OutcomeKind, Reason, ReasonCode, Timing, Uid};
 
 /// Who says how a minion stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,12 +30,14 @@ pub(crate) enum State {
     Expired(Arc<Reason>),
     Withdrawn,
     Undecided(Arc<Reason>),
+    /// Down, and the job is kept for it; with the last release that found it down.
+    Held(Arc<Reason>, u32),
 }
 
 impl State {
     pub(crate) fn kind(&self) -> Option<OutcomeKind> {
         Some(match self {
-            State::Queued => OutcomeKind::Queued,
+            State::Queued | State::Held(..) => OutcomeKind::Queued,
             State::Running => OutcomeKind::Running,
             State::Returned {
                 retcode: 0,
@@ -57,19 +59,38 @@ impl State {
             | State::Lost(r)
             | State::Refused(r)
             | State::Expired(r)
+            | State::Held(r, _)
             | State::Undecided(r) => Some(r),
             _ => None,
+        }
+    }
+
+    /// Whether the minion may still start the job, or run it, by what this source says after the release of a round.
+    ///
+    /// A hub that says that a minion was down when its turn came has not handed the job on. That a connection ended, or that
+    /// time ran out at the hub, proves nothing.
+    pub(crate) fn may_run(&self, round: u32) -> bool {
+        match self {
+            State::Queued | State::Running | State::Expired(_) => true,
+            State::Unreachable(reason) => reason.code != ReasonCode::MinionDown,
+            State::Held(_, declined) => *declined < round,
+            State::Returned { .. }
+            | State::Lost(_)
+            | State::Refused(_)
+            | State::Withdrawn
+            | State::Undecided(_) => false,
         }
     }
 
     /// Of two sources the one that knows more wins: a return is proof, a run is news, no contact is the least.
     pub(crate) fn weight(&self) -> u8 {
         match self {
-            State::Returned { .. } => 6,
-            State::Running => 5,
-            State::Queued => 4,
-            State::Lost(_) => 3,
-            State::Refused(_) | State::Expired(_) => 2,
+            State::Returned { .. } => 7,
+            State::Running => 6,
+            State::Queued => 5,
+            State::Lost(_) => 4,
+            State::Refused(_) | State::Expired(_) => 3,
+            State::Held(..) => 2,
             State::Unreachable(_) => 1,
             State::Undecided(_) | State::Withdrawn => 0,
         }

@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use wire::record::{JobHead, Record};
 use wire::{
-    Down, Hello, HelloBody, Jid, JobEnvelope, JobOrder, ProtocolRange, Revocation, RosterMark, Up,
-    Welcome,
+    Down, Hello, HelloBody, Jid, JobEnvelope, JobOrder, ProtocolRange, Revocation, RosterMark,
+    Terms, Up, Welcome,
 };
 
 use crate::LinkId;
 use crate::exchange::HubOutput;
 use crate::gate::Peer;
 use crate::hub::{Hub, OPEN_JOBS_MAX};
+use crate::job::Origin;
+use crate::rollout::PROTOCOL_TERMS;
 
 /// Ledger deltas of one job that a parent has not acknowledged, at most. While it is full, outcomes gather and
 /// fold; so a long round trip makes deltas bigger, not slower.
@@ -26,6 +28,8 @@ const SESSION_JOBS_MAX: usize = 1 << 20;
 pub(crate) struct Parent {
     pub peer: Peer,
     pub welcomed: bool,
+    /// What the session is in; 0 until it is welcomed.
+    pub protocol: u16,
     /// How far it knows the roster.
     told: RosterMark,
     /// It has been told the roster once.
@@ -70,6 +74,7 @@ impl Hub {
             Parent {
                 peer,
                 welcomed: false,
+                protocol: 0,
                 told: RosterMark::default(),
                 greeted: false,
                 resumed: false,
@@ -113,7 +118,13 @@ impl Hub {
                 link,
                 message: Up::Pong { nonce },
             }),
-            (Down::Job(envelope), true) => self.job_from_parent(uid, envelope),
+            (Down::Job(envelope), true) => {
+                self.job_from_parent(uid, envelope, Terms::default());
+            }
+            (Down::Assign { envelope, terms }, true) => self.job_from_parent(uid, envelope, terms),
+            (Down::Release { jid, release }, true) => self.released(jid, release),
+            (Down::Halt { jid, halt }, true) => self.halted(jid, halt),
+            (Down::Recall { jid }, true) => self.tell_order(link, jid),
             (Down::SettledBy { jid, who }, true) => self.settle(jid, &who),
             (Down::LedgerAck { jid, serial }, true) => {
                 if let Some(sink) = self
@@ -129,7 +140,7 @@ impl Hub {
             (Down::Keys { uids, decision }, true) => self.decide(&uids, decision),
             (Down::FetchRoots, true) => self.fetch_roots(),
             // A minion's message, or one before the welcome: the parent is not what it should be.
-            (Down::Welcome(_) | Down::Settled(_), _) | (_, false) => {
+            (Down::Welcome(_) | Down::Settled(_) | Down::Turn { .. }, _) | (_, false) => {
                 self.parent_closed(link);
                 let reason = "the parent sent a message out of place".to_owned();
                 self.outputs.push_back(HubOutput::CloseParent {
@@ -146,6 +157,8 @@ impl Hub {
             return;
         };
         parent.welcomed = true;
+        parent.protocol = welcome.protocol;
+        let protocol = welcome.protocol;
         let uid = parent.peer.uid;
         parent.told = welcome.roster;
         let revocations: Vec<Revocation> = self.revocations.values().copied().collect();
@@ -161,14 +174,21 @@ impl Hub {
             message: Up::Roots(roots),
         });
         let signer = self.signer;
-        // A job of this hub's own is this site's affair; the parent hears of those that it (or another parent) sent, and
-        // of returns that nobody here can place.
-        for job in self.jobs.values_mut().filter(|job| !job.is_own(signer)) {
-            job.begin_uplink(uid, 0);
+        // The parent hears of jobs that it (or another parent) sent, of returns that nobody here can place, and of what this
+        // site did on its own.
+        for job in self.jobs.values_mut() {
+            let is_ordered = job.origin == Origin::Above && job.order.is_some();
+            if is_ordered || job.is_told_to(protocol, signer) {
+                job.begin_uplink(uid, protocol, 0);
+            }
+        }
+        if protocol >= PROTOCOL_TERMS {
+            self.known_parents.insert(uid);
+            self.tell_old_jobs();
         }
     }
 
-    fn job_from_parent(&mut self, parent: wire::Uid, envelope: JobEnvelope) {
+    fn job_from_parent(&mut self, parent: wire::Uid, envelope: JobEnvelope, terms: Terms) {
         let order = match wire::codec::decode::<JobOrder>(&envelope.order) {
             Ok(order) => Arc::new(order),
             Err(error) => {
@@ -180,19 +200,27 @@ impl Hub {
             }
         };
         let jid = order.jid;
+        let protocol = self
+            .parents
+            .values()
+            .find(|p| p.peer.uid == parent)
+            .map_or(0, |p| p.protocol);
+        let mut orphan = None;
         if let Some(job) = self.jobs.get_mut(&jid) {
-            if job.order.is_some() {
+            // What only hubs below have told of it is no more than a part.
+            let is_whole = job.origin != Origin::Above || !job.head.parents.is_empty();
+            if job.order.is_some() && is_whole {
                 // By another way, or again after a restart of the parent: it hears the account as it stands.
-                if !job.head.parents.contains(&parent) && !job.head.parents.is_empty() {
+                if !job.head.parents.contains(&parent) && job.origin == Origin::Above {
                     job.head.parents.push(parent);
                     self.saving.record(Record::Job(Box::new(job.head.clone())));
                 }
-                job.begin_uplink(parent, 0);
+                job.begin_uplink(parent, protocol, 0);
                 self.reopen(jid);
                 return;
             }
-            // Returns came before the order; both become one account.
-            self.jobs.remove(&jid);
+            // News came before the order; both become one account.
+            orphan = self.jobs.remove(&jid);
         }
         if self.jobs.len() >= 2 * OPEN_JOBS_MAX {
             self.outputs.push_back(HubOutput::Alarm(format!(
@@ -206,7 +234,10 @@ impl Hub {
             parents: vec![parent],
             received: self.now,
         };
-        self.take_job(head, order);
+        self.take_job(head, order, terms, None);
+        if let Some(orphan) = orphan {
+            self.join(jid, orphan);
+        }
     }
 
     /// Tells parents what is new and on disk: accounts without their unsaved rows, and the roster up to a revision.

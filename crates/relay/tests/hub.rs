@@ -3,14 +3,15 @@
 #[allow(dead_code)] // Each test program uses a part of the bench.
 mod support;
 
-use relay::{HubInput, HubOutput, LinkId};
+use relay::{HubInput, HubOutput};
 use support::{
-    Bench, NOW, back, hello, jid, json, ledgers, minion, order, peer, pong, refusal, told,
+    Bench, NOW, back, from_parent, hello, jid, json, ledgers, minion, order, peer, pong, refusal,
+    roster_of, syndic, tells, told,
 };
 use wire::record::Record;
 use wire::{
-    Down, IndexSet, KeyDecision, LedgerDelta, Outcome, OutcomeGroup, Presence, ProtocolRange,
-    RefusalCode, Role, RosterDelta, RosterMark, Standing, Timing, Up, ValueRef, Welcome,
+    Down, IndexSet, KeyDecision, Outcome, Presence, ProtocolRange, RefusalCode, Role, Standing, Up,
+    ValueRef,
 };
 
 fn sent_job(outputs: &[HubOutput], link: u64) -> bool {
@@ -245,55 +246,6 @@ fn a_silent_link_with_work_under_way_is_closed() {
 }
 
 /// A roster with one minion of a child hub.
-fn roster_of(minion: &relay::Peer, index: u32) -> Up {
-    Up::Roster(RosterDelta {
-        serial: 1,
-        mark: RosterMark {
-            epoch: 7,
-            revision: 1,
-        },
-        snapshot: true,
-        done: true,
-        entries: vec![wire::NodeEntry {
-            index,
-            uid: minion.uid,
-            id: minion.id.clone(),
-            role: minion.role,
-            path: minion.path.clone(),
-            fingerprint: minion.fingerprint,
-            standing: Some(Standing::Accepted),
-            link: wire::Link {
-                presence: Presence::Up,
-                since: NOW,
-            },
-            software: String::new(),
-            grains: Some(json("{}")),
-            roots: None,
-            job_key: None,
-        }],
-        links: vec![],
-    })
-}
-
-fn tells(serial: u32, index: u32, outcome: Outcome) -> Up {
-    let returned = matches!(outcome, Outcome::Returned { .. });
-    Up::Ledger(LedgerDelta {
-        jid: jid(1),
-        serial,
-        roster: 0,
-        complete: true,
-        groups: vec![OutcomeGroup {
-            outcome,
-            who: [index].into_iter().collect(),
-            timings: if returned {
-                vec![Timing::default()]
-            } else {
-                vec![]
-            },
-        }],
-    })
-}
-
 fn ok() -> Outcome {
     let value = ValueRef::Inline(json("true"));
     Outcome::Returned {
@@ -345,30 +297,6 @@ fn a_minion_with_two_parents_counts_once() {
 }
 
 /// A syndic on the bench with a parent that has welcomed it.
-fn syndic() -> Bench {
-    let mut bench = Bench::new("ams");
-    let link = LinkId(50);
-    bench.put(HubInput::ParentConnected {
-        link,
-        peer: peer(200, Role::TopMaster, "top", ""),
-    });
-    let message = Down::Welcome(Welcome {
-        protocol: 1,
-        software: "1".to_owned(),
-        time: NOW,
-        roster: RosterMark::default(),
-    });
-    bench.put(HubInput::ParentMessage { link, message });
-    bench
-}
-
-fn from_parent(bench: &mut Bench, message: Down) -> Vec<HubOutput> {
-    bench.put(HubInput::ParentMessage {
-        link: LinkId(50),
-        message,
-    })
-}
-
 #[test]
 fn a_syndic_names_its_minions_before_it_sends_the_job() {
     let mut bench = syndic();
@@ -409,7 +337,10 @@ fn only_the_origin_settles_a_return_without_its_order() {
         told(&bench.wait(60_000), 1).is_empty(),
         "another top-master's job"
     );
+    // Its own, of which it knows nothing any more: the return is kept.
     bench.says(1, Up::Return(pong(jid(3))));
+    let kept = |r: &Record| matches!(r, Record::JobNews(delta) if delta.jid == jid(3));
+    assert!(bench.saved.iter().any(kept));
     let settled = bench.wait(60_000);
     assert!(
         told(&settled, 1).contains(&&Down::Settled(vec![jid(3)])),

@@ -1,13 +1,13 @@
 //! What a node's disk holds: the fold over its saved records that the store does with files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use relay::{HubRecovered, LeafRecovered};
+use relay::{HubRecovered, LeafRecovered, RecoveredJob};
 use wire::control::JobSummary;
 use wire::record::{JobHead, JournalRecord, NodeRecord, Record};
 use wire::{
-    Jid, Json, LedgerDelta, Outcome, Reason, Return, Revocation, RosterMark, Uid, UnixMillis,
-    ValueRef,
+    Jid, Json, KeyDecision, LedgerDelta, Outcome, PlanRecord, Reason, Return, Revocation,
+    RosterMark, Uid, UnixMillis, ValueRef,
 };
 
 /// How a minion stands in a job on disk, with its value.
@@ -31,6 +31,8 @@ pub struct StoredJob {
     pub head: JobHead,
     /// Its account, as appended.
     pub news: Vec<LedgerDelta>,
+    /// Its rollout, as appended.
+    pub plan: Vec<PlanRecord>,
     /// Its summary.
     pub state: Option<JobSummary>,
     /// More may come.
@@ -52,6 +54,8 @@ pub struct HubDisk {
     revoked: BTreeMap<Uid, Revocation>,
     marks: BTreeMap<Uid, RosterMark>,
     trust: Option<(Json, u64)>,
+    untold: BTreeSet<Jid>,
+    undelivered: BTreeMap<(Uid, Uid), KeyDecision>,
     /// News of jobs that have no head here.
     pub homeless_news: u64,
     /// Every number that a key ever had.
@@ -87,6 +91,7 @@ impl HubDisk {
                     let job = StoredJob {
                         head: *head,
                         news: Vec::new(),
+                        plan: Vec::new(),
                         state: None,
                         open: true,
                         rows: BTreeMap::new(),
@@ -111,6 +116,23 @@ impl HubDisk {
             Record::ChildMark { hub, mark } => {
                 self.marks.insert(hub, mark);
             }
+            Record::JobPlan { jid, entry } => {
+                if let Some(job) = self.jobs.get_mut(&jid) {
+                    job.plan.push(entry);
+                }
+            }
+            Record::JobUntold { jid, untold } => {
+                match untold {
+                    true => self.untold.insert(jid),
+                    false => self.untold.remove(&jid),
+                };
+            }
+            Record::Undelivered { hub, uid, decision } => {
+                match decision {
+                    Some(decision) => self.undelivered.insert((hub, uid), decision),
+                    None => self.undelivered.remove(&(hub, uid)),
+                };
+            }
             Record::Trust(bundle) => {
                 let version = self.trust.as_ref().map_or(0, |(_, version)| *version) + 1;
                 self.trust = Some((bundle, version));
@@ -129,10 +151,13 @@ impl HubDisk {
                 .jobs
                 .values()
                 .filter(|job| job.open)
-                .map(|job| {
-                    let finished = job.state.as_ref().and_then(|s| s.finished);
-                    (job.head.clone(), job.news.clone(), finished)
-                })
+                .map(StoredJob::recovered)
+                .collect(),
+            untold: self.untold.iter().copied().collect(),
+            undelivered: self
+                .undelivered
+                .iter()
+                .map(|((hub, uid), decision)| (*hub, *uid, *decision))
                 .collect(),
             revocations: self.revoked.values().copied().collect(),
             trust: self.trust.clone(),
@@ -164,6 +189,16 @@ impl HubDisk {
 }
 
 impl StoredJob {
+    /// What a hub finds that reads it again.
+    pub fn recovered(&self) -> RecoveredJob {
+        RecoveredJob {
+            head: self.head.clone(),
+            news: self.news.clone(),
+            plan: self.plan.clone(),
+            finished: self.state.as_ref().and_then(|s| s.finished),
+        }
+    }
+
     fn append(&mut self, delta: LedgerDelta) {
         for group in &delta.groups {
             let saved = match &group.outcome {

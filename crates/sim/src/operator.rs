@@ -173,6 +173,8 @@ impl World {
             HubInput::Submit {
                 envelope: signed.envelope,
                 order: signed.order,
+                hold: false,
+                plan: None,
             },
         );
         jid

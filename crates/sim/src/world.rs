@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use relay::{Hub, HubConfig, HubInput, HubOutput, Leaf, LeafConfig, LeafInput, LeafOutput, LinkId};
+use relay::{
+    Hub, HubConfig, HubInput, HubOutput, Leaf, LeafConfig, LeafInput, LeafOutput, LinkId, Verify,
+};
 use wire::record::{JournalRecord, Record};
 use wire::{Jid, JidClock, Return, Standing, UnixMillis, codec};
 
@@ -485,8 +487,26 @@ impl World {
             HubOutput::JobFinished { jid } => self.model.job_finished(at, jid, self.now),
             HubOutput::Enrolled { uid, standing } => self.enrolled(at, uid, standing),
             HubOutput::Alarm(text) => self.trace.note(self.now, at, "alarm", text.as_bytes()),
+            HubOutput::Recall { jid } => {
+                let job = self.nodes[at].hub_disk.jobs.get(&jid);
+                let job = job.map(|job| Box::new(job.recovered()));
+                self.feed_hub(at, HubInput::Recalled { jid, job });
+            }
+            HubOutput::JobOffered { jid, envelope } => {
+                let order = Checker.verify(&envelope, self.now).ok();
+                self.feed_hub(
+                    at,
+                    HubInput::Vouched {
+                        jid,
+                        envelope,
+                        order,
+                    },
+                );
+            }
+            HubOutput::CheckStage { jid, stage } => {
+                self.feed_hub(at, HubInput::GoOn { jid, stage });
+            }
             HubOutput::JobChanged { .. }
-            | HubOutput::JobAmended { .. }
             | HubOutput::Decided(_)
             | HubOutput::TrustOffered(_)
             | HubOutput::FetchRoots => {}

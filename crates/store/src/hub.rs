@@ -167,6 +167,12 @@ impl Row {
             Record::JobState { summary, .. } => encode(summary.as_ref())?,
             Record::Revoked(revocation) => encode(revocation)?,
             Record::ChildMark { mark, .. } => encode(mark)?,
+            Record::JobPlan { entry, .. } => encode(entry)?,
+            Record::JobUntold { .. } => Vec::new(),
+            Record::Undelivered { decision, .. } => match decision {
+                Some(decision) => encode(decision)?,
+                None => Vec::new(),
+            },
         }))
     }
 }
@@ -226,6 +232,28 @@ fn save(db: &Transaction<'_>, record: &Record, Row(blob): &Row) -> rusqlite::Res
             "INSERT INTO job_news (job, delta) SELECT id, ?2 FROM job WHERE jid = ?1",
             params![delta.jid.to_string(), blob],
         )?,
+        Record::JobPlan { jid, .. } => run(
+            "INSERT INTO job_plan (job, entry) SELECT id, ?2 FROM job WHERE jid = ?1",
+            params![jid.to_string(), blob],
+        )?,
+        Record::JobUntold { jid, untold: true } => run(
+            "INSERT OR IGNORE INTO job_untold SELECT id FROM job WHERE jid = ?1",
+            params![jid.to_string()],
+        )?,
+        Record::JobUntold { jid, untold: false } => run(
+            "DELETE FROM job_untold WHERE job = (SELECT id FROM job WHERE jid = ?1)",
+            params![jid.to_string()],
+        )?,
+        Record::Undelivered { hub, uid, decision } => match decision {
+            Some(_) => run(
+                "INSERT OR REPLACE INTO undelivered (hub, uid, decision) VALUES (?1, ?2, ?3)",
+                params![hub.0, uid.0, blob],
+            )?,
+            None => run(
+                "DELETE FROM undelivered WHERE hub = ?1 AND uid = ?2",
+                params![hub.0, uid.0],
+            )?,
+        },
         Record::JobState { summary, open } => run(
             "UPDATE job SET open = ?2, summary = ?3 WHERE jid = ?1",
             params![summary.jid.to_string(), open, blob],

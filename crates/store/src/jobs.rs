@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use wire::codec::{CodecError, decode};
 use wire::control::JobSummary;
 use wire::record::JobHead;
-use wire::{Counts, Jid, JobOrder, LedgerDelta};
+use wire::{Counts, Jid, JobOrder, LedgerDelta, PlanRecord};
 
 use crate::StoreError;
 
@@ -20,6 +20,8 @@ pub struct StoredJob {
     pub head: JobHead,
     /// Its account in the order in which it was saved.
     pub news: Vec<LedgerDelta>,
+    /// How it is rolled out, in the order in which that was saved.
+    pub plan: Vec<PlanRecord>,
     /// How it stood when that was last saved.
     pub state: Option<JobSummary>,
 }
@@ -73,22 +75,37 @@ fn by_id(conn: &Connection, path: &Path, id: i64) -> Result<StoredJob, StoreErro
         })
         .map_err(&sql)?;
     let damaged = |e: CodecError| StoreError::damaged(path, format!("job {jid}: {e}"));
-    let mut statement = conn
-        .prepare_cached("SELECT delta FROM job_news WHERE job = ?1 ORDER BY id")
-        .map_err(&sql)?;
-    let mut rows = statement.query([id]).map_err(&sql)?;
-    let mut news = Vec::new();
-    while let Some(row) = rows.next().map_err(&sql)? {
-        news.push(decode(blob(row, 0).map_err(&sql)?).map_err(damaged)?);
-    }
+    let news = "SELECT delta FROM job_news WHERE job = ?1 ORDER BY id";
+    let plan = "SELECT entry FROM job_plan WHERE job = ?1 ORDER BY id";
     Ok(StoredJob {
         head: decode(&head).map_err(damaged)?,
-        news,
+        news: parts(conn, path, news, id, &jid, decode)?,
+        plan: parts(conn, path, plan, id, &jid, decode)?,
         state: state
             .map(|bytes| decode(&bytes))
             .transpose()
             .map_err(damaged)?,
     })
+}
+
+/// Blobs of a job, in order.
+fn parts<T>(
+    conn: &Connection,
+    path: &Path,
+    query: &str,
+    id: i64,
+    jid: &str,
+    decode: impl Fn(&[u8]) -> Result<T, CodecError>,
+) -> Result<Vec<T>, StoreError> {
+    let sql = StoreError::sql(path);
+    let mut statement = conn.prepare_cached(query).map_err(&sql)?;
+    let mut rows = statement.query([id]).map_err(&sql)?;
+    let mut parts = Vec::new();
+    while let Some(row) = rows.next().map_err(&sql)? {
+        let part = decode(blob(row, 0).map_err(&sql)?);
+        parts.push(part.map_err(|e| StoreError::damaged(path, format!("job {jid}: {e}")))?);
+    }
+    Ok(parts)
 }
 
 pub(crate) fn jobs(
@@ -127,6 +144,19 @@ pub(crate) fn jobs(
 
 /// How a job stands of which nothing but its order was saved.
 fn summary_of(head: &JobHead) -> Result<JobSummary, CodecError> {
+    if head.envelope.order.is_empty() {
+        // Returns whose order is lost.
+        return Ok(JobSummary {
+            jid: head.jid,
+            fun: String::new(),
+            target: String::new(),
+            user: String::new(),
+            origin: String::new(),
+            issued: head.received,
+            finished: None,
+            counts: Counts::default(),
+        });
+    }
     let order: JobOrder = decode(&head.envelope.order)?;
     Ok(JobSummary {
         jid: head.jid,

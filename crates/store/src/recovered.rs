@@ -6,7 +6,7 @@ use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension};
 use wire::codec::{CodecError, decode};
 use wire::record::NodeRecord;
-use wire::{Jid, Json, Revocation, RosterMark, Uid, UnixMillis};
+use wire::{Jid, Json, KeyDecision, Revocation, RosterMark, Uid, UnixMillis};
 
 use crate::StoreError;
 use crate::jobs::{self, StoredJob, blob};
@@ -34,6 +34,10 @@ pub struct Recovered {
     pub next_index: u32,
     /// Jobs of which more may come, with their whole accounts, in the order in which they arrived.
     pub open_jobs: Vec<StoredJob>,
+    /// Jobs of the hub's own of which a parent has yet to hear, oldest first.
+    pub untold: Vec<Jid>,
+    /// Decisions about keys that wait for hubs that are cut off: the hub, the key.
+    pub undelivered: Vec<(Uid, Uid, KeyDecision)>,
     /// The last statement about each key that was ever revoked.
     pub revoked: Vec<Revocation>,
     /// How far the rosters of child hubs are known.
@@ -73,6 +77,28 @@ pub(crate) fn read(conn: &Connection, path: &Path) -> Result<Recovered, StoreErr
     .into_iter()
     .map(|(hub, mark)| (Uid(hub), mark))
     .collect();
+    let untold = conn
+        .prepare("SELECT jid FROM job JOIN job_untold ON job_untold.job = job.id ORDER BY jid")
+        .and_then(|mut statement| {
+            statement
+                .query_map([], |row| row.get(0))?
+                .collect::<Result<Vec<String>, _>>()
+        })
+        .map_err(StoreError::sql(path))?;
+    let undelivered = rows(
+        conn,
+        path,
+        "SELECT CAST(hub || uid AS BLOB), decision FROM undelivered ORDER BY hub, uid",
+        decode,
+    )?
+    .into_iter()
+    .map(|(key, decision): ([u8; 32], _)| {
+        let (mut hub, mut uid) = ([0; 16], [0; 16]);
+        hub.copy_from_slice(&key[..16]);
+        uid.copy_from_slice(&key[16..]);
+        (Uid(hub), Uid(uid), decision)
+    })
+    .collect();
     let gone: Option<u32> = single(conn, path, fact::INDEX)?;
     let above = |index: u32| index.saturating_add(1);
     let own_jid: Option<String> = single(conn, path, fact::OWN_JID)?;
@@ -83,6 +109,8 @@ pub(crate) fn read(conn: &Connection, path: &Path) -> Result<Recovered, StoreErr
             .map_or(0, above),
         nodes,
         open_jobs: jobs::open_jobs(conn, path)?,
+        untold: untold.iter().filter_map(|jid| jid.parse().ok()).collect(),
+        undelivered,
         revoked,
         child_marks,
         trust: single::<Vec<u8>>(conn, path, fact::TRUST)?.map(Json::from),

@@ -15,6 +15,9 @@ const APPLICATION_ID: i32 = 0x626e_796e;
 /// Each step moves a database one version up. A change of a `wire` type that is stored needs a step as well.
 const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
 
+/// What every database has beside the steps, and older releases pass over.
+const ADDITIONS: &str = include_str!("additions.sql");
+
 /// Version of the databases that this build writes; it reads this one and all older ones.
 pub const SCHEMA_VERSION: u32 = MIGRATIONS.len() as u32;
 
@@ -29,7 +32,10 @@ const BUSY_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Opens the database for writing; creates it when no file is there.
 pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
-    open_writer_with(path, MIGRATIONS)
+    let conn = open_writer_with(path, MIGRATIONS)?;
+    conn.execute_batch(&format!("BEGIN IMMEDIATE; {ADDITIONS} COMMIT"))
+        .map_err(StoreError::sql(path))?;
+    Ok(conn)
 }
 
 fn open_writer_with(path: &Path, migrations: &[&str]) -> Result<Connection, StoreError> {

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::message::KeyDecision;
 use crate::{
-    Counts, Jid, Json, OutcomeKind, Presence, Reason, Role, RootsReport, Standing, UnixMillis,
+    BatchPlan, Counts, Jid, Json, OutcomeKind, Presence, Reason, Role, RootsReport, Standing,
+    UnixMillis,
 };
 
 /// From the command line.
@@ -30,6 +31,22 @@ pub enum Ask {
     },
     /// End a job wherever it runs: answers as `Run`, with the job that cancels.
     Cancel {
+        /// Which job.
+        jid: Jid,
+        /// Who asks.
+        user: String,
+    },
+    /// Run a job again for minions that it left in these outcomes: answers as `Run`.
+    Retry(Box<RetryAsk>),
+    /// Give no more turns in a rollout; what runs goes on: [`Tell::Done`].
+    Halt {
+        /// Which job.
+        jid: Jid,
+        /// Who asks.
+        user: String,
+    },
+    /// Go on with a rollout that asks after a stage: [`Tell::Done`].
+    GoOn {
         /// Which job.
         jid: Jid,
         /// Who asks.
@@ -118,8 +135,75 @@ pub struct RunAsk {
     pub run_ms_max: Option<u64>,
     /// Roots: a commit, branch or tag to pin; None for what is served.
     pub roots: Option<String>,
+    /// Keep it so long for minions that are down, in milliseconds; None: those are unreachable at once.
+    pub hold_ms: Option<u64>,
+    /// Roll it out in turns.
+    pub plan: Option<BatchPlan>,
     /// Answer with the jid alone.
     pub detach: bool,
+}
+
+/// A job that is to be run again for those that it left.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct RetryAsk {
+    /// Which job.
+    pub jid: Jid,
+    /// Minions that it left in one of these states.
+    pub states: Vec<Left>,
+    /// Who asks, as the local system names them.
+    pub user: String,
+    /// As in [`RunAsk`].
+    pub start_within_ms: u64,
+    /// As in [`RunAsk`].
+    pub hold_ms: Option<u64>,
+    /// As in [`RunAsk`].
+    pub plan: Option<BatchPlan>,
+    /// Answer with the jid alone.
+    pub detach: bool,
+}
+
+/// How a job left a minion, as a retry names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub enum Left {
+    /// It returned, and failed.
+    Failed,
+    /// It started and will never return.
+    Lost,
+    /// There was no contact.
+    Unreachable,
+    /// It is known not to have begun: not in time, not its turn, not taken.
+    NotStarted,
+}
+
+impl Left {
+    /// Everything that is left of a job.
+    pub const ALL: [Left; 4] = [
+        Left::Failed,
+        Left::Lost,
+        Left::Unreachable,
+        Left::NotStarted,
+    ];
+
+    /// The word that the command line prints and reads.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Left::Failed => "failed",
+            Left::Lost => "lost",
+            Left::Unreachable => "unreachable",
+            Left::NotStarted => "not-started",
+        }
+    }
+
+    /// How an outcome left its minion; None when nothing is left to do, or it is still under way.
+    pub fn of(kind: OutcomeKind) -> Option<Left> {
+        match kind {
+            OutcomeKind::Failed => Some(Left::Failed),
+            OutcomeKind::Lost => Some(Left::Lost),
+            OutcomeKind::Unreachable => Some(Left::Unreachable),
+            OutcomeKind::Refused | OutcomeKind::Expired => Some(Left::NotStarted),
+            OutcomeKind::Ok | OutcomeKind::Running | OutcomeKind::Queued => None,
+        }
+    }
 }
 
 /// From the daemon.
@@ -204,8 +288,53 @@ pub struct Progress {
     pub finished: bool,
     /// Over all sites.
     pub counts: Counts,
+    /// How its rollout stands, for a job that is given in turns.
+    pub rollout: Option<Rollout>,
     /// By site, in order of path.
     pub sites: Vec<SiteCounts>,
+}
+
+/// How a rollout stands.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct Rollout {
+    /// What it is doing.
+    pub doing: Doing,
+    /// The stage, from 1.
+    pub stage: u32,
+    /// How many stages there are.
+    pub stages: u32,
+    /// Minions that have had their turn when the stage is over.
+    pub goal: u64,
+    /// Minions that have had their turn.
+    pub turns: u64,
+    /// Places that are taken: by minions that run, that may run out of sight, or that are done and keep theirs for a while.
+    pub places: u64,
+    /// Places that there are.
+    pub size: u64,
+}
+
+/// What a rollout is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Doing {
+    /// Not everyone is named yet.
+    Naming,
+    /// Turns are given.
+    Rolling,
+    /// Between two stages.
+    Pausing {
+        /// It goes on then.
+        until: UnixMillis,
+    },
+    /// Between two stages, until an operator says so.
+    Asking,
+    /// Between two stages, while a function looks whether it goes on.
+    Checking,
+    /// Nobody begins any more.
+    Halted {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// Counts of one job at one site.

@@ -18,7 +18,7 @@ pub struct Reason {
     pub since: UnixMillis,
 }
 
-/// Kinds of reasons.
+/// Kinds of reasons. Those from [`ReasonCode::Halted`] on belong to protocol 2.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize,
 )]
@@ -42,6 +42,12 @@ pub enum ReasonCode {
     Overload,
     /// A key that is no longer accepted.
     Removed,
+    /// The rollout stopped before its turn.
+    Halted,
+    /// An operator cancelled the job before it started.
+    Cancelled,
+    /// The hub or minion is of an older release, which can't do what the job asks for.
+    TooOld,
 }
 
 /// How one expected minion stands in a job.
@@ -72,6 +78,13 @@ pub enum Outcome {
     Withdrawn,
     /// The hub lacks the data to evaluate the target for this minion; never counted as expected.
     Undecided(Reason),
+    /// Down, and the job is kept for it. Counted as queued; told as [`Outcome::Queued`] where protocol 1 is spoken.
+    Held {
+        /// Since when it is down.
+        reason: Reason,
+        /// The last release that found it down; 0 for none.
+        round: u32,
+    },
 }
 
 /// A return's value: its bytes, or the number of a value that an earlier delta of this job and link carried.
@@ -107,6 +120,18 @@ pub enum OutcomeKind {
     Refused,
     /// Not started in time.
     Expired,
+}
+
+impl ReasonCode {
+    /// The code in words of a protocol.
+    pub fn in_protocol(self, protocol: u16) -> ReasonCode {
+        match self {
+            ReasonCode::Halted | ReasonCode::Cancelled | ReasonCode::TooOld if protocol < 2 => {
+                ReasonCode::Refused
+            }
+            code => code,
+        }
+    }
 }
 
 impl OutcomeKind {
@@ -146,7 +171,7 @@ impl Outcome {
     /// The column that counts this outcome; None for those that are not expected.
     pub fn kind(&self) -> Option<OutcomeKind> {
         Some(match self {
-            Outcome::Queued => OutcomeKind::Queued,
+            Outcome::Queued | Outcome::Held { .. } => OutcomeKind::Queued,
             Outcome::Running => OutcomeKind::Running,
             Outcome::Returned {
                 retcode: 0,

@@ -17,6 +17,7 @@ mod job;
 mod ledger;
 pub mod limits;
 mod message;
+mod plan;
 pub mod record;
 mod roster;
 pub mod trust;
@@ -31,6 +32,10 @@ pub use message::{
     Down, Hello, HelloBody, KeyDecision, ProtocolRange, Refusal, RefusalCode, Return, Revocation,
     Up, Welcome,
 };
+pub use plan::{
+    Amount, AmountError, BatchPlan, Between, Halt, PlanRecord, Release, StopOn, StopRule,
+    StopScope, Terms,
+};
 pub use roster::{Link, NodeEntry, Presence, RootsReport, RosterDelta, RosterMark, Standing};
 
 /// Opaque JSON text of a value: hubs carry it, and never look inside.
@@ -39,7 +44,7 @@ pub type Json = std::sync::Arc<[u8]>;
 /// Milliseconds since the Unix epoch.
 pub type UnixMillis = u64;
 
-/// The newest protocol that this build speaks.
-pub const PROTOCOL: u16 = 1;
+/// The newest protocol that this build speaks. Protocol 2 knows terms of jobs: holds and releases, and asks for orders.
+pub const PROTOCOL: u16 = 2;
 /// The oldest protocol that this build still speaks.
 pub const PROTOCOL_OLDEST: u16 = 1;

@@ -3,8 +3,8 @@
 use bincode::{Decode, Encode};
 
 use crate::{
-    IndexSet, Jid, JobEnvelope, Json, LedgerDelta, Reason, RootsReport, RosterDelta, RosterMark,
-    Uid, UnixMillis,
+    Halt, IndexSet, Jid, JobEnvelope, Json, LedgerDelta, Reason, Release, RootsReport, RosterDelta,
+    RosterMark, Terms, Uid, UnixMillis,
 };
 
 /// The protocols that a build speaks.
@@ -178,6 +178,13 @@ pub enum Up {
     Revoked(Vec<Revocation>),
     /// Syndic: the roots that it serves.
     Roots(RootsReport),
+    /// Syndic: the answer to [`Down::Recall`]; the whole account follows. Protocol 2.
+    Recalled {
+        /// Which job.
+        jid: Jid,
+        /// Its order; None: it has returns of it alone.
+        envelope: Option<JobEnvelope>,
+    },
 }
 
 /// From a parent to its child.
@@ -223,6 +230,39 @@ pub enum Down {
     },
     /// To a syndic: fetch the roots now, and pass this on.
     FetchRoots,
+    /// To a syndic: a job on terms that are not the plain ones. Protocol 2.
+    Assign {
+        /// The order.
+        envelope: JobEnvelope,
+        /// How to hand it on.
+        terms: Terms,
+    },
+    /// To a syndic: these minions have their turn in a job that goes by release. Protocol 2.
+    Release {
+        /// Which job.
+        jid: Jid,
+        /// Who, and until when.
+        release: Release,
+    },
+    /// To a syndic: nobody begins this job any more. Protocol 2.
+    Halt {
+        /// Which job.
+        jid: Jid,
+        /// Where, and why.
+        halt: Halt,
+    },
+    /// To a syndic: tell the order of this job, of which you tell and which is not known here. Protocol 2.
+    Recall {
+        /// Which job.
+        jid: Jid,
+    },
+    /// To a minion: a job whose turn ends before the order's own time to start. Protocol 2.
+    Turn {
+        /// The order.
+        envelope: JobEnvelope,
+        /// Not to be started after this.
+        until: UnixMillis,
+    },
 }
 
 /// An operator's decision about a key.

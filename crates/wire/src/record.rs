@@ -4,8 +4,8 @@ use bincode::{Decode, Encode};
 
 use crate::control::JobSummary;
 use crate::{
-    Jid, JobEnvelope, Json, LedgerDelta, Link, NodeId, Reason, Return, Revocation, Role,
-    RootsReport, RosterMark, SitePath, Standing, Uid, UnixMillis,
+    Jid, JobEnvelope, Json, KeyDecision, LedgerDelta, Link, NodeId, PlanRecord, Reason, Return,
+    Revocation, Role, RootsReport, RosterMark, SitePath, Standing, Uid, UnixMillis,
 };
 
 /// One change of a hub's durable state. Saved in order, all of a batch or nothing.
@@ -42,6 +42,29 @@ pub enum Record {
     },
     /// The trust bundle in force (encoded and signed).
     Trust(Json),
+    /// More of a job's rollout; appended to what is there.
+    JobPlan {
+        /// Which job.
+        jid: Jid,
+        /// What.
+        entry: PlanRecord,
+    },
+    /// Whether a parent has yet to hear of a job of this hub's own that is over.
+    JobUntold {
+        /// Which job.
+        jid: Jid,
+        /// True until every parent has it.
+        untold: bool,
+    },
+    /// A decision about a key waits for a hub that is cut off; None: it waits no longer.
+    Undelivered {
+        /// For which hub.
+        hub: Uid,
+        /// Whose key.
+        uid: Uid,
+        /// What.
+        decision: Option<KeyDecision>,
+    },
 }
 
 /// A node of a hub's roster on disk.
@@ -84,7 +107,7 @@ pub struct JobHead {
     pub jid: Jid,
     /// The order as signed.
     pub envelope: JobEnvelope,
-    /// Parents that sent it; empty for a job of this hub's own.
+    /// Parents that sent it; empty for a job of this hub's own, and this hub itself for the history of a site below.
     pub parents: Vec<Uid>,
     /// When it reached this hub.
     pub received: UnixMillis,

@@ -23,6 +23,7 @@ fn deed(line: &str) -> Deed {
         typed.unwrap_or_else(|e| panic!("{line}: {e}")).command,
         "alice",
     )
+    .unwrap_or_else(|e| panic!("{line}: {e}"))
 }
 
 /// Splits at blanks, single quotes keep them.

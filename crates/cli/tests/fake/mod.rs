@@ -87,6 +87,7 @@ pub fn ledger(kinds: &[OutcomeKind]) -> Ledger {
             complete: true,
             finished: counts.settled() == counts.expected,
             counts,
+            rollout: None,
             sites: vec![],
         },
         fun: "test.ping".to_owned(),

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use relay::{Hub, HubConfig, HubInput, HubOutput, HubRecovered, LinkId, Peer};
+use relay::{Hub, HubConfig, HubInput, HubOutput, HubRecovered, LinkId, Peer, RecoveredJob};
 use wire::record::Record;
 use wire::{
-    Down, Hello, HelloBody, Jid, JobEnvelope, JobOptions, JobOrder, Json, LedgerDelta,
-    ProtocolRange, Return, Role, RosterMark, RunTarget, SitePath, TreeId, Uid, UnixMillis, Up,
+    BatchPlan, Down, Hello, HelloBody, Jid, JobEnvelope, JobOptions, JobOrder, Json, LedgerDelta,
+    Outcome, OutcomeGroup, Presence, ProtocolRange, Return, Role, RosterDelta, RosterMark,
+    RunTarget, SitePath, Standing, Timing, TreeId, Uid, UnixMillis, Up, Welcome,
 };
 
 pub const NOW: UnixMillis = 1_795_387_000_000;
@@ -121,7 +122,8 @@ impl Bench {
 
     pub fn with(path: &str, recovered: HubRecovered) -> Bench {
         let config = HubConfig {
-            uid: Uid([100; 16]),
+            // Orders come from the top.
+            uid: Uid([if path.is_empty() { 100 } else { 101 }; 16]),
             id: "hub".parse().unwrap(),
             path: path.parse().unwrap(),
             software: "1".to_owned(),
@@ -173,6 +175,12 @@ impl Bench {
                 } else {
                     self.pending = Some(token);
                 }
+            } else if let HubOutput::Recall { jid } = output {
+                let jobs = self.recovered().jobs;
+                let job = jobs.into_iter().find(|job| job.head.jid == jid);
+                let job = job.map(Box::new);
+                self.hub
+                    .handle_input(self.now, HubInput::Recalled { jid, job });
             } else {
                 outputs.push(output);
             }
@@ -198,8 +206,23 @@ impl Bench {
     }
 
     pub fn submit(&mut self, jid: Jid, target: &str) -> Vec<HubOutput> {
+        self.submit_on(jid, target, false, None)
+    }
+
+    pub fn submit_on(
+        &mut self,
+        jid: Jid,
+        target: &str,
+        hold: bool,
+        plan: Option<BatchPlan>,
+    ) -> Vec<HubOutput> {
         let (envelope, order) = order(jid, target);
-        self.put(HubInput::Submit { envelope, order })
+        self.put(HubInput::Submit {
+            envelope,
+            order,
+            hold,
+            plan,
+        })
     }
 
     /// What a restarted hub would find.
@@ -214,9 +237,16 @@ impl Bench {
                     found.nodes.push((**node).clone());
                 }
                 Record::NodeGone { index } => found.nodes.retain(|n| n.index != *index),
-                Record::Job(head) => found.jobs.push(((**head).clone(), Vec::new(), None)),
+                Record::Job(head) => found.jobs.push(RecoveredJob {
+                    head: (**head).clone(),
+                    news: Vec::new(),
+                    plan: Vec::new(),
+                    finished: None,
+                }),
                 Record::JobNews(delta) => {
-                    for (_, news, _) in found.jobs.iter_mut().filter(|(h, ..)| h.jid == delta.jid) {
+                    for RecoveredJob { news, .. } in
+                        found.jobs.iter_mut().filter(|j| j.head.jid == delta.jid)
+                    {
                         news.push(delta.clone());
                     }
                 }
@@ -225,7 +255,27 @@ impl Bench {
                     found.marks.push((*hub, *mark));
                 }
                 Record::Revoked(revocation) => found.revocations.push(*revocation),
-                Record::JobState { .. } | Record::Trust(_) => {}
+                Record::JobPlan { jid, entry } => {
+                    for job in found.jobs.iter_mut().filter(|j| j.head.jid == *jid) {
+                        job.plan.push(entry.clone());
+                    }
+                }
+                Record::JobState { summary, .. } => {
+                    for job in found.jobs.iter_mut().filter(|j| j.head.jid == summary.jid) {
+                        job.finished = summary.finished;
+                    }
+                }
+                Record::JobUntold { jid, untold } => {
+                    found.untold.retain(|known| known != jid);
+                    found.untold.extend(untold.then_some(*jid));
+                }
+                Record::Undelivered { hub, uid, decision } => {
+                    found.undelivered.retain(|(h, u, _)| (h, u) != (hub, uid));
+                    found
+                        .undelivered
+                        .extend(decision.map(|decision| (*hub, *uid, decision)));
+                }
+                Record::Trust(_) => {}
             }
         }
         found
@@ -282,5 +332,82 @@ pub fn refusal(outputs: &[HubOutput]) -> Option<(wire::RefusalCode, String)> {
     outputs.iter().find_map(|output| match output {
         HubOutput::CloseChild { refusal, .. } => Some((refusal.code, refusal.text.clone())),
         _ => None,
+    })
+}
+
+/// A syndic's roster that has one node.
+pub fn roster_of(minion: &relay::Peer, index: u32) -> Up {
+    Up::Roster(RosterDelta {
+        serial: 1,
+        mark: RosterMark {
+            epoch: 7,
+            revision: 1,
+        },
+        snapshot: true,
+        done: true,
+        entries: vec![wire::NodeEntry {
+            index,
+            uid: minion.uid,
+            id: minion.id.clone(),
+            role: minion.role,
+            path: minion.path.clone(),
+            fingerprint: minion.fingerprint,
+            standing: Some(Standing::Accepted),
+            link: wire::Link {
+                presence: Presence::Up,
+                since: NOW,
+            },
+            software: String::new(),
+            grains: Some(json("{}")),
+            roots: None,
+            job_key: None,
+        }],
+        links: vec![],
+    })
+}
+
+/// A syndic tells how one minion stands.
+pub fn tells(serial: u32, index: u32, outcome: Outcome) -> Up {
+    let returned = matches!(outcome, Outcome::Returned { .. });
+    Up::Ledger(LedgerDelta {
+        jid: jid(1),
+        serial,
+        roster: 0,
+        complete: true,
+        groups: vec![OutcomeGroup {
+            outcome,
+            who: [index].into_iter().collect(),
+            timings: if returned {
+                vec![Timing::default()]
+            } else {
+                vec![]
+            },
+        }],
+    })
+}
+
+/// A hub with a parent, on link 50.
+pub fn syndic() -> Bench {
+    let mut bench = Bench::new("ams");
+    let link = LinkId(50);
+    bench.put(HubInput::ParentConnected {
+        link,
+        peer: peer(200, Role::TopMaster, "top", ""),
+    });
+    let message = Down::Welcome(Welcome {
+        protocol: wire::PROTOCOL,
+        software: "1".to_owned(),
+        time: NOW,
+        roster: RosterMark::default(),
+    });
+    bench.put(HubInput::ParentMessage { link, message });
+    bench
+}
+
+/// The parent speaks.
+pub fn from_parent(bench: &mut Bench, message: Down) -> Vec<HubOutput> {
+    bench.put(HubInput::ParentMessage {
+        link: LinkId(50),
+        message,
     })
 }

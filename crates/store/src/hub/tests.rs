@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use wire::record::{JobHead, NodeRecord};
 use wire::{
-    Counts, IndexSet, JobEnvelope, JobOptions, JobOrder, Json, LedgerDelta, Link, Outcome,
-    OutcomeGroup, Presence, Revocation, Role, RosterMark, RunTarget, SitePath, Standing, Timing,
-    TreeId, Uid, UnixMillis, ValueRef,
+    Counts, IndexSet, JobEnvelope, JobOptions, JobOrder, Json, KeyDecision, LedgerDelta, Link,
+    Outcome, OutcomeGroup, PlanRecord, Presence, Revocation, Role, RosterMark, RunTarget, SitePath,
+    Standing, Timing, TreeId, Uid, UnixMillis, ValueRef,
 };
 
 use super::*;
@@ -103,6 +103,23 @@ fn delta(n: u64, serial: u32) -> LedgerDelta {
     }
 }
 
+fn plan(n: u64, entry: PlanRecord) -> Record {
+    Record::JobPlan { jid: jid(n), entry }
+}
+
+fn untold(n: u64, untold: bool) -> Record {
+    let jid = jid(n);
+    Record::JobUntold { jid, untold }
+}
+
+fn undelivered(uid: u8, decision: Option<KeyDecision>) -> Record {
+    Record::Undelivered {
+        hub: Uid([8; 16]),
+        uid: Uid([uid; 16]),
+        decision,
+    }
+}
+
 fn summary(n: u64) -> JobSummary {
     JobSummary {
         jid: jid(n),
@@ -168,7 +185,17 @@ fn a_restarted_hub_finds_everything_it_committed() {
     // A second parent sends the job as well: the head changes, the account stays.
     let both = head(1, 1_000, vec![Uid([1; 16]), Uid([2; 16])]);
     store
-        .commit(&[Record::Job(Box::new(both.clone()))])
+        .commit(&[
+            Record::Job(Box::new(both.clone())),
+            plan(1, PlanRecord::Stage(1)),
+            plan(1, PlanRecord::Stage(2)),
+            untold(1, true),
+            untold(3, true),
+            untold(1, false),
+            undelivered(1, Some(KeyDecision::Accept)),
+            undelivered(2, Some(KeyDecision::Delete)),
+            undelivered(1, None),
+        ])
         .unwrap();
     drop(store);
 
@@ -176,11 +203,13 @@ fn a_restarted_hub_finds_everything_it_committed() {
     let first = StoredJob {
         head: both,
         news: vec![delta(1, 1), delta(1, 2)],
+        plan: vec![PlanRecord::Stage(1), PlanRecord::Stage(2)],
         state: Some(summary(1)),
     };
     let third = StoredJob {
         head: head(3, 7, vec![Uid([1; 16])]),
         news: Vec::new(),
+        plan: Vec::new(),
         state: None,
     };
     assert_eq!(store.job(jid(1)).unwrap().as_ref(), Some(&first));
@@ -192,6 +221,8 @@ fn a_restarted_hub_finds_everything_it_committed() {
             nodes: vec![node_record(0), node_record(1)],
             next_index: 6,
             open_jobs: vec![first, third],
+            untold: vec![jid(3)],
+            undelivered: vec![(Uid([8; 16]), Uid([2; 16]), KeyDecision::Delete)],
             revoked: vec![revocation(2, false)],
             child_marks: vec![(Uid([6; 16]), mark)],
             trust: Some(Json::from(&b"bundle"[..])),

@@ -176,6 +176,8 @@ impl Tree {
             start_within_ms: 60_000,
             run_ms_max: None,
             roots: None,
+            hold_ms: None,
+            plan: None,
             detach: false,
         }));
         let began = Instant::now();

@@ -1,0 +1,525 @@
+//! Jobs as an operator handles them: ordered, followed, shown, cancelled, run again.
+
+use std::collections::BTreeSet;
+use std::sync::PoisonError;
+
+use relay::{HubInput, Replay};
+use store::{HubReader, StoreError};
+use wire::control::{
+    Doing, Failure, FailureKind, JobSummary, Ledger, LedgerRow, Left, RetryAsk, RunAsk, Tell,
+};
+use wire::{Between, Jid, JobOrder, LedgerDelta, OutcomeKind, Reason, ReasonCode, limits};
+
+use crate::control::{PROGRESS_EVERY, Teller, failed};
+use crate::engine::Submission;
+use crate::report::{self, FormerNames};
+use crate::service::Service;
+
+/// Jobs in one list, at most.
+const JOBS_LIMIT_MAX: u32 = 10_000;
+/// A check between two stages is over by then.
+const CHECK_RUN_MS: u64 = 600_000;
+/// A cancellation is kept so long for minions that may run the job out of sight.
+const CANCEL_HOLD_MS: u64 = 24 * 3_600_000;
+
+impl Service {
+    /// Orders a job and follows it.
+    pub(crate) async fn run(&self, ask: &RunAsk, teller: &mut Teller) -> anyhow::Result<()> {
+        self.run_as(ask, None, teller).await
+    }
+
+    /// As [`Service::run`]; people read `typed` for its target.
+    async fn run_as(
+        &self,
+        ask: &RunAsk,
+        typed: Option<String>,
+        teller: &mut Teller,
+    ) -> anyhow::Result<()> {
+        let jid = match self.order(ask, typed).await? {
+            Ok(jid) => jid,
+            Err(failure) => return teller.tell(&Tell::Failed(failure)).await,
+        };
+        teller
+            .tell(&Tell::Accepted {
+                jid,
+                wait_ms: self.wait_ms,
+            })
+            .await?;
+        if ask.detach {
+            Ok(())
+        } else {
+            self.watch(jid, ask.hold_ms.is_some(), teller).await
+        }
+    }
+
+    /// Signs a job and hands it in; its id once it is on disk.
+    async fn order(
+        &self,
+        ask: &RunAsk,
+        typed: Option<String>,
+    ) -> anyhow::Result<Result<Jid, Failure>> {
+        let roots = match &ask.roots {
+            None => self.roots.served(),
+            Some(wanted) => match self.roots.resolve(wanted) {
+                Ok(state) => Some(state),
+                Err(text) => {
+                    let kind = FailureKind::Usage;
+                    return Ok(Err(Failure { kind, text }));
+                }
+            },
+        };
+        let now = self.engine.clock().now();
+        let (envelope, order) = match self.jobs.order(ask, typed, roots, now) {
+            Ok(signed) => signed,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let jid = order.jid;
+        tracing::info!(%jid, user = %order.user, fun = %order.fun, target = %order.target.typed, "job");
+        let submission = Submission {
+            envelope,
+            order,
+            hold: ask.hold_ms.is_some(),
+            plan: ask.plan.clone(),
+        };
+        let taken = self.engine.submit(submission).await?;
+        Ok(taken.map(|()| jid).map_err(|text| Failure {
+            kind: FailureKind::Refused,
+            text,
+        }))
+    }
+
+    /// Tells progress until the job's last outcome is known, then the account; `but_held`: minions that are down, and for
+    /// which it is kept, are not waited for.
+    pub(crate) async fn watch(
+        &self,
+        jid: Jid,
+        but_held: bool,
+        teller: &mut Teller,
+    ) -> anyhow::Result<()> {
+        let mut moves = self.engine.watch(jid).await?;
+        let engine = self.engine.clone();
+        let progress = move || {
+            let engine = engine.clone();
+            async move {
+                let now = engine.clock().now();
+                engine
+                    .query(move |hub| hub.job(jid).map(|job| report::progress(hub, job, now)))
+                    .await
+            }
+        };
+        while !moves.borrow_and_update().finished {
+            if let Some(progress) = progress().await? {
+                teller.tell(&Tell::Progress(progress)).await?;
+            }
+            if but_held && self.waits_for_held_alone(jid).await? {
+                break;
+            }
+            // The end is told at once, what lies before it at a rate that a terminal can show. A second receiver looks
+            // for the end, since looking marks news as seen.
+            let mut end = moves.clone();
+            tokio::select! {
+                ended = end.wait_for(|m| m.finished) => {
+                    ended?;
+                    break;
+                }
+                () = tokio::time::sleep(PROGRESS_EVERY) => {}
+                () = teller.hung_up() => return Ok(()),
+            }
+            tokio::select! {
+                changed = moves.changed() => changed?,
+                () = teller.hung_up() => return Ok(()),
+            }
+        }
+        match self.ledger(jid).await? {
+            Some(ledger) => tell_ledger(teller, ledger).await,
+            None => teller.tell(&no_job(jid)).await,
+        }
+    }
+
+    /// A job's account, from memory or from the store.
+    pub async fn ledger(&self, jid: Jid) -> anyhow::Result<Option<Ledger>> {
+        let now = self.engine.clock().now();
+        let live = self
+            .engine
+            .query(move |hub| {
+                hub.job(jid)
+                    .filter(|job| job.order().is_some())
+                    .map(|job| report::ledger(hub, job, now))
+            })
+            .await?;
+        if live.is_some() {
+            return Ok(live);
+        }
+        let read = move |reader: &HubReader| {
+            let stored = reader.job(jid)?;
+            Ok(stored.map(|stored| {
+                let finished = stored.state.and_then(|s| s.finished);
+                let replay = Replay::new(stored.head, &stored.news, finished);
+                (named_in(&stored.news), replay)
+            }))
+        };
+        let Some((named, replay)) = self.read(read).await? else {
+            return Ok(None);
+        };
+        let former = self.former_names(named).await?;
+        Ok(Some(
+            self.engine
+                .query(move |hub| report::old_ledger(hub, &former, replay.view(), now))
+                .await?,
+        ))
+    }
+
+    /// Names of nodes that an account mentions and that have left the roster since.
+    async fn former_names(&self, named: BTreeSet<u32>) -> anyhow::Result<FormerNames> {
+        let absent: Vec<u32> = self
+            .engine
+            .query(move |hub| {
+                let absent = |index: &u32| hub.node(*index).is_none();
+                named.into_iter().filter(absent).collect()
+            })
+            .await?;
+        self.read(move |reader| {
+            let mut names = FormerNames::new();
+            for index in absent {
+                if let Some(node) = reader.former_node(index)? {
+                    names.insert(index, (node.id.to_string(), node.path.to_string()));
+                }
+            }
+            Ok(names)
+        })
+        .await
+    }
+
+    /// Reads the store on a thread where that holds up nobody.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&HubReader) -> Result<T, StoreError> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let reader = self.reader.clone();
+        let work = move || read(&reader.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(tokio::task::spawn_blocking(work).await??)
+    }
+
+    pub(crate) async fn list(&self, limit: u32) -> anyhow::Result<Vec<JobSummary>> {
+        let limit = limit.min(JOBS_LIMIT_MAX);
+        let mut jobs = self.read(move |reader| reader.jobs(limit, None)).await?;
+        // The store has a job's state as of its start and its end; what runs is fresher in memory.
+        let jids: Vec<Jid> = jobs
+            .iter()
+            .filter(|j| j.finished.is_none())
+            .map(|j| j.jid)
+            .collect();
+        let live = self
+            .engine
+            .query(move |hub| {
+                jids.into_iter()
+                    .filter_map(|jid| hub.job(jid).map(|job| job.summary()))
+                    .collect::<Vec<_>>()
+            })
+            .await?;
+        for summary in live {
+            if let Some(job) = jobs.iter_mut().find(|j| j.jid == summary.jid) {
+                *job = summary;
+            }
+        }
+        Ok(jobs)
+    }
+
+    async fn waits_for_held_alone(&self, jid: Jid) -> anyhow::Result<bool> {
+        let waits = move |hub: &relay::Hub| {
+            hub.job(jid)
+                .is_some_and(|job| job.waits_for_held_alone() && job.counts().queued > 0)
+        };
+        Ok(self.engine.query(waits).await?)
+    }
+
+    /// A job's order, from the store.
+    async fn stored_order(&self, jid: Jid) -> anyhow::Result<Option<JobOrder>> {
+        let stored = self.read(move |reader| reader.job(jid)).await?;
+        let order = stored.filter(|job| !job.head.envelope.order.is_empty());
+        Ok(order
+            .map(|job| wire::codec::decode(&job.head.envelope.order))
+            .transpose()?)
+    }
+
+    /// A cancel is a job too, with its own expected set: everyone who runs the first one, may run it out of sight, or could
+    /// still get it. Whoever has not begun does not begin any more.
+    pub(crate) async fn cancel(
+        &self,
+        jid: Jid,
+        user: String,
+        teller: &mut Teller,
+    ) -> anyhow::Result<()> {
+        let Some(order) = self.stored_order(jid).await? else {
+            return teller.tell(&no_job(jid)).await;
+        };
+        let reason = Reason {
+            code: ReasonCode::Cancelled,
+            text: format!("cancelled by {user} before it began"),
+            since: self.engine.clock().now(),
+        };
+        self.engine.input(HubInput::Halt { jid, reason }).await?;
+        let Some(ledger) = self.ledger(jid).await? else {
+            return teller.tell(&no_job(jid)).await;
+        };
+        let may_run = |row: &&LedgerRow| {
+            matches!(
+                row.kind,
+                OutcomeKind::Running | OutcomeKind::Queued | OutcomeKind::Unreachable
+            )
+        };
+        let ids: Vec<&str> = ledger
+            .minions
+            .iter()
+            .filter(may_run)
+            .map(|row| row.id.as_str())
+            .collect();
+        if ids.is_empty() && ledger.progress.finished {
+            let text = format!("job {jid} has ended already");
+            return teller.tell(&failed(FailureKind::Refused, text)).await;
+        }
+        if ids.is_empty() {
+            teller
+                .tell(&Tell::Accepted {
+                    jid,
+                    wait_ms: self.wait_ms,
+                })
+                .await?;
+            return self.watch(jid, false, teller).await;
+        }
+        let typed = format!("cancel {jid}: {} minions", ids.len());
+        let (target_kind, target) = list_of(&ids, &order);
+        let ask = RunAsk {
+            target_kind,
+            target,
+            fun: "saltutil.term_job".to_owned(),
+            args: serde_json::to_vec(&[jid.to_string()])?.into(),
+            hold_ms: Some(CANCEL_HOLD_MS),
+            ..plain_ask(user)
+        };
+        self.run_as(&ask, Some(typed), teller).await
+    }
+
+    /// Runs a job again for exactly those that it left in some states, at the same roots.
+    pub(crate) async fn retry(&self, ask: &RetryAsk, teller: &mut Teller) -> anyhow::Result<()> {
+        let jid = ask.jid;
+        let (Some(order), Some(ledger)) = (self.stored_order(jid).await?, self.ledger(jid).await?)
+        else {
+            return teller.tell(&no_job(jid)).await;
+        };
+        let is_left =
+            |row: &&LedgerRow| Left::of(row.kind).is_some_and(|left| ask.states.contains(&left));
+        let ids: Vec<&str> = ledger
+            .minions
+            .iter()
+            .filter(is_left)
+            .map(|row| row.id.as_str())
+            .collect();
+        let states: Vec<&str> = ask.states.iter().map(|state| state.as_str()).collect();
+        let states = states.join(",");
+        if ids.is_empty() {
+            let text = format!("job {jid} left no minion {states}");
+            return teller.tell(&failed(FailureKind::NotFound, text)).await;
+        }
+        let typed = format!("retry {jid}: {} minions {states}", ids.len());
+        let target = ids.join(",");
+        let run = RunAsk {
+            target_kind: "list".to_owned(),
+            target,
+            fun: order.fun,
+            args: order.args,
+            kwargs: order.kwargs,
+            start_within_ms: ask.start_within_ms,
+            run_ms_max: order.options.run_ms_max,
+            roots: order.options.roots,
+            hold_ms: ask.hold_ms,
+            plan: ask.plan.clone(),
+            detach: ask.detach,
+            ..plain_ask(ask.user.clone())
+        };
+        self.run_as(&run, Some(typed), teller).await
+    }
+
+    /// Gives no more turns in a rollout; what runs goes on.
+    pub(crate) async fn halt(
+        &self,
+        jid: Jid,
+        user: &str,
+        teller: &mut Teller,
+    ) -> anyhow::Result<()> {
+        let tell = match self.doing(jid).await? {
+            Err(refusal) => refusal,
+            Ok(Doing::Halted { reason }) => {
+                failed(FailureKind::Refused, format!("it gives no turns: {reason}"))
+            }
+            Ok(_) => {
+                let reason = Reason {
+                    code: ReasonCode::Halted,
+                    text: format!("stopped by {user} before its turn"),
+                    since: self.engine.clock().now(),
+                };
+                self.engine.input(HubInput::Halt { jid, reason }).await?;
+                Tell::Done
+            }
+        };
+        teller.tell(&tell).await
+    }
+
+    /// Goes on with a rollout that asks after a stage.
+    pub(crate) async fn go_on(
+        &self,
+        jid: Jid,
+        user: &str,
+        teller: &mut Teller,
+    ) -> anyhow::Result<()> {
+        let tell = match self.doing(jid).await? {
+            Err(refusal) => refusal,
+            Ok(Doing::Asking) => {
+                tracing::info!(%jid, user, "a rollout goes on");
+                let stage = self
+                    .engine
+                    .query(move |hub| hub.job(jid).and_then(|job| job.stage_over()))
+                    .await?;
+                if let Some(stage) = stage {
+                    self.engine.input(HubInput::GoOn { jid, stage }).await?;
+                }
+                Tell::Done
+            }
+            Ok(_) => failed(
+                FailureKind::Refused,
+                format!("job {jid} does not wait for a word; `jobs show {jid}` says what it does"),
+            ),
+        };
+        teller.tell(&tell).await
+    }
+
+    /// What the rollout of a job of this hub's own does, or why there is none.
+    async fn doing(&self, jid: Jid) -> anyhow::Result<Result<Doing, Tell>> {
+        let status = move |hub: &relay::Hub| {
+            let job = hub.job(jid)?;
+            let progress = report::progress(hub, job, 0);
+            Some((progress.finished, progress.rollout))
+        };
+        let refused = |text: &str| failed(FailureKind::Refused, format!("job {jid} {text}"));
+        Ok(match self.engine.query(status).await? {
+            None if self.stored_order(jid).await?.is_none() => Err(no_job(jid)),
+            None | Some((true, _)) => Err(refused("has ended already")),
+            Some((false, None)) => Err(refused("is not given in turns by this hub")),
+            Some((false, Some(rollout))) => Ok(rollout.doing),
+        })
+    }
+
+    /// Looks whether a rollout goes on after a stage: the function of its plan has to end well wherever the job did.
+    pub(crate) async fn check_stage(&self, jid: Jid, stage: u32) -> anyhow::Result<()> {
+        let between = self
+            .engine
+            .query(move |hub| hub.job(jid).and_then(|job| job.check().cloned()))
+            .await?;
+        let (Some(Between::Check { fun, args, kwargs }), Some(ledger), Some(order)) = (
+            between,
+            self.ledger(jid).await?,
+            self.stored_order(jid).await?,
+        ) else {
+            return Ok(());
+        };
+        let ids: Vec<&str> = ledger
+            .minions
+            .iter()
+            .filter(|row| row.kind == OutcomeKind::Ok)
+            .map(|row| row.id.as_str())
+            .collect();
+        let verdict = if ids.is_empty() {
+            Err("nobody ran it well".to_owned())
+        } else {
+            let ask = RunAsk {
+                target_kind: "list".to_owned(),
+                target: ids.join(","),
+                fun,
+                args,
+                kwargs,
+                run_ms_max: Some(CHECK_RUN_MS),
+                roots: order.options.roots,
+                ..plain_ask(order.user)
+            };
+            let typed = format!("check {jid}: {} minions", ids.len());
+            match self.order(&ask, Some(typed)).await? {
+                Err(failure) => Err(failure.text),
+                Ok(check) => self.outcome(check).await?,
+            }
+        };
+        let input = match verdict {
+            Ok(()) => HubInput::GoOn { jid, stage },
+            Err(text) => HubInput::Halt {
+                jid,
+                reason: Reason {
+                    code: ReasonCode::Halted,
+                    text: format!("the check after stage {} did not pass: {text}", stage + 1),
+                    since: self.engine.clock().now(),
+                },
+            },
+        };
+        Ok(self.engine.input(input).await?)
+    }
+
+    /// Waits for a job's end: whether everyone ended it well.
+    async fn outcome(&self, jid: Jid) -> anyhow::Result<Result<(), String>> {
+        let mut moves = self.engine.watch(jid).await?;
+        moves.wait_for(|moves| moves.finished).await?;
+        let counts = self.ledger(jid).await?.map(|ledger| ledger.progress.counts);
+        Ok(match counts {
+            Some(counts) if counts.ok == counts.expected => Ok(()),
+            Some(counts) => Err(format!(
+                "job {jid}: {} of {} did not end well",
+                counts.expected - counts.ok,
+                counts.expected
+            )),
+            None => Err(format!("job {jid} is gone")),
+        })
+    }
+}
+
+/// Numbers of the nodes that an account mentions.
+fn named_in(news: &[LedgerDelta]) -> BTreeSet<u32> {
+    let groups = news.iter().flat_map(|delta| &delta.groups);
+    groups.flat_map(|group| group.who.iter()).collect()
+}
+
+pub(crate) async fn tell_ledger(teller: &mut Teller, mut ledger: Ledger) -> anyhow::Result<()> {
+    for (minions, values) in ledger.split_off_parts() {
+        teller.tell(&Tell::LedgerPart { minions, values }).await?;
+    }
+    teller.tell(&Tell::Ledger(Box::new(ledger))).await
+}
+
+/// A job without arguments, for nobody yet.
+fn plain_ask(user: String) -> RunAsk {
+    RunAsk {
+        target_kind: String::new(),
+        target: String::new(),
+        site: None,
+        delimiter: ':',
+        fun: String::new(),
+        args: b"[]".as_slice().into(),
+        kwargs: b"{}".as_slice().into(),
+        user,
+        start_within_ms: 0,
+        run_ms_max: None,
+        roots: None,
+        hold_ms: None,
+        plan: None,
+        detach: false,
+    }
+}
+
+/// A target that names these minions; where that is longer than a target may be, the one of the order, which has them all.
+fn list_of(ids: &[&str], order: &JobOrder) -> (String, String) {
+    let list = ids.join(",");
+    match list.len() <= limits::MAX_TARGET {
+        true => ("list".to_owned(), list),
+        false => ("compound".to_owned(), order.target.compound.clone()),
+    }
+}
+
+pub(crate) fn no_job(jid: Jid) -> Tell {
+    failed(FailureKind::NotFound, format!("there is no job {jid}"))
+}

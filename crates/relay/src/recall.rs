@@ -1,0 +1,368 @@
+//! Jobs that are not in memory: those of an earlier run, those that were let go, and those that a hub below ordered while it
+//! was cut off.
+//!
+//! An account may begin with news: a late return of a job that is closed, or the history of a site that was on its own. The
+//! order is looked for in the store first; what is not there is asked for from the child that tells of it. Until then the
+//! news stay in memory and nothing is acknowledged.
+
+use std::sync::Arc;
+
+use wire::record::{JobHead, Record};
+use wire::{Down, Halt, IndexSet, Jid, JobEnvelope, JobOrder, Json, PlanRecord, ReasonCode, Uid};
+
+use crate::LinkId;
+use crate::exchange::{HubOutput, RecoveredJob};
+use crate::hub::{EXPIRY_SLACK_MS, Held, Hub, OPEN_JOBS_MAX, Timer};
+use crate::job::{Job, Origin, Recall, signer_of};
+use crate::rollout::{PROTOCOL_TERMS, note_rows};
+use crate::state::{Source, State};
+
+/// Old jobs that are told to parents at once.
+const TELLING_MAX: usize = 8;
+
+impl Hub {
+    /// Puts a job of the store into memory again.
+    pub(crate) fn restore_job(&mut self, stored: RecoveredJob) {
+        let jid = stored.head.jid;
+        let roster = &self.roster;
+        let source_of = |index: u32| match roster.node(index) {
+            Some(node) if node.direct.is_none() => node
+                .via
+                .keys()
+                .next()
+                .map_or(Source::Own, |hub| Source::Hub(*hub)),
+            _ => Source::Own,
+        };
+        let mut job = Job::replay_with(stored.head, &stored.news, self.config.uid, &source_of);
+        job.finished = stored.finished;
+        if job.origin == Origin::Own {
+            self.signer = Some(signer_of(jid));
+        }
+        if job.is_own(self.signer) {
+            // What is on the origin's disk is settled; children that still keep copies will ask.
+            job.settled = job
+                .rows()
+                .filter(|(_, s)| matches!(s, State::Returned { .. }))
+                .map(|(i, _)| i)
+                .collect();
+        }
+        for entry in &stored.plan {
+            job.note_plan(entry);
+        }
+        if let Some(mut plan) = job.plan.take() {
+            let rows: IndexSet = job.rows().map(|(index, _)| index).collect();
+            note_rows(&mut plan, &job, &self.roster, &rows, self.now);
+            for entry in &stored.plan {
+                plan.apply(entry, Some(self.now));
+            }
+            note_rows(&mut plan, &job, &self.roster, &rows, self.now);
+            job.plan = Some(plan);
+            self.dirty_jobs.insert(jid);
+        }
+        // Those that told of it before are to tell again, so that nothing hangs on what a hub no longer knows.
+        let complete = job.is_complete();
+        let tellers: Vec<(u32, Uid)> = job
+            .rows()
+            .filter_map(|(index, _)| match job.source(index) {
+                Some(Source::Hub(hub)) => Some((index, hub)),
+                _ => None,
+            })
+            .collect();
+        for (index, hub) in tellers {
+            let is_held = matches!(job.claim_of(index, Source::Hub(hub)), Some(State::Held(..)));
+            let source = job.source_from(hub, complete);
+            if is_held {
+                // By the mirror, perhaps: if the child has had the job it says so.
+                source.mirrored.insert(index);
+            }
+        }
+        if !complete && job.order.is_some() && job.origin != Origin::Below {
+            for hub in self.child_hubs() {
+                job.source_from(hub, false);
+            }
+            job.named_own();
+        }
+        if let Some(order) = &job.order {
+            self.timers
+                .set(Timer::Expiry(jid), order.start_by + EXPIRY_SLACK_MS);
+        }
+        self.jobs.insert(jid, job);
+    }
+
+    /// An account that begins with news. False when there is no room for it.
+    pub(crate) fn adopt_orphan(&mut self, jid: Jid) -> bool {
+        if self.jobs.len() >= 2 * OPEN_JOBS_MAX {
+            return false;
+        }
+        let envelope = JobEnvelope {
+            order: Json::from(&[][..]),
+            signer: Uid([0; 16]),
+            signature: [0; 64],
+        };
+        let head = JobHead {
+            jid,
+            envelope,
+            parents: Vec::new(),
+            received: self.now,
+        };
+        let mut job = Job::new(head, None, self.config.uid);
+        job.recall = Some(Recall::default());
+        self.jobs.insert(jid, job);
+        self.outputs.push_back(HubOutput::Recall { jid });
+        true
+    }
+
+    /// What the store has of a job.
+    pub(crate) fn recalled(&mut self, jid: Jid, stored: Option<Box<RecoveredJob>>) {
+        if self.telling.contains(&jid) && stored.is_none() {
+            // Its retention is over before a parent could hear of it.
+            self.keep_untold(jid, false);
+            return;
+        }
+        let is_searched = |job: &Job| job.recall.is_some();
+        match (self.jobs.get(&jid).is_some_and(is_searched), stored) {
+            (true, Some(stored)) => {
+                let Some(orphan) = self.jobs.remove(&jid) else {
+                    return;
+                };
+                self.restore_job(*stored);
+                self.join(jid, orphan);
+            }
+            (true, None) => self.ask_below(jid),
+            (false, Some(stored)) if !self.jobs.contains_key(&jid) => {
+                self.restore_job(*stored);
+                self.begin_uplinks(jid);
+            }
+            (false, _) => {}
+        }
+    }
+
+    /// What came before the order goes into the account, and can be acknowledged with it.
+    pub(crate) fn join(&mut self, jid: Jid, orphan: Job) {
+        let recall = orphan.recall.clone().unwrap_or_default();
+        if let Some(job) = self.jobs.get_mut(&jid) {
+            let again = job.take_in(orphan);
+            self.dirty_jobs.insert(jid);
+            if !again.is_empty() {
+                self.settle(jid, &again);
+            }
+        }
+        self.begin_uplinks(jid);
+        for (link, serial) in recall.unacked {
+            self.saving.after(Held::Ack { link, jid, serial });
+        }
+        let told: Vec<(LinkId, Uid)> = self.jobs.get(&jid).map_or_else(Vec::new, |job| {
+            job.sources
+                .keys()
+                .filter_map(|hub| Some((*self.child_links.get(hub)?, *hub)))
+                .collect()
+        });
+        for (link, hub) in told {
+            self.retell_rollout(link, hub, jid);
+        }
+    }
+
+    /// The store does not have it: the children that tell of it may.
+    fn ask_below(&mut self, jid: Jid) {
+        let Some(job) = self.jobs.get(&jid) else {
+            return;
+        };
+        let links: Vec<LinkId> = job
+            .sources
+            .keys()
+            .filter_map(|hub| self.child_links.get(hub).copied())
+            .filter(|link| self.speaks(*link, PROTOCOL_TERMS))
+            .collect();
+        if links.is_empty() {
+            self.keep_orphan(jid);
+            return;
+        }
+        if let Some(recall) = self.jobs.get_mut(&jid).and_then(|job| job.recall.as_mut()) {
+            recall.asked = true;
+        }
+        self.outputs.push_back(HubOutput::ToChildren {
+            links,
+            message: Down::Recall { jid },
+        });
+    }
+
+    /// A child hub is gone that was asked: what it alone told of a job, it tells again when it is back.
+    pub(crate) fn forget_searches(&mut self, hub: Uid) {
+        let hopeless = |job: &Job| {
+            job.recall.as_ref().is_some_and(|recall| recall.asked)
+                && job.sources.keys().all(|source| *source == hub)
+                && job.claimed_by(Source::Own).is_empty()
+        };
+        self.jobs.retain(|_, job| !hopeless(job));
+    }
+
+    /// A parent asks what a job is.
+    pub(crate) fn tell_order(&mut self, link: LinkId, jid: Jid) {
+        let order = self.jobs.get(&jid).filter(|job| job.order.is_some());
+        let envelope = order.map(|job| job.head.envelope.clone());
+        self.outputs.push_back(HubOutput::ToParent {
+            link,
+            message: wire::Up::Recalled { jid, envelope },
+        });
+    }
+
+    /// A child says what a job is.
+    pub(crate) fn order_told(&mut self, jid: Jid, envelope: Option<JobEnvelope>) {
+        let is_asked = |job: &Job| job.recall.as_ref().is_some_and(|recall| recall.asked);
+        if !self.jobs.get(&jid).is_some_and(is_asked) {
+            return;
+        }
+        match envelope {
+            Some(envelope) => self
+                .outputs
+                .push_back(HubOutput::JobOffered { jid, envelope }),
+            None => self.keep_orphan(jid),
+        }
+    }
+
+    /// The order that a child told was signed well, or not.
+    pub(crate) fn vouched(
+        &mut self,
+        jid: Jid,
+        envelope: JobEnvelope,
+        order: Option<Arc<JobOrder>>,
+    ) {
+        let is_searched = |job: &Job| job.recall.is_some();
+        if !self.jobs.get(&jid).is_some_and(is_searched) {
+            return;
+        }
+        let Some(order) = order.filter(|order| order.jid == jid) else {
+            self.refused += 1;
+            self.jobs.remove(&jid);
+            self.outputs.push_back(HubOutput::Alarm(format!(
+                "a hub below tells of job {jid}, and its order is not signed well; it is not kept"
+            )));
+            return;
+        };
+        let Some(orphan) = self.jobs.remove(&jid) else {
+            return;
+        };
+        // A hub above that sent it, before this hub's disk lost that, sends it again and is its parent then.
+        let is_below = self.roster.by_uid(order.origin).is_some();
+        let head = JobHead {
+            jid,
+            envelope,
+            parents: is_below.then_some(self.config.uid).into_iter().collect(),
+            received: self.now,
+        };
+        self.saving.record(Record::Job(Box::new(head.clone())));
+        let mut job = Job::new(head, Some(order.clone()), self.config.uid);
+        job.named_own();
+        self.timers
+            .set(Timer::Expiry(jid), order.start_by + EXPIRY_SLACK_MS);
+        let is_own = job.origin == Origin::Own;
+        self.jobs.insert(jid, job);
+        self.state_dirty.insert(jid);
+        if is_own {
+            // How it was to be rolled out is lost with the disk that had it.
+            let text = "its origin lost the rollout with its disk";
+            let reason = (*self.reason(ReasonCode::Halted, text)).clone();
+            self.record_plan(jid, PlanRecord::Halted(Halt { reason, site: None }));
+        }
+        self.join(jid, orphan);
+    }
+
+    /// Nobody knows the order. The origin keeps the returns all the same; any other hub hands them on.
+    fn keep_orphan(&mut self, jid: Jid) {
+        let own = self.signer == Some(signer_of(jid));
+        let is_top = self.config.path.is_top();
+        let Some(job) = self.jobs.get_mut(&jid) else {
+            return;
+        };
+        let Some(recall) = job.recall.take() else {
+            return;
+        };
+        if own {
+            self.saving.record(Record::Job(Box::new(job.head.clone())));
+        }
+        if !own && is_top {
+            // Of another top-master, which will hear of it by its own links.
+            self.jobs.remove(&jid);
+        } else {
+            self.dirty_jobs.insert(jid);
+            self.begin_uplinks(jid);
+        }
+        for (link, serial) in recall.unacked {
+            self.saving.after(Held::Ack { link, jid, serial });
+        }
+    }
+
+    /// Every parent that is to hear of a job begins to.
+    pub(crate) fn begin_uplinks(&mut self, jid: Jid) {
+        let signer = self.signer;
+        let Some(job) = self.jobs.get_mut(&jid) else {
+            return;
+        };
+        for parent in self.parents.values().filter(|p| p.welcomed) {
+            let is_asking = job.head.parents.contains(&parent.peer.uid);
+            if is_asking || job.is_told_to(parent.protocol, signer) {
+                let told = parent.serials.get(&jid).copied().unwrap_or(0);
+                job.begin_uplink(parent.peer.uid, parent.protocol, told);
+            }
+        }
+    }
+
+    /// A job is over: whether every parent has heard of it is written down.
+    pub(crate) fn told_or_not(&mut self, jid: Jid) {
+        let Some(job) = self.jobs.get(&jid) else {
+            return;
+        };
+        if self.config.path.is_top() || job.order.is_none() || job.origin == Origin::Above {
+            return;
+        }
+        let all = !self.known_parents.is_empty()
+            && self
+                .known_parents
+                .iter()
+                .all(|parent| job.uplinks.contains_key(parent));
+        self.keep_untold(jid, !all);
+    }
+
+    /// Keeps in mind whether a parent has yet to hear of a job.
+    fn keep_untold(&mut self, jid: Jid, untold: bool) {
+        self.telling.remove(&jid);
+        let changed = match untold {
+            true => self.untold.insert(jid),
+            false => self.untold.remove(&jid),
+        };
+        if changed {
+            self.saving.record(Record::JobUntold { jid, untold });
+        }
+        self.tell_old_jobs();
+    }
+
+    /// Fetches jobs of which parents have yet to hear, a few at a time.
+    pub(crate) fn tell_old_jobs(&mut self) {
+        let can_hear =
+            |parent: &crate::uplink::Parent| parent.welcomed && parent.protocol >= PROTOCOL_TERMS;
+        let mut missing = self.known_parents.iter().filter(|uid| {
+            !self
+                .parents
+                .values()
+                .any(|parent| parent.peer.uid == **uid && can_hear(parent))
+        });
+        if self.known_parents.is_empty() || missing.next().is_some() {
+            return;
+        }
+        let room = TELLING_MAX.saturating_sub(self.telling.len());
+        let next: Vec<Jid> = self
+            .untold
+            .iter()
+            .filter(|jid| !self.telling.contains(*jid))
+            .take(room)
+            .copied()
+            .collect();
+        for jid in next {
+            self.telling.insert(jid);
+            match self.jobs.contains_key(&jid) {
+                true => self.reopen(jid),
+                false => self.outputs.push_back(HubOutput::Recall { jid }),
+            }
+        }
+    }
+}

@@ -1,0 +1,21 @@
+-- Tables that an older release neither needs nor minds: they are made where they are missing, and the version stays, so that
+-- a hub can go one release back.
+
+-- How a job is rolled out, entry by entry.
+CREATE TABLE IF NOT EXISTS job_plan (
+  id INTEGER PRIMARY KEY,
+  job INTEGER NOT NULL REFERENCES job ON DELETE CASCADE,
+  entry BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS job_plan_of ON job_plan (job);
+
+-- Jobs of the hub's own of which a parent has yet to hear.
+CREATE TABLE IF NOT EXISTS job_untold (job INTEGER PRIMARY KEY REFERENCES job ON DELETE CASCADE);
+
+-- Decisions about keys that wait for hubs that are cut off.
+CREATE TABLE IF NOT EXISTS undelivered (
+  hub BLOB NOT NULL,
+  uid BLOB NOT NULL,
+  decision BLOB NOT NULL,
+  PRIMARY KEY (hub, uid)
+) WITHOUT ROWID;
