@@ -262,18 +262,15 @@ impl Service {
         let Some(ledger) = self.ledger(jid).await? else {
             return teller.tell(&no_job(jid)).await;
         };
-        let may_run = |row: &&LedgerRow| {
-            matches!(
-                row.kind,
-                OutcomeKind::Running | OutcomeKind::Queued | OutcomeKind::Unreachable
-            )
+        let live = move |hub: &relay::Hub| {
+            let name = |index| hub.node(index).map(|node| node.id().to_string());
+            let may_run = hub.job(jid)?.may_run();
+            Some(may_run.into_iter().filter_map(name).collect::<Vec<_>>())
         };
-        let ids: Vec<&str> = ledger
-            .minions
-            .iter()
-            .filter(may_run)
-            .map(|row| row.id.as_str())
-            .collect();
+        let ids = match self.engine.query(live).await? {
+            Some(ids) => ids,
+            None => out_of_sight(&ledger),
+        };
         if ids.is_empty() && ledger.progress.finished {
             let text = format!("job {jid} has ended already");
             return teller.tell(&failed(FailureKind::Refused, text)).await;
@@ -491,6 +488,16 @@ pub(crate) async fn tell_ledger(teller: &mut Teller, mut ledger: Ledger) -> anyh
     teller.tell(&Tell::Ledger(Box::new(ledger))).await
 }
 
+/// Minions that may run a job that has ended for this hub.
+fn out_of_sight(ledger: &Ledger) -> Vec<String> {
+    let may_run = |row: &&LedgerRow| {
+        let reason = row.reason.as_ref().map(|reason| reason.code);
+        row.kind == OutcomeKind::Unreachable && reason != Some(ReasonCode::MinionDown)
+    };
+    let rows = ledger.minions.iter().filter(may_run);
+    rows.map(|row| row.id.clone()).collect()
+}
+
 /// A job without arguments, for nobody yet.
 fn plain_ask(user: String) -> RunAsk {
     RunAsk {
@@ -512,7 +519,7 @@ fn plain_ask(user: String) -> RunAsk {
 }
 
 /// A target that names these minions; where that is longer than a target may be, the one of the order, which has them all.
-fn list_of(ids: &[&str], order: &JobOrder) -> (String, String) {
+fn list_of(ids: &[String], order: &JobOrder) -> (String, String) {
     let list = ids.join(",");
     match list.len() <= limits::MAX_TARGET {
         true => ("list".to_owned(), list),

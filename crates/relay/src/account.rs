@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use wire::record::JobHead;
-use wire::{Counts, JobOrder, Json, LedgerDelta, Reason, UnixMillis};
+use wire::{Counts, JobOrder, Json, LedgerDelta, Reason, ReasonCode, UnixMillis};
 
 use crate::dispatch::target_of;
 use crate::job::{Job, Origin};
@@ -61,6 +61,25 @@ impl JobView<'_> {
         let counts = self.0.counts();
         let held = self.0.rows().filter(|(_, s)| matches!(s, State::Held(..)));
         self.is_complete() && counts.running == 0 && counts.queued == held.count() as u64
+    }
+
+    /// Minions that run it, may run it out of sight, or could still start it: those whom a cancellation has to reach.
+    pub fn may_run(&self) -> Vec<u32> {
+        let job = self.0;
+        let may = |(index, state): (u32, &State)| {
+            let told = match state {
+                State::Running => true,
+                State::Queued => !job.terms.by_release || job.leases.contains_key(&index),
+                State::Unreachable(reason) => {
+                    let mirrored = job.sources.values().any(|s| s.mirrored.contains(index));
+                    reason.code != ReasonCode::MinionDown && !mirrored
+                }
+                State::Held(reason, _) => reason.code == ReasonCode::ConnectionLost,
+                _ => false,
+            };
+            told.then_some(index)
+        };
+        job.rows().filter_map(may).collect()
     }
 
     /// The stage of its rollout that is over, while the next one has not begun.

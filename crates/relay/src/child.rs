@@ -323,6 +323,8 @@ impl Hub {
                         true => State::Held(away.clone(), 0),
                         false => continue,
                     },
+                    // It may not have heard of the job, and gets it then.
+                    Some(State::Queued) if job.is_kept_for(index) => State::Held(reason.clone(), 0),
                     Some(State::Queued | State::Running) => State::Unreachable(reason.clone()),
                     _ => continue,
                 };
@@ -367,7 +369,6 @@ impl Hub {
             for index in open {
                 let job = &self.jobs[&jid];
                 let waits = matches!(job.claim_of(index, source), Some(State::Queued))
-                    && job.terms.by_release
                     && job.is_kept_for(index);
                 let state = match waits {
                     true => State::Held(reason.clone(), 0),

@@ -80,7 +80,7 @@ fn a_held_job_is_given_again_when_it_got_lost_on_its_way() {
     let mut bench = hub_of(1);
     bench.submit_on(jid(1), "*", true, None);
     bench.close(1);
-    assert_eq!(bench.row(jid(1), "m1"), "unreachable ConnectionLost");
+    assert_eq!(bench.row(jid(1), "m1"), "queued ConnectionLost");
     assert_eq!(turns(&bench.connect(2, minion(1))), [2]);
     bench.close(2);
     let outputs = bench.connect_with(3, minion(1), back(vec![], vec![jid(1)]));
