@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use wire::{Jid, LedgerDelta, RosterDelta};
 
+use crate::planted::{self, Bug};
+
 /// Frames of one session that wait for an earlier one, at most. A child sends no more than its window of each job.
 const HELD_MAX: usize = 8_192;
 
@@ -71,8 +73,11 @@ impl Arrivals {
         let mut from = self.ledgers.keys().next().copied();
         while let Some(key) = from {
             let (jid, serial) = key;
-            let is_next = self.jobs.get(&jid).copied().unwrap_or(0) + 1 == serial;
-            let fits = |delta: &LedgerDelta| delta.roster <= self.roster;
+            let is_next = self.jobs.get(&jid).copied().unwrap_or(0) + 1 == serial
+                || planted::is(Bug::SkipsSerial);
+            let fits = |delta: &LedgerDelta| {
+                delta.roster <= self.roster || planted::is(Bug::IgnoresRosterSerial)
+            };
             if is_next && self.ledgers.get(&key).is_some_and(fits) {
                 if let Some(delta) = self.ledgers.remove(&key) {
                     self.jobs.insert(jid, serial);
@@ -93,7 +98,11 @@ impl Arrivals {
                     .map(|(key, _)| *key);
             }
         }
-        if self.resumed.is_some_and(|ledgers| self.applied >= ledgers) {
+        let early = u64::from(planted::is(Bug::ResumesTooSoon));
+        if self
+            .resumed
+            .is_some_and(|ledgers| self.applied + early >= ledgers)
+        {
             self.resumed = None;
             self.ready.push_back(Ready::Resumed);
         }

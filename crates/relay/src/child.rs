@@ -14,6 +14,7 @@ use crate::exchange::HubOutput;
 use crate::gate::{Peer, authorize};
 use crate::hub::{Held, Hub, Timer};
 use crate::job::{Job, Origin};
+use crate::planted::{self, Bug};
 use crate::probe::Probe;
 use crate::rollout::PROTOCOL_TERMS;
 use crate::roster::ConnectError;
@@ -354,6 +355,9 @@ impl Hub {
             .map(|(jid, _)| *jid)
             .collect();
         for jid in jids {
+            if planted::is(Bug::IgnoresCuts) {
+                break;
+            }
             let job = &self.jobs[&jid];
             let named = job.sources.get(&peer.uid).is_some_and(|s| s.complete);
             let open: Vec<u32> = job
@@ -526,7 +530,7 @@ impl Hub {
 
     /// A child hub vouches for these nodes no longer: what it said of them last can't change any more.
     pub(crate) fn gone_from(&mut self, hub: Uid, gone: &[u32]) {
-        if gone.is_empty() {
+        if gone.is_empty() || planted::is(Bug::KeepsRemoved) {
             return;
         }
         let source = Source::Hub(hub);

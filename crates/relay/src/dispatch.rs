@@ -12,6 +12,7 @@ use crate::LinkId;
 use crate::exchange::HubOutput;
 use crate::hub::{EXPIRY_SLACK_MS, Held, Hub, OPEN_JOBS_MAX, Timer};
 use crate::job::{Job, Origin, signer_of};
+use crate::planted::{self, Bug};
 use crate::rollout::PROTOCOL_TERMS;
 use crate::state::{Source, State};
 
@@ -53,6 +54,10 @@ impl Hub {
         };
         let rollout = plan.map(PlanRecord::Plan);
         self.take_job(head, order, terms, rollout);
+        if planted::is(Bug::AcceptsUnsaved) {
+            self.outputs.push_back(HubOutput::JobAccepted { jid });
+            return;
+        }
         self.saving.after(Held::Out(HubOutput::JobAccepted { jid }));
     }
 
@@ -239,7 +244,8 @@ impl Hub {
     ) {
         let mut named = IndexSet::new();
         for node in self.roster.nodes().filter(|n| {
-            n.role == Role::Minion
+            !planted::is(Bug::ForgetsMirror)
+                && n.role == Role::Minion
                 && n.is_accepted()
                 && n.via.contains_key(&hub)
                 && order.scope.contains(&n.path)
@@ -300,6 +306,9 @@ impl Hub {
         let Some(job) = self.jobs.get_mut(&jid) else {
             return;
         };
+        if planted::is(Bug::NeverExpires) {
+            return;
+        }
         let mut late: Vec<(u32, Source)> = job
             .claimed_by(Source::Own)
             .into_iter()
@@ -350,6 +359,9 @@ impl Hub {
     /// The time for children to come back after a restart is over.
     pub(crate) fn recovery_over(&mut self) {
         self.recovering = false;
+        if planted::is(Bug::NeverRecovers) {
+            return;
+        }
         let jids: Vec<Jid> = self.jobs.keys().copied().collect();
         for jid in jids {
             let silent: Vec<Uid> = self.jobs[&jid]

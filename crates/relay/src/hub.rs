@@ -19,6 +19,7 @@ use crate::child::Child;
 use crate::exchange::{HubConfig, HubInput, HubOutput, HubRecovered, HubStats};
 use crate::job::Job;
 use crate::node::RosterView;
+use crate::planted::{self, Bug};
 use crate::probe::Timers;
 use crate::roster::Roster;
 use crate::saving::Saving;
@@ -423,7 +424,8 @@ impl Hub {
                 }
             }
         }
-        self.pump_uplinks(self.gathered);
+        let unsaved = planted::is(Bug::TellsUnsavedRoster).then_some(self.roster.mark().revision);
+        self.pump_uplinks(unsaved.unwrap_or(self.gathered));
         self.close_jobs();
     }
 
@@ -444,7 +446,7 @@ impl Hub {
             let Some(job) = self.jobs.get_mut(&jid).filter(|j| j.recall.is_none()) else {
                 continue;
             };
-            let origin = job.is_own(self.signer);
+            let origin = job.is_own(self.signer) || planted::is(Bug::SettlesForOthers);
             let mut news = IndexSet::new();
             while let Some(delta) = job.disk_delta() {
                 if origin {
@@ -489,6 +491,9 @@ impl Hub {
         {
             self.dirty_jobs.insert(jid);
             self.reopen(jid);
+            if planted::is(Bug::SettlesUnsaved) && self.jobs[&jid].is_own(self.signer) {
+                self.settle(jid, &[index].into_iter().collect());
+            }
         }
     }
 

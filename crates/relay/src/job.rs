@@ -11,6 +11,7 @@ use wire::{
 
 use crate::LinkId;
 use crate::plan::{Plan, Spans};
+use crate::planted::{self, Bug};
 use crate::rollout::PROTOCOL_TERMS;
 use crate::state::{Source, State};
 
@@ -326,7 +327,8 @@ impl Job {
         }
         let number = self.values.len() as u32;
         self.values.push(value.clone());
-        self.numbers.insert(value, number);
+        let mixed = u32::from(planted::is(Bug::MixesValues));
+        self.numbers.insert(value, number >> mixed);
         number
     }
 
@@ -379,7 +381,9 @@ impl Job {
         if row.best == before {
             return false;
         }
-        if let Some(kind) = before.kind() {
+        if let Some(kind) = before.kind()
+            && !planted::is(Bug::KeepsOldCount)
+        {
             self.counts.remove(kind);
         }
         if let Some(kind) = row.best.kind() {
@@ -433,6 +437,9 @@ impl Job {
         let mut sink = self.uplinks.remove(&parent)?;
         let mut unsaved = IndexSet::new();
         for index in self.disk.dirty.iter().filter(|i| sink.dirty.contains(*i)) {
+            if planted::is(Bug::TellsUnsaved) {
+                break;
+            }
             unsaved.insert(index);
         }
         for index in unsaved.iter() {
@@ -442,8 +449,11 @@ impl Job {
         let is_all = named && unsaved.is_empty();
         let delta = match sink.dirty.is_empty() && !is_all {
             true => None,
-            false => self.delta(&mut sink, is_all),
+            false => self.delta(&mut sink, is_all || planted::is(Bug::CompleteTooSoon)),
         };
+        if planted::is(Bug::LosesUnsaved) {
+            unsaved = IndexSet::new();
+        }
         sink.dirty.extend(&unsaved);
         self.uplinks.insert(parent, sink);
         delta
@@ -596,7 +606,7 @@ impl Job {
     /// What this child hub has told. One that was not asked has nobody to name, so it never makes the account incomplete.
     pub(crate) fn source_from(&mut self, hub: Uid, complete: bool) -> &mut SourceState {
         self.sources.entry(hub).or_insert_with(|| SourceState {
-            complete,
+            complete: complete && !planted::is(Bug::UnaskedMustName),
             ..SourceState::default()
         })
     }

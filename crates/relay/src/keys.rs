@@ -8,6 +8,7 @@ use wire::{Down, Json, KeyDecision, Revocation, Uid, UnixMillis, Up};
 use crate::LinkId;
 use crate::exchange::HubOutput;
 use crate::hub::{Held, Hub};
+use crate::planted::{self, Bug};
 
 /// Keys whose revocation (or restoration) is remembered. Above it the oldest are forgotten, restored ones first: by
 /// then the certificates of most of them have ended, and none is renewed.
@@ -78,7 +79,7 @@ impl Hub {
                     is_cut_off = true;
                 }
             }
-            if is_cut_off && decision != KeyDecision::Accept {
+            if is_cut_off && !planted::is(Bug::LosesDecisions) && decision != KeyDecision::Accept {
                 // Other ways to it, and hubs that know it from before, hear of it at once.
                 self.revoke_or_restore(uid, decision);
             }
@@ -106,6 +107,9 @@ impl Hub {
             .map(|((_, uid), decision)| (*uid, *decision))
             .collect();
         for (uid, decision) in waiting {
+            if planted::is(Bug::LosesDecisions) {
+                return;
+            }
             self.undelivered.remove(&(hub, uid));
             self.saving.record(Record::Undelivered {
                 hub,

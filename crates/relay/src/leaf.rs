@@ -14,6 +14,7 @@ use wire::{
 use crate::LinkId;
 use crate::dispatch::target_of;
 use crate::gate::Peer;
+use crate::planted::{self, Bug};
 use crate::probe::Timers;
 use crate::saving::Saving;
 
@@ -202,7 +203,10 @@ impl<V: Verify> Leaf<V> {
             trust_version: recovered.trust_version,
             sessions: BTreeMap::new(),
             work: BTreeMap::new(),
-            done: recovered.started,
+            done: match planted::is(Bug::RestartForgetsStarts) {
+                true => BTreeMap::new(),
+                false => recovered.started,
+            },
             saving: Saving::default(),
             outputs: VecDeque::new(),
             timers: Timers::default(),
@@ -467,6 +471,11 @@ impl<V: Verify> Leaf<V> {
     fn job(&mut self, link: LinkId, envelope: &JobEnvelope, until: Option<UnixMillis>) {
         let order = match self.verify.verify(envelope, self.now) {
             Ok(order) => order,
+            Err(_) if planted::is(Bug::ObeysUnsigned) => match wire::codec::decode(&envelope.order)
+            {
+                Ok(order) => Arc::new(order),
+                Err(_) => return,
+            },
             Err(text) => {
                 // The jid is the sender's word, good enough to say no to it.
                 if let Ok(order) = wire::codec::decode::<JobOrder>(&envelope.order) {
@@ -482,7 +491,7 @@ impl<V: Verify> Leaf<V> {
             }
             return;
         }
-        if self.done.contains_key(&jid) {
+        if self.done.contains_key(&jid) && !planted::is(Bug::ForgetsStarts) {
             let text = "it ran this job before, and its return was settled".to_owned();
             self.refuse(link, jid, ReasonCode::Refused, text);
             return;
@@ -496,6 +505,11 @@ impl<V: Verify> Leaf<V> {
         self.done.insert(jid, forget_after);
         self.saving
             .record(JournalRecord::Started { jid, forget_after });
+        if planted::is(Bug::StartsUnjournalled) {
+            self.work.insert(jid, Work::Running { told: false });
+            self.outputs.push_back(LeafOutput::Start(order));
+            return;
+        }
         self.saving.after(Held::Start(order));
     }
 
@@ -506,7 +520,7 @@ impl<V: Verify> Leaf<V> {
         until: Option<UnixMillis>,
     ) -> Option<(ReasonCode, String)> {
         let until = until.unwrap_or(order.start_by).min(order.start_by);
-        if self.now > until {
+        if self.now > until && !planted::is(Bug::StartsLate) {
             let late = self.now - until;
             return Some((
                 ReasonCode::NotStarted,
@@ -592,6 +606,9 @@ impl<V: Verify> Leaf<V> {
         }
         self.timers.clear(jid);
         self.saving.record(JournalRecord::Returned(ret.clone()));
+        if planted::is(Bug::ReturnsUnjournalled) {
+            self.tell_all(Up::Return(ret.clone()));
+        }
         self.work.insert(jid, Work::Returned(ret));
         self.saving.after(Held::Tell(jid));
     }
@@ -626,7 +643,7 @@ impl<V: Verify> Leaf<V> {
 
     fn settled(&mut self, jids: &[Jid]) {
         // A hello named what is kept; a hub that read it waits for that until its welcome is answered.
-        if self.sessions.values().any(|s| !s.welcomed) {
+        if self.sessions.values().any(|s| !s.welcomed) && !planted::is(Bug::SettlesEarly) {
             let kept = jids.iter().filter(|jid| self.work.contains_key(jid));
             self.settled_early.extend(kept);
             return;

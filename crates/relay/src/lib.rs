@@ -20,6 +20,7 @@ mod keys;
 pub mod leaf;
 mod node;
 mod plan;
+pub mod planted;
 mod probe;
 mod recall;
 mod rollout;

@@ -14,6 +14,7 @@ use crate::LinkId;
 use crate::exchange::{HubOutput, RecoveredJob};
 use crate::hub::{EXPIRY_SLACK_MS, Held, Hub, OPEN_JOBS_MAX, Timer};
 use crate::job::{Job, Origin, Recall, signer_of};
+use crate::planted::{self, Bug};
 use crate::rollout::{PROTOCOL_TERMS, note_rows};
 use crate::state::{Source, State};
 
@@ -38,7 +39,7 @@ impl Hub {
         if job.origin == Origin::Own {
             self.signer = Some(signer_of(jid));
         }
-        if job.is_own(self.signer) {
+        if job.is_own(self.signer) && !planted::is(Bug::RestartForgetsSettled) {
             // What is on the origin's disk is settled; children that still keep copies will ask.
             job.settled = job
                 .rows()
@@ -107,6 +108,9 @@ impl Hub {
         };
         let mut job = Job::new(head, None, self.config.uid);
         job.recall = Some(Recall::default());
+        if planted::is(Bug::ReturnIsManifest) {
+            job.named_own();
+        }
         self.jobs.insert(jid, job);
         self.outputs.push_back(HubOutput::Recall { jid });
         true

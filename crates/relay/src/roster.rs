@@ -14,6 +14,7 @@ use wire::{
 
 use crate::gate::Peer;
 use crate::node::{Node, entry_of};
+use crate::planted::{self, Bug};
 
 /// Keys that wait for an operator at one hub, at most; further ones are told to come back later.
 const PENDING_MAX: usize = 10_000;
@@ -111,8 +112,16 @@ impl Roster {
     ) -> Self {
         let mut roster = Roster {
             revision,
-            history_from: revision,
-            next_index,
+            history_from: if planted::is(Bug::RestartForgetsGone) {
+                1
+            } else {
+                revision
+            },
+            next_index: if planted::is(Bug::NumberGivenAgain) {
+                0
+            } else {
+                next_index
+            },
             ..Roster::new(epoch)
         };
         for (hub, mark) in marks {
@@ -436,6 +445,7 @@ impl Roster {
                     Standing::Accepted => {}
                     // A hub of the same tree vouched for it with a certificate: a sibling accepted it first.
                     Standing::Pending => self.set_standing(index, Standing::Accepted),
+                    _ if planted::is(Bug::AdmitsRejected) => {}
                     Standing::Rejected | Standing::Denied => return Err(ConnectError::NotAccepted),
                 }
                 index
@@ -634,7 +644,7 @@ impl Roster {
         if delta.done {
             let child = self.children.entry(hub).or_default();
             child.conflict |= !applied.conflicts.is_empty();
-            child.mark = match child.conflict {
+            child.mark = match child.conflict && !planted::is(Bug::LosesConflicts) {
                 true => RosterMark::default(),
                 false => delta.mark,
             };
@@ -676,8 +686,8 @@ impl Roster {
             return;
         }
         let index = match self.by_uid.get(&entry.uid) {
-            Some(&index) => index,
-            None => {
+            Some(&index) if !self.counts_twice(hub, index) => index,
+            _ => {
                 let index = self.next_index;
                 self.next_index += 1;
                 self.revision += 1;
@@ -717,7 +727,9 @@ impl Roster {
             child.ours.remove(number);
             // A new number means that the key was removed there and let in again: the hub's accounts name it by the old
             // one, of which nothing more will be heard.
-            applied.gone.push(index);
+            if !planted::is(Bug::KeepsRenumbered) {
+                applied.gone.push(index);
+            }
         }
         node.via.insert(hub, (entry.index, entry.link));
         node.software = entry.software;
@@ -742,6 +754,15 @@ impl Roster {
         }
         self.touch(index, change);
         self.relink(index);
+    }
+
+    /// The planted bug of a node with two ways to it that becomes two.
+    fn counts_twice(&self, hub: Uid, index: u32) -> bool {
+        planted::is(Bug::CountsEachParent)
+            && self
+                .nodes
+                .get(&index)
+                .is_some_and(|node| !node.via.contains_key(&hub))
     }
 
     /// The child hub no longer vouches for the node.

@@ -8,6 +8,7 @@ use wire::{Down, IndexSet, Jid};
 use crate::LinkId;
 use crate::exchange::HubOutput;
 use crate::hub::{CLOSED_KEPT, Hub, SETTLE_MS, Timer};
+use crate::planted::{self, Bug};
 
 impl Hub {
     /// The origin has these returns on disk: let everyone below free theirs.
@@ -30,6 +31,9 @@ impl Hub {
             {
                 self.settle_later(link, jid);
             }
+        }
+        if planted::is(Bug::SettlesOwnAlone) {
+            return;
         }
         for (link, who) in below {
             self.tell_child(link, Down::SettledBy { jid, who });

@@ -14,6 +14,7 @@ use crate::exchange::HubOutput;
 use crate::gate::Peer;
 use crate::hub::{Hub, OPEN_JOBS_MAX};
 use crate::job::Origin;
+use crate::planted::{self, Bug};
 use crate::rollout::PROTOCOL_TERMS;
 
 /// Ledger deltas of one job that a parent has not acknowledged, at most. While it is full, outcomes gather and
@@ -178,6 +179,9 @@ impl Hub {
         // site did on its own.
         for job in self.jobs.values_mut() {
             let is_ordered = job.origin == Origin::Above && job.order.is_some();
+            if planted::is(Bug::TellsOnce) {
+                break;
+            }
             if is_ordered || job.is_told_to(protocol, signer) {
                 job.begin_uplink(uid, protocol, 0);
             }
@@ -314,6 +318,9 @@ impl Hub {
         }
         if !parent.resumed {
             parent.resumed = true;
+            if planted::is(Bug::NeverResumes) {
+                return;
+            }
             self.outputs.push_back(HubOutput::ToParent {
                 link,
                 message: Up::Resumed {

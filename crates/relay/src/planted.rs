@@ -1,0 +1,127 @@
+//! Bugs that are planted on purpose: the simulation has to find each of them, or it would not find one that is not.
+//!
+//! A bug is one line at its place that asks [`is`]. Without the feature `planted` that is the constant false, and nothing of
+//! the bugs is left in the code; only the simulation's own test builds have the feature.
+
+macro_rules! bugs {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// A planted bug, named for what goes wrong.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Bug { $($(#[$doc])* $name,)* }
+
+        impl Bug {
+            /// All of them.
+            pub const ALL: &[Bug] = &[$(Bug::$name,)*];
+        }
+    };
+}
+
+bugs! {
+    /// A job is acknowledged before it is on disk.
+    AcceptsUnsaved,
+    /// The origin lets copies of returns go before they are on its disk.
+    SettlesUnsaved,
+    /// A hub tells its parents rows that are not on its disk.
+    TellsUnsaved,
+    /// A minion runs a job before its start is in the journal.
+    StartsUnjournalled,
+    /// A minion tells a return before it is in the journal.
+    ReturnsUnjournalled,
+    /// A minion forgets that it ran a job once the return is settled.
+    ForgetsStarts,
+    /// A minion's restart forgets what had started.
+    RestartForgetsStarts,
+    /// A minion obeys an order after its time.
+    StartsLate,
+    /// A minion obeys an order that nobody signed.
+    ObeysUnsigned,
+    /// A second hub's word of a minion makes it a second minion.
+    CountsEachParent,
+    /// A count keeps what a minion was before.
+    KeepsOldCount,
+    /// An account is called complete while rows wait for the disk.
+    CompleteTooSoon,
+    /// A return without its order passes for a whole manifest.
+    ReturnIsManifest,
+    /// A hub never says that it has told everything.
+    NeverResumes,
+    /// A hub says that it has told everything one account too soon.
+    ResumesTooSoon,
+    /// A new session does not tell again what the last one may have lost.
+    TellsOnce,
+    /// Rows that waited for the disk are never told.
+    LosesUnsaved,
+    /// Any hub frees returns that are on its own disk, whoever the origin is.
+    SettlesForOthers,
+    /// A delta that overtakes an earlier one is taken for the next.
+    SkipsSerial,
+    /// An account does not wait for the roster that it names minions by.
+    IgnoresRosterSerial,
+    /// A job's time never ends.
+    NeverExpires,
+    /// Who is behind a hub that is cut off is not named.
+    ForgetsMirror,
+    /// A hub that is cut off leaves what it said last as it was.
+    IgnoresCuts,
+    /// A hub's restart does not look at what may have been missed meanwhile.
+    NeverRecovers,
+    /// A restarted origin forgets which returns it has.
+    RestartForgetsSettled,
+    /// What is settled is not passed on to hubs below.
+    SettlesOwnAlone,
+    /// A minion frees a copy that a hub was just promised.
+    SettlesEarly,
+    /// A roster number is given twice.
+    NumberGivenAgain,
+    /// Who left before a restart is not told to the parent.
+    RestartForgetsGone,
+    /// A decision about a key of a site that is cut off is lost.
+    LosesDecisions,
+    /// A key that was turned away is let in.
+    AdmitsRejected,
+    /// A syndic may speak of nodes outside of its site.
+    GateOpen,
+    /// What only a removed key could tell stays open.
+    KeepsRemoved,
+    /// A key that came back under a new number leaves its old runs open.
+    KeepsRenumbered,
+    /// A hub that was never asked has to name its minions.
+    UnaskedMustName,
+    /// A child hub is told of a conflict of ids once, whether it hears it or not.
+    LosesConflicts,
+    /// A parent is told of a roster that is not on disk.
+    TellsUnsavedRoster,
+    /// A return gets the value of another one.
+    MixesValues,
+}
+
+#[cfg(feature = "planted")]
+mod switch {
+    use std::cell::Cell;
+
+    use super::Bug;
+
+    thread_local! {
+        static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+    }
+
+    /// Plants one bug in the machines of this thread, or takes it out again.
+    pub fn plant(bug: Option<Bug>) {
+        PLANTED.set(bug);
+    }
+
+    pub(crate) fn is(bug: Bug) -> bool {
+        PLANTED.get() == Some(bug)
+    }
+}
+
+#[cfg(feature = "planted")]
+pub(crate) use switch::is;
+#[cfg(feature = "planted")]
+pub use switch::plant;
+
+/// Whether this bug is planted: never, without the feature.
+#[cfg(not(feature = "planted"))]
+pub(crate) const fn is(_: Bug) -> bool {
+    false
+}
