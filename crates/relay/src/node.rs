@@ -19,6 +19,9 @@ pub(crate) struct Node {
     pub direct: Option<Link>,
     /// Child hubs that vouch for it: their number for it and what they say of its connection.
     pub via: BTreeMap<Uid, (u32, Link)>,
+    /// Standing and site as said by child hubs that differ from what stands here, which is what was said last. A key that
+    /// moved is known at two sites until the one that it left is heard again.
+    pub dissent: BTreeMap<Uid, (Standing, SitePath)>,
     /// The best of the above, as told upwards.
     pub link: Link,
     pub software: String,
@@ -39,6 +42,41 @@ impl Node {
     /// Whether this is an accepted minion that is a child of this very hub.
     pub(crate) fn is_own_minion(&self) -> bool {
         self.role == Role::Minion && self.is_accepted() && self.direct.is_some()
+    }
+
+    /// A child hub says how it stands, and where. Gives the hubs that said something else last.
+    pub(crate) fn hears(&mut self, hub: Uid, standing: Standing, path: SitePath) -> Vec<Uid> {
+        if self.direct.is_some() {
+            return Vec::new();
+        }
+        let before = (self.standing, std::mem::replace(&mut self.path, path));
+        let now = (standing, &self.path);
+        self.dissent.remove(&hub);
+        let mut dissenters = Vec::new();
+        if now != (before.0, &before.1) {
+            for other in self.via.keys().filter(|other| **other != hub) {
+                if !self.dissent.contains_key(other) {
+                    self.dissent.insert(*other, before.clone());
+                    dissenters.push(*other);
+                }
+            }
+        }
+        self.dissent
+            .retain(|_, (standing, path)| now != (*standing, path));
+        dissenters
+    }
+
+    /// A child hub says nothing of it any more. When those that are left said something else, that stands now: gives the
+    /// standing, to be set.
+    pub(crate) fn forgets(&mut self, hub: Uid) -> Option<Standing> {
+        self.dissent.remove(&hub);
+        let agreed = self.via.keys().any(|hub| !self.dissent.contains_key(hub));
+        if self.direct.is_some() || agreed {
+            return None;
+        }
+        let (_, (standing, path)) = self.dissent.pop_first()?;
+        self.path = path;
+        Some(standing)
     }
 
     pub(crate) fn record(&self) -> Record {

@@ -162,6 +162,7 @@ impl Roster {
                     .iter()
                     .map(|(hub, theirs)| (*hub, (*theirs, cut)))
                     .collect(),
+                dissent: BTreeMap::new(),
                 link: if r.direct { own } else { cut },
                 software: r.software,
                 grains: r.grains,
@@ -411,6 +412,7 @@ impl Roster {
             standing,
             direct: Some(link),
             via: BTreeMap::new(),
+            dissent: BTreeMap::new(),
             link,
             software: software.to_owned(),
             grains: None,
@@ -701,6 +703,7 @@ impl Roster {
                     standing,
                     direct: None,
                     via: BTreeMap::new(),
+                    dissent: BTreeMap::new(),
                     link: entry.link,
                     software: String::new(),
                     grains: None,
@@ -733,9 +736,7 @@ impl Roster {
         }
         node.via.insert(hub, (entry.index, entry.link));
         node.software = entry.software;
-        if node.direct.is_none() {
-            node.path = entry.path;
-        }
+        let dissenters = node.hears(hub, standing, entry.path);
         let mut change = Change::Entry;
         if let Some(grains) = entry.grains
             && node.grains.as_ref() != Some(&grains)
@@ -754,6 +755,18 @@ impl Roster {
         }
         self.touch(index, change);
         self.relink(index);
+        for hub in dissenters {
+            self.hear_all_again(hub);
+        }
+    }
+
+    /// What a child hub says now and is not kept on disk is told again when its next session begins.
+    fn hear_all_again(&mut self, hub: Uid) {
+        let child = self.children.entry(hub).or_default();
+        child.conflict = true;
+        child.mark = RosterMark::default();
+        let mark = child.mark;
+        self.records.push(Record::ChildMark { hub, mark });
     }
 
     /// The planted bug of a node with two ways to it that becomes two.
@@ -778,6 +791,9 @@ impl Roster {
         if node.direct.is_none() && node.via.is_empty() {
             self.remove(index);
         } else {
+            if let Some(standing) = node.forgets(hub) {
+                self.set_standing(index, standing);
+            }
             self.touch(index, Change::Entry);
             self.relink(index);
         }
