@@ -150,7 +150,8 @@ struct Session {
 
 #[derive(Debug)]
 enum Held {
-    Start(Arc<JobOrder>),
+    /// Run it, unless it is later than this.
+    Start(Arc<JobOrder>, UnixMillis),
     /// Tell every hub how this job stands.
     Tell(Jid),
 }
@@ -166,6 +167,8 @@ pub struct Leaf<V> {
     trust_version: u64,
     sessions: BTreeMap<LinkId, Session>,
     work: BTreeMap<Jid, Work>,
+    /// Jobs whose return is on its way to the journal: for the hubs they run until it is there.
+    unsaved: BTreeSet<Jid>,
     /// Jobs that were started once, with the time after which their orders are too old anyway: never again.
     done: BTreeMap<Jid, UnixMillis>,
     saving: Saving<JournalRecord, Held>,
@@ -203,6 +206,7 @@ impl<V: Verify> Leaf<V> {
             trust_version: recovered.trust_version,
             sessions: BTreeMap::new(),
             work: BTreeMap::new(),
+            unsaved: BTreeSet::new(),
             done: match planted::is(Bug::RestartForgetsStarts) {
                 true => BTreeMap::new(),
                 false => recovered.started,
@@ -443,6 +447,7 @@ impl<V: Verify> Leaf<V> {
         Some(match self.work.get(&jid)? {
             Work::Starting => return None,
             Work::Running { .. } => Up::Started { jid },
+            _ if self.unsaved.contains(&jid) => Up::Started { jid },
             Work::Returned(ret) => Up::Return(ret.clone()),
             Work::NotRun { started, reason } => Up::NotRun {
                 jid,
@@ -496,6 +501,7 @@ impl<V: Verify> Leaf<V> {
             self.refuse(link, jid, ReasonCode::Refused, text);
             return;
         }
+        let until = until.unwrap_or(order.start_by).min(order.start_by);
         if let Some((code, text)) = self.objection(&order, until) {
             self.refuse(link, jid, code, text);
             return;
@@ -510,17 +516,12 @@ impl<V: Verify> Leaf<V> {
             self.outputs.push_back(LeafOutput::Start(order));
             return;
         }
-        self.saving.after(Held::Start(order));
+        self.saving.after(Held::Start(order, until));
     }
 
     /// Why this minion will not run an order that is signed well.
-    fn objection(
-        &mut self,
-        order: &JobOrder,
-        until: Option<UnixMillis>,
-    ) -> Option<(ReasonCode, String)> {
-        let until = until.unwrap_or(order.start_by).min(order.start_by);
-        if self.now > until && !planted::is(Bug::StartsLate) {
+    fn objection(&mut self, order: &JobOrder, until: UnixMillis) -> Option<(ReasonCode, String)> {
+        if self.is_late(until) {
             let late = self.now - until;
             return Some((
                 ReasonCode::NotStarted,
@@ -562,6 +563,10 @@ impl<V: Verify> Leaf<V> {
             ));
         }
         None
+    }
+
+    fn is_late(&self, until: UnixMillis) -> bool {
+        self.now > until && !planted::is(Bug::StartsLate)
     }
 
     /// Whether the target matches this minion; what can't be decided does not.
@@ -610,13 +615,16 @@ impl<V: Verify> Leaf<V> {
             self.tell_all(Up::Return(ret.clone()));
         }
         self.work.insert(jid, Work::Returned(ret));
+        self.unsaved.insert(jid);
         self.saving.after(Held::Tell(jid));
     }
 
     fn saved(&mut self, token: u64) {
         for held in self.saving.saved(token) {
             match held {
-                Held::Start(order) => {
+                // It may have been a long time at the disk.
+                Held::Start(order, until) if self.is_late(until) => self.too_late(order.jid),
+                Held::Start(order, _) => {
                     if let Some(work @ Work::Starting) = self.work.get_mut(&order.jid) {
                         *work = Work::Running { told: false };
                         self.timers.set(order.jid, self.now + START_ACK_DELAY_MS);
@@ -624,12 +632,29 @@ impl<V: Verify> Leaf<V> {
                     }
                 }
                 Held::Tell(jid) => {
+                    self.unsaved.remove(&jid);
                     if let Some(message) = self.news_of(jid) {
                         self.tell_all(message);
                     }
                 }
             }
         }
+    }
+
+    /// Its start is in the journal and its time is over: it does not run.
+    fn too_late(&mut self, jid: Jid) {
+        let reason = Reason {
+            code: ReasonCode::NotStarted,
+            text: "the journal took longer than the order had time".to_owned(),
+            since: self.now,
+        };
+        let started = false;
+        self.saving.record(JournalRecord::NotRun {
+            jid,
+            reason: reason.clone(),
+        });
+        self.work.insert(jid, Work::NotRun { started, reason });
+        self.saving.after(Held::Tell(jid));
     }
 
     fn settle_early(&mut self) {
