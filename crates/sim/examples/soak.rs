@@ -1,57 +1,55 @@
-//! Runs many seeds: `soak FIRST COUNT [calm|faults|chaos]`.
-use sim::operator::Plan;
-use sim::world::World;
+//! Runs many seeds of a plan and shrinks the first failure of each kind: `soak PLAN FIRST COUNT`. With one scenario, as in
+//! `soak chaos:77:acts-3`, prints everything that happens in it.
+
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
+use sim::plan::Plan;
+use sim::scenario::{Failure, Scenario};
+use sim::shrink::shrink;
+
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().collect();
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [text] = args.as_slice()
+        && let Ok(scenario) = text.parse::<Scenario>()
+    {
+        scenario.world(true).run();
+        return ExitCode::SUCCESS;
+    }
     let number = |at: usize, default| args.get(at).and_then(|a| a.parse().ok()).unwrap_or(default);
     let (first, count) = (number(1, 0), number(2, 1_000));
-    let plan = match args.get(3).map(String::as_str) {
-        Some("calm") => Plan::calm(),
-        Some("faults") => Plan::faults(),
-        _ => Plan::chaos(),
+    let name = args.first().map_or("chaos", String::as_str);
+    let Some(plan) = Plan::named(name) else {
+        eprintln!("no plan is called {name:?}");
+        return ExitCode::FAILURE;
     };
-    let print = count == 1;
-    if !print {
-        std::panic::set_hook(Box::new(|_| {}));
-    }
-    let mut failures: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-    let mut steps = 0;
+    std::panic::set_hook(Box::new(|_| {}));
+    let mut failures: BTreeMap<String, (Scenario, Failure, u64)> = BTreeMap::new();
+    let (mut steps, mut slowest) = (0, 0);
     for seed in first..first + count {
-        let outcome = std::panic::catch_unwind(|| {
-            let mut world = World::new(seed, plan, print);
-            world.run();
-            world.steps
-        });
-        match outcome {
-            Ok(n) => steps += n,
-            Err(panic) => {
-                let text = panic
-                    .downcast_ref::<String>()
-                    .cloned()
-                    .or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()))
-                    .unwrap_or_default();
-                if args.len() > 4 {
-                    println!("{seed}: {text}");
-                }
-                let key: String = text
-                    .chars()
-                    .filter(|c| !c.is_ascii_digit())
-                    .take(60)
-                    .collect();
-                failures.entry(key).or_insert((seed, 0)).1 += 1;
+        let scenario = Scenario::new(plan, seed);
+        match scenario.run() {
+            Ok(world) => {
+                steps += world.steps;
+                slowest = slowest.max(world.healed_after.unwrap_or(0));
+            }
+            Err(failure) => {
+                let entry = failures.entry(failure.kind());
+                entry.or_insert((scenario, failure, 0)).2 += 1;
             }
         }
     }
-    println!("{count} worlds, {steps} steps");
-    for (text, (seed, n)) in &failures {
-        println!("{n} times, first with seed {seed}: {text}");
+    println!("{count} worlds of {name}, {steps} steps, healed within {slowest} ms");
+    for (scenario, failure, times) in failures.values() {
+        let (smaller, how) = shrink(scenario, failure);
+        println!(
+            "{times} times, first {}:{}: {}",
+            scenario.plan.name, scenario.seed, how.text
+        );
+        println!("  cargo run -p sim --example soak -- {smaller}");
     }
-    if failures.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
+    match failures.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
     }
 }

@@ -25,7 +25,7 @@ pub enum Saved {
 }
 
 /// A job on a hub's disk.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct StoredJob {
     /// Its head.
     pub head: JobHead,
@@ -43,7 +43,7 @@ pub struct StoredJob {
 }
 
 /// A hub's disk.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct HubDisk {
     epoch: Option<u64>,
     /// The roster.
@@ -60,6 +60,8 @@ pub struct HubDisk {
     pub homeless_news: u64,
     /// Every number that a key ever had.
     numbers: BTreeMap<Uid, Vec<u32>>,
+    /// Whose a number is or was.
+    holders: BTreeMap<u32, Uid>,
 }
 
 impl HubDisk {
@@ -75,6 +77,8 @@ impl HubDisk {
             Record::Epoch(epoch) => self.epoch = Some(epoch),
             Record::Node(node) => {
                 self.next_index = self.next_index.max(node.index + 1);
+                let holder = *self.holders.entry(node.index).or_insert(node.uid);
+                assert_eq!(holder, node.uid, "P1: #{} is given twice", node.index);
                 let numbers = self.numbers.entry(node.uid).or_default();
                 if !numbers.contains(&node.index) {
                     numbers.push(node.index);
@@ -171,13 +175,7 @@ impl HubDisk {
 
     /// Whose number this is or was; a number is never given again.
     pub fn holder(&self, index: u32) -> Option<Uid> {
-        let mut holders = self
-            .numbers
-            .iter()
-            .filter(|(_, numbers)| numbers.contains(&index));
-        let holder = holders.next().map(|(uid, _)| *uid);
-        assert!(holders.next().is_none(), "#{index} was given twice");
-        holder
+        self.holders.get(&index).copied()
     }
 
     /// How a minion stands in a job, under any number that it ever had: a return if there is one.
@@ -240,7 +238,8 @@ struct Entry {
     settled: bool,
 }
 
-/// A minion's journal.
+/// A minion's journal. What is not simulated, since nothing can be promised of it: a journal that is put back to a time
+/// before a run, which runs again when its order is heard again.
 #[derive(Debug, Default)]
 pub struct LeafDisk {
     jobs: BTreeMap<Jid, Entry>,
@@ -279,6 +278,13 @@ impl LeafDisk {
     /// The return that is kept for its origin.
     pub fn kept(&self, jid: Jid) -> Option<&Return> {
         self.jobs.get(&jid)?.returned.as_ref()
+    }
+
+    /// Jobs whose outcome is kept for its origin.
+    pub fn unsettled(&self) -> impl Iterator<Item = Jid> + '_ {
+        let kept = |entry: &&Entry| entry.returned.is_some() || entry.not_run.is_some();
+        let jobs = self.jobs.iter().filter(move |(_, entry)| kept(entry));
+        jobs.map(|(jid, _)| *jid)
     }
 
     /// What a restarted minion finds.

@@ -8,11 +8,17 @@
 
 pub mod check;
 pub mod disk;
+pub mod faults;
+pub mod hunt;
 pub mod model;
 pub mod net;
+pub mod node;
 pub mod operator;
 pub mod orders;
+pub mod plan;
 pub mod rng;
+pub mod scenario;
 pub mod shape;
+pub mod shrink;
 pub mod trace;
 pub mod world;

@@ -1,32 +1,36 @@
 //! The reference model: what is true of jobs, whatever the hubs believe.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wire::{
-    Jid, JobOrder, Link, NodeEntry, Presence, Return, Role, RosterDelta, RosterMark, SitePath,
-    Standing, Uid, UnixMillis, Up,
+    Jid, JobOrder, LedgerDelta, Link, NodeEntry, Outcome, Presence, Return, Role, RosterDelta,
+    RosterMark, SitePath, Standing, Uid, UnixMillis, Up,
 };
 
-use crate::disk::Saved;
-use crate::orders::Target;
+use crate::disk::{HubDisk, Saved};
+use crate::node::{Machine, Node};
+use crate::orders::{Signed, Target};
 use crate::shape::Spec;
-use crate::world::{Machine, Node};
 
 /// A job as the operator knows it.
 #[derive(Debug)]
 pub struct Job {
     /// The hub where it was submitted.
     pub origin: usize,
+    /// As it was signed.
+    pub signed: Signed,
     /// Whom it is for.
     pub target: Target,
     /// Minions that the origin's roster had as accepted then and that are meant.
-    pub expected: Vec<Uid>,
+    pub expected: BTreeSet<Uid>,
     /// When.
     pub submitted: UnixMillis,
     /// The hub said that it has it.
     pub accepted: bool,
     /// When the hub first said that its last outcome is known.
     pub finished: Option<UnixMillis>,
+    /// Its origin's database was put back since: what came after the copy may be missing.
+    pub restored: bool,
 }
 
 /// What a minion did with a job.
@@ -49,6 +53,10 @@ pub struct Model {
     pub runs: BTreeMap<(Jid, Uid), Run>,
     /// Keys about which someone decided: rosters further up may be behind for a while.
     pub decided: Vec<Uid>,
+    /// Orders that someone sent to minions that no hub had chosen for them.
+    pub replayed: BTreeSet<Jid>,
+    /// Hubs whose disk was put back or wiped.
+    restored: BTreeSet<usize>,
     forged: Vec<Jid>,
 }
 
@@ -57,12 +65,12 @@ impl Model {
     pub fn submitted(
         &mut self,
         at: usize,
-        jid: Jid,
+        signed: &Signed,
         target: Target,
         now: UnixMillis,
         nodes: &[Node],
     ) {
-        let mut expected = Vec::new();
+        let mut expected = BTreeSet::new();
         if let Machine::Hub(hub) = &nodes[at].machine {
             let site = &nodes[at].spec.peer.path;
             for node in nodes.iter().filter(|n| target.means(&n.spec)) {
@@ -70,19 +78,21 @@ impl Model {
                 if known
                     .is_some_and(|k| k.standing() == Standing::Accepted && site.contains(k.path()))
                 {
-                    expected.push(node.spec.peer.uid);
+                    expected.insert(node.spec.peer.uid);
                 }
             }
         }
         let job = Job {
             origin: at,
+            signed: signed.clone(),
             target,
             expected,
             submitted: now,
             accepted: false,
             finished: None,
+            restored: false,
         };
-        self.jobs.insert(jid, job);
+        self.jobs.insert(signed.order.jid, job);
     }
 
     /// An order that nobody signed.
@@ -106,15 +116,30 @@ impl Model {
         self.jobs.remove(&jid);
     }
 
+    /// A hub's database is as it was some time ago.
+    pub fn restored(&mut self, at: usize, disk: &HubDisk) {
+        self.restored.insert(at);
+        for (jid, job) in self.jobs.iter_mut().filter(|(_, job)| job.origin == at) {
+            job.restored = true;
+            job.accepted = disk.jobs.contains_key(jid);
+            job.finished = None;
+        }
+    }
+
     /// A hub says that the last outcome of a job is known.
-    pub fn job_finished(&mut self, at: usize, jid: Jid, now: UnixMillis) {
+    pub fn job_finished(&mut self, at: usize, jid: Jid, now: UnixMillis, disk: &HubDisk) {
+        let state = disk.jobs.get(&jid).and_then(|job| job.state.as_ref());
+        assert!(
+            state.is_some_and(|state| state.finished.is_some()),
+            "P3: {at} says that {jid} is finished, and its disk does not"
+        );
         if let Some(job) = self.jobs.get_mut(&jid).filter(|j| j.origin == at) {
             job.finished.get_or_insert(now);
         }
     }
 
     /// A minion starts a function.
-    pub fn started(&mut self, at: usize, order: &JobOrder, nodes: &[Node]) {
+    pub fn started(&mut self, at: usize, order: &JobOrder, now: UnixMillis, nodes: &[Node]) {
         let jid = order.jid;
         let node = &nodes[at];
         let uid = node.spec.peer.uid;
@@ -125,21 +150,26 @@ impl Model {
         let Some(job) = self.jobs.get(&jid) else {
             panic!("P8: {at} runs {jid}, which nobody submitted");
         };
+        assert_eq!(
+            *order, *job.signed.order,
+            "P7, P8: {at} runs something else than was ordered"
+        );
+        assert!(now <= order.start_by, "P2: {at} runs {jid} after its time");
         assert!(
             job.target.means(&node.spec),
-            "{at} runs {jid}, which is not for it"
+            "P8: {at} runs {jid}, which is not for it"
         );
         assert!(
             node.leaf_disk.has_start(jid),
             "P4: {at} runs {jid}, and its journal does not know"
         );
-        let named = node
-            .spec
-            .parents
-            .iter()
-            .any(|hub| nodes[*hub].hub_disk.row(jid, uid).is_some());
+        let named =
+            node.spec.parents.iter().any(|hub| {
+                nodes[*hub].hub_disk.row(jid, uid).is_some() || self.restored.contains(hub)
+            });
+        // Who replays orders does not name anybody first; the minion then has to tell it to the right ones.
         assert!(
-            named,
+            named || self.replayed.contains(&jid),
             "P1: {at} runs {jid}, and no hub has named it on disk"
         );
         let run = self.runs.entry((jid, uid)).or_default();
@@ -161,6 +191,23 @@ impl Model {
         }
     }
 
+    /// A hub has saved a part of an account: whoever returned in it still has the return, or did until the origin had it.
+    pub fn check_custody(&self, at: usize, delta: &LedgerDelta, disk: &HubDisk) {
+        for group in &delta.groups {
+            if !matches!(group.outcome, Outcome::Returned { .. }) {
+                continue;
+            }
+            for uid in group.who.iter().filter_map(|index| disk.holder(index)) {
+                let run = self.runs.get(&(delta.jid, uid));
+                assert!(
+                    run.is_some_and(|run| run.journalled),
+                    "P3: {at} has a return of {} by {uid}, whose journal has none",
+                    delta.jid
+                );
+            }
+        }
+    }
+
     /// A minion is about to free its copy of a return.
     pub fn check_settled(&self, at: usize, jid: Jid, nodes: &[Node]) {
         let Some(kept) = nodes[at].leaf_disk.kept(jid) else {
@@ -169,6 +216,9 @@ impl Model {
         let Some(job) = self.jobs.get(&jid) else {
             panic!("{at} keeps a return of {jid}, which nobody submitted");
         };
+        if job.restored {
+            return;
+        }
         let uid = nodes[at].spec.peer.uid;
         match nodes[job.origin].hub_disk.row(jid, uid) {
             Some(Saved::Returned { retcode, value }) => {

@@ -1,6 +1,6 @@
 //! Links: sessions that deliver in order until they are cut, and ends that learn of it when they learn of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wire::UnixMillis;
 use wire::limits::BULK_FRAME;
@@ -37,6 +37,8 @@ pub struct Session {
     pub latency: u64,
     /// Messages arrive.
     alive: bool,
+    /// Nothing that is sent to this end arrives any more: child, parent.
+    deaf: [bool; 2],
     /// Which ends have not learned that it is over: child, parent.
     open: [bool; 2],
     /// When the last short message arrives at: child, parent.
@@ -59,6 +61,8 @@ impl Session {
 #[derive(Debug, Default)]
 pub struct Net {
     sessions: BTreeMap<u64, Session>,
+    /// Sessions of each node.
+    of: BTreeMap<usize, BTreeSet<u64>>,
     next: u64,
     blocked: BTreeMap<(usize, usize), UnixMillis>,
 }
@@ -72,26 +76,46 @@ impl Net {
             parent,
             latency,
             alive: true,
+            deaf: [false; 2],
             open: [true; 2],
             last: [0; 2],
             last_bulk: [0; 2],
         };
         self.sessions.insert(self.next, session);
+        for node in [child, parent] {
+            self.of.entry(node).or_default().insert(self.next);
+        }
         self.next
     }
 
     /// Whether the child believes that it has a session with the parent.
     pub fn is_open(&self, child: usize, parent: usize) -> bool {
-        self.sessions
-            .values()
-            .any(|s| s.child == child && s.parent == parent && s.open[Side::Child as usize])
+        self.between(child, parent)
+            .any(|s| s.open[Side::Child as usize])
     }
 
     /// Whether a session stands, at both ends and between.
     pub fn is_whole(&self, child: usize, parent: usize) -> bool {
-        self.sessions
-            .values()
-            .any(|s| s.child == child && s.parent == parent && s.alive && s.open == [true; 2])
+        self.between(child, parent)
+            .any(|s| s.alive && s.deaf == [false; 2] && s.open == [true; 2])
+    }
+
+    fn between(&self, child: usize, parent: usize) -> impl Iterator<Item = &Session> {
+        let ids = self.of.get(&child).into_iter().flatten();
+        ids.filter_map(|id| self.sessions.get(id))
+            .filter(move |s| s.child == child && s.parent == parent)
+    }
+
+    /// The node at an end of a session.
+    pub fn node_at(&self, id: u64, side: Side) -> Option<usize> {
+        self.sessions.get(&id).map(|session| session.node(side))
+    }
+
+    /// From now on nothing that is sent to this end arrives.
+    pub fn deafen(&mut self, id: u64, side: Side) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.deaf[side as usize] = true;
+        }
     }
 
     /// Sends a message to one end; how long it takes, or None when it goes nowhere.
@@ -107,7 +131,7 @@ impl Net {
         rng: &mut Rng,
     ) -> Option<u64> {
         let session = self.sessions.get_mut(&id)?;
-        if !session.alive || !session.open[to.other() as usize] {
+        if !session.alive || session.deaf[to as usize] || !session.open[to.other() as usize] {
             return None;
         }
         let jitter = rng.below(session.latency / 4 + 2);
@@ -144,6 +168,11 @@ impl Net {
         let copy = *session;
         if session.open == [false; 2] {
             self.sessions.remove(&id);
+            for node in [copy.child, copy.parent] {
+                if let Some(of) = self.of.get_mut(&node) {
+                    of.remove(&id);
+                }
+            }
         }
         Some(copy)
     }
@@ -157,14 +186,15 @@ impl Net {
 
     /// Sessions with this node at an end, and which end it is.
     pub fn of(&self, node: usize) -> Vec<(u64, Side)> {
-        self.sessions
-            .iter()
-            .filter_map(|(id, s)| match node {
-                n if n == s.child => Some((*id, Side::Child)),
-                n if n == s.parent => Some((*id, Side::Parent)),
-                _ => None,
-            })
-            .collect()
+        let ids = self.of.get(&node).into_iter().flatten();
+        ids.filter_map(|id| {
+            let side = match self.sessions.get(id)?.child == node {
+                true => Side::Child,
+                false => Side::Parent,
+            };
+            Some((*id, side))
+        })
+        .collect()
     }
 
     /// Sessions that live.

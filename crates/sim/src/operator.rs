@@ -1,72 +1,16 @@
-//! What operators ask for and what fate does to them.
+//! What operators ask for, and which of everything happens next.
 
 use wire::{Jid, KeyDecision, Role, SitePath, Standing, UnixMillis};
 
 use relay::HubInput;
 
-use crate::net::Side;
+use crate::node::{Fate, Machine};
 use crate::orders::{self, FUNCTIONS, Target};
-use crate::rng::Rng;
-use crate::world::{DAWN, Event, Machine, World};
+use crate::rng::{Rng, mix};
+use crate::world::{DAWN, Event, World};
 
-/// What may happen in a world, and how long.
-#[derive(Debug, Clone, Copy)]
-pub struct Plan {
-    /// Milliseconds in which things happen.
-    pub active_ms: u64,
-    /// Milliseconds after that in which everything must heal.
-    pub heal_ms: u64,
-    /// Nodes die, links are cut.
-    pub faults: bool,
-    /// Operators decide about keys.
-    pub decisions: bool,
-    /// Highest one-way latency of a link in milliseconds.
-    pub latency_max: u64,
-}
-
-impl Plan {
-    /// Everything that can go wrong, does.
-    pub fn chaos() -> Plan {
-        Plan {
-            active_ms: 40_000,
-            heal_ms: 150_000,
-            faults: true,
-            decisions: true,
-            latency_max: 200,
-        }
-    }
-
-    /// Faults of machines and links, and no decisions about keys.
-    pub fn faults() -> Plan {
-        Plan {
-            decisions: false,
-            ..Plan::chaos()
-        }
-    }
-
-    /// Nothing goes wrong.
-    pub fn calm() -> Plan {
-        Plan {
-            faults: false,
-            decisions: false,
-            ..Plan::chaos()
-        }
-    }
-
-    /// Whether nodes die while they save now.
-    pub fn dies_at_disk(&self, now: UnixMillis) -> bool {
-        self.faults && now < DAWN + self.active_ms
-    }
-
-    /// The latency of a new link.
-    pub fn latency(&self, rng: &mut Rng) -> u64 {
-        match rng.below(3) {
-            0 => 0,
-            1 => rng.below(20),
-            _ => rng.below(self.latency_max + 1),
-        }
-    }
-}
+/// So long after everything was true it is looked at again.
+const SETTLED_MS: u64 = 60_000;
 
 impl World {
     /// Runs through the plan: things happen, heal, and are checked.
@@ -75,14 +19,29 @@ impl World {
         while self.step(active) {}
         self.now = active;
         self.heal();
-        while self.step(active + self.plan.heal_ms) {}
-        self.check_end();
+        let mut wait = 1_000;
+        while let Err(untrue) = self.run_until_true(active + wait) {
+            assert!(wait < self.plan.heal_ms, "{untrue}");
+            wait = (wait + wait / 4).min(self.plan.heal_ms);
+        }
+        self.healed_after = Some(wait);
+        // What is true stays true.
+        if let Err(untrue) = self.run_until_true(active + wait + SETTLED_MS) {
+            panic!("{untrue}, after it had healed");
+        }
+    }
+
+    fn run_until_true(&mut self, until: UnixMillis) -> Result<(), String> {
+        while self.step(until) {}
+        self.now = until;
+        self.check_end()
     }
 
     /// Faults end: every node runs, every link can be made.
     fn heal(&mut self) {
         self.net.unblock();
         for at in 0..self.nodes.len() {
+            self.nodes[at].doom = None;
             if matches!(self.nodes[at].machine, Machine::Off) {
                 self.schedule(1, Event::Start { node: at });
             }
@@ -90,23 +49,41 @@ impl World {
         self.trace.note(self.now, 0, "heals", b"");
     }
 
-    /// Something happens.
+    /// Something happens. An act that is left out changes nothing of the chances of the others.
     pub fn act(&mut self) {
         if self.now >= DAWN + self.plan.active_ms {
             return;
         }
+        let number = self.acts;
+        self.acts += 1;
+        self.rng = Rng::of(self.seed, mix(u64::from(number)));
+        let delay = self.rng.between(self.plan.act_ms.0, self.plan.act_ms.1);
+        self.schedule(delay, Event::Act);
+        if self
+            .only
+            .as_ref()
+            .is_some_and(|only| !only.contains(&number))
+        {
+            return;
+        }
+        let name = format!("{number}");
+        self.trace.note(self.now, 0, "act", name.as_bytes());
+        let plan = self.plan;
         match self.rng.below(100) {
-            0..45 => self.submit_somewhere(),
-            45..50 => self.forge(),
-            50..60 if self.plan.decisions => self.decide_something(),
-            60..72 if self.plan.faults => self.cut_some_link(),
-            72..80 if self.plan.faults => self.block_some_link(),
-            80..92 if self.plan.faults => self.crash_someone(),
-            92..94 if self.plan.faults => self.speak_out_of_place(),
+            0..42 => self.submit_somewhere(),
+            42..46 => self.forge(),
+            46..50 => self.replay_old_order(),
+            50..60 if plan.decisions => self.decide_something(),
+            60..67 if plan.faults => self.cut_some_link(),
+            67..71 if plan.faults => self.deafen_some_link(),
+            71..77 if plan.faults => self.block_some_link(),
+            77..85 if plan.faults => self.crash_someone(),
+            85..92 if plan.faults => self.doom_someone(),
+            92..94 if plan.faults => self.speak_out_of_place(),
+            94..97 if plan.faults => self.pause_someone(),
+            97..100 if plan.restores => self.restore_some_hub(),
             _ => {}
         }
-        let delay = self.rng.between(50, 3_000);
-        self.schedule(delay, Event::Act);
     }
 
     fn submit_somewhere(&mut self) {
@@ -155,19 +132,16 @@ impl World {
 
     /// Submits a job at a hub; its jid.
     pub fn submit(&mut self, at: usize, target: Target, fun: &str, start_within: u64) -> Jid {
-        let now = self.now;
         let node = &mut self.nodes[at];
+        let now = node.shows(self.now);
         let jid = node.jids.next(now);
         let peer = &node.spec.peer;
         let origin = (peer.uid, peer.id.clone(), peer.path.clone());
         let signed = orders::order(jid, origin, &target, fun, now, start_within);
-        self.trace.note(
-            now,
-            at,
-            "submits",
-            format!("{jid} {target:?} {fun}").as_bytes(),
-        );
-        self.model.submitted(at, jid, target, now, &self.nodes);
+        let text = format!("{jid} {target:?} {fun}");
+        self.trace.note(self.now, at, "submits", text.as_bytes());
+        self.model
+            .submitted(at, &signed, target, self.now, &self.nodes);
         self.feed_hub(
             at,
             HubInput::Submit {
@@ -191,8 +165,8 @@ impl World {
         let Some(&(id, session)) = self.rng.pick(&minions) else {
             return;
         };
-        let now = self.now;
         let hub = &mut self.nodes[session.parent];
+        let now = hub.shows(self.now);
         let jid = hub.jids.next(now);
         let peer = &hub.spec.peer;
         let origin = (peer.uid, peer.id.clone(), peer.path.clone());
@@ -202,7 +176,35 @@ impl World {
         self.tell(id, &wire::Down::Job(signed.envelope));
     }
 
+    /// A hub that was broken into sends an old order again to a minion that its origin knows. Nothing is promised of one
+    /// below another top-master alone: it matches the target, and its return has no way to the origin.
+    fn replay_old_order(&mut self) {
+        // What its hub has not on disk it has shown to nobody.
+        let shown = self.model.jobs.iter().filter(|(_, job)| job.accepted);
+        let jids: Vec<Jid> = shown.map(|(jid, _)| *jid).collect();
+        let Some(job) = self
+            .rng
+            .pick(&jids)
+            .and_then(|jid| self.model.jobs.get(jid))
+        else {
+            return;
+        };
+        let order = job.signed.clone();
+        let expected = job.expected.clone();
+        let mut links = self.net.alive();
+        links.retain(|(_, s)| expected.contains(&self.nodes[s.child].spec.peer.uid));
+        if let Some(&(id, session)) = self.rng.pick(&links) {
+            let text = format!("{} to {}", order.order.jid, session.child);
+            self.trace.note(self.now, 0, "replays", text.as_bytes());
+            self.model.replayed.insert(order.order.jid);
+            self.tell(id, &wire::Down::Job(order.envelope));
+        }
+    }
+
     fn decide_something(&mut self) {
+        if self.rng.percent(15) {
+            return self.move_some_minion();
+        }
         let hubs: Vec<usize> = (0..self.nodes.len())
             .filter(|at| matches!(self.nodes[*at].machine, Machine::Hub(_)))
             .collect();
@@ -242,85 +244,20 @@ impl World {
         if self.plan.faults && self.rng.percent(25) {
             let dies = self.rng.below(300);
             let back = self.rng.between(1, 5_000);
-            self.schedule(dies, Event::Crash { node: at, back });
+            let fate = Fate::Lost;
+            self.schedule(
+                dies,
+                Event::Crash {
+                    node: at,
+                    fate,
+                    back,
+                },
+            );
             for (id, _) in self.net.of(at) {
                 if self.rng.percent(50) {
                     self.cut(id);
                 }
             }
         }
-    }
-
-    fn cut_some_link(&mut self) {
-        let alive = self.net.alive();
-        if let Some(&(id, _)) = self.rng.pick(&alive) {
-            self.cut(id);
-        }
-    }
-
-    fn block_some_link(&mut self) {
-        let alive = self.net.alive();
-        if let Some(&(id, session)) = self.rng.pick(&alive) {
-            let until = self.now + self.rng.between(1_000, 30_000);
-            self.net.block(session.child, session.parent, until);
-            self.cut(id);
-        }
-    }
-
-    /// Both ends learn of the cut, each in its own time; sometimes one of them late.
-    fn cut(&mut self, id: u64) {
-        self.net.cut(id);
-        self.trace.note(self.now, 0, "cut", &id.to_be_bytes());
-        for side in [Side::Child, Side::Parent] {
-            let delay = self.detection();
-            self.schedule(delay, Event::Closed { session: id, side });
-        }
-    }
-
-    fn detection(&mut self) -> UnixMillis {
-        match self.rng.below(10) {
-            0..4 => 0,
-            4..8 => self.rng.below(2_000),
-            _ => self.rng.below(30_000),
-        }
-    }
-
-    /// All sessions of a node that died: its own ends are gone, the others learn in their time.
-    pub fn cut_all_of(&mut self, at: usize) {
-        for (id, side) in self.net.of(at) {
-            self.net.cut(id);
-            self.net.close_end(id, side);
-            let delay = self.detection();
-            let side = side.other();
-            self.schedule(delay, Event::Closed { session: id, side });
-        }
-    }
-
-    fn crash_someone(&mut self) {
-        // Twice as often a hub, and sometimes several at once.
-        for _ in 0..1 + self.rng.below(2) * self.rng.below(3) {
-            let at = self.rng.below(self.nodes.len() as u64) as usize;
-            let back = if self.rng.percent(60) {
-                self.rng.between(10, 3_000)
-            } else {
-                self.rng.between(1_000, 35_000)
-            };
-            self.schedule(0, Event::Crash { node: at, back });
-        }
-    }
-
-    /// A syndic that was broken into speaks of a node outside of its site.
-    fn speak_out_of_place(&mut self) {
-        let syndics: Vec<_> = self
-            .net
-            .alive()
-            .into_iter()
-            .filter(|(_, s)| self.nodes[s.child].spec.peer.role == Role::Syndic)
-            .collect();
-        let Some(&(id, session)) = self.rng.pick(&syndics) else {
-            return;
-        };
-        let message = self.model.roster_outside(&self.nodes[session.child].spec);
-        self.say(id, &message);
     }
 }

@@ -10,6 +10,11 @@ impl Rng {
         Rng(seed)
     }
 
+    /// A generator of its own for each of many uses of one seed.
+    pub fn of(seed: u64, salt: u64) -> Self {
+        Rng(mix(seed) ^ mix(salt.wrapping_add(0x5151)))
+    }
+
     /// The next number.
     pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -1,5 +1,7 @@
 //! The tree of a world: who is where, and who dials whom.
 
+use std::collections::BTreeSet;
+
 use relay::Peer;
 use wire::{NodeId, Role, SitePath, Uid};
 
@@ -16,6 +18,8 @@ pub struct Spec {
     pub os: &'static str,
     /// It has a certificate from the start; else it asks for one.
     pub certified: bool,
+    /// It was left out of this world, and never starts.
+    pub absent: bool,
 }
 
 /// All nodes, hubs before their children.
@@ -29,7 +33,7 @@ const SYSTEMS: [&str; 3] = ["Debian", "Fedora", "Alpine"];
 const LABELS: [&str; 4] = ["ams", "fra", "lon", "osl"];
 
 impl Shape {
-    /// A random tree: one or two tops, up to three levels of sites, some of them with two syndics, and minions.
+    /// A random tree: one or two tops, up to four levels of sites, some of them with two syndics, and minions.
     pub fn random(rng: &mut Rng) -> Shape {
         let mut shape = Shape::default();
         let tops: Vec<usize> = (0..1 + usize::from(rng.percent(30)))
@@ -43,7 +47,7 @@ impl Shape {
                 )
             })
             .collect();
-        let depth = rng.between(0, 3);
+        let depth = rng.between(0, 4);
         // Sites whose hubs may get children: the hubs of the site and its path.
         let mut sites = vec![(tops, SitePath::top())];
         let mut frontier = sites.clone();
@@ -116,15 +120,20 @@ impl Shape {
             parents,
             os,
             certified: true,
+            absent: false,
         });
         at
     }
 
-    /// Places of all hubs.
-    pub fn hubs(&self) -> Vec<usize> {
-        (0..self.nodes.len())
-            .filter(|at| self.nodes[*at].peer.role.is_hub())
-            .collect()
+    /// Takes nodes out, with all that hangs on them alone. The others keep their places.
+    pub fn leave_out(&mut self, without: &BTreeSet<usize>) {
+        for at in 0..self.nodes.len() {
+            let absent: Vec<bool> = self.nodes.iter().map(|spec| spec.absent).collect();
+            let spec = &mut self.nodes[at];
+            let parents = spec.parents.len();
+            spec.parents.retain(|parent| !absent[*parent]);
+            spec.absent = without.contains(&at) || (parents > 0 && spec.parents.is_empty());
+        }
     }
 }
 

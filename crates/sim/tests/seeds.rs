@@ -1,68 +1,33 @@
-//! Many worlds, each of a seed: calm ones, ones with faults, and ones where operators decide about keys meanwhile.
+//! Many worlds of each plan, and the seeds that once failed.
 
-use std::panic::catch_unwind;
-
-use sim::operator::Plan;
+use sim::plan::Plan;
 use sim::rng::Rng;
+use sim::scenario::Scenario;
 use sim::shape::Shape;
+use sim::shrink::shrink;
 use sim::world::{DAWN, World};
 
-type MakePlan = fn() -> Plan;
-
-/// Seeds that led to a mend in the machines, with what they caught.
-const CAUGHT: [(u64, MakePlan, &str); 7] = [
-    (
-        10_634,
-        Plan::chaos,
-        "a decision about a key of a site that was cut off got lost",
-    ),
-    (
-        10_787,
-        Plan::chaos,
-        "a key that was removed and let in again in a cut left its run open",
-    ),
-    (
-        528,
-        Plan::faults,
-        "a return without its order passed for a whole manifest",
-    ),
-    (
-        1012,
-        Plan::faults,
-        "a hub that was never asked made a finished account incomplete",
-    ),
-    (
-        2068,
-        Plan::chaos,
-        "the refusal of a second key for one id got lost in a cut",
-    ),
-    (
-        10_693,
-        Plan::chaos,
-        "who left before a restart was never told to the parent",
-    ),
-    (
-        20_165,
-        Plan::chaos,
-        "a parent was told what was not on disk yet, and a crash took it back",
-    ),
-];
-
-fn world(seed: u64, plan: MakePlan, name: &str) -> World {
-    let run = catch_unwind(|| {
-        let mut world = World::new(seed, plan(), false);
-        world.run();
-        world
-    });
-    run.unwrap_or_else(|_| {
-        panic!("replay: BANYAN_SIM_PLAN={name} BANYAN_SIM_SEED={seed} cargo test -p sim replay -- --nocapture")
+/// Runs a scenario; when it fails, tells how to play the shortest one that fails alike.
+fn world(scenario: &Scenario) -> World {
+    scenario.run().unwrap_or_else(|failure| {
+        let (smaller, how) = shrink(scenario, &failure);
+        panic!(
+            "{}\nreplay: cargo run -p sim --example soak -- {smaller}",
+            how.text
+        )
     })
+}
+
+fn worlds(plan: Plan, seeds: std::ops::Range<u64>) {
+    for seed in seeds {
+        world(&Scenario::new(plan, seed));
+    }
 }
 
 #[test]
 fn calm_worlds() {
-    for seed in 0..300 {
-        let world = world(seed, Plan::calm, "calm");
+    for seed in 0..200 {
+        let world = world(&Scenario::new(Plan::CALM, seed));
         for (jid, job) in &world.model.jobs {
             assert!(job.accepted, "seed {seed}: {jid} was not taken");
         }
@@ -71,40 +36,38 @@ fn calm_worlds() {
 
 #[test]
 fn worlds_with_faults() {
-    for seed in 0..800 {
-        world(seed, Plan::faults, "faults");
-    }
+    worlds(Plan::FAULTS, 0..400);
 }
 
 #[test]
 fn worlds_with_faults_and_decisions() {
-    for seed in 10_000..10_800 {
-        world(seed, Plan::chaos, "chaos");
-    }
+    worlds(Plan::CHAOS, 10_000..10_400);
 }
 
 #[test]
-fn seeds_that_caught_something() {
-    for (seed, plan, what) in CAUGHT {
-        let run = catch_unwind(|| World::new(seed, plan(), false).run());
-        assert!(run.is_ok(), "seed {seed} is back: {what}");
-    }
+fn worlds_with_clocks_that_differ() {
+    worlds(Plan::CLOCKS, 20_000..20_200);
+}
+
+#[test]
+fn worlds_with_lost_databases() {
+    worlds(Plan::RESTORES, 30_000..30_200);
+}
+
+#[test]
+fn worlds_of_days() {
+    worlds(Plan::DAYS, 40_000..40_040);
 }
 
 #[test]
 fn a_seed_replays() {
     for seed in [1, 77, 10_077] {
-        let (first, again) = (
-            world(seed, Plan::chaos, "chaos"),
-            world(seed, Plan::chaos, "chaos"),
-        );
+        let scenario = Scenario::new(Plan::CHAOS, seed);
+        let (first, again) = (world(&scenario), world(&scenario));
         assert_eq!(first.trace.hash(), again.trace.hash(), "seed {seed}");
         assert_eq!(first.steps, again.steps, "seed {seed}");
     }
-    let (one, other) = (
-        world(1, Plan::chaos, "chaos"),
-        world(2, Plan::chaos, "chaos"),
-    );
+    let [one, other] = [1, 2].map(|seed| world(&Scenario::new(Plan::CHAOS, seed)));
     assert_ne!(one.trace.hash(), other.trace.hash());
 }
 
@@ -112,7 +75,7 @@ fn a_seed_replays() {
 #[test]
 fn prompt_without_faults() {
     /// Hubs on the longest way from a top-master to a minion, and the minion.
-    const LEVELS: u64 = 5;
+    const LEVELS: u64 = 6;
     /// A slow disk, as the simulation has it.
     const SAVE_MS: u64 = 400;
     /// A short function.
@@ -121,11 +84,10 @@ fn prompt_without_faults() {
         let plan = Plan {
             latency_max: 50,
             active_ms: 0,
-            ..Plan::calm()
+            ..Plan::CALM
         };
-        let mut rng = Rng::new(seed);
-        let shape = Shape::random(&mut rng);
-        let mut world = World::with_shape(rng, shape, plan, false);
+        let shape = Shape::random(&mut Rng::new(seed));
+        let mut world = World::with_shape(seed, shape, plan, false);
         while world.step(DAWN + 5_000) {}
         let jid = world.submit(0, sim::orders::Target::All, "ping", 30_000);
         while world.step(DAWN + 20_000) {}
@@ -135,21 +97,4 @@ fn prompt_without_faults() {
         let took = job.finished.map(|at| at - job.submitted);
         assert!(took.is_some_and(|ms| ms <= bound), "seed {seed}: {took:?}");
     }
-}
-
-/// For whoever looks for a fault: prints everything that happens in one world.
-#[test]
-fn replay() {
-    let Some(seed) = std::env::var("BANYAN_SIM_SEED")
-        .ok()
-        .and_then(|s| s.parse().ok())
-    else {
-        return;
-    };
-    let plan = match std::env::var("BANYAN_SIM_PLAN").as_deref() {
-        Ok("calm") => Plan::calm(),
-        Ok("faults") => Plan::faults(),
-        _ => Plan::chaos(),
-    };
-    World::new(seed, plan, true).run();
 }

@@ -1,0 +1,53 @@
+//! Each planted bug is found. Run with `cargo test -p sim --features planted --test planted`; with `-- --ignored` all of them
+//! are looked for and counted, a few seconds each at most.
+#![cfg(feature = "planted")]
+
+use relay::planted::{Bug, plant};
+use sim::hunt::{Catch, hunt};
+
+/// A seed of each plan, in turn, until one fails: so many at most.
+const SAMPLE_SEEDS: u64 = 200;
+const ALL_SEEDS: u64 = 4_000;
+
+fn caught(bug: Bug, seeds: u64) -> Option<Catch> {
+    plant(Some(bug));
+    let catch = hunt(0..seeds);
+    plant(None);
+    catch
+}
+
+/// Every third one: enough to see that the net still has its meshes.
+#[test]
+fn a_sample_is_found() {
+    std::panic::set_hook(Box::new(|_| {}));
+    let sample = Bug::ALL.iter().step_by(3);
+    let missed: Vec<&Bug> = sample
+        .filter(|bug| caught(**bug, SAMPLE_SEEDS).is_none())
+        .collect();
+    let _ = std::panic::take_hook();
+    assert!(missed.is_empty(), "nobody saw {missed:?}");
+}
+
+#[test]
+#[ignore = "the whole list takes a few minutes"]
+fn all_are_found() {
+    std::panic::set_hook(Box::new(|_| {}));
+    let mut missed = Vec::new();
+    for bug in Bug::ALL {
+        match caught(*bug, ALL_SEEDS) {
+            Some(catch) => println!(
+                "{:<22} {:>5} seeds  {:<14} {}",
+                format!("{bug:?}"),
+                catch.seeds,
+                catch.scenario.to_string(),
+                catch.failure.kind(),
+            ),
+            None => {
+                println!("{bug:?} was not seen in {ALL_SEEDS} seeds");
+                missed.push(bug);
+            }
+        }
+    }
+    let _ = std::panic::take_hook();
+    assert!(missed.is_empty(), "nobody saw {missed:?}");
+}
