@@ -222,6 +222,15 @@ impl Hub {
         self.flush_soon();
     }
 
+    /// What this sends waits for the disk: a job or a turn that came a moment ago may not be there yet.
+    pub(crate) fn after_the_disk(&mut self, send: impl FnOnce(&mut Self)) {
+        let before = self.outputs.len();
+        send(self);
+        for output in self.outputs.split_off(before) {
+            self.saving.after(Held::Out(output));
+        }
+    }
+
     /// Makes sure that a batch begins even if nothing but the roster changed.
     pub(crate) fn flush_soon(&mut self) {
         for record in self.roster.take_records() {
@@ -288,10 +297,10 @@ impl Hub {
         }
         for envelope in send {
             self.work_begins(link);
-            self.tell_child(link, Down::Job(envelope));
+            self.after_the_disk(|hub| hub.tell_child(link, Down::Job(envelope)));
         }
         for (jid, until) in turns {
-            self.send_turn(jid, until, vec![link]);
+            self.after_the_disk(|hub| hub.send_turn(jid, until, vec![link]));
         }
         if let Some(child) = self.children.get_mut(&link) {
             child.settled.append(&mut settled);
@@ -637,8 +646,8 @@ impl Hub {
                 }
                 self.work_begins(link);
                 for (links, message) in self.in_their_words(vec![link], envelope, terms) {
-                    self.outputs
-                        .push_back(HubOutput::ToChildren { links, message });
+                    let output = HubOutput::ToChildren { links, message };
+                    self.saving.after(Held::Out(output));
                 }
                 continue;
             }
@@ -668,7 +677,7 @@ impl Hub {
             .map(|(jid, _)| *jid)
             .collect();
         for jid in rolled {
-            self.retell_rollout(link, peer.uid, jid);
+            self.after_the_disk(|hub| hub.retell_rollout(link, peer.uid, jid));
         }
     }
 

@@ -162,7 +162,7 @@ impl Hub {
                 .collect()
         });
         for (link, hub) in told {
-            self.retell_rollout(link, hub, jid);
+            self.after_the_disk(|me| me.retell_rollout(link, hub, jid));
         }
     }
 
