@@ -436,12 +436,22 @@ impl Hub {
             return;
         };
         if job.settled.contains(index) {
+            let is_counted = !matches!(
+                job.claim_of(index, Source::Own),
+                Some(State::Queued | State::Running)
+            );
             if let Some(child) = self.children.get_mut(&link) {
                 child.settled.push(jid);
             }
             self.tell_settled_to(link);
-            return;
+            // The origin may have it by way of another hub before this one does.
+            if is_counted {
+                return;
+            }
         }
+        let Some(job) = self.jobs.get_mut(&jid) else {
+            return;
+        };
         let issued = job.order.as_ref().map_or(ret.started, |o| o.issued);
         let timing = Timing {
             start_offset_ms: ret.started.saturating_sub(issued).min(u64::from(u32::MAX)) as u32,
