@@ -72,6 +72,9 @@ pub(crate) struct Roster {
     changed: BTreeSet<(u64, u32)>,
     /// Nodes that left, for deltas: revision and the entry to send.
     gone: BTreeMap<(u64, u32), NodeEntry>,
+    /// Numbers of those among them that were known through child hubs. A hub that lost its disk tells of the same keys
+    /// again; under other numbers they would count twice in the accounts that there are.
+    departed: HashMap<Uid, u32>,
     children: HashMap<Uid, ChildRoster>,
     pending: usize,
     records: Vec<Record>,
@@ -93,6 +96,7 @@ impl Roster {
             by_id: HashMap::new(),
             changed: BTreeSet::new(),
             gone: BTreeMap::new(),
+            departed: HashMap::new(),
             children: HashMap::new(),
             pending: 0,
             records: Vec::new(),
@@ -300,10 +304,16 @@ impl Roster {
         let mut entry = entry_of(&node, false);
         entry.standing = None;
         self.gone.insert((self.revision, index), entry);
+        if node.direct.is_none() {
+            self.departed.insert(node.uid, index);
+        }
         if self.gone.len() > GONE_MAX
-            && let Some(((revision, _), _)) = self.gone.pop_first()
+            && let Some(((revision, index), entry)) = self.gone.pop_first()
         {
             self.history_from = revision;
+            if self.departed.get(&entry.uid) == Some(&index) {
+                self.departed.remove(&entry.uid);
+            }
         }
         self.records.push(Record::NodeGone { index });
     }
@@ -690,8 +700,8 @@ impl Roster {
         let index = match self.by_uid.get(&entry.uid) {
             Some(&index) if !self.counts_twice(hub, index) => index,
             _ => {
-                let index = self.next_index;
-                self.next_index += 1;
+                let index = self.departed.remove(&entry.uid).unwrap_or(self.next_index);
+                self.next_index = self.next_index.max(index + 1);
                 self.revision += 1;
                 self.insert(Node {
                     index,
