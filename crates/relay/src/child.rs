@@ -213,9 +213,7 @@ impl Hub {
                 }
                 self.deliver_decisions(peer.uid, link);
                 for job in self.jobs.values_mut() {
-                    if let Some(source) = job.sources.get_mut(&peer.uid) {
-                        source.told = false;
-                    }
+                    job.source_returns(peer.uid);
                 }
             }
         }
@@ -602,6 +600,10 @@ impl Hub {
         if !was_complete && job.sources.get(&peer.uid).is_some_and(|s| s.complete) {
             self.work_ends(link);
         }
+        let told = self.jobs[&jid].sources.get(&peer.uid);
+        if told.is_some_and(|s| s.complete && s.resumed && !s.silent.is_empty()) {
+            self.end_silent(peer, jid);
+        }
         self.reopen(jid);
         let serial = delta.serial;
         let searched = self.jobs.get_mut(&jid).and_then(|job| job.recall.as_mut());
@@ -621,13 +623,19 @@ impl Hub {
 
     /// The child hub has told all that it knows: what it did not mention, it does not have.
     fn child_resumed(&mut self, link: LinkId, peer: &Peer) {
-        let source = Source::Hub(peer.uid);
+        for job in self.jobs.values_mut() {
+            if let Some(source) = job.sources.get_mut(&peer.uid) {
+                source.resumed = true;
+            }
+        }
         let jids: Vec<Jid> = self
             .jobs
             .iter()
             .filter(|(_, job)| {
                 let source = job.sources.get(&peer.uid);
-                source.is_some_and(|s| !s.told || !s.complete || !s.mirrored.is_empty())
+                source.is_some_and(|s| {
+                    !s.told || !s.complete || !s.mirrored.is_empty() || !s.silent.is_empty()
+                })
             })
             .map(|(jid, _)| *jid)
             .collect();
@@ -661,20 +669,7 @@ impl Hub {
                 }
                 continue;
             }
-            let told = job.sources.get(&peer.uid).is_some_and(|s| s.told);
-            let open: Vec<u32> = job
-                .claimed_by(source)
-                .into_iter()
-                .filter(|index| {
-                    let state = job.claim_of(*index, source);
-                    !told && matches!(state, Some(State::Queued | State::Running))
-                })
-                .collect();
-            let text = format!("hub {} has no record of the job", peer.id);
-            let reason = self.reason(ReasonCode::NotDelivered, text);
-            for index in open {
-                self.claim(jid, index, source, State::Unreachable(reason.clone()));
-            }
+            self.end_silent(peer, jid);
             if !named {
                 self.fall_back_to_mirror(jid, peer.uid);
             }
@@ -688,6 +683,29 @@ impl Hub {
             .collect();
         for jid in rolled {
             self.after_the_disk(|hub| hub.retell_rollout(link, peer.uid, jid));
+        }
+    }
+
+    /// What the child hub said before and does not mention now that it has told all: it has no record of that.
+    fn end_silent(&mut self, peer: &Peer, jid: Jid) {
+        let told = self
+            .jobs
+            .get_mut(&jid)
+            .and_then(|job| job.sources.get_mut(&peer.uid));
+        let silent = told
+            .map(|told| std::mem::take(&mut told.silent))
+            .unwrap_or_default();
+        let source = Source::Hub(peer.uid);
+        let text = format!("hub {} has no record of the job", peer.id);
+        let reason = self.reason(ReasonCode::NotDelivered, text);
+        for index in silent.iter() {
+            let state = self
+                .jobs
+                .get(&jid)
+                .and_then(|job| job.claim_of(index, source));
+            if let Some(State::Queued | State::Running) = state {
+                self.claim(jid, index, source, State::Unreachable(reason.clone()));
+            }
         }
     }
 

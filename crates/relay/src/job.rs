@@ -103,6 +103,10 @@ pub(crate) struct SourceState {
     pub told: bool,
     /// Minions that are named by this hub's mirror alone: the child has not had the job.
     pub mirrored: IndexSet,
+    /// Minions of which it said something before, and nothing yet in its present session.
+    pub silent: IndexSet,
+    /// It has told all that it knew when its present session began.
+    pub resumed: bool,
     values: HashMap<u32, u32>,
 }
 
@@ -578,6 +582,9 @@ impl Job {
             };
             for (nth, theirs) in group.who.iter().enumerate() {
                 let Some(index) = ours(theirs) else { continue };
+                if let Some(told) = self.sources.get_mut(&hub) {
+                    told.silent.remove(index);
+                }
                 let mut state = state.clone();
                 if let State::Returned { timing, .. } = &mut state {
                     *timing = group.timings.get(nth).copied().unwrap_or_default();
@@ -609,6 +616,17 @@ impl Job {
             complete: complete && !planted::is(Bug::UnaskedMustName),
             ..SourceState::default()
         })
+    }
+
+    /// A child hub's session begins: it has told nothing yet.
+    pub(crate) fn source_returns(&mut self, hub: Uid) {
+        if self.sources.contains_key(&hub) {
+            let silent = self.claimed_by(Source::Hub(hub)).into_iter().collect();
+            let told = self.sources.entry(hub).or_default();
+            told.told = false;
+            told.resumed = false;
+            told.silent = silent;
+        }
     }
 
     fn state_of(&mut self, hub: Uid, outcome: &Outcome) -> Option<State> {

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use relay::{Hub, JobView, Replay};
 use wire::control::LedgerRow;
-use wire::{Counts, Jid, OutcomeKind, Presence, Role, SitePath, Standing, Uid};
+use wire::{
+    Counts, Down, Jid, JobOrder, Outcome, OutcomeKind, Presence, Role, SitePath, Standing, Uid, Up,
+    codec,
+};
 
 use crate::disk::Saved;
 use crate::node::Machine;
-use crate::world::World;
+use crate::world::{World, must};
 
 macro_rules! ensure {
     ($holds:expr, $($text:tt)+) => {
@@ -62,12 +65,98 @@ impl World {
             self.check_links(at)?;
             self.check_roster(at)?;
             self.check_minion(at)?;
+            self.check_ledgers(at)?;
         }
         for jid in self.model.jobs.keys() {
             self.check_job(*jid)?;
         }
         for at in 0..self.nodes.len() {
             self.check_disk(at)?;
+        }
+        Ok(())
+    }
+
+    /// P3: what a hub tells its parent is on its disk.
+    pub(crate) fn check_said(&self, at: usize, message: &Up) {
+        let disk = &self.nodes[at].hub_disk;
+        match message {
+            Up::Ledger(delta) => {
+                // An account that began with a return has no head, and no rows.
+                let Some(job) = disk.jobs.get(&delta.jid) else {
+                    return;
+                };
+                for group in &delta.groups {
+                    let is_return = matches!(group.outcome, Outcome::Returned { .. });
+                    for index in group.who.iter() {
+                        let saved = job.rows.get(&index);
+                        let holds = match saved {
+                            Some(Saved::Returned { .. }) => true,
+                            Some(Saved::Other(_)) => !is_return,
+                            None => false,
+                        };
+                        assert!(
+                            holds,
+                            "P3: {at} tells of #{index} in {} what is not on its disk: {saved:?}",
+                            delta.jid
+                        );
+                    }
+                }
+            }
+            Up::Roster(delta) => {
+                for entry in delta.entries.iter().filter(|e| e.standing.is_some()) {
+                    let saved = disk.nodes.get(&entry.index);
+                    let holds = saved
+                        .is_some_and(|s| s.uid == entry.uid && Some(s.standing) == entry.standing);
+                    assert!(
+                        holds,
+                        "P3: {at} tells of node #{} what is not on its disk: {saved:?}",
+                        entry.index
+                    );
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// P3: a job is on a hub's disk before anybody below hears of it.
+    pub(crate) fn check_told(&self, at: usize, message: &Down) {
+        if let Down::Job(envelope) = message {
+            let order: JobOrder = must(codec::decode(&envelope.order));
+            let is_saved = self.nodes[at].hub_disk.jobs.contains_key(&order.jid);
+            assert!(
+                is_saved,
+                "P3: {at} sends {}, which is not on its disk",
+                order.jid
+            );
+        }
+    }
+
+    /// P2, after a while in which nothing more happened: every job of every hub is finished, whoever is cut off.
+    pub(crate) fn check_frozen(&self) -> Result<(), String> {
+        for (jid, job) in &self.model.jobs {
+            let origin = &self.nodes[job.origin];
+            let Some(stored) = origin.hub_disk.jobs.get(jid) else {
+                continue;
+            };
+            let state = stored.state.as_ref();
+            ensure!(
+                state.is_some_and(|s| s.finished.is_some()),
+                "P2: {jid} at {} is not finished: {:?}",
+                job.origin,
+                state.map(|s| s.counts)
+            );
+        }
+        Ok(())
+    }
+
+    /// P5: no account stays open at any hub. One that is not the origin may say of a minion with two hubs that it was out
+    /// of reach, though it returned by the other one.
+    fn check_ledgers(&self, at: usize) -> Result<(), String> {
+        for jid in self.open_jobs(at) {
+            let view = self.hub(at).and_then(|hub| hub.job(jid));
+            let counts = view.map(|view| view.counts()).unwrap_or_default();
+            let open = counts.running + counts.queued;
+            ensure!(open == 0, "P5: {jid} at {at} stays open: {counts:?}");
         }
         Ok(())
     }
@@ -290,7 +379,7 @@ impl World {
             let (true, Some(ret)) = (run.journalled, &run.ret) else {
                 continue;
             };
-            if job.restored {
+            if job.restored || !self.is_above(job.origin, at) {
                 continue;
             }
             let told = row.and_then(|r| Some((r.retcode?, values.get(r.value? as usize)?)));

@@ -216,6 +216,13 @@ impl Net {
         self.blocked.get(&(child, parent)).is_some_and(|t| now < *t)
     }
 
+    /// What is blocked now stays so until [`Net::unblock`].
+    pub fn keep_blocked(&mut self, now: UnixMillis) {
+        for until in self.blocked.values_mut().filter(|until| **until > now) {
+            *until = UnixMillis::MAX;
+        }
+    }
+
     /// All blocks are lifted.
     pub fn unblock(&mut self) {
         self.blocked.clear();

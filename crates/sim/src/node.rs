@@ -157,7 +157,7 @@ impl World {
                 path: peer.path,
                 software: "0.1.0".to_owned(),
             };
-            let grains = orders::json(&format!("{{\"os\":\"{}\"}}", node.spec.os));
+            let grains = orders::grains(&node.spec);
             let leaf = Leaf::new(config, Checker, grains, node.leaf_disk.recovered(), now);
             node.machine = Machine::Leaf(Box::new(leaf));
             self.drain_leaf(at);
@@ -366,6 +366,7 @@ impl World {
                 self.begin_save(at, token, Batch::Hub(records));
             }
             HubOutput::ToChildren { links, message } => {
+                self.check_told(at, &message);
                 let bytes = must(codec::encode(&message));
                 for link in links {
                     if self.dies_at(at, Deed::Send) {
@@ -375,6 +376,7 @@ impl World {
                 }
             }
             HubOutput::ToParent { link, message } => {
+                self.check_said(at, &message);
                 if !self.dies_at(at, Deed::Send) {
                     self.send(link, Side::Parent, must(codec::encode(&message)));
                 }

@@ -11,6 +11,9 @@ use crate::world::{DAWN, Event, World};
 
 /// So long after everything was true it is looked at again.
 const SETTLED_MS: u64 = 60_000;
+/// One world of so many is looked at while its cuts last.
+const FROZEN_EACH: u64 = 3;
+const FROZEN_SALT: u64 = u64::MAX;
 
 impl World {
     /// Runs through the plan: things happen, heal, and are checked.
@@ -18,23 +21,46 @@ impl World {
         let active = DAWN + self.plan.active_ms;
         while self.step(active) {}
         self.now = active;
+        if self.plan.faults && self.seed.is_multiple_of(FROZEN_EACH) {
+            self.freeze();
+        }
         self.heal();
+        let healed = self.now;
         let mut wait = 1_000;
-        while let Err(untrue) = self.run_until_true(active + wait) {
+        self.pass_until(healed + wait);
+        while let Err(untrue) = self.check_end() {
             assert!(wait < self.plan.heal_ms, "{untrue}");
             wait = (wait + wait / 4).min(self.plan.heal_ms);
+            self.pass_until(healed + wait);
         }
         self.healed_after = Some(wait);
         // What is true stays true.
-        if let Err(untrue) = self.run_until_true(active + wait + SETTLED_MS) {
+        self.pass_until(healed + wait + SETTLED_MS);
+        if let Err(untrue) = self.check_end() {
             panic!("{untrue}, after it had healed");
         }
     }
 
-    fn run_until_true(&mut self, until: UnixMillis) -> Result<(), String> {
+    fn pass_until(&mut self, until: UnixMillis) {
         while self.step(until) {}
         self.now = until;
-        self.check_end()
+    }
+
+    /// Nothing new happens, and what is cut stays cut: jobs end all the same, and say who is out of reach.
+    fn freeze(&mut self) {
+        self.rng = Rng::of(self.seed, FROZEN_SALT);
+        for node in &mut self.nodes {
+            node.doom = None;
+        }
+        for _ in 0..2 {
+            self.block_some_link();
+        }
+        self.net.keep_blocked(self.now);
+        self.trace.note(self.now, 0, "freezes", b"");
+        self.pass_until(self.now + self.plan.heal_ms);
+        if let Err(untrue) = self.check_frozen() {
+            panic!("{untrue}, while sites are cut off");
+        }
     }
 
     /// Faults end: every node runs, every link can be made.
@@ -70,13 +96,13 @@ impl World {
         self.trace.note(self.now, 0, "act", name.as_bytes());
         let plan = self.plan;
         match self.rng.below(100) {
-            0..42 => self.submit_somewhere(),
-            42..46 => self.forge(),
-            46..50 => self.replay_old_order(),
-            50..60 if plan.decisions => self.decide_something(),
-            60..67 if plan.faults => self.cut_some_link(),
-            67..71 if plan.faults => self.deafen_some_link(),
-            71..77 if plan.faults => self.block_some_link(),
+            0..30 => self.submit_somewhere(),
+            30..33 => self.forge(),
+            33..37 => self.replay_old_order(),
+            37..50 if plan.decisions => self.decide_something(),
+            50..64 if plan.faults => self.cut_some_link(),
+            64..69 if plan.faults => self.deafen_some_link(),
+            69..77 if plan.faults => self.block_some_link(),
             77..85 if plan.faults => self.crash_someone(),
             85..92 if plan.faults => self.doom_someone(),
             92..94 if plan.faults => self.speak_out_of_place(),

@@ -123,6 +123,12 @@ impl Verify for Checker {
     }
 }
 
+/// A minion's grains.
+pub fn grains(spec: &Spec) -> Json {
+    let more = "x".repeat(spec.more_grains);
+    json(&format!("{{\"os\":\"{}\",\"more\":\"{more}\"}}", spec.os))
+}
+
 /// How long a function takes at a minion, in milliseconds.
 pub fn duration(order: &JobOrder, minion: Uid) -> u64 {
     let dice = dice(order.jid, minion, 1);

@@ -53,6 +53,7 @@ impl Plan {
     pub const FAULTS: Plan = Plan {
         name: "faults",
         faults: true,
+        act_ms: (50, 1_200),
         ..Plan::CALM
     };
 

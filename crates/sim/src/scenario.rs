@@ -36,7 +36,10 @@ impl Failure {
     /// The same for all failures of a kind: the words without the names and numbers.
     pub fn kind(&self) -> String {
         let is_name = |word: &&str| !word.contains(|c: char| c.is_ascii_digit());
-        let words: Vec<&str> = self.text.split(' ').filter(is_name).collect();
+        let mut words = self.text.split_whitespace();
+        // The promise's own name comes first.
+        let promise = words.next();
+        let words: Vec<&str> = promise.into_iter().chain(words.filter(is_name)).collect();
         words.join(" ").chars().take(KIND_CHARS).collect()
     }
 }

@@ -16,6 +16,8 @@ pub struct Spec {
     pub parents: Vec<usize>,
     /// The value of its `os` grain.
     pub os: &'static str,
+    /// Bytes of further grains: many make a roster delta travel as a long frame.
+    pub more_grains: usize,
     /// It has a certificate from the start; else it asks for one.
     pub certified: bool,
     /// It was left out of this world, and never starts.
@@ -108,6 +110,7 @@ impl Shape {
         let mut uid = [0; 16];
         uid[..8].copy_from_slice(&rng.number().to_be_bytes());
         uid[15] = at as u8;
+        let more_grains = if rng.percent(8) { 40_000 } else { 0 };
         let os = rng.pick(&SYSTEMS).copied().unwrap_or("Debian");
         self.nodes.push(Spec {
             peer: Peer {
@@ -119,6 +122,7 @@ impl Shape {
             },
             parents,
             os,
+            more_grains,
             certified: true,
             absent: false,
         });
@@ -143,7 +147,7 @@ fn label(text: &str) -> NodeId {
 
 /// One of the hubs, or sometimes all.
 fn some_of(hubs: &[usize], rng: &mut Rng) -> Vec<usize> {
-    if rng.percent(40) {
+    if rng.percent(50) {
         hubs.to_vec()
     } else {
         rng.pick(hubs).copied().into_iter().collect()
