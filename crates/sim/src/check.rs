@@ -291,6 +291,10 @@ impl World {
         if self.nodes[at].spec.peer.role != Role::Minion || !self.in_tree(at) {
             return Ok(());
         }
+        if let Machine::Leaf(leaf) = &self.nodes[at].machine {
+            let running = leaf.running().next();
+            ensure!(running.is_none(), "P5: {at} still runs {running:?}");
+        }
         for jid in self.nodes[at].leaf_disk.unsettled() {
             let origin = self.model.jobs.get(&jid).map(|job| job.origin);
             let is_below = origin.is_some_and(|origin| self.is_above(origin, at));

@@ -412,6 +412,15 @@ impl World {
             HubOutput::CheckStage { jid, stage } => {
                 self.feed_hub(at, HubInput::GoOn { jid, stage });
             }
+            HubOutput::JobChanged { jid } if self.trace.is_printed() => {
+                let hub = &self.nodes[at].machine;
+                let counts = match hub {
+                    Machine::Hub(hub) => hub.counts(jid),
+                    _ => None,
+                };
+                let text = format!("{jid} {counts:?}");
+                self.trace.note(self.now, at, "accounts", text.as_bytes());
+            }
             HubOutput::JobChanged { .. }
             | HubOutput::Decided(_)
             | HubOutput::TrustOffered(_)

@@ -22,6 +22,11 @@ impl Trace {
         Trace { hash: 0, print }
     }
 
+    /// Whether someone reads along.
+    pub fn is_printed(&self) -> bool {
+        self.print
+    }
+
     /// Everything that happened, as a number: equal for equal runs.
     pub fn hash(&self) -> u64 {
         self.hash
