@@ -65,6 +65,26 @@ impl Ledger {
         !self.0["finished"].is_null()
     }
 
+    /// What a command that prints this account ends with.
+    pub fn exit_code(&self) -> i32 {
+        let any = |outcomes: &[&str]| outcomes.iter().any(|one| self.count(one) > 0);
+        let is_named = self.0["complete"] == true
+            && self.0["undecided"]
+                .as_object()
+                .is_some_and(serde_json::Map::is_empty);
+        if any(&["failed"]) {
+            1
+        } else if self.count("expected") == 0 && is_named {
+            2
+        } else if any(&["unreachable", "lost", "expired", "running", "queued"]) || !is_named {
+            3
+        } else if any(&["refused"]) {
+            4
+        } else {
+            0
+        }
+    }
+
     /// One of its counts.
     pub fn count(&self, name: &str) -> usize {
         let count = self.0["counts"][name].as_u64();

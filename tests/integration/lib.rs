@@ -1,12 +1,12 @@
 //! Drives the built programs; holds no product code.
 //!
 //! A [`Tree`] is a tree of real processes on the loopback address, without root: each node has its own root directory,
-//! hubs listen on free ports, a [`Cable`] between two nodes can be cut and healed. A test talks to the tree as an
+//! hubs listen on free ports, a [`Cable`] between two nodes can be cut and healed, and has its [`Weather`]. As root, nodes may
+//! have networks of their own, which cables alone connect. A test talks to the tree as an
 //! operator does, through the command line ([`Cli`]), and judges what that prints ([`Said`], [`Ledger`]).
 //!
 //! Nothing here sleeps as a proof: [`wait_for`] asks again until the truth shows, within a bound for slow machines.
 
-mod cable;
 mod command;
 mod ledger;
 mod node;
@@ -16,7 +16,7 @@ mod tree;
 
 use std::time::{Duration, Instant};
 
-pub use cable::Cable;
+pub use cable::{Cable, Dice, Way, Weather};
 pub use command::{Cli, Running, Said};
 pub use ledger::Ledger;
 pub use node::Node;

@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+use cable::Namespace;
 use nix::sys::signal::{Signal, kill};
 
 use crate::command::{pid, plain};
@@ -18,6 +19,8 @@ pub struct Node {
     program: &'static str,
     id: String,
     root: PathBuf,
+    /// Its network; none is that of the test.
+    network: Option<Namespace>,
     process: Option<Child>,
 }
 
@@ -31,10 +34,17 @@ impl Node {
             program,
             id: id.to_owned(),
             root,
+            network: None,
             process: None,
         };
         node.configure(configuration);
         node
+    }
+
+    /// The same node in another network than that of the test.
+    pub fn within(mut self, network: Option<Namespace>) -> Node {
+        self.network = network;
+        self
     }
 
     /// Writes another configuration, for the next start.
@@ -104,11 +114,8 @@ impl Node {
             .arg("serve")
             .env("NODE", &self.id);
         plain(&mut command);
-        let process = command
-            .stdin(Stdio::null())
-            .stdout(log())
-            .stderr(log())
-            .spawn();
+        command.stdin(Stdio::null()).stdout(log()).stderr(log());
+        let process = cable::within(self.network.as_ref(), || command.spawn());
         self.process = Some(process.expect("the daemon starts"));
     }
 

@@ -1,8 +1,11 @@
 //! A tree of nodes on the loopback address.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
+use cable::{Ends, Namespace};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -19,6 +22,8 @@ pub struct Tree {
     cables: BTreeMap<String, Cable>,
     /// Where each hub and each cable can be dialled.
     ports: BTreeMap<String, u16>,
+    /// Nodes that have another network than the test.
+    networks: BTreeMap<String, Namespace>,
     directory: TempDir,
 }
 
@@ -35,6 +40,7 @@ impl Tree {
             nodes: BTreeMap::new(),
             cables: BTreeMap::new(),
             ports: BTreeMap::new(),
+            networks: BTreeMap::new(),
             directory: tempfile::Builder::new()
                 .prefix("banyan-")
                 .tempdir()
@@ -138,10 +144,39 @@ impl Tree {
         self.ports[name]
     }
 
-    /// Lays a cable to a hub; nodes name it as their parent.
+    /// Gives nodes that are made later a network of their own together: cables alone lead out of it.
+    ///
+    /// # Errors
+    /// When this process is not root.
+    pub fn apart(&mut self, ids: &[&str]) -> io::Result<()> {
+        let network = Namespace::new()?;
+        let of_each = ids.iter().map(|id| ((*id).to_owned(), network.clone()));
+        self.networks.extend(of_each);
+        Ok(())
+    }
+
+    /// Lays a cable to a hub; nodes in the network of the test name it as their parent.
     pub fn cable(&mut self, name: &str, hub: &str) {
-        let cable = Cable::new(free_port(), self.port(hub)).expect("a port for the cable");
-        self.ports.insert(name.to_owned(), cable.port());
+        self.cable_from(None, name, hub);
+    }
+
+    /// Lays a cable from the network of a node to a hub.
+    pub fn cable_from(&mut self, node: Option<&str>, name: &str, hub: &str) {
+        let port = free_port();
+        let network = |id: &str| self.networks.get(id).cloned();
+        // Each cable has its own dice, and the same ones in each run.
+        let seed = name
+            .bytes()
+            .fold(0, |seed, byte| seed << 5 ^ seed >> 59 ^ u64::from(byte));
+        let cable = Cable::lay(Ends {
+            port,
+            nodes: node.and_then(network),
+            hub: (Ipv4Addr::LOCALHOST, self.port(hub)).into(),
+            hub_in: network(hub),
+            seed,
+        });
+        self.ports.insert(name.to_owned(), port);
+        let cable = cable.expect("a port for the cable");
         self.cables.insert(name.to_owned(), cable);
     }
 
@@ -175,7 +210,8 @@ impl Tree {
 
     /// Adds a node of another sort than the above: it does not run yet.
     pub fn add(&mut self, program: &'static str, id: &str, configuration: &str) {
-        let node = Node::new(program, id, self.root_of(id), configuration);
+        let network = self.networks.get(id).cloned();
+        let node = Node::new(program, id, self.root_of(id), configuration).within(network);
         self.nodes.insert(id.to_owned(), node);
     }
 

@@ -61,8 +61,9 @@ pub const ROOMS: &[Room] = &[
     program("syndic", &["daemon", "hub", "cli"]),
     program("top-master", &["pki", "daemon", "hub", "cli"]),
     program("sim", &["wire", "targeting", "relay"]),
+    library("cable", &[]),
     program("swarm", &["wire", "relay", "pki", "link", "membership"]),
-    program("xtask", &["daemon", "modules", "wire"]),
+    program("xtask", &["daemon", "modules", "wire", "cable"]),
 ];
 
 /// The room of a crate.
@@ -126,8 +127,9 @@ pub struct Call {
     pub reason: &'static str,
 }
 
-const STARTS_PROGRAMS: Option<&[&str]> = Some(&["modules", "minion", "xtask"]);
-const HUBS_START_NONE: &str = "only a minion starts programs: a hub never calls a shell";
+const STARTS_PROGRAMS: Option<&[&str]> = Some(&["modules", "minion", "cable", "xtask"]);
+const HUBS_START_NONE: &str =
+    "of the product only a minion starts programs: a hub never calls a shell";
 const INPUT: &str = "a pure crate gets it as an argument";
 
 const fn call(
