@@ -1,9 +1,10 @@
 //! Chores of the workspace: `cargo xtask tidy` checks what the compiler can't, `cargo xtask docs` writes generated pages,
-//! `cargo xtask bench` measures the built programs.
+//! `cargo xtask bench` measures the built programs, `cargo xtask chaos` breaks them.
 //!
 //! It is part of no product; nothing may depend on it.
 
 mod bench;
+mod chaos;
 mod docs;
 mod tidy;
 mod workspace;
@@ -22,8 +23,10 @@ enum Chore {
     Tidy,
     /// Write the generated pages under docs/.
     Docs,
-    /// Measure the built programs beside quinn alone.
+    /// Measure the built programs.
     Bench(bench::Arguments),
+    /// Break a tree of the built programs at random.
+    Chaos(chaos::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
             .and_then(|root| docs::write(&root))
             .map(|()| ExitCode::SUCCESS),
         Chore::Bench(arguments) => bench::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Chore::Chaos(arguments) => chaos::run(&arguments).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {
         eprintln!("xtask: {error:#}");

@@ -20,7 +20,7 @@ use load::Load;
 /// As the seed of a run that nobody has asked for.
 const SEED: u64 = 20_261_127;
 /// Faults of a short run.
-const STRIKES: usize = 9;
+const STRIKES: usize = 15;
 
 fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
     std::env::var(name).ok()?.parse().ok()
