@@ -21,8 +21,27 @@ pub fn few_grains() -> Map<String, Value> {
         .collect()
 }
 
+/// Longest text of `test.rand_str`.
+const TEXT_MAX: u64 = 1 << 20;
+
+/// A text that no two minions and no two jobs share, and that no compression makes much shorter.
+fn noise(order: &JobOrder, id: &NodeId, length: u64) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let seed = format!("{} {id}", order.jid);
+    let mut state = seed.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |state, byte| {
+        (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let letters = (0..length.min(TEXT_MAX)).map(|_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(LETTERS[(state >> 58) as usize])
+    });
+    letters.collect()
+}
+
 /// Runs a function here and now: `test.ping` gives true, `test.echo` its argument, `grains.get id` a value that no two
-/// minions share. Any other is not available, in Salt's words.
+/// minions share, `test.rand_str` a long one. Any other is not available, in Salt's words.
 pub fn run(order: &JobOrder, id: &NodeId, now: UnixMillis) -> Return {
     let first = || -> Option<Value> {
         let arguments: Vec<Value> = serde_json::from_slice(&order.args).ok()?;
@@ -33,6 +52,15 @@ pub fn run(order: &JobOrder, id: &NodeId, now: UnixMillis) -> Return {
         "test.echo" => first().map(|value| value.to_string().into_bytes().into()),
         "grains.get" if first().is_some_and(|name| name == "id") => {
             Some(json!(id.as_str()).to_string().into_bytes().into())
+        }
+        "test.rand_str" => {
+            let length = first().and_then(|length| length.as_u64());
+            length.map(|length| {
+                json!(noise(order, id, length))
+                    .to_string()
+                    .into_bytes()
+                    .into()
+            })
         }
         _ => None,
     };
@@ -56,8 +84,8 @@ mod tests {
     use super::*;
     use wire::{JobOptions, RunTarget, SitePath, TreeId, Uid};
 
-    fn check(fun: &str, args: &str, expected: (&str, i32)) {
-        let order = JobOrder {
+    fn order(fun: &str, args: &str) -> JobOrder {
+        JobOrder {
             tree: TreeId([0; 32]),
             jid: "20260101000000000000".parse().unwrap(),
             origin: Uid([0; 16]),
@@ -74,7 +102,11 @@ mod tests {
             issued: 0,
             start_by: 0,
             options: JobOptions::default(),
-        };
+        }
+    }
+
+    fn check(fun: &str, args: &str, expected: (&str, i32)) {
+        let order = order(fun, args);
         let ret = run(&order, &"m1".parse().unwrap(), 7);
         let value = std::str::from_utf8(&ret.value).unwrap();
         assert_eq!((value, ret.retcode), expected, "{fun} {args}");
@@ -101,5 +133,17 @@ mod tests {
             r#"["id"]"#,
             (r#""'cmd.run' is not available.""#, 254),
         );
+    }
+
+    #[test]
+    fn noise_differs_between_minions() {
+        let value = |id: &str| {
+            let ret = run(&order("test.rand_str", "[1024]"), &id.parse().unwrap(), 7);
+            ret.value.to_vec()
+        };
+        // And the quotes.
+        assert_eq!(value("m1").len(), 1_026);
+        assert_eq!(value("m1"), value("m1"));
+        assert_ne!(value("m1"), value("m2"));
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 
 use super::Programs;
-use super::process::{Part, Process};
+use super::process::{Part, Process, quiet};
 use super::tree::{Tree, shares};
 
 /// Servers and their clients; ended when dropped.
@@ -51,7 +51,7 @@ impl Floor {
         for clients in &floor.clients {
             clients.hear()?;
         }
-        super::quiet(&floor.processes())?;
+        quiet(&floor.processes())?;
         for (server, share) in floor.servers.iter_mut().zip(shares) {
             server.say("count")?;
             let (line, expected) = (server.hear()?, format!("READY {share}"));

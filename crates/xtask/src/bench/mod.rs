@@ -1,53 +1,54 @@
-//! `cargo xtask bench`: whole trees of the built programs with thousands of simulated minions, beside quinn alone.
+//! `cargo xtask bench`: whole trees of the built programs with thousands of simulated minions, on this machine alone.
 //!
-//! A round sends one command to each minion and hears each return. Rounds of the product and of quinn alone (the floor)
-//! alternate in one run, so that both meet the same weather on a machine that is never quiet. What counts is CPU time,
-//! which other processes disturb less than the clock on the wall, and the ratio to the floor.
+//! What counts are ratios between rounds of one run, which alternate, so that all meet the same weather on a machine that
+//! is never quiet.
 
+mod connect;
 mod control;
+mod fanout;
+mod figures;
 mod floor;
-mod meter;
 mod process;
 mod report;
 mod tree;
+mod urgent;
+mod wan;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
-use floor::Floor;
-use process::{Process, Usage, quiet};
-use report::{Round, Size, Table};
-use tree::Tree;
-
-/// Measure rounds over simulated minions.
+/// Measure the built programs.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Arguments {
-    /// Minions of each run.
-    #[arg(
-        long,
-        value_name = "NUMBERS",
-        value_delimiter = ',',
-        default_value = "1000,10000"
-    )]
-    minions: Vec<u32>,
-    /// Syndics that share them.
-    #[arg(long, value_name = "NUMBER", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100))]
-    syndics: u32,
-    /// Rounds of each kind.
-    #[arg(long, value_name = "NUMBER", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1_000))]
-    rounds: u32,
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    fanout: fanout::Arguments,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Returns over long and lossy lines.
+    Wan(wan::Arguments),
+    /// A hub that is killed, and how its minions come back.
+    Connect(connect::Arguments),
+    /// A ping to one minion while others return bulk.
+    Urgent(urgent::Arguments),
+}
+
+/// What every benchmark can be told.
+#[derive(Debug, clap::Args)]
+struct Common {
     /// Programs that are built already; they are built otherwise.
     #[arg(long, value_name = "DIR")]
     programs: Option<PathBuf>,
     /// Where the figures go; a file under target/bench/ otherwise.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// A JSON object of grains that each minion has beside its id; a few small ones otherwise.
-    #[arg(long, value_name = "FILE")]
-    grains: Option<PathBuf>,
 }
 
 /// The programs under measurement.
@@ -72,31 +73,49 @@ impl Programs {
 
 /// Builds, measures, prints the table, and writes the figures.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let root = crate::workspace::root()?;
-    let programs = match &arguments.programs {
-        Some(dir) => Programs::of(dir),
-        None => build(&root)?,
-    };
-    let out = target(&root).join("bench");
-    std::fs::create_dir_all(&out)?;
-    let mut table = Table::new(&root, arguments.syndics, arguments.rounds);
-    for minions in &arguments.minions {
-        let work = out.join(format!("tree-{}-{minions}", std::process::id()));
-        let size = measure(&programs, &work, *minions, arguments);
-        if size.is_ok() {
-            std::fs::remove_dir_all(&work)?;
-        }
-        let size = size.with_context(|| format!("logs are in {}", work.display()))?;
-        table.add(size);
+    match &arguments.what {
+        None => fanout::run(&arguments.fanout),
+        Some(What::Wan(arguments)) => wan::run(arguments),
+        Some(What::Connect(arguments)) => connect::run(arguments),
+        Some(What::Urgent(arguments)) => urgent::run(arguments),
     }
-    print!("{}", table.text());
-    let json = match &arguments.json {
-        Some(path) => path.clone(),
-        None => out.join(format!("{}.json", table.stamp())),
-    };
-    std::fs::write(&json, serde_json::to_string_pretty(&table.json())?)?;
-    eprintln!("figures: {}", json.display());
-    Ok(())
+}
+
+impl Common {
+    /// Has `measure` measure in a directory that stays only when it fails, prints the text, and writes the figures.
+    fn measured(
+        &self,
+        name: &str,
+        measure: impl FnOnce(&Programs, &Path) -> anyhow::Result<(String, serde_json::Value)>,
+    ) -> anyhow::Result<()> {
+        let root = crate::workspace::root()?;
+        let programs = match &self.programs {
+            Some(dir) => Programs::of(dir),
+            None => build(&root)?,
+        };
+        let out = target(&root).join("bench");
+        std::fs::create_dir_all(&out)?;
+        let work = out.join(format!("{name}-{}", std::process::id()));
+        let (text, figures) =
+            measure(&programs, &work).with_context(|| format!("logs are in {}", work.display()))?;
+        std::fs::remove_dir_all(&work)?;
+        let (commit, machine) = (figures::commit(&root), figures::machine());
+        print!("commit {commit}; {machine}\n{text}");
+        let json = match &self.json {
+            Some(path) => path.clone(),
+            None => out.join(format!("{name}-{}-{commit}.json", figures::unix_s())),
+        };
+        let document = serde_json::json!({
+            "benchmark": name,
+            "commit": commit,
+            "machine": machine,
+            "ended_unix_s": figures::unix_s(),
+            "figures": figures,
+        });
+        std::fs::write(&json, serde_json::to_string_pretty(&document)?)?;
+        eprintln!("figures: {}", json.display());
+        Ok(())
+    }
 }
 
 fn target(root: &Path) -> PathBuf {
@@ -120,106 +139,6 @@ fn build(root: &Path) -> anyhow::Result<Programs> {
         ensure!(status.success(), "cargo build {arguments:?} failed");
     }
     Ok(Programs::of(&target(root).join("release")))
-}
-
-/// What a round is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// quinn alone.
-    Floor,
-    /// `test.ping` over the control socket.
-    Ping,
-    /// The same by a `top-master run` that is started for it.
-    Command,
-    /// A value that no two minions share.
-    Unique,
-}
-
-impl Kind {
-    const ALL: [Kind; 4] = [Kind::Floor, Kind::Ping, Kind::Command, Kind::Unique];
-
-    fn name(self) -> &'static str {
-        match self {
-            Kind::Floor => "quinn alone",
-            Kind::Ping => "test.ping",
-            Kind::Command => "run '*' test.ping",
-            Kind::Unique => "unique values",
-        }
-    }
-}
-
-fn measure(
-    programs: &Programs,
-    work: &Path,
-    minions: u32,
-    arguments: &Arguments,
-) -> anyhow::Result<Size> {
-    let began = Instant::now();
-    eprintln!(
-        "{minions} minions under {} syndics: enrolling",
-        arguments.syndics
-    );
-    let mut tree = Tree::plant(programs, work, arguments.syndics)?;
-    let empty = tree.hub_memory()?;
-    tree.populate(programs, minions, arguments.grains.as_deref())?;
-    quiet(&tree.processes())?;
-    let full = tree.hub_memory()?;
-    eprintln!(
-        "connected after {:.1} s; connecting quinn alone",
-        began.elapsed().as_secs_f64()
-    );
-    let mut floor = Floor::connect(programs, work, &tree, minions)?;
-    let mut size = Size::new(minions, empty, full, floor.memory());
-    for number in 0..=arguments.rounds {
-        // Every second time the other way round.
-        let mut kinds = Kind::ALL;
-        if number % 2 == 1 {
-            kinds.reverse();
-        }
-        for kind in kinds {
-            let round = one(kind, &mut tree, &mut floor, programs, minions)?;
-            // The first round warms caches, and is not counted.
-            if number > 0 {
-                size.add(kind.name(), round);
-            }
-        }
-        eprint!(".");
-    }
-    eprintln!(" done after {:.1} s", began.elapsed().as_secs_f64());
-    Ok(size)
-}
-
-/// One round, with everything that it leaves behind: settlements, acknowledgements, the store.
-fn one(
-    kind: Kind,
-    tree: &mut Tree,
-    floor: &mut Floor,
-    programs: &Programs,
-    minions: u32,
-) -> anyhow::Result<Round> {
-    let processes: Vec<&Process> = match kind {
-        Kind::Floor => floor.processes(),
-        _ => tree.processes(),
-    };
-    quiet(&processes)?;
-    let (before, bytes) = (Usage::of(&processes)?, tree.bytes());
-    let wall = match kind {
-        Kind::Floor => floor.round()?,
-        Kind::Ping => tree.job("test.ping", b"[]", minions)?,
-        Kind::Unique => tree.job("grains.get", br#"["id"]"#, minions)?,
-        Kind::Command => tree.command(programs)?,
-    };
-    let processes: Vec<&Process> = match kind {
-        Kind::Floor => floor.processes(),
-        _ => tree.processes(),
-    };
-    quiet(&processes)?;
-    let used = Usage::of(&processes)?.since(&before);
-    Ok(Round {
-        wall,
-        used,
-        bytes: tree.bytes().since(bytes),
-    })
 }
 
 /// Bound of everything that is waited for.

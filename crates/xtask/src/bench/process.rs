@@ -1,6 +1,6 @@
 //! A program that runs under measurement.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -37,7 +37,7 @@ impl Process {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(File::create(log)?)
+            .stderr(OpenOptions::new().create(true).append(true).open(log)?)
             .spawn()
             .with_context(|| format!("can't start {command:?}"))?;
         let input = child.stdin.take();
@@ -57,6 +57,13 @@ impl Process {
             input,
             lines,
         })
+    }
+
+    /// Ends it with SIGKILL.
+    pub fn kill(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     /// Says a line to it.
@@ -101,9 +108,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 

@@ -1,15 +1,13 @@
-//! Figures: medians and spreads for people, every round for machines.
+//! Figures of the fan-out: medians and spreads for people, every round for machines.
 
 use std::fmt::Write;
-use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::meter::Bytes;
+use super::figures::Spread;
 use super::process::Usage;
-use super::tree::Memory;
+use super::tree::{Bytes, Memory};
 
 /// One round.
 #[derive(Debug, Clone, Copy)]
@@ -27,37 +25,6 @@ pub struct Round {
 pub struct Run {
     name: &'static str,
     rounds: Vec<Round>,
-}
-
-/// Middle, least and greatest.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Spread {
-    median: f64,
-    least: f64,
-    most: f64,
-}
-
-impl Spread {
-    fn of(values: impl Iterator<Item = f64>) -> Spread {
-        let mut values: Vec<f64> = values.collect();
-        values.sort_by(f64::total_cmp);
-        let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
-        let last = values.len().saturating_sub(1);
-        Spread {
-            median: (at(last / 2) + at(last.div_ceil(2))) / 2.0,
-            least: at(0),
-            most: at(last),
-        }
-    }
-
-    fn text(self, digits: usize) -> String {
-        let Spread {
-            median,
-            least,
-            most,
-        } = self;
-        format!("{median:.digits$} ({least:.digits$} to {most:.digits$})")
-    }
 }
 
 /// What a figure may be at most.
@@ -228,22 +195,15 @@ impl Size {
 /// The whole outcome.
 #[derive(Debug)]
 pub struct Table {
-    commit: String,
-    machine: String,
-    started_unix_s: u64,
     syndics: u32,
     rounds: u32,
     sizes: Vec<Size>,
 }
 
 impl Table {
-    /// Begins, and notes the machine and the commit.
-    pub fn new(root: &Path, syndics: u32, rounds: u32) -> Table {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    /// With no figures yet.
+    pub fn new(syndics: u32, rounds: u32) -> Table {
         Table {
-            commit: commit(root),
-            machine: machine(),
-            started_unix_s: since.map_or(0, |since| since.as_secs()),
             syndics,
             rounds,
             sizes: Vec::new(),
@@ -255,16 +215,11 @@ impl Table {
         self.sizes.push(size);
     }
 
-    /// A name for a file.
-    pub fn stamp(&self) -> String {
-        format!("{}-{}", self.started_unix_s, self.commit)
-    }
-
     /// For people.
     pub fn text(&self) -> String {
         let mut text = format!(
-            "commit {}; {}\n{} syndics, {} rounds of each kind; median (least to most); us and bytes for each minion\n",
-            self.commit, self.machine, self.syndics, self.rounds
+            "{} syndics, {} rounds of each kind; median (least to most); us and bytes for each minion\n",
+            self.syndics, self.rounds
         );
         for size in &self.sizes {
             text.push_str(&size.text());
@@ -275,67 +230,15 @@ impl Table {
     /// For machines.
     pub fn json(&self) -> Value {
         json!({
-            "commit": self.commit,
-            "machine": self.machine,
-            "started_unix_s": self.started_unix_s,
             "syndics": self.syndics,
             "sizes": self.sizes.iter().map(Size::json).collect::<Vec<_>>(),
         })
     }
 }
 
-fn commit(root: &Path) -> String {
-    let output = Command::new("git")
-        .args(["describe", "--always", "--dirty"])
-        .current_dir(root)
-        .output();
-    output.map_or_else(
-        |_| "unknown".to_owned(),
-        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-    )
-}
-
-fn machine() -> String {
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let (cpus, memory) = (read("/proc/cpuinfo"), read("/proc/meminfo"));
-    let models: Vec<&str> = cpus
-        .lines()
-        .filter_map(|line| line.strip_prefix("model name"))
-        .map(|rest| rest.trim_start_matches([' ', '\t', ':']))
-        .collect();
-    let kib = memory
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))
-        .and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
-    format!(
-        "{} x {}, {} GiB, Linux {}, load {}",
-        models.len(),
-        models.first().unwrap_or(&"unknown CPU"),
-        kib.unwrap_or(0) >> 20,
-        read("/proc/sys/kernel/osrelease").trim(),
-        read("/proc/loadavg")
-            .split_whitespace()
-            .next()
-            .unwrap_or("?"),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn check(values: &[f64], expected: (f64, f64, f64)) {
-        let spread = Spread::of(values.iter().copied());
-        assert_eq!((spread.median, spread.least, spread.most), expected);
-    }
-
-    #[test]
-    fn medians() {
-        check(&[3.0], (3.0, 3.0, 3.0));
-        check(&[9.0, 1.0, 2.0], (2.0, 1.0, 9.0));
-        check(&[4.0, 1.0, 2.0, 9.0], (3.0, 1.0, 9.0));
-        assert!(Spread::of(std::iter::empty()).median.is_nan());
-    }
 
     #[test]
     fn figures_are_for_each_minion() {

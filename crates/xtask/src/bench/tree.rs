@@ -1,15 +1,16 @@
-//! A tree of the built programs: a top-master, syndics, and swarms of minions.
+//! A tree of the built programs: a top-master, syndics, cables between them, and swarms of minions.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use cable::{Cable, Ends, Way, Weather};
 use wire::Role;
 use wire::control::{Ask, RunAsk, Tell};
 
-use super::meter::{Bytes, Meter};
 use super::process::{Part, Process};
 use super::{PATIENCE, Programs, control};
 
@@ -23,21 +24,69 @@ pub struct Memory {
     pub syndics: u64,
 }
 
+/// UDP payload between hubs, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Bytes {
+    /// From children to their parents.
+    pub up: u64,
+    /// From parents to their children.
+    pub down: u64,
+}
+
+impl Bytes {
+    /// What came since then.
+    pub fn since(self, before: Bytes) -> Bytes {
+        Bytes {
+            up: self.up - before.up,
+            down: self.down - before.down,
+        }
+    }
+}
+
 /// The tree; ended when dropped.
 pub struct Tree {
     work: PathBuf,
-    top: Process,
-    syndics: Vec<(Process, SocketAddr)>,
+    fingerprint: String,
+    /// The top-master, and the syndics in the order in which they were added.
+    hubs: Vec<Hub>,
     swarms: Vec<Process>,
-    meter: Meter,
+    /// Between each syndic and its parent.
+    cables: Vec<Cable>,
+}
+
+struct Hub {
+    name: String,
+    program: &'static str,
+    path: PathBuf,
+    address: SocketAddr,
+    process: Process,
 }
 
 impl Tree {
-    /// A top-master with syndics, connected through the meter.
+    /// A top-master with so many syndics.
     pub fn plant(programs: &Programs, work: &Path, count: u32) -> anyhow::Result<Tree> {
-        let port = free_port()?;
-        let address = (Ipv4Addr::LOCALHOST, port).into();
-        let settings = format!("id: top\ninterface: 127.0.0.1\nport: {port}\n");
+        let mut tree = Tree::top(programs, work)?;
+        for _ in 0..count {
+            tree.add_syndic(programs, 0)?;
+        }
+        tree.wait_for_daemons()?;
+        Ok(tree)
+    }
+
+    /// A top-master with a syndic below it, and one below that, and so on.
+    pub fn chain(programs: &Programs, work: &Path, levels: usize) -> anyhow::Result<Tree> {
+        let mut tree = Tree::top(programs, work)?;
+        for parent in 0..levels {
+            tree.add_syndic(programs, parent)?;
+            // The next one asks it for a token.
+            tree.wait_for_daemons()?;
+        }
+        Ok(tree)
+    }
+
+    fn top(programs: &Programs, work: &Path) -> anyhow::Result<Tree> {
+        let address: SocketAddr = (Ipv4Addr::LOCALHOST, free_port()?).into();
+        let settings = format!("id: top\ninterface: 127.0.0.1\nport: {}\n", address.port());
         let root = configure(work, "top", "top-master", &settings)?;
         let init = Command::new(&programs.top_master)
             .arg("--root-dir")
@@ -47,64 +96,110 @@ impl Tree {
             .stderr(Stdio::null())
             .status()?;
         ensure!(init.success(), "`top-master init` failed");
-        let top = serve(Part::Top, &programs.top_master, work, "top")?;
-        let socket = socket(work, "top", "top-master");
-        let finger = control::wait_for_daemon(&socket)?;
-        let token = token(&socket, Role::Syndic, count)?;
-        let meter = Meter::default();
-        let mut syndics = Vec::new();
-        for number in 1..=count {
-            let (name, port) = (format!("s{number}"), free_port()?);
-            let parent = meter.between(address)?;
-            let settings = format!(
-                "id: {name}\ninterface: 127.0.0.1\nport: {port}\nmaster: {parent}\nmaster_finger: \"{finger}\"\njoin_token: {token}\n"
-            );
-            configure(work, &name, "syndic", &settings)?;
-            let process = serve(Part::Hub, &programs.syndic, work, &name)?;
-            syndics.push((process, (Ipv4Addr::LOCALHOST, port).into()));
-        }
-        let tree = Tree {
+        let mut tree = Tree {
             work: work.to_owned(),
-            top,
-            syndics,
+            fingerprint: String::new(),
+            hubs: Vec::new(),
             swarms: Vec::new(),
-            meter,
+            cables: Vec::new(),
         };
-        for name in tree.names() {
-            control::wait_for_daemon(&self::socket(work, &name, "syndic"))?;
-        }
+        tree.serve("top", "top-master", &programs.top_master, address)?;
+        tree.fingerprint = control::wait_for_daemon(&tree.socket(0))?;
         Ok(tree)
     }
 
-    fn names(&self) -> impl Iterator<Item = String> + use<> {
-        (1..=self.syndics.len()).map(|number| format!("s{number}"))
+    fn add_syndic(&mut self, programs: &Programs, parent: usize) -> anyhow::Result<()> {
+        let number = self.hubs.len();
+        let (name, port) = (format!("s{number}"), free_port()?);
+        let token = token(&self.socket(parent), Role::Syndic, 1)?;
+        let cable = Cable::lay(Ends {
+            port: 0,
+            nodes: None,
+            hub: self.hubs[parent].address,
+            hub_in: None,
+            seed: number as u64,
+        })?;
+        let settings = format!(
+            "id: {name}\ninterface: 127.0.0.1\nport: {port}\nmaster: {}\nmaster_finger: \"{}\"\njoin_token: {token}\n",
+            cable.address(),
+            self.fingerprint
+        );
+        self.cables.push(cable);
+        configure(&self.work, &name, "syndic", &settings)?;
+        self.serve(
+            &name,
+            "syndic",
+            &programs.syndic,
+            (Ipv4Addr::LOCALHOST, port).into(),
+        )
     }
 
-    /// Enrols and connects so many minions, the same number at each syndic, and waits until the top counts them all.
+    fn serve(
+        &mut self,
+        name: &str,
+        program: &'static str,
+        path: &Path,
+        address: SocketAddr,
+    ) -> anyhow::Result<()> {
+        let part = if self.hubs.is_empty() {
+            Part::Top
+        } else {
+            Part::Hub
+        };
+        self.hubs.push(Hub {
+            name: name.to_owned(),
+            program,
+            path: path.to_owned(),
+            address,
+            process: start(part, path, &self.work, name)?,
+        });
+        Ok(())
+    }
+
+    fn wait_for_daemons(&self) -> anyhow::Result<()> {
+        for number in 0..self.hubs.len() {
+            control::wait_for_daemon(&self.socket(number))?;
+        }
+        Ok(())
+    }
+
+    fn socket(&self, hub: usize) -> PathBuf {
+        let Hub { name, program, .. } = &self.hubs[hub];
+        self.work
+            .join(name)
+            .join(format!("run/banyan/{program}.sock"))
+    }
+
+    /// The weather of all cables, both ways.
+    pub fn weather(&self, weather: Weather) {
+        for cable in &self.cables {
+            cable.set_both(weather);
+        }
+    }
+
+    /// Enrols and connects so many minions, the same number at each of these hubs, and waits until the top counts them all.
     pub fn populate(
         &mut self,
         programs: &Programs,
         minions: u32,
+        hubs: Range<usize>,
         grains: Option<&Path>,
     ) -> anyhow::Result<()> {
-        let shares = shares(minions, self.syndics.len());
-        for ((name, (_, hub)), count) in self.names().zip(&self.syndics).zip(shares) {
-            let token = token(&socket(&self.work, &name, "syndic"), Role::Minion, count)?;
+        let shares = shares(minions, hubs.len());
+        for (hub, count) in hubs.zip(shares) {
+            let token = token(&self.socket(hub), Role::Minion, count)?;
+            let Hub { name, address, .. } = &self.hubs[hub];
             let mut command = Command::new(&programs.swarm);
             command
-                .args(["--hub", &hub.to_string(), "--token", &token])
-                .args([
-                    "--count",
-                    &count.to_string(),
-                    "--prefix",
-                    &format!("{name}m"),
-                ])
+                .args(["--hub", &address.to_string(), "--token", &token])
+                .args(["--count", &count.to_string()])
+                .args(["--prefix", &format!("{name}m")])
                 .arg("--roll")
                 .arg(self.work.join(format!("{name}.roll")));
             if let Some(grains) = grains {
                 command.arg("--grains").arg(grains);
             }
-            let log = self.work.join(format!("{name}-swarm.log"));
+            let log = self.swarm_log(hub);
             self.swarms
                 .push(Process::start(Part::Minions, &mut command, &log)?);
         }
@@ -113,12 +208,8 @@ impl Tree {
             ensure!(line.starts_with("READY "), "a swarm says {line:?}");
         }
         let deadline = Instant::now() + PATIENCE;
-        let top = socket(&self.work, "top", "top-master");
         loop {
-            let up = control::ask(&top, &Ask::Tree { minions: false }, |tell| match tell {
-                Tell::Tree(tree) => Some(tree.totals.up),
-                _ => None,
-            })?;
+            let up = self.up()?;
             if up == u64::from(minions) {
                 return Ok(());
             }
@@ -130,68 +221,86 @@ impl Tree {
         }
     }
 
+    /// What the minions of a hub say when they lose it, and when they can't reach it.
+    pub fn swarm_log(&self, hub: usize) -> PathBuf {
+        self.work.join(format!("{}-swarm.log", self.hubs[hub].name))
+    }
+
+    /// How many minions the top-master counts as up.
+    pub fn up(&self) -> anyhow::Result<u64> {
+        control::ask(
+            &self.socket(0),
+            &Ask::Tree { minions: false },
+            |tell| match tell {
+                Tell::Tree(tree) => Some(tree.totals.up),
+                _ => None,
+            },
+        )
+    }
+
+    /// Kills a hub with SIGKILL and starts it again.
+    pub fn restart(&mut self, hub: usize) -> anyhow::Result<()> {
+        let (part, path) = (self.hubs[hub].process.part, self.hubs[hub].path.clone());
+        let name = self.hubs[hub].name.clone();
+        self.hubs[hub].process.kill();
+        self.hubs[hub].process = start(part, &path, &self.work, &name)?;
+        Ok(())
+    }
+
     /// Everything that runs.
     pub fn processes(&self) -> Vec<&Process> {
-        std::iter::once(&self.top)
-            .chain(self.syndics.iter().map(|(process, _)| process))
-            .chain(&self.swarms)
-            .collect()
+        let hubs = self.hubs.iter().map(|hub| &hub.process);
+        hubs.chain(&self.swarms).collect()
     }
 
     /// Resident memory of the hubs.
     pub fn hub_memory(&self) -> anyhow::Result<Memory> {
-        let mut memory = Memory {
-            top: self.top.memory()?,
-            syndics: 0,
-        };
-        for (syndic, _) in &self.syndics {
-            memory.syndics += syndic.memory()?;
+        let mut memory = Memory::default();
+        for (number, hub) in self.hubs.iter().enumerate() {
+            let of = if number == 0 {
+                &mut memory.top
+            } else {
+                &mut memory.syndics
+            };
+            *of += hub.process.memory()?;
         }
         Ok(memory)
     }
 
-    /// What has travelled between the top-master and its syndics.
+    /// What has travelled between hubs.
     pub fn bytes(&self) -> Bytes {
-        self.meter.bytes()
+        let of = |way| {
+            self.cables
+                .iter()
+                .map(|cable| cable.traffic(way).bytes)
+                .sum()
+        };
+        Bytes {
+            up: of(Way::Up),
+            down: of(Way::Down),
+        }
     }
 
     /// The key directory of each syndic.
-    pub fn key_directories(&self) -> impl Iterator<Item = PathBuf> + use<> {
-        let work = self.work.clone();
-        self.names()
-            .map(move |name| work.join(name).join("var/lib/banyan/syndic/keys"))
+    pub fn key_directories(&self) -> impl Iterator<Item = PathBuf> {
+        self.hubs[1..]
+            .iter()
+            .map(|hub| self.work.join(&hub.name).join("var/lib/banyan/syndic/keys"))
     }
 
     /// Runs a function on all minions, until the whole account is here; each of them must have succeeded.
-    pub fn job(&self, fun: &str, args: &[u8], minions: u32) -> anyhow::Result<Duration> {
-        let ask = Ask::Run(Box::new(RunAsk {
-            target_kind: "glob".to_owned(),
-            target: "*".to_owned(),
-            site: None,
-            delimiter: ':',
-            fun: fun.to_owned(),
-            args: args.into(),
-            kwargs: (*b"{}").into(),
-            user: "bench".to_owned(),
-            start_within_ms: 60_000,
-            run_ms_max: None,
-            roots: None,
-            hold_ms: None,
-            plan: None,
-            detach: false,
-        }));
-        let began = Instant::now();
-        let socket = socket(&self.work, "top", "top-master");
-        let counts = control::ask(&socket, &ask, |tell| match tell {
-            Tell::Ledger(ledger) => Some(ledger.progress.counts),
-            _ => None,
-        })?;
-        let wall = began.elapsed();
+    pub fn job(&self, fun: &str, args: &str, minions: u32) -> anyhow::Result<Duration> {
+        let (wall, ok, expected) = Order::new("*", fun, args).run(&self.socket(0))?;
         ensure!(
-            counts.ok == u64::from(minions) && counts.expected == counts.ok,
-            "not all of {minions} are well: {counts:?}"
+            ok == u64::from(minions) && expected == ok,
+            "of {minions}, {expected} are expected and {ok} are ok"
         );
         Ok(wall)
+    }
+
+    /// Where orders are given.
+    pub fn top_socket(&self) -> PathBuf {
+        self.socket(0)
     }
 
     /// Runs `top-master run '*' test.ping` as an operator does.
@@ -205,6 +314,61 @@ impl Tree {
             .status()?;
         ensure!(status.success(), "`top-master run` ended with {status}");
         Ok(began.elapsed())
+    }
+}
+
+/// A job.
+#[derive(Debug, Clone, Copy)]
+pub struct Order<'a> {
+    target: &'a str,
+    fun: &'a str,
+    args: &'a str,
+    start_within: Duration,
+}
+
+impl<'a> Order<'a> {
+    /// A function on the minions of a glob; its arguments are a JSON list.
+    pub fn new(target: &'a str, fun: &'a str, args: &'a str) -> Order<'a> {
+        Order {
+            target,
+            fun,
+            args,
+            start_within: Duration::from_secs(60),
+        }
+    }
+
+    /// For minions that begin within this time.
+    pub fn within(self, start_within: Duration) -> Order<'a> {
+        Order {
+            start_within,
+            ..self
+        }
+    }
+
+    /// Gives it to a hub, and waits for the account: how long that took, how many are ok, of how many.
+    pub fn run(self, socket: &Path) -> anyhow::Result<(Duration, u64, u64)> {
+        let ask = Ask::Run(Box::new(RunAsk {
+            target_kind: "glob".to_owned(),
+            target: self.target.to_owned(),
+            site: None,
+            delimiter: ':',
+            fun: self.fun.to_owned(),
+            args: self.args.as_bytes().into(),
+            kwargs: (*b"{}").into(),
+            user: "bench".to_owned(),
+            start_within_ms: self.start_within.as_millis() as u64,
+            run_ms_max: None,
+            roots: None,
+            hold_ms: None,
+            plan: None,
+            detach: false,
+        }));
+        let began = Instant::now();
+        let counts = control::ask(socket, &ask, |tell| match tell {
+            Tell::Ledger(ledger) => Some(ledger.progress.counts),
+            _ => None,
+        })?;
+        Ok((began.elapsed(), counts.ok, counts.expected))
     }
 }
 
@@ -228,14 +392,10 @@ fn configure(work: &Path, node: &str, program: &str, settings: &str) -> anyhow::
     Ok(root)
 }
 
-fn serve(part: Part, program: &Path, work: &Path, node: &str) -> anyhow::Result<Process> {
+fn start(part: Part, program: &Path, work: &Path, node: &str) -> anyhow::Result<Process> {
     let mut command = Command::new(program);
     command.arg("--root-dir").arg(work.join(node)).arg("serve");
     Process::start(part, &mut command, &work.join(format!("{node}.log")))
-}
-
-fn socket(work: &Path, node: &str, program: &str) -> PathBuf {
-    work.join(node).join(format!("run/banyan/{program}.sock"))
 }
 
 fn token(socket: &Path, role: Role, uses: u32) -> anyhow::Result<String> {
