@@ -14,6 +14,7 @@ use super::{Common, Programs};
 
 /// Measure rounds over simulated minions.
 #[derive(Debug, clap::Args)]
+#[group(skip)] // Its fields stand beside those of the command.
 pub struct Arguments {
     /// Minions of each run.
     #[arg(

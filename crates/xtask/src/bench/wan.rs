@@ -1,6 +1,6 @@
 //! Returns over long and lossy lines: what a round trip and a lost packet cost.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -71,6 +71,13 @@ impl Line {
     }
 }
 
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let loss = if self.is_lossy { LOSS * 100.0 } else { 0.0 };
+        write!(f, "{} ms, {loss} % lost", self.round_trip.as_millis())
+    }
+}
+
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     arguments.common.measured("wan", |programs, work| {
         let mut all = Vec::new();
@@ -117,7 +124,7 @@ fn measure(
             if number > 0 {
                 line.rounds.push(wall);
             }
-            eprint!(".");
+            eprintln!("{line}: {:.2} s", wall.as_secs_f64());
         }
         // Every second time the other way round.
         all.reverse();
@@ -125,7 +132,6 @@ fn measure(
     if arguments.rounds % 2 == 0 {
         all.reverse();
     }
-    eprintln!(" done after {:.1} s", began.elapsed().as_secs_f64());
     Ok(all)
 }
 
