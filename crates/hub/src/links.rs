@@ -24,6 +24,10 @@ const ENROLMENTS_MAX: usize = 20_000;
 /// A stranger's session ends after this long: time for one enrolment to be held open, answered, and asked again.
 const STRANGER_MAX: Duration = Duration::from_secs(60);
 
+/// Between two dials of a parent, at most. A whole site hangs on it, and there are few sites: after a storm they are back
+/// before most minions are.
+const PAUSE_MAX: Duration = Duration::from_secs(15);
+
 /// Gives each session its name.
 #[derive(Debug, Default)]
 pub struct LinkIds(AtomicU64);
@@ -198,7 +202,7 @@ pub async fn uplink(up: Uplink) {
         seed,
         came_up,
     } = up;
-    let mut backoff = Backoff::new(seed);
+    let mut backoff = Backoff::new(seed).up_to(PAUSE_MAX);
     let mut last = String::new();
     loop {
         if parents.take_refused() {
@@ -213,10 +217,7 @@ pub async fn uplink(up: Uplink) {
                         Err(EngineGone) => return,
                     };
                 tracing::warn!(%parent, "the session with the parent ended: {word}");
-                // A session that ends at once is a refusal in other words: not a reason to hurry.
-                if began.elapsed() > Duration::from_secs(10) {
-                    backoff.reset();
-                }
+                backoff.ended(began.elapsed());
                 last.clear();
             }
             Err(error) => {

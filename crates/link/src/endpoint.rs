@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use pki::{Peer, TlsIdentity};
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use quinn::{Connection, ConnectionError, EndpointConfig, RecvStream, SendStream, TokioRuntime};
+use quinn::{Connection, ConnectionError, RecvStream, SendStream, TokioRuntime};
 use rustls::pki_types::CertificateDer;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::AbortHandle;
@@ -19,10 +19,10 @@ use crate::close::{CloseCode, Closed, printable};
 use crate::expiry::Expiry;
 use crate::session::{Greeted, Session};
 use crate::tuning::{
-    ACCEPT_QUEUE, BULK_BUDGET, HANDSHAKE_DEADLINE, HANDSHAKES_MAX, RETRY_ABOVE, SYNDIC_OUTBOX,
-    SYNDIC_WINDOW,
+    ACCEPT_QUEUE, BULK_BUDGET, HANDSHAKE_DEADLINE, HANDSHAKES_MAX, RETRY_ABOVE,
+    SYNDIC_BULK_STREAMS, SYNDIC_OUTBOX, SYNDIC_WINDOW,
 };
-use crate::{Tuning, socket};
+use crate::{Tuning, reset, socket};
 
 /// The greeting on a new control stream, in both directions: an empty frame. The dialler's makes the stream known,
 /// the hub's tells that it has looked at the dialler's certificate, which TLS 1.3 does not tell a client.
@@ -205,7 +205,7 @@ impl Endpoint {
                 "the kernel gives a smaller receive buffer: raise net.core.rmem_max"
             );
         }
-        let config = EndpointConfig::default();
+        let config = reset::config(&identity.tls);
         let quinn = quinn::Endpoint::new(config, server, socket, Arc::new(TokioRuntime))
             .map_err(socket_error)?;
         let common = Arc::new(Common {
@@ -468,6 +468,7 @@ async fn shake(
             .member()
             .is_some_and(|member| member.role == Role::Syndic)
         {
+            connection.set_max_concurrent_uni_streams(SYNDIC_BULK_STREAMS.into());
             connection.set_receive_window(SYNDIC_WINDOW.into());
             connection.set_send_window(SYNDIC_WINDOW.into());
             SYNDIC_OUTBOX

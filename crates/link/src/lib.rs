@@ -13,11 +13,13 @@
 //! reconnect: it dials when told. It needs a tokio runtime, of either kind.
 
 mod close;
+mod congestion;
 mod endpoint;
 mod expiry;
 mod frames;
 mod receiver;
 mod request;
+mod reset;
 mod sender;
 mod session;
 mod socket;

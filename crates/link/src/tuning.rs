@@ -6,6 +6,8 @@ use std::time::Duration;
 use quinn::{IdleTimeout, TransportConfig, VarInt};
 use wire::limits::{BULK_FRAME, MAX_FRAME};
 
+use crate::congestion::Steady;
+
 /// From the first packet to the end of the greeting, on both sides.
 pub(crate) const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(5);
 /// Handshakes at a time on one endpoint; more are refused. A core finishes about 2,000 in a second.
@@ -27,6 +29,8 @@ const CONTROL_STREAMS: u32 = 1;
 const CRYPTO_BUFFER: usize = 8 << 10;
 /// What the receive windows of a hub grow to when the peer turns out to be a syndic, whose link carries a site.
 pub(crate) const SYNDIC_WINDOW: u32 = 16 << 20;
+/// Long frames of a syndic under way at a time: with few, each round trip would carry few, however wide the line is.
+pub(crate) const SYNDIC_BULK_STREAMS: u32 = 64;
 /// Outbox towards a syndic, in bytes.
 pub(crate) const SYNDIC_OUTBOX: usize = 16 << 20;
 /// A long frame has so long to arrive, or the session is closed: 8 MiB at 250 kbit/s.
@@ -76,7 +80,8 @@ impl Tuning {
             keep_alive: None,
             // 10,000 minions that answer at once: each small packet is charged about 1 KiB.
             receive_buffer: 64 << 20,
-            stream_window: MIB,
+            // The window of a minion's connection is as small as before; that of a syndic's grows, and one stream may fill it.
+            stream_window: 8 * MIB,
             receive_window: MIB,
             send_window: MIB,
             outbox: 1 << 20,
@@ -131,6 +136,7 @@ impl Tuning {
             .crypto_buffer_size(CRYPTO_BUFFER)
             // Frames are short or on links where 1,200 bytes cost little; probes cost memory and packets.
             .mtu_discovery_config(None)
+            .congestion_controller_factory(Arc::new(Steady))
             // Not used, and a buffer that a peer could fill.
             .datagram_receive_buffer_size(None)
             // Tells observers the round trip time, and us nothing.

@@ -7,6 +7,9 @@ const FIRST: Duration = Duration::from_millis(500);
 /// No pause is longer.
 const LAST: Duration = Duration::from_secs(60);
 
+/// A session that lasted this long was a good one.
+const GOOD_SESSION: Duration = Duration::from_secs(10);
+
 /// Full jitter: each pause is uniform between nothing and a bound that doubles.
 #[derive(Debug, Clone)]
 pub struct Backoff {
@@ -48,6 +51,13 @@ impl Backoff {
     pub fn reset(&mut self) {
         self.bound = FIRST;
     }
+
+    /// A session has ended. One that ends at once is a refusal in other words, and no reason to hurry.
+    pub fn ended(&mut self, lasted: Duration) {
+        if lasted >= GOOD_SESSION {
+            self.reset();
+        }
+    }
 }
 
 #[cfg(test)]
@@ -68,5 +78,17 @@ mod tests {
         assert!((0..50).any(|i| other.pause() != pauses[i]));
         one.reset();
         assert!(one.pause() <= FIRST);
+    }
+
+    #[test]
+    fn a_short_session_is_no_reason_to_hurry() {
+        let mut backoff = Backoff::new(1);
+        while backoff.bound < LAST {
+            backoff.pause();
+        }
+        backoff.ended(GOOD_SESSION / 2);
+        assert_eq!(backoff.bound, LAST);
+        backoff.ended(GOOD_SESSION);
+        assert_eq!(backoff.bound, FIRST);
     }
 }

@@ -16,8 +16,6 @@ use wire::{Down, codec};
 use crate::engine::Message;
 use crate::files::Sessions;
 
-/// A session that lasted this long was a good one: the next dial need not hold back.
-const GOOD_SESSION: Duration = Duration::from_secs(10);
 /// Between two renewals at least: one that failed is tried again then, and a clock that is far off, for which even a
 /// fresh certificate is due, does not keep the hub busy.
 const RENEW_PAUSE: Duration = Duration::from_secs(60);
@@ -74,9 +72,7 @@ impl Dialler {
                     let began = Instant::now();
                     let word = self.one_session(session, &hub).await;
                     tracing::warn!(%hub, "the session ended: {word}");
-                    if began.elapsed() > GOOD_SESSION {
-                        backoff.reset();
-                    }
+                    backoff.ended(began.elapsed());
                     last.clear();
                 }
                 Err(error) => {

@@ -15,6 +15,7 @@ use rustls::{
     CertificateError as TlsCertificateError, ClientConfig, DigitallySignedStruct,
     DistinguishedName, OtherError, ServerConfig, SignatureScheme,
 };
+use sha2::{Digest, Sha256};
 use wire::enrol::Credentials;
 use wire::{NodeId, Role, TreeId, UnixMillis};
 
@@ -82,6 +83,12 @@ impl TlsIdentity {
             chain: vec![certificate::issue_stranger(key, name)?],
             key: key.for_tls(),
         })
+    }
+
+    /// A secret that only the holder of the key knows, the same after each restart, and another one for each purpose.
+    pub fn secret(&self, purpose: &str) -> [u8; 32] {
+        let hash = Sha256::new().chain_update(purpose).chain_update([0]);
+        hash.chain_update(self.key.secret_der()).finalize().into()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use link::{CloseCode, Endpoint, Event, Session};
 use membership::Backoff;
@@ -59,7 +59,7 @@ pub struct Surroundings {
     pub endpoint: Endpoint,
     /// Their hub.
     pub hub: SocketAddr,
-    /// Handshakes that may be under way.
+    /// First handshakes that may be under way.
     pub handshakes: Semaphore,
     /// Minions that the hub has welcomed.
     pub welcomed: AtomicUsize,
@@ -102,17 +102,19 @@ impl Minion {
         let mut backoff = Backoff::new(u64::from_le_bytes(uid[..8].try_into().unwrap_or_default()));
         let around = self.around.clone();
         loop {
-            let dialled = {
-                // Never closed.
-                let _place = around.handshakes.acquire().await;
-                around
-                    .endpoint
-                    .dial_as(&self.enrolled.identity, around.hub)
-                    .await
+            // One socket begins as many; later, all dial when they want, as on hosts of their own. Never closed.
+            let place = match self.sessions {
+                0 => around.handshakes.acquire().await.ok(),
+                _ => None,
             };
+            let identity = &self.enrolled.identity;
+            let dialled = around.endpoint.dial_as(identity, around.hub).await;
+            drop(place);
             match dialled {
                 Ok(session) => {
+                    let began = Instant::now();
                     let why = self.one_session(session).await;
+                    backoff.ended(began.elapsed());
                     eprintln!("swarm: {}: {why}", self.leaf.config().id);
                 }
                 Err(error) => eprintln!("swarm: {}: {error}", self.leaf.config().id),

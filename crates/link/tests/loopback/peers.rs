@@ -300,3 +300,38 @@ async fn three_hundred_sessions_share_one_pair_of_endpoints() {
     }
     assert_eq!(hub.stats().accepted, SESSIONS as u64);
 }
+
+/// A hub that was killed says nothing. When it is back, those whom it has forgotten hear it from their next sign of life, and
+/// not from the silence of their sessions.
+#[tokio::test]
+async fn peers_of_a_hub_that_was_killed_hear_of_its_return() {
+    let tree = Tree::new();
+    let identity = tree.hub_identity();
+    let first = hub(&identity);
+    let address = first.local_addr().unwrap();
+    let cable = cable::Cable::new(0, address.port()).unwrap();
+    let tuning = Tuning {
+        keep_alive: Some(Duration::from_millis(100)),
+        idle: Duration::from_secs(600),
+        ..Tuning::minion()
+    };
+    let any = "127.0.0.1:0".parse().unwrap();
+    let minion = Endpoint::dialler(any, &tree.minion("web1"), tuning).unwrap();
+    let (session, accepted) = tokio::join!(minion.dial(cable.address()), first.accept());
+    let (session, accepted) = (session.unwrap(), accepted.unwrap());
+    // Its last words are lost, as if it had none.
+    cable.cut();
+    drop((first, accepted));
+    let second = soon(async {
+        loop {
+            // The socket goes with a task of the first one.
+            match Endpoint::hub(address, &identity, Tuning::hub()) {
+                Ok(second) => return second,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    });
+    let _second = second.await;
+    cable.heal();
+    assert_eq!(soon(session.split().0.closed()).await, Closed::Restarted);
+}
