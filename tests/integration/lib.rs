@@ -8,6 +8,7 @@
 //! Nothing here sleeps as a proof: [`wait_for`] asks again until the truth shows, within a bound for slow machines.
 
 mod command;
+mod disk;
 mod ledger;
 mod node;
 mod ports;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 
 pub use cable::{Cable, Dice, Way, Weather};
 pub use command::{Cli, Running, Said};
+pub use disk::Disk;
 pub use ledger::Ledger;
 pub use node::Node;
 pub use ports::free_port;

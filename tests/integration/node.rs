@@ -8,7 +8,7 @@ use cable::Namespace;
 use nix::sys::signal::{Signal, kill};
 
 use crate::command::{pid, plain};
-use crate::{Cli, program, wait_for};
+use crate::{Cli, Disk, program, wait_for};
 
 /// Lines of a log that are shown when a test fails.
 const LAST_WORDS: usize = 12;
@@ -21,6 +21,7 @@ pub struct Node {
     root: PathBuf,
     /// Its network; none is that of the test.
     network: Option<Namespace>,
+    disk: Option<Disk>,
     process: Option<Child>,
 }
 
@@ -35,6 +36,7 @@ impl Node {
             id: id.to_owned(),
             root,
             network: None,
+            disk: None,
             process: None,
         };
         node.configure(configuration);
@@ -77,6 +79,43 @@ impl Node {
         self.root.join("var/lib/banyan").join(self.program)
     }
 
+    /// From the next start on its state lies on this disk. What it has by now is not there.
+    ///
+    /// # Panics
+    /// When its directory can't be made.
+    pub fn put_on(&mut self, disk: Disk) {
+        fs::create_dir_all(self.state()).expect("a directory");
+        self.disk = Some(disk);
+    }
+
+    /// Fills its disk but for so many bytes.
+    ///
+    /// # Panics
+    /// When it does not run, or has no disk of its own.
+    pub fn fill(&self, left: u64) {
+        self.disk().fill(self.pid(), &self.state(), left);
+    }
+
+    /// Makes room on its disk again.
+    ///
+    /// # Panics
+    /// When it does not run, or was not filled.
+    pub fn empty(&self) {
+        self.disk().empty(self.pid(), &self.state());
+    }
+
+    /// Cuts the power of its disk. The process goes on until it notices.
+    ///
+    /// # Panics
+    /// When it does not run, or has no disk of its own.
+    pub fn cut_power(&self) {
+        self.disk().cut_power(self.pid(), &self.state());
+    }
+
+    fn disk(&self) -> &Disk {
+        self.disk.as_ref().expect("a node on a disk of its own")
+    }
+
     /// What it has logged since its first start.
     pub fn log(&self) -> String {
         fs::read_to_string(self.log_file()).unwrap_or_default()
@@ -107,7 +146,11 @@ impl Node {
                 .open(self.log_file())
                 .expect("a log")
         };
-        let mut command = Command::new(program(self.program));
+        let program = program(self.program);
+        let mut command = match &self.disk {
+            Some(disk) => disk.run(&self.state(), &program),
+            None => Command::new(program),
+        };
         command
             .arg("--root-dir")
             .arg(&self.root)

@@ -31,6 +31,8 @@ pub struct HubMetrics {
     pub roots_errors: IntCounter,
     /// `banyan_udp_receive_drops_total`: datagrams that the kernel dropped since the socket's buffer was full.
     pub udp_receive_drops: IntCounter,
+    /// The store and its disk.
+    pub disk: DiskMetrics,
     /// `banyan_store_commit_seconds`: transactions of the store, sync included.
     pub store_commit: Histogram,
     /// `banyan_frames_refused_total`: frames that were malformed, too long or not allowed.
@@ -90,6 +92,19 @@ impl HubMetrics {
                 "banyan_udp_receive_drops_total",
                 "Datagrams that the kernel dropped since the receive buffer was full.",
             )?,
+            disk: DiskMetrics {
+                store_bytes: register(
+                    registry,
+                    IntGaugeVec::new(
+                        Opts::new(
+                            "banyan_store_bytes",
+                            "Bytes of the store: its two files, and what is in use of the database.",
+                        ),
+                        &["part"],
+                    )?,
+                )?,
+                free_bytes: disk_free_bytes(registry)?,
+            },
             store_commit: register(
                 registry,
                 Histogram::with_opts(
@@ -130,6 +145,15 @@ impl HubMetrics {
     }
 }
 
+/// What a hub counts of its store and the disk under it.
+#[derive(Clone)]
+pub struct DiskMetrics {
+    /// `banyan_store_bytes{part}`: the store's files, `database` and `log`; and of the database what is in use, `live`.
+    pub store_bytes: IntGaugeVec,
+    /// `banyan_disk_free_bytes`: room on the file system of the store.
+    pub free_bytes: IntGauge,
+}
+
 /// What a minion counts.
 pub struct MinionMetrics {
     /// `banyan_links{role, direction}`: open links, all of them `up`.
@@ -142,6 +166,8 @@ pub struct MinionMetrics {
     pub journal_bytes: IntGauge,
     /// `banyan_journal_unsettled_bytes`: returns that the origin does not have yet.
     pub journal_unsettled_bytes: IntGauge,
+    /// `banyan_disk_free_bytes`: room on the file system of the journal.
+    pub disk_free_bytes: IntGauge,
     /// `banyan_frames_refused_total`: frames that were malformed, too long or not allowed.
     pub frames_refused: IntCounter,
 }
@@ -173,6 +199,7 @@ impl MinionMetrics {
                 "banyan_journal_unsettled_bytes",
                 "Bytes of the returns that the origin of their job does not have yet.",
             )?,
+            disk_free_bytes: disk_free_bytes(registry)?,
             frames_refused: frames_refused(registry)?,
         })
     }
@@ -198,6 +225,14 @@ fn links(registry: &Registry) -> Result<IntGaugeVec, MetricsError> {
             Opts::new("banyan_links", "Open links to other nodes."),
             &["role", "direction"],
         )?,
+    )
+}
+
+fn disk_free_bytes(registry: &Registry) -> Result<IntGauge, MetricsError> {
+    gauge(
+        registry,
+        "banyan_disk_free_bytes",
+        "Bytes that are free on the file system of the node's state.",
     )
 }
 
@@ -237,6 +272,7 @@ mod tests {
         hub.roster_nodes.with_label_values(&["minion", "up"]).set(2);
         hub.jobs.with_label_values(&["ok"]).inc();
         hub.set_roots_commit("aa");
+        hub.disk.store_bytes.with_label_values(&["live"]).set(1);
         hub.store_commit.observe(0.002);
         let names: Vec<String> = registry
             .gather()
@@ -248,6 +284,7 @@ mod tests {
             [
                 "banyan_build_info",
                 "banyan_custody_backlog_returns",
+                "banyan_disk_free_bytes",
                 "banyan_frames_refused_total",
                 "banyan_jobs_open",
                 "banyan_jobs_total",
@@ -257,6 +294,7 @@ mod tests {
                 "banyan_roots_errors_total",
                 "banyan_roots_info",
                 "banyan_roster_nodes",
+                "banyan_store_bytes",
                 "banyan_store_commit_seconds",
                 "banyan_udp_receive_drops_total",
             ]

@@ -61,6 +61,12 @@ pub fn notify_status(status: &str) {
     notify(&[NotifyState::Status(status)]);
 }
 
+/// Asks the service manager for so much more time, from now on, until the program is ready.
+pub fn notify_extend_timeout(time: Duration) {
+    let micros = u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
+    notify(&[NotifyState::ExtendTimeoutUsec(micros)]);
+}
+
 /// A sign of life for the service manager; see [`watchdog_interval`].
 pub fn notify_watchdog() {
     notify(&[NotifyState::Watchdog]);

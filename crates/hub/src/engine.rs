@@ -3,17 +3,21 @@
 //! One task owns the machine. Everyone else holds an [`EngineHandle`]: they send inputs, ask questions that run
 //! on the loop, and wait for what the machine says.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use daemon::clock::Clock;
+use link::{Held, Paced};
 use relay::{Decision, Hub, HubInput, HubOutput, LinkId};
 use store::Committer;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use wire::codec;
+use wire::limits::BULK_FRAME;
 use wire::{BatchPlan, Counts, Down, Jid, JobEnvelope, JobOrder, Refusal, Standing, Uid};
+
+use crate::disk::Disk;
 
 /// Inputs that wait for the loop, at most; above it whoever sends waits, and with them the links they read.
 const INPUTS_MAX: usize = 4_096;
@@ -88,6 +92,7 @@ pub struct EngineHandle {
     messages: mpsc::Sender<Message>,
     decisions: broadcast::Sender<Decision>,
     clock: Clock,
+    disk: Disk,
 }
 
 impl EngineHandle {
@@ -142,6 +147,9 @@ impl EngineHandle {
     /// # Errors
     /// [`EngineGone`] while the process stops.
     pub async fn submit(&self, submission: Submission) -> Result<Result<(), String>, EngineGone> {
+        if let Some(reason) = self.disk.objection(&submission.order) {
+            return Ok(Err(reason));
+        }
         let (answer, answered) = oneshot::channel();
         self.messages
             .send(Message::Submit(Box::new(submission), answer))
@@ -199,19 +207,12 @@ pub struct Engine<S> {
     saved_sender: mpsc::UnboundedSender<Result<u64, String>>,
     decisions: broadcast::Sender<Decision>,
     links: HashMap<LinkId, link::Sender>,
-    upwards: HashMap<LinkId, Waiting>,
+    upwards: HashMap<LinkId, Paced<Bytes>>,
     /// Weak, so that the loop ends when nobody else holds a handle.
     own_messages: mpsc::WeakSender<Message>,
     submitted: HashMap<Jid, oneshot::Sender<Result<(), String>>>,
     enrolling: HashMap<Uid, Vec<oneshot::Sender<Option<Standing>>>>,
     watches: HashMap<Jid, watch::Sender<JobMoves>>,
-}
-
-/// Frames for a parent that wait for room in its outbox.
-#[derive(Default)]
-struct Waiting {
-    frames: VecDeque<Bytes>,
-    bytes: usize,
 }
 
 /// Bytes that may wait for one parent: a snapshot of 20,000 minions with 10 KiB of grains each.
@@ -228,6 +229,7 @@ impl<S: Surroundings> Engine<S> {
         surroundings: S,
         committer: Arc<Committer>,
         clock: Clock,
+        disk: Disk,
     ) -> (Self, EngineHandle) {
         let (sender, messages) = mpsc::channel(INPUTS_MAX);
         // One batch is at the store at a time, so this queue holds one entry.
@@ -238,6 +240,7 @@ impl<S: Surroundings> Engine<S> {
             messages: sender,
             decisions: decisions.clone(),
             clock,
+            disk,
         };
         let engine = Engine {
             hub,
@@ -310,7 +313,10 @@ impl<S: Surroundings> Engine<S> {
             Message::Link(link, sender) => {
                 self.links.insert(link, sender);
             }
-            Message::Room(link) => self.room(link),
+            Message::Room(link) => {
+                let held = self.upwards.get_mut(&link).and_then(Paced::go_on);
+                self.wait_for_room(link, held);
+            }
             Message::Query(question) => question(&self.hub),
             Message::Submit(submission, answer) => {
                 self.submitted.insert(submission.order.jid, answer);
@@ -494,43 +500,39 @@ impl<S: Surroundings> Engine<S> {
         }
     }
 
-    /// Upwards whole rosters travel, so a full outbox is no fault: what does not fit waits for room, in order.
+    /// Upwards whole rosters travel, so a full outbox is no fault: what does not fit waits for room. Short frames overtake
+    /// long ones, as they do within a session.
     fn send_up(&mut self, link: LinkId, frame: Bytes) {
         let Some(sender) = self.links.get(&link) else {
             return;
         };
-        let waiting = self.upwards.entry(link).or_default();
-        if waiting.frames.is_empty() {
-            match sender.send(frame.clone()) {
-                Err(link::SendError::Full) => {}
-                Err(error) if error != link::SendError::Closed => {
-                    tracing::error!(link = link.0, %error, "a frame was not taken");
-                    return;
-                }
-                _ => return,
-            }
-            let (sender, messages) = (sender.clone(), self.own_messages.clone());
-            tokio::spawn(async move {
-                sender.ready().await;
-                if let Some(messages) = messages.upgrade() {
-                    let _ = messages.send(Message::Room(link)).await;
-                }
-            });
-        }
-        waiting.bytes += frame.len();
-        waiting.frames.push_back(frame);
-        if waiting.bytes > UPWARDS_BYTES_MAX {
+        let waiting = self
+            .upwards
+            .entry(link)
+            .or_insert_with(|| Paced::new(sender.clone(), |frame: &Bytes| Some(frame.clone())));
+        let bytes = frame.len();
+        let held = if bytes > BULK_FRAME {
+            waiting.send_long(frame, bytes)
+        } else {
+            waiting.send(frame)
+        };
+        if waiting.waiting() > UPWARDS_BYTES_MAX {
             tracing::warn!(link = link.0, "a parent does not drain; the session ends");
             sender.close(link::CloseCode::Overload, "the link does not drain");
         }
+        self.wait_for_room(link, held);
     }
 
-    fn room(&mut self, link: LinkId) {
-        if let Some(waiting) = self.upwards.remove(&link) {
-            for frame in waiting.frames {
-                self.send_up(link, frame);
+    /// Has [`Message::Room`] sent once the session takes more.
+    fn wait_for_room(&self, link: LinkId, held: Option<Held>) {
+        let Some(Held(session)) = held else { return };
+        let messages = self.own_messages.clone();
+        tokio::spawn(async move {
+            session.ready().await;
+            if let Some(messages) = messages.upgrade() {
+                let _ = messages.send(Message::Room(link)).await;
             }
-        }
+        });
     }
 
     fn close_child(&mut self, link: LinkId, refusal: Refusal) {

@@ -4,6 +4,7 @@
 //! [`engine`] moves messages, bytes and time. The programs `top-master` and `syndic` use it, nobody else.
 
 pub mod control;
+pub mod disk;
 pub mod engine;
 pub mod errands;
 pub mod grants;

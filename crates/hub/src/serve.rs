@@ -10,7 +10,7 @@ use anyhow::Context;
 use daemon::clock::{Clock, millis};
 use daemon::config::{HubConfig, RootsLayout, RootsSettings};
 use daemon::http::{Pages, Readiness};
-use daemon::metrics::HubMetrics;
+use daemon::metrics::{DiskMetrics, HubMetrics};
 use daemon::signals::{self, Notice, Signals};
 use gitsync::{Auth, EnvironmentRule, HostKeys, Layout, Limits, Mirror, Remote, SshKey};
 use link::{Endpoint, Tuning};
@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, watch};
 use wire::Role;
 
 use crate::control;
+use crate::disk::{Disk, as_gauge};
 use crate::engine::{Engine, EngineHandle};
 use crate::grants::Grants;
 use crate::init::{key_directory, lifetimes};
@@ -37,7 +38,7 @@ use crate::surroundings::HubSurroundings;
 use crate::trust::TrustDesk;
 
 /// How often the store is pruned.
-const PRUNE_EVERY: Duration = Duration::from_secs(600);
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
 /// How often the key directory is looked at for a newer trust bundle, left by an offline command.
 const TRUST_RELOAD_EVERY: Duration = Duration::from_secs(2);
 /// A receive buffer below this makes a wide fan-out drop packets.
@@ -72,6 +73,18 @@ async fn run(config: HubConfig, logs: &daemon::logs::LogControl) -> anyhow::Resu
             .context("metrics port")?;
         tokio::spawn(pages.serve());
     }
+    let disk = Disk::new(
+        config.paths.state_dir().join("hub.sqlite"),
+        config.disk_reserve_bytes,
+    );
+    readiness.set_not_ready("waits for room on its disk");
+    if until_drained(disk.room_to_start(), &mut signals)
+        .await
+        .is_none()
+    {
+        return Ok(());
+    }
+    readiness.set_not_ready("starting");
     let clock = Clock::start();
     let keys = Arc::new(KeyStore::open(key_directory(&config))?);
     let parents: Vec<ParentAddress> = parents_of(&config);
@@ -98,7 +111,7 @@ async fn run(config: HubConfig, logs: &daemon::logs::LogControl) -> anyhow::Resu
         }
     };
     let hub = start(
-        config, clock, keys, applicant, membership, parents, metrics, role,
+        config, disk, clock, keys, applicant, membership, parents, metrics, role,
     )
     .await?;
     readiness.set_ready();
@@ -184,6 +197,7 @@ struct Running {
 #[allow(clippy::too_many_arguments)]
 async fn start(
     config: HubConfig,
+    disk: Disk,
     clock: Clock,
     keys: Arc<KeyStore>,
     applicant: Applicant,
@@ -204,9 +218,10 @@ async fn start(
     let job_key = keys.job_key()?;
 
     std::fs::create_dir_all(&state).with_context(|| state.display().to_string())?;
-    let (hub_store, recovered) = HubStore::open(&state.join("hub.sqlite"))?;
+    let (hub_store, recovered) = HubStore::open(disk.database())?;
     let reader = hub_store.reader()?;
     let commit_metric = metrics.store_commit.clone();
+    let disk_metrics = metrics.disk.clone();
     let committer = Arc::new(Committer::start(hub_store, move |done| {
         commit_metric.observe(done.took.as_secs_f64())
     })?);
@@ -301,7 +316,14 @@ async fn start(
         metrics,
         seen: Default::default(),
     };
-    let (engine, handle) = Engine::new(machine, surroundings, committer.clone(), clock);
+    let (engine, handle) = Engine::new(
+        machine,
+        surroundings,
+        committer.clone(),
+        clock,
+        disk.clone(),
+    );
+    tokio::spawn(disk.watch(disk_metrics.clone()));
     let (stop, stopped) = watch::channel(false);
     let running = tokio::spawn(engine.run(stopped));
 
@@ -388,6 +410,7 @@ async fn start(
         clock,
         config.jobs.keep,
         config.jobs.store_bytes_max,
+        disk_metrics,
     ));
     if role == Role::TopMaster {
         tokio::spawn(reload_trust(service, handle.clone()));
@@ -428,17 +451,25 @@ async fn reload_trust(service: Arc<Service>, engine: EngineHandle) {
     }
 }
 
-async fn prune(committer: Arc<Committer>, clock: Clock, keep: Duration, bytes_max: u64) {
+async fn prune(
+    committer: Arc<Committer>,
+    clock: Clock,
+    keep: Duration,
+    bytes_max: u64,
+    metrics: DiskMetrics,
+) {
     let keep_ms = millis(keep);
     loop {
         tokio::time::sleep(PRUNE_EVERY).await;
         let now = clock.now();
+        let live = metrics.store_bytes.with_label_values(&["live"]);
         let queued = committer.work(move |store| {
             loop {
                 match store.prune(now, keep_ms, bytes_max) {
                     Ok(pruned) => {
                         tracing::debug!(jobs = pruned.jobs.len(), "job store pruned");
                         if !pruned.more {
+                            live.set(as_gauge(store.live_bytes().unwrap_or_default()));
                             return;
                         }
                     }

@@ -17,6 +17,7 @@ mod congestion;
 mod endpoint;
 mod expiry;
 mod frames;
+mod paced;
 mod receiver;
 mod request;
 mod reset;
@@ -28,6 +29,7 @@ pub mod udp;
 
 pub use close::{CloseCode, Closed};
 pub use endpoint::{BindError, DialError, Endpoint, EndpointStats, Identity};
+pub use paced::{Held, Paced};
 pub use receiver::{Event, Receiver};
 pub use request::{BodyReader, BodyWriter, RequestError, Responder};
 pub use sender::{SendError, Sender};

@@ -155,6 +155,12 @@ impl Sender {
         Ok(())
     }
 
+    /// Whether [`Sender::ready`] would not wait.
+    pub fn is_ready(&self) -> bool {
+        let outbox = &self.shared.outbox;
+        has_room(&outbox.lanes(), outbox.max)
+    }
+
     /// Waits until the outbox is at most half full, or the session is over.
     pub async fn ready(&self) {
         let outbox = &self.shared.outbox;
@@ -163,8 +169,7 @@ impl Sender {
             let mut room = pin!(room);
             // Listen before looking, or a change in between would be missed.
             room.as_mut().enable();
-            let has_room = |lanes: &Lanes| lanes.broken || lanes.waiting <= outbox.max / 2;
-            if has_room(&outbox.lanes()) {
+            if has_room(&outbox.lanes(), outbox.max) {
                 return;
             }
             tokio::select! {
@@ -178,6 +183,10 @@ impl Sender {
     pub fn waiting(&self) -> usize {
         self.shared.outbox.lanes().waiting
     }
+}
+
+fn has_room(lanes: &Lanes, max: usize) -> bool {
+    lanes.broken || lanes.waiting <= max / 2
 }
 
 /// Gives quinn as much of a frame as it takes now, and returns the rest. In the usual case that is everything, and

@@ -7,20 +7,27 @@ use std::time::Duration;
 use bytes::Bytes;
 use daemon::clock::Clock;
 use daemon::metrics::MinionMetrics;
+use link::{Held, Paced};
 use pki::{KeyStore, TrustStore};
 use relay::{Leaf, LeafInput, LeafOutput, LinkId, Verify};
-use store::Journal;
+use store::{Journal, JournalError};
 use tokio::sync::{mpsc, watch};
-use wire::{JobEnvelope, JobOrder, Json, Return, UnixMillis, codec};
+use wire::limits::BULK_FRAME;
+use wire::record::JournalRecord;
+use wire::{Down, JobEnvelope, JobOrder, Json, Return, UnixMillis, Up, codec};
 
 use crate::executor::Executor;
 use crate::links::Refusals;
+use crate::orphans::Groups;
+use crate::room::Room;
 use crate::surroundings::News;
 
 /// Inputs of links that wait for the loop, at most.
 pub const INPUTS_MAX: usize = 1_024;
 /// How often starts that are too old to matter are forgotten, and metrics refreshed.
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
+/// Records for which the disk had no room are tried again after this long; nothing tells when there is room.
+const SAVE_AGAIN: Duration = Duration::from_secs(1);
 
 /// Verifies orders against the trust bundle in force.
 #[derive(Clone)]
@@ -62,6 +69,15 @@ pub enum Message {
     Link(LinkId, link::Sender, relay::Peer),
     /// Something for the machine.
     Input(LeafInput),
+    /// A session takes messages again.
+    Room(LinkId),
+}
+
+/// A batch for which the disk had no room.
+pub struct Unsaved {
+    token: u64,
+    records: Vec<JournalRecord>,
+    again: tokio::time::Instant,
 }
 
 /// The loop.
@@ -74,8 +90,16 @@ pub struct Engine {
     pub journal: Journal,
     /// Runs functions.
     pub executor: Executor,
+    /// Whether its disk has room.
+    pub room: Room,
+    /// What the journal could not take yet.
+    pub unsaved: Option<Unsaved>,
+    /// What runs, for the minion after this one.
+    pub groups: Groups,
     /// What links say.
     pub messages: mpsc::Receiver<Message>,
+    /// The way to this loop, as long as links hold it.
+    pub own_messages: mpsc::WeakSender<Message>,
     /// What functions return.
     pub finished: mpsc::UnboundedReceiver<Return>,
     /// What functions tell beside their returns.
@@ -87,7 +111,7 @@ pub struct Engine {
     /// The minion's clock.
     pub clock: Clock,
     /// Sessions by name.
-    pub links: HashMap<LinkId, link::Sender>,
+    pub links: HashMap<LinkId, Paced<Up>>,
 }
 
 impl Engine {
@@ -106,19 +130,29 @@ impl Engine {
                 .leaf
                 .poll_timeout()
                 .map(|(at, _)| tokio::time::Instant::from_std(self.clock.instant(at)));
+            let save_again = self.unsaved.as_ref().map(|unsaved| unsaved.again);
             let now = || self.clock.now();
             tokio::select! {
                 message = self.messages.recv() => match message {
                     None => break,
                     Some(Message::Link(link, sender, peer)) => {
-                        self.links.insert(link, sender);
+                        self.links.insert(link, Paced::new(sender, framed));
                         self.leaf.handle_input(now(), LeafInput::Connected { link, peer });
                     }
                     Some(Message::Input(input)) => {
-                        if let LeafInput::Closed { link } = &input {
-                            self.links.remove(link);
+                        match &input {
+                            LeafInput::Closed { link } => drop(self.links.remove(link)),
+                            LeafInput::Message { message: Down::Job(_), .. } => {
+                                let objection = self.objection();
+                                self.leaf.handle_input(now(), LeafInput::NoRoom(objection));
+                            }
+                            _ => {}
                         }
                         self.leaf.handle_input(now(), input);
+                    }
+                    Some(Message::Room(link)) => {
+                        let held = self.links.get_mut(&link).and_then(Paced::go_on);
+                        self.wait_for_room(link, held);
                     }
                 },
                 Some(ret) = self.finished.recv() => {
@@ -138,14 +172,72 @@ impl Engine {
                     }
                 },
                 () = sleep_until(wake) => self.leaf.handle_timeout(now()),
+                () = sleep_until(save_again) => if let Some(unsaved) = self.unsaved.take() {
+                    self.save(unsaved.token, unsaved.records, true)?;
+                },
                 _ = housekeeping.tick() => self.keep_house()?,
                 _ = stop.wait_for(|stop| *stop) => break,
             }
         }
-        for sender in self.links.values() {
-            sender.close(link::CloseCode::Done, "the minion stops");
+        if let Some(unsaved) = self.unsaved.take()
+            && let Err(error) = self.journal.append(&unsaved.records)
+        {
+            tracing::error!(%error, "outcomes of jobs are lost: they were never on disk");
+        }
+        self.groups.leave();
+        for session in self.links.values() {
+            session
+                .sender()
+                .close(link::CloseCode::Done, "the minion stops");
         }
         Ok(())
+    }
+
+    /// Why no further job is to begin.
+    fn objection(&self) -> Option<String> {
+        match &self.unsaved {
+            Some(_) => Some("the disk of its journal is full".to_owned()),
+            None => self.room.objection(),
+        }
+    }
+
+    /// Writes a batch to the journal: one write and one sync on this thread, since a minion has nothing better to do
+    /// meanwhile. A batch for which there is no room is kept, and nobody is told of what is in it.
+    fn save(&mut self, token: u64, records: Vec<JournalRecord>, again: bool) -> anyhow::Result<()> {
+        match self.journal.append(&records) {
+            Ok(()) => {
+                if again {
+                    tracing::info!("the journal has room again");
+                }
+                self.leaf
+                    .handle_input(self.clock.now(), LeafInput::Saved { token });
+            }
+            Err(error @ JournalError::Full { .. }) => {
+                if !again {
+                    tracing::error!(alarm = true, "{error}; outcomes of jobs wait in memory");
+                }
+                self.unsaved = Some(Unsaved {
+                    token,
+                    records,
+                    again: tokio::time::Instant::now() + SAVE_AGAIN,
+                });
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Has [`Message::Room`] sent once the session takes more.
+    fn wait_for_room(&self, link: LinkId, held: Option<Held>) {
+        let Some(Held(session)) = held else { return };
+        let messages = self.own_messages.clone();
+        tokio::spawn(async move {
+            session.ready().await;
+            if let Some(messages) = messages.upgrade() {
+                // The loop may be gone, and then there is nothing more to send.
+                let _ = messages.send(Message::Room(link)).await;
+            }
+        });
     }
 
     fn keep_house(&mut self) -> anyhow::Result<()> {
@@ -156,6 +248,9 @@ impl Engine {
         self.metrics
             .journal_unsettled_bytes
             .set(self.journal.unsettled_bytes() as i64);
+        if let Some(free) = self.room.free_bytes() {
+            self.metrics.disk_free_bytes.set(free as i64);
+        }
         self.metrics
             .functions_running
             .set(self.leaf.running().count() as i64);
@@ -169,23 +264,20 @@ impl Engine {
     fn perform(&mut self, output: LeafOutput) -> anyhow::Result<()> {
         let now = self.clock.now();
         match output {
-            LeafOutput::Save { token, records } => {
-                // One write and one sync on this thread: a minion has nothing better to do meanwhile.
-                self.journal.append(&records)?;
-                self.leaf.handle_input(now, LeafInput::Saved { token });
-            }
+            LeafOutput::Save { token, records } => self.save(token, records, false)?,
             LeafOutput::Send { link, message } => {
-                let Some(sender) = self.links.get(&link) else {
+                let Some(session) = self.links.get_mut(&link) else {
                     return Ok(());
                 };
-                match codec::frame(&message) {
-                    Ok(frame) => match sender.send(Bytes::from(frame)) {
-                        Ok(()) | Err(link::SendError::Closed) => {}
-                        // Everything that was not acknowledged is told again in the next session.
-                        Err(error) => sender.close(link::CloseCode::Overload, &error.to_string()),
-                    },
-                    Err(error) => tracing::error!(%error, "a message does not fit"),
-                }
+                let held = match &message {
+                    // Encoded when it is its turn: until then its value is shared with the machine.
+                    Up::Return(ret) if ret.value.len() > BULK_FRAME => {
+                        let bytes = ret.value.len();
+                        session.send_long(message, bytes)
+                    }
+                    _ => framed(&message).and_then(|frame| session.send(frame)),
+                };
+                self.wait_for_room(link, held);
             }
             LeafOutput::Start(order) => {
                 tracing::info!(jid = %order.jid, fun = %order.fun, user = %order.user, "job starts");
@@ -200,8 +292,8 @@ impl Engine {
                 if !retry {
                     self.refusals.set();
                 }
-                if let Some(sender) = self.links.remove(&link) {
-                    sender.close(link::CloseCode::Done, &reason);
+                if let Some(session) = self.links.remove(&link) {
+                    session.sender().close(link::CloseCode::Done, &reason);
                 }
             }
             LeafOutput::TrustOffered(bundle) => {
@@ -211,6 +303,13 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+fn framed(message: &Up) -> Option<Bytes> {
+    codec::frame(message)
+        .inspect_err(|error| tracing::error!(%error, "a message does not fit"))
+        .ok()
+        .map(Bytes::from)
 }
 
 async fn sleep_until(at: Option<tokio::time::Instant>) {

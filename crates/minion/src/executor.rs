@@ -4,21 +4,23 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use modules::cut::travelling;
 use modules::{Call, Cancel, CancelKind, Outcome, Registry, RunningJob};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use wire::{JobOrder, Return, limits};
 
 use crate::files::{JobFiles, Sessions};
+use crate::orphans::Groups;
 use crate::surroundings::{JobContext, Surroundings};
 
 /// A function that ran over its time gets TERM; KILL follows after this long.
 const KILL_AFTER: Duration = Duration::from_secs(5);
 /// The return code of a function that ran over its time, as `timeout(1)` has it.
 const TIMED_OUT: i32 = 124;
-/// Characters of a value that was too long to travel which travel all the same.
-const HEAD_CHARS: usize = 64 << 10;
+
+// Output that a function keeps whole is not cut once more for its length alone.
+const _: () = assert!(modules::cut::WHOLE_BYTES_MAX == limits::MAX_RETURN);
 
 /// Runs functions.
 #[derive(Clone)]
@@ -28,6 +30,7 @@ pub struct Executor {
     sessions: Arc<Sessions>,
     runtime: tokio::runtime::Handle,
     cache: std::path::PathBuf,
+    groups: Groups,
     finished: mpsc::UnboundedSender<Return>,
     queue: Arc<Mutex<Queue>>,
 }
@@ -38,6 +41,7 @@ struct Queue {
 }
 
 impl Executor {
+    #[allow(clippy::too_many_arguments)]
     /// An executor with so many places; returns go to `finished`.
     pub fn new(
         places: usize,
@@ -45,6 +49,7 @@ impl Executor {
         sessions: Arc<Sessions>,
         runtime: tokio::runtime::Handle,
         cache: std::path::PathBuf,
+        groups: Groups,
         finished: mpsc::UnboundedSender<Return>,
     ) -> Self {
         Executor {
@@ -53,6 +58,7 @@ impl Executor {
             sessions,
             runtime,
             cache,
+            groups,
             finished,
             queue: Arc::new(Mutex::new(Queue {
                 free: places,
@@ -117,7 +123,7 @@ impl Executor {
             args: serde_json::from_slice(&order.args).unwrap_or_default(),
             kwargs: serde_json::from_slice(&order.kwargs).unwrap_or_default(),
         };
-        let cancel = Cancel::new();
+        let cancel = Cancel::watched(self.groups.of_job(&jid));
         let job = RunningJob {
             jid: jid.clone(),
             fun: order.fun.clone(),
@@ -143,12 +149,7 @@ impl Executor {
         let mut outcome = self.registry.call(&call, &context, &cancel);
         if let Some(limit) = watch.and_then(Watchdog::stop) {
             outcome = Outcome {
-                value: Value::String(format!(
-                    "{} did not end within {} s and was ended; it had answered: {}",
-                    order.fun,
-                    limit.as_secs_f64(),
-                    outcome.value
-                )),
+                value: ended(&order.fun, limit, outcome.value),
                 retcode: TIMED_OUT,
                 success: false,
             };
@@ -158,7 +159,7 @@ impl Executor {
             jid: order.jid,
             retcode: outcome.retcode,
             success: outcome.success,
-            value: travelling(&outcome.value),
+            value: travelling(&outcome.value, limits::MAX_RETURN).into(),
             started: started
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |d| d.as_millis() as u64),
@@ -169,25 +170,19 @@ impl Executor {
     }
 }
 
-/// A value as it travels: JSON text, cut and marked as cut when it is too long.
-fn travelling(value: &Value) -> wire::Json {
-    let text = serde_json::to_vec(value).unwrap_or_else(|_| b"null".to_vec());
-    if text.len() <= limits::MAX_RETURN {
-        return text.into();
+/// What a function that was ended answers: that it was, and what it had answered. A mark of long output stays a mark.
+fn ended(fun: &str, limit: Duration, value: Value) -> Value {
+    let words = format!(
+        "{fun} did not end within {} s and was ended",
+        limit.as_secs_f64()
+    );
+    match value {
+        Value::Object(mut mark) if mark.get("truncated") == Some(&Value::Bool(true)) => {
+            mark.insert("ended".to_owned(), words.into());
+            Value::Object(mark)
+        }
+        value => format!("{words}; it had answered: {value}").into(),
     }
-    let whole = match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    let cut = serde_json::json!({
-        "truncated": true,
-        "bytes": text.len(),
-        "sha256": data_encoding::HEXLOWER.encode(&Sha256::digest(&text)),
-        "head": whole.chars().take(HEAD_CHARS).collect::<String>(),
-    });
-    serde_json::to_vec(&cut)
-        .unwrap_or_else(|_| b"null".to_vec())
-        .into()
 }
 
 /// Ends a function that runs over its time.
@@ -224,13 +219,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_too_long_to_travel_is_marked() {
-        let long = Value::String("x".repeat(limits::MAX_RETURN + 1));
-        let travels: Value = serde_json::from_slice(&travelling(&long)).unwrap();
-        assert_eq!(travels["truncated"], true);
-        assert_eq!(travels["bytes"], limits::MAX_RETURN as u64 + 3);
-        assert_eq!(travels["head"].as_str().unwrap().len(), HEAD_CHARS);
-        assert_eq!(&*travelling(&Value::Bool(true)), b"true");
+    fn what_was_ended_says_so_and_keeps_its_mark() {
+        let limit = Duration::from_secs(2);
+        let words = "cmd.run did not end within 2 s and was ended";
+        assert_eq!(
+            ended("cmd.run", limit, "x".into()),
+            format!("{words}; it had answered: \"x\"")
+        );
+        let mark = serde_json::json!({"truncated": true, "bytes": 9});
+        let expected = serde_json::json!({"truncated": true, "bytes": 9, "ended": words});
+        assert_eq!(ended("cmd.run", limit, mark), expected);
     }
 
     #[test]

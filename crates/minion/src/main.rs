@@ -9,6 +9,8 @@ mod engine;
 mod executor;
 mod files;
 mod links;
+mod orphans;
+mod room;
 mod serve;
 mod surroundings;
 

@@ -26,6 +26,8 @@ use crate::engine::{Engine, INPUTS_MAX, Trust};
 use crate::executor::Executor;
 use crate::files::Sessions;
 use crate::links::{Dialler, Refusals};
+use crate::orphans::Groups;
+use crate::room::Room;
 use crate::surroundings::Surroundings;
 
 /// The key directory of a minion.
@@ -113,6 +115,9 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
     if let Some(quarantine) = &found.quarantine {
         tracing::error!(copy = %quarantine.copy.display(), bytes = quarantine.damaged_bytes, "the journal was damaged");
     }
+    let groups = Groups::open(state.join("groups"))
+        .with_context(|| state.join("groups").display().to_string())?;
+    let aftermath = groups.clear();
     let trust = Trust {
         store: Arc::new(Mutex::new(TrustStore::new(tree))),
         keys: keys.clone(),
@@ -148,6 +153,7 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
         sessions.clone(),
         tokio::runtime::Handle::current(),
         config.paths.cache_dir(),
+        groups.clone(),
         finished_sender,
     );
     let (trust_version, grains) = {
@@ -165,6 +171,7 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
             id: config.id.clone(),
             path: membership.member.path.clone(),
             software: env!("CARGO_PKG_VERSION").to_owned(),
+            spool_bytes_max: config.spool_bytes_max,
         },
         trust.clone(),
         grains.into(),
@@ -173,6 +180,7 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
             returned: found.returned,
             not_run: found.not_run,
             interrupted: found.interrupted,
+            aftermath,
             trust_version,
         },
         clock.now(),
@@ -187,6 +195,7 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
     )?;
     let refusals = Arc::new(Refusals::default());
     let (message_sender, messages) = mpsc::channel(INPUTS_MAX);
+    let own_messages = message_sender.downgrade();
     let dialler = Arc::new(Dialler {
         endpoint,
         applicant,
@@ -208,8 +217,12 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
         leaf,
         trust,
         journal,
+        room: Room::new(state, config.disk_reserve_bytes),
+        unsaved: None,
+        groups,
         executor,
         messages,
+        own_messages,
         finished,
         news,
         refusals,

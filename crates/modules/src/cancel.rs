@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use crate::orphans::{Mark, Watch};
+
 /// How a function is to be stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CancelKind {
@@ -53,6 +55,7 @@ pub struct Cancel {
 struct Shared {
     state: Mutex<State>,
     cancelled: Condvar,
+    watch: Option<Arc<dyn Watch>>,
 }
 
 #[derive(Default)]
@@ -66,6 +69,16 @@ impl Cancel {
     /// One that is not cancelled.
     pub fn new() -> Cancel {
         Cancel::default()
+    }
+
+    /// One that tells of the process groups that the function starts.
+    pub fn watched(watch: Arc<dyn Watch>) -> Cancel {
+        Cancel {
+            shared: Arc::new(Shared {
+                watch: Some(watch),
+                ..Shared::default()
+            }),
+        }
     }
 
     /// Signals the function's process groups. Repeating it with a stronger kind is useful, with a weaker one harmless.
@@ -110,6 +123,11 @@ impl Cancel {
 
     /// Puts a new process group under this cancel; one that is already used signals the group at once.
     pub(crate) fn register(&self, group: Pid) -> Registration {
+        if let Some(watch) = &self.shared.watch
+            && let Some(mark) = Mark::of(group.as_raw().cast_unsigned())
+        {
+            watch.begins(&mark);
+        }
         let mut state = self.state();
         state.groups.insert(group.as_raw());
         if let Some(kind) = state.kind {
@@ -147,6 +165,9 @@ pub(crate) struct Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         self.cancel.state().groups.remove(&self.group);
+        if let Some(watch) = &self.cancel.shared.watch {
+            watch.ends(self.group.cast_unsigned());
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use crate::gate::Peer;
 use crate::planted::{self, Bug};
 use crate::probe::Timers;
 use crate::saving::Saving;
+use crate::spool::Spool;
 
 /// A return that comes within this time after the start stands for both: one packet less for each short job.
 const START_ACK_DELAY_MS: u64 = 5;
@@ -24,8 +25,14 @@ const START_ACK_DELAY_MS: u64 = 5;
 const RUNNING_MAX: usize = 1_024;
 /// Returns that wait for their origin, at most; further jobs are refused, since a finished return is never dropped.
 const UNSETTLED_MAX: usize = 4_096;
+/// Orders that act on other jobs of the minion may begin beyond the bounds above, so many of them: an operator has to be able
+/// to end what fills them.
+const CONTROL_EXTRA: usize = 64;
 /// A journalled start is forgotten this long after its order's time is over: clocks may differ by that much.
 const FORGET_SLACK_MS: u64 = 600_000;
+
+/// What orders that act on other jobs begin with.
+const CONTROL_FUNCTIONS: &str = "saltutil.";
 
 /// Checks a signed order against the trust bundle in force.
 pub trait Verify {
@@ -45,6 +52,8 @@ pub struct LeafConfig {
     pub path: SitePath,
     /// Its program's version.
     pub software: String,
+    /// Bytes of values that it keeps for the origins of their jobs.
+    pub spool_bytes_max: u64,
 }
 
 /// What the journal had.
@@ -58,6 +67,8 @@ pub struct LeafRecovered {
     pub not_run: Vec<(Jid, Reason)>,
     /// Started, and neither returned nor settled: the minion stopped in the middle.
     pub interrupted: Vec<Jid>,
+    /// What became of the processes of interrupted jobs, in words.
+    pub aftermath: BTreeMap<Jid, String>,
     /// Version of the trust bundle at hand.
     pub trust_version: u64,
 }
@@ -95,6 +106,8 @@ pub enum LeafInput {
     Grains(Json),
     /// The trust bundle at hand changed to this version.
     Trust(u64),
+    /// Why the journal has no room for further jobs; None: it has.
+    NoRoom(Option<String>),
 }
 
 /// What a minion wants done.
@@ -177,6 +190,9 @@ pub struct Leaf<V> {
     cancelled: BTreeSet<Jid>,
     /// Settled while a hub has not been told of them yet that was promised to hear.
     settled_early: BTreeSet<Jid>,
+    spool: Spool,
+    /// Why the journal has no room for further jobs.
+    no_room: Option<String>,
 }
 
 impl<V> fmt::Debug for Leaf<V> {
@@ -198,6 +214,8 @@ impl<V: Verify> Leaf<V> {
         now: UnixMillis,
     ) -> Self {
         let mut leaf = Leaf {
+            spool: Spool::new(config.spool_bytes_max),
+            no_room: None,
             config,
             verify,
             now,
@@ -218,6 +236,7 @@ impl<V: Verify> Leaf<V> {
             settled_early: BTreeSet::new(),
         };
         for ret in recovered.returned {
+            leaf.spool.restore(&ret);
             leaf.work.insert(ret.jid, Work::Returned(ret));
         }
         for (jid, reason) in recovered.not_run {
@@ -230,7 +249,11 @@ impl<V: Verify> Leaf<V> {
             );
         }
         for jid in recovered.interrupted {
-            let text = "the minion restarted while the job ran".to_owned();
+            let mut text = "the minion restarted while the job ran".to_owned();
+            if let Some(aftermath) = recovered.aftermath.get(&jid) {
+                text.push_str("; ");
+                text.push_str(aftermath);
+            }
             let reason = Reason {
                 code: ReasonCode::Interrupted,
                 text,
@@ -271,6 +294,7 @@ impl<V: Verify> Leaf<V> {
                 }
             }
             LeafInput::Trust(version) => self.trust_version = self.trust_version.max(version),
+            LeafInput::NoRoom(reason) => self.no_room = reason,
         }
     }
 
@@ -550,19 +574,24 @@ impl<V: Verify> Leaf<V> {
             }
             Err(text) => return Some((ReasonCode::Refused, text)),
         }
-        if self.running().count() >= RUNNING_MAX {
-            return Some((
-                ReasonCode::Overload,
-                format!("{RUNNING_MAX} jobs run already"),
-            ));
+        let text = self.overload(order)?;
+        Some((ReasonCode::Overload, text))
+    }
+
+    /// Why there is no room for one more job.
+    fn overload(&self, order: &JobOrder) -> Option<String> {
+        let is_control = order.fun.starts_with(CONTROL_FUNCTIONS);
+        let extra = if is_control { CONTROL_EXTRA } else { 0 };
+        if self.running().count() >= RUNNING_MAX + extra {
+            return Some(format!("{RUNNING_MAX} jobs run already"));
         }
-        if self.unsettled() >= UNSETTLED_MAX {
-            return Some((
-                ReasonCode::Overload,
-                format!("{UNSETTLED_MAX} returns wait for their origin"),
-            ));
+        if self.unsettled() >= UNSETTLED_MAX + extra {
+            return Some(format!("{UNSETTLED_MAX} returns wait for their origin"));
         }
-        None
+        if is_control {
+            return None;
+        }
+        self.spool.objection().or_else(|| self.no_room.clone())
     }
 
     fn is_late(&self, until: UnixMillis) -> bool {
@@ -610,6 +639,7 @@ impl<V: Verify> Leaf<V> {
             return;
         }
         self.timers.clear(jid);
+        let ret = self.spool.keep(ret);
         self.saving.record(JournalRecord::Returned(ret.clone()));
         if planted::is(Bug::ReturnsUnjournalled) {
             self.tell_all(Up::Return(ret.clone()));
@@ -674,10 +704,13 @@ impl<V: Verify> Leaf<V> {
             return;
         }
         for jid in jids {
-            if let Some(Work::Returned(_) | Work::NotRun { .. }) = self.work.get(jid) {
-                self.work.remove(jid);
-                self.saving.record(JournalRecord::Settled { jid: *jid });
+            match self.work.get(jid) {
+                Some(Work::Returned(ret)) => self.spool.settle(ret),
+                Some(Work::NotRun { .. }) => {}
+                _ => continue,
             }
+            self.work.remove(jid);
+            self.saving.record(JournalRecord::Settled { jid: *jid });
         }
         let now = self.now;
         self.done.retain(|_, forget_after| *forget_after > now);

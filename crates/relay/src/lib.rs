@@ -27,6 +27,7 @@ mod rollout;
 mod roster;
 pub mod saving;
 mod settlement;
+mod spool;
 mod state;
 mod uplink;
 

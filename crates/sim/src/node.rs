@@ -156,6 +156,7 @@ impl World {
                 id: peer.id,
                 path: peer.path,
                 software: "0.1.0".to_owned(),
+                spool_bytes_max: 256 << 20,
             };
             let grains = orders::grains(&node.spec);
             let leaf = Leaf::new(config, Checker, grains, node.leaf_disk.recovered(), now);

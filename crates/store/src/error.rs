@@ -119,6 +119,12 @@ pub enum JournalError {
         /// What it said.
         source: io::Error,
     },
+    /// No room is left on the file system. Nothing of the batch counts as written; the same batch may be tried again.
+    #[error("{}: the disk is full", path.display())]
+    Full {
+        /// Which file.
+        path: PathBuf,
+    },
     /// A newer release has changed the file's form.
     #[error("{} was written by a newer release ({found:?}): run that release", path.display())]
     Newer {

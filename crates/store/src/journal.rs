@@ -13,10 +13,8 @@ use wire::{Jid, Reason, Return, UnixMillis};
 use crate::JournalError;
 use crate::journal_file::{HEADER, HEADER_NAME, Span, frame_at, next_frame, push_frame};
 use crate::lock::{FILE_MODE, Lock, beside, remove_if_there, sync_directory_of};
+use crate::space::is_full;
 
-/// Returns that wait for their settlement may need this much; above, [`Journal::has_room`] says no, and the minion
-/// refuses further jobs. A return that is there is never dropped.
-pub const UNSETTLED_BYTES_MAX: u64 = 256 << 20;
 /// The file is rewritten when it holds more than this that nobody needs, and more of that than of the rest.
 pub const GARBAGE_BYTES_MAX: u64 = 1 << 20;
 /// The start of a job is remembered for so long after its time: clocks of signer and minion may differ.
@@ -56,6 +54,8 @@ pub struct Journal {
     jobs: BTreeMap<Jid, Entry>,
     live_bytes: u64,
     unsettled_bytes: u64,
+    /// There was no room to rewrite the file; it is tried again when it holds so much that nobody needs.
+    rewrite_at: u64,
     /// Set by the first failed write and never taken back.
     stopped: bool,
     _lock: Lock,
@@ -105,7 +105,9 @@ impl Journal {
             })?;
         remove_if_there(&beside(path, ".new")).map_err(io)?;
         if !path.try_exists().map_err(io)? {
-            replace(path, |_| Ok(())).map_err(io)?;
+            replace(path, |_| Ok(()))
+                .map_err(Rewrite::into_error)
+                .map_err(io)?;
         }
         let file = open_file(path).map_err(io)?;
         let end = file.metadata().map_err(io)?.len();
@@ -117,6 +119,7 @@ impl Journal {
             jobs: BTreeMap::new(),
             live_bytes: 0,
             unsettled_bytes: 0,
+            rewrite_at: 0,
             stopped: false,
             _lock: lock,
         };
@@ -127,7 +130,8 @@ impl Journal {
     /// Writes the records with one write and one sync: all are durable when this returns.
     ///
     /// # Errors
-    /// Any error but [`JournalError::Record`] means: stop the process; every later call answers [`JournalError::Stopped`].
+    /// Any error but [`JournalError::Record`] and [`JournalError::Full`] means: stop the process; every later call answers
+    /// [`JournalError::Stopped`].
     pub fn append(&mut self, records: &[JournalRecord]) -> Result<(), JournalError> {
         let mut bytes = Vec::new();
         let mut spans = Vec::with_capacity(records.len());
@@ -139,10 +143,24 @@ impl Journal {
                 len: bytes.len() as u64 - at,
             });
         }
-        self.guarded(|journal| {
-            journal.file.write_all_at(&bytes, journal.end)?;
-            journal.file.sync_data()
+        let is_full = self.guarded(|journal| {
+            if let Err(error) = journal.file.write_all_at(&bytes, journal.end) {
+                if !is_full(&error) {
+                    return Err(error);
+                }
+                // Nothing was synced, so nothing is in doubt. What was written of the batch must not be found later.
+                journal.file.set_len(journal.end)?;
+                return Ok(true);
+            }
+            // An error here is final whatever it is: the kernel may have dropped the bytes, and would say "ok" next time.
+            journal.file.sync_data()?;
+            Ok(false)
         })?;
+        if is_full {
+            return Err(JournalError::Full {
+                path: self.path.clone(),
+            });
+        }
         self.end += bytes.len() as u64;
         for (record, span) in records.iter().zip(spans) {
             self.note(record, span);
@@ -175,11 +193,6 @@ impl Journal {
     /// Bytes of the returns that are not settled.
     pub fn unsettled_bytes(&self) -> u64 {
         self.unsettled_bytes
-    }
-
-    /// Whether further jobs may be started; false above [`UNSETTLED_BYTES_MAX`].
-    pub fn has_room(&self) -> bool {
-        self.unsettled_bytes < UNSETTLED_BYTES_MAX
     }
 
     /// Bytes of the file.
@@ -265,7 +278,7 @@ impl Journal {
             let copy = beside(&self.path, ".damaged");
             std::fs::copy(&self.path, &copy)?;
             File::open(&copy)?.sync_all()?;
-            self.compact()?;
+            self.compact().map_err(Rewrite::into_error)?;
             Some(Quarantine {
                 copy,
                 damaged_bytes,
@@ -316,14 +329,24 @@ impl Journal {
 
     fn compact_when_worth_it(&mut self) -> Result<(), JournalError> {
         let garbage = self.end - HEADER.len() as u64 - self.live_bytes;
-        if garbage > GARBAGE_BYTES_MAX.max(self.live_bytes) {
-            self.guarded(Journal::compact)?;
+        if garbage > GARBAGE_BYTES_MAX.max(self.live_bytes).max(self.rewrite_at) {
+            let rewritten = self.guarded(|journal| match journal.compact() {
+                Err(Rewrite::NoRoom) => Ok(false),
+                Err(Rewrite::Failed(error)) => Err(error),
+                Ok(()) => Ok(true),
+            })?;
+            // The old file is as good as before, only longer than it has to be.
+            self.rewrite_at = if rewritten {
+                0
+            } else {
+                garbage + GARBAGE_BYTES_MAX
+            };
         }
         Ok(())
     }
 
     /// Rewrites the file with what is needed, in the same order, and puts it in place of the old one.
-    fn compact(&mut self) -> io::Result<()> {
+    fn compact(&mut self) -> Result<(), Rewrite> {
         let mut spans: Vec<Span> = self.jobs.values().flat_map(Entry::spans).collect();
         spans.sort_unstable();
         let mut moved = BTreeMap::new();
@@ -347,7 +370,7 @@ impl Journal {
             job.outcome.iter_mut().for_each(to_new);
             job.settled.iter_mut().for_each(to_new);
         }
-        self.file = open_file(&self.path)?;
+        self.file = open_file(&self.path).map_err(Rewrite::Failed)?;
         self.end = end;
         Ok(())
     }
@@ -357,20 +380,49 @@ fn open_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).open(path)
 }
 
+/// Why a file was not rewritten.
+#[derive(Debug)]
+enum Rewrite {
+    /// The new file found no room; the old one is untouched.
+    NoRoom,
+    /// Anything else.
+    Failed(io::Error),
+}
+
+impl Rewrite {
+    fn into_error(self) -> io::Error {
+        match self {
+            Rewrite::NoRoom => io::ErrorKind::StorageFull.into(),
+            Rewrite::Failed(error) => error,
+        }
+    }
+}
+
 /// Writes a new journal beside the old one and renames it into place once it is complete and durable.
-fn replace(path: &Path, fill: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+fn replace(path: &Path, fill: impl FnOnce(&File) -> io::Result<()>) -> Result<(), Rewrite> {
     let new = beside(path, ".new");
+    match write_new(&new, fill) {
+        Ok(()) => std::fs::rename(&new, path)
+            .and_then(|()| sync_directory_of(path))
+            .map_err(Rewrite::Failed),
+        Err(error) if is_full(&error) => {
+            remove_if_there(&new).map_err(Rewrite::Failed)?;
+            Err(Rewrite::NoRoom)
+        }
+        Err(error) => Err(Rewrite::Failed(error)),
+    }
+}
+
+fn write_new(new: &Path, fill: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
     let file = OpenOptions::new()
         .create(true)
         .truncate(true)
         .write(true)
         .mode(FILE_MODE)
-        .open(&new)?;
+        .open(new)?;
     file.write_all_at(HEADER, 0)?;
     fill(&file)?;
-    file.sync_all()?;
-    std::fs::rename(&new, path)?;
-    sync_directory_of(path)
+    file.sync_all()
 }
 
 /// Whether the file begins with this version's first line.

@@ -5,7 +5,8 @@
 //!
 //! An error of a write or a sync is final. The kernel may forget that a page failed to reach the disk, so that a second
 //! `fsync` answers "ok" for data that is gone; therefore nothing here retries, the handle refuses further writes, and the
-//! program is to stop. A restart recovers from what the disk really has.
+//! program is to stop. A restart recovers from what the disk really has. One failure is no such error: a journal that finds no
+//! room for more bytes cuts off what it wrote of them and says so, since nothing that it had before is in doubt.
 //!
 //! It never decides anything: what is saved, and when a job is closed, is the relay machines' choice. It knows no
 //! network, no clock and no signal. The programs of hubs and minions use it; it is the only user of SQLite.
@@ -20,15 +21,15 @@ mod lock;
 mod prune;
 mod recovered;
 mod schema;
+mod space;
 mod tables;
 
 pub use committer::{Committed, Committer, CommitterGone, GROUP_RECORDS_MAX, QUEUE_BATCHES_MAX};
 pub use error::{JournalError, StoreError};
 pub use hub::{HubReader, HubStore};
 pub use jobs::{LIST_MAX, StoredJob};
-pub use journal::{
-    CLOCK_SLACK_MS, GARBAGE_BYTES_MAX, Journal, JournalRecovered, Quarantine, UNSETTLED_BYTES_MAX,
-};
+pub use journal::{CLOCK_SLACK_MS, GARBAGE_BYTES_MAX, Journal, JournalRecovered, Quarantine};
 pub use prune::{PRUNE_ROWS_MAX, Pruned};
 pub use recovered::Recovered;
 pub use schema::SCHEMA_VERSION;
+pub use space::free_bytes;

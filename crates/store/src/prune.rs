@@ -22,6 +22,14 @@ pub struct Pruned {
 }
 
 impl HubStore {
+    /// Bytes of what is in the store: its file less the pages that are free to be used again.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn live_bytes(&self) -> Result<u64, StoreError> {
+        live_bytes(&self.conn).map_err(StoreError::sql(&self.path))
+    }
+
     /// Removes closed jobs that were received longer than `keep_ms` before `now`; and while the live rows of the whole
     /// store need more than `bytes_max`, the oldest closed ones. Open jobs always stay.
     ///

@@ -24,6 +24,9 @@ pub const SCHEMA_VERSION: u32 = MIGRATIONS.len() as u32;
 /// A bigger database is not read as a whole at each start: damage in it is found when the row is read.
 const CHECKED_BYTES_MAX: u64 = 256 << 20;
 
+/// The log is cut back to this length once all of it is in the database: a burst must not take its room for good.
+const LOG_BYTES_KEPT: u64 = 16 << 20;
+
 /// Prepared statements that a connection keeps: all there are, with room to spare.
 const STATEMENTS_MAX: usize = 64;
 
@@ -141,6 +144,12 @@ fn durable(conn: &Connection, path: &Path) -> Result<(), StoreError> {
         .map_err(&sql)?;
     conn.pragma_update(None, "foreign_keys", true)
         .map_err(&sql)?;
+    conn.query_row(
+        &format!("PRAGMA journal_size_limit = {LOG_BYTES_KEPT}"),
+        [],
+        |_| Ok(()),
+    )
+    .map_err(&sql)?;
     let mode: String = conn
         .pragma_query_value(None, "journal_mode", |row| row.get(0))
         .map_err(&sql)?;

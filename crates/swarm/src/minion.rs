@@ -82,6 +82,7 @@ impl Minion {
             id: enrolled.member.id.clone(),
             path: enrolled.member.path.clone(),
             software: env!("CARGO_PKG_VERSION").to_owned(),
+            spool_bytes_max: 256 << 20,
         };
         let recovered = LeafRecovered {
             trust_version: around.trust.accept(&enrolled.trust),

@@ -65,6 +65,8 @@ pub struct HubConfig {
     pub nodegroups: Vec<Nodegroup>,
     /// Jobs.
     pub jobs: JobSettings,
+    /// Bytes that stay free on the file system of its state.
+    pub disk_reserve_bytes: u64,
     /// Lives of the certificates that it gives.
     pub certificates: CertificateHours,
     /// Logs.
@@ -88,6 +90,10 @@ pub struct MinionConfig {
     pub grains: Map<String, Value>,
     /// Most functions that run at a time.
     pub processes_max: usize,
+    /// Bytes of the returns that it keeps for the origins of their jobs.
+    pub spool_bytes_max: u64,
+    /// Bytes that stay free on the file system of its state.
+    pub disk_reserve_bytes: u64,
     /// Logs.
     pub logs: LogSettings,
     /// Port of /metrics, /live and /ready on the loopback address; None: off.
@@ -279,6 +285,7 @@ pub(super) fn hub(settings: &mut Settings, sources: &Sources<'_>) -> Option<HubC
             start_within: seconds(settings, "job_start_within")?,
             timeout: seconds(settings, "timeout"),
         },
+        disk_reserve_bytes: settings.number("disk_reserve_bytes")?,
         certificates: CertificateHours {
             minion: hours("minion_certificate_hours")?,
             hub: hours("hub_certificate_hours")?,
@@ -302,6 +309,8 @@ pub(super) fn minion(settings: &mut Settings, sources: &Sources<'_>) -> Option<M
         links: links?,
         grains: settings.map("grains"),
         processes_max: usize::try_from(settings.number("process_count_max")?).ok()?,
+        spool_bytes_max: settings.number("spool_bytes_max")?,
+        disk_reserve_bytes: settings.number("disk_reserve_bytes")?,
         logs: logs?,
         metrics_port: port(settings, "metrics_port"),
     })

@@ -142,12 +142,14 @@ pub const KEYS: &[Key] = &[
     // Jobs.
     Key { name: "nodegroups", programs: HUBS, kind: Kind::TextMap, help: "Names for compound targets.", ..ANY },
     Key { name: "keep_jobs_seconds", programs: HUBS, kind: SECONDS, default: Unset::Value("86400"), unit: "seconds", help: "How long a job that is over can be looked up.", ..ANY },
-    Key { name: "job_store_bytes_max", programs: HUBS, kind: Kind::Number { min: 1 << 20, max: 1 << 40 }, default: Unset::Value("4294967296"), unit: "bytes", help: "When the store needs more, the oldest jobs that are over are removed before their time.", ..ANY },
+    Key { name: "job_store_bytes_max", programs: HUBS, kind: Kind::Number { min: 1 << 20, max: 1 << 40 }, default: Unset::Value("4294967296"), unit: "bytes", help: "When what is in the store needs more, the oldest jobs that are over are removed before their time. The file does not shrink: its free pages are used again.", ..ANY },
+    Key { name: "disk_reserve_bytes", kind: Kind::Number { min: 0, max: 1 << 40 }, default: Unset::Value("67108864"), unit: "bytes", help: "When the file system of `/var/lib/banyan` has less free, new jobs are refused with the reason; what runs goes on. A hub waits with its start until a quarter of it is free. 0: use all there is.", ..ANY },
     Key { name: "job_start_within", programs: HUBS, kind: SECONDS, default: Unset::Value("60"), unit: "seconds", help: "A minion that has not started a job by then refuses it, unless the operator says otherwise.", ..ANY },
     Key { name: "timeout", programs: HUBS, kind: SECONDS, default: Unset::Follows("wait until every outcome is known"), unit: "seconds", help: "How long the command line waits for a job before it leaves it to run on (`-t`).", ..ANY },
     // Minions.
     Key { name: "grains", programs: &[Minion], kind: Kind::Map, help: "Grains that the operator sets; they win over those that are found.", ..ANY },
     Key { name: "process_count_max", programs: &[Minion], kind: Kind::Number { min: 1, max: 1_000 }, default: Unset::Value("16"), unit: "functions", help: "Most functions that run at a time; further jobs wait, in order.", ..ANY },
+    Key { name: "spool_bytes_max", programs: &[Minion], kind: Kind::Number { min: 16 << 20, max: 1 << 40 }, default: Unset::Value("268435456"), unit: "bytes", help: "Returns that wait for the origins of their jobs may need so much, in the journal and in memory. Near it new jobs are refused with the reason; the value of a return that would go beyond it is replaced by its size and hash.", ..ANY },
     // Certificates.
     Key { name: "minion_certificate_hours", programs: HUBS, kind: HOURS, default: Unset::Value("72"), unit: "hours", help: "Life of the certificates that this hub gives to minions; they renew them after two thirds of it.", ..ANY },
     Key { name: "hub_certificate_hours", programs: HUBS, kind: HOURS, default: Unset::Value("168"), unit: "hours", help: "Life of the certificates for the links of hubs.", ..ANY },

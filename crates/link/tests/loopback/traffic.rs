@@ -2,7 +2,9 @@
 
 use crate::support::{Tree, dialler, frame, framed, hub, pair, soon};
 use bytes::Bytes;
-use link::{CloseCode, Closed, Endpoint, Event, Receiver, RequestError, SendError, Sender};
+use link::{
+    CloseCode, Closed, Endpoint, Event, Held, Paced, Receiver, RequestError, SendError, Sender,
+};
 use wire::files::{Answer, Request};
 use wire::limits::{BULK_FRAME, MAX_FRAME};
 
@@ -296,4 +298,55 @@ fn one_thread_is_enough() {
         ends.minion.0.send(framed(100_000, 1)).unwrap();
         assert_eq!(frame(&mut ends.hub.1).await.len(), 100_000);
     });
+}
+
+/// After a long cut there is more to tell than a session takes: all of it arrives, and short frames overtake it.
+#[tokio::test]
+async fn more_than_a_session_takes_arrives_and_short_frames_overtake_it() {
+    const LONG: usize = 1 << 20;
+    const COUNT: usize = 30;
+    let mut ends = ends().await;
+    let mut paced = Paced::new(ends.minion.0.clone(), |number: &u8| {
+        Some(framed(LONG, *number))
+    });
+    let mut held = None;
+    for number in 0..COUNT {
+        held = paced.send_long(number as u8, LONG).or(held);
+    }
+    let Held(session) = held.expect("so much does not fit");
+    assert!(paced.waiting() > COUNT * LONG / 2);
+    for number in 0..3 {
+        assert!(paced.send(framed(1, number)).is_none());
+    }
+    let mut long = Vec::new();
+    let mut short = Vec::new();
+    // The short ones come while most of the long ones wait for someone to say that there is room.
+    while short.len() < 3 {
+        let body = frame(&mut ends.hub.1).await;
+        if body.len() == 1 {
+            &mut short
+        } else {
+            &mut long
+        }
+        .push(body[0]);
+    }
+    assert_eq!(short, [0, 1, 2]);
+    assert!(long.len() < COUNT / 2, "{long:?}");
+    let hub = &mut ends.hub.1;
+    let reading = async {
+        while long.len() < COUNT {
+            long.push(frame(hub).await[0]);
+        }
+    };
+    let sending = async {
+        let mut held = Some(Held(session));
+        while let Some(Held(session)) = held {
+            session.ready().await;
+            held = paced.go_on();
+        }
+    };
+    soon(async { tokio::join!(reading, sending) }).await;
+    long.sort_unstable();
+    assert_eq!(long, (0..COUNT as u8).collect::<Vec<_>>());
+    assert_eq!(paced.waiting(), 0);
 }

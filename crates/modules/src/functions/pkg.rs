@@ -91,7 +91,7 @@ fn answer(argv: &[&str], env: &Env) -> Result<String, Failure> {
     if finished.retcode != 0 {
         return Err(Failure::command(finished.stderr.trim()));
     }
-    Ok(finished.stdout)
+    Ok(finished.stdout.to_string())
 }
 
 /// Reads lines of state, name and version. The architecture of a foreign package (`:i386`) stays in its name.

@@ -6,6 +6,7 @@ mod program;
 mod run;
 mod spawn;
 
+pub(crate) use capture::Output;
 pub(crate) use identity::Identity;
 pub(crate) use program::{is_executable, query, which};
 pub(crate) use run::{Finished, run, run_in_background};

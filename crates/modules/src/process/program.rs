@@ -7,6 +7,7 @@ use nix::unistd::{AccessFlags, access};
 
 use super::{Finished, Spec, run};
 use crate::cancel::Cancel;
+use crate::cut::WHOLE_BYTES_MAX;
 use crate::failure::Failure;
 
 /// Searched after `PATH`, as service managers start daemons with a short one.
@@ -63,6 +64,13 @@ pub(crate) fn query(argv: &[&str], cancel: &Cancel) -> Result<Finished, Failure>
             "{} : Timed out after {} seconds",
             argv.join(" "),
             QUERY_TIMEOUT.as_secs()
+        )));
+    }
+    if finished.stdout.is_cut() {
+        // Half an answer would be taken for a whole one.
+        return Err(Failure::command(format!(
+            "{} answers more than {WHOLE_BYTES_MAX} bytes",
+            argv.join(" ")
         )));
     }
     Ok(finished)

@@ -15,7 +15,7 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 
 use super::Spec;
-use super::capture::{Capture, MAX_OUTPUT};
+use super::capture::{Capture, Output};
 use crate::cancel::Cancel;
 
 /// How long a process group that has timed out may clean up between TERM and KILL.
@@ -37,8 +37,8 @@ pub(crate) struct Finished {
     pub(crate) pid: u32,
     /// Exit code, or the negative number of the signal that ended it.
     pub(crate) retcode: i32,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
+    pub(crate) stdout: Output,
+    pub(crate) stderr: Output,
     pub(crate) timed_out: bool,
 }
 
@@ -69,11 +69,11 @@ pub(crate) fn run(mut spec: Spec, cancel: &Cancel) -> io::Result<Finished> {
         stdin: stdin.zip(input.map(Cursor::new)),
         stdout: Stream {
             pipe: Some(stdout),
-            capture: Capture::new(MAX_OUTPUT),
+            capture: Capture::new(),
         },
         stderr: Stream {
             pipe: stderr,
-            capture: Capture::new(MAX_OUTPUT),
+            capture: Capture::new(),
         },
         deadline: spec
             .timeout
@@ -92,8 +92,8 @@ pub(crate) fn run(mut spec: Spec, cancel: &Cancel) -> io::Result<Finished> {
         pid: child.id(),
         retcode,
         timed_out: session.timed_out,
-        stdout: session.stdout.capture.into_text(),
-        stderr: session.stderr.capture.into_text(),
+        stdout: session.stdout.capture.into_output(),
+        stderr: session.stderr.capture.into_output(),
     })
 }
 

@@ -49,7 +49,8 @@ macro_rules! documented {
              bytes become replacement characters.\n",
             "ignore_retcode: report return code 0. success_retcodes, success_stdout, success_stderr: codes, or texts \
              in the output, that mean success.\n",
-            "template and use_vt are refused when set. Output beyond 64 MiB is cut and marked. When the command has \
+            "template and use_vt are refused when set. Output beyond 4 MiB is cut: in its place stand truncated, bytes \
+             and sha256 (those of all output, so that sha256sum agrees), head and tail (64 KiB each). When the command has \
              ended but something that it started still holds its output open, two more seconds of output are read."
         )
     };
@@ -204,7 +205,9 @@ fn run(args: &Args, env: &Env, report: Report, merge_stderr: bool) -> Answer {
     }
     let finished = options.run(spec, env)?;
     if args.flag("raise_err") && finished.retcode != 0 {
-        return Err(Failure::Command(finished.stdout));
+        return Err(Failure::Command(python::text(
+            &finished.stdout.into_value(),
+        )));
     }
     Ok(options.report(finished, report))
 }
@@ -252,8 +255,8 @@ fn all(finished: Finished) -> Value {
     json!({
         "pid": finished.pid,
         "retcode": finished.retcode,
-        "stdout": finished.stdout,
-        "stderr": finished.stderr,
+        "stdout": finished.stdout.into_value(),
+        "stderr": finished.stderr.into_value(),
     })
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Args, Env, Failure, all};
 use crate::failure::os_text;
-use crate::process::{self, Finished, Identity, Spec, is_executable};
+use crate::process::{self, Finished, Identity, Output, Spec, is_executable};
 use crate::python;
 
 /// Shell of commands when the minion's environment names none.
@@ -128,8 +128,9 @@ impl Options {
             process::run(spec, env.cancel).map_err(|error| self.not_started(&argv, &error))?;
         if finished.timed_out {
             let seconds = self.timeout.unwrap_or_default().as_secs_f64();
-            finished.stdout = format!("{} : Timed out after {seconds} seconds", self.shown(&argv));
-            finished.stderr = String::new();
+            finished.stdout =
+                format!("{} : Timed out after {seconds} seconds", self.shown(&argv)).into();
+            finished.stderr = Output::default();
             finished.retcode = 1;
         } else {
             self.judge(&mut finished);
@@ -140,16 +141,16 @@ impl Options {
             finished.retcode
         });
         if self.hide_output {
-            finished.stdout = String::new();
-            finished.stderr = String::new();
+            finished.stdout = Output::default();
+            finished.stderr = Output::default();
         }
         Ok(finished)
     }
 
     pub(super) fn report(&self, finished: Finished, report: Report) -> Value {
         match report {
-            Report::Output => finished.stdout.into(),
-            Report::Stderr => finished.stderr.into(),
+            Report::Output => finished.stdout.into_value(),
+            Report::Stderr => finished.stderr.into_value(),
             Report::Retcode => finished.retcode.into(),
             Report::All => all(finished),
         }
@@ -185,12 +186,11 @@ impl Options {
 
     fn judge(&self, finished: &mut Finished) {
         if self.rstrip {
-            finished.stdout.truncate(finished.stdout.trim_end().len());
-            finished.stderr.truncate(finished.stderr.trim_end().len());
+            finished.stdout.strip_end();
+            finished.stderr.strip_end();
         }
-        let holds_any = |output: &str, texts: &[String]| {
-            texts.iter().any(|text| output.contains(text.as_str()))
-        };
+        let holds_any =
+            |output: &Output, texts: &[String]| texts.iter().any(|text| output.holds(text));
         if self.success_retcodes.contains(&i64::from(finished.retcode))
             || holds_any(&finished.stdout, &self.success_stdout)
             || holds_any(&finished.stderr, &self.success_stderr)
