@@ -79,12 +79,22 @@ impl Node {
         self.root.join("var/lib/banyan").join(self.program)
     }
 
-    /// From the next start on its state lies on this disk. What it has by now is not there.
+    /// Moves its state to this disk, on which it lies from the next start on.
     ///
     /// # Panics
-    /// When its directory can't be made.
+    /// When it runs, or when the disk is too small.
     pub fn put_on(&mut self, disk: Disk) {
+        assert!(self.process.is_none(), "{} runs", self.id);
         fs::create_dir_all(self.state()).expect("a directory");
+        let place = self.root.join("disk");
+        fs::create_dir_all(&place).expect("a directory");
+        let copied = disk
+            .run(&place, "cp".as_ref())
+            .arg("-a")
+            .arg(self.state().join("."))
+            .arg(&place)
+            .status();
+        assert!(copied.is_ok_and(|status| status.success()), "the copy");
         self.disk = Some(disk);
     }
 
