@@ -25,6 +25,10 @@ fn tree_with_disk_under(id: &str) -> Option<Tree> {
     }
     tree.settle();
     tree.node_mut(id).kill();
+    if id != "top" {
+        // Else a job could still go into the session that died.
+        tree.minion_is(id, "down");
+    }
     tree.node_mut(id).put_on(disk);
     tree.node_mut(id).start();
     tree.answers("top");
