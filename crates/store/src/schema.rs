@@ -1,5 +1,6 @@
 //! The database's form: how it is created, checked, moved to a newer version and opened.
 
+use std::fmt::Display;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -53,6 +54,8 @@ fn open_writer_with(path: &Path, migrations: &[&str]) -> Result<Connection, Stor
     let mut conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
         .map_err(StoreError::sql(path))?;
     prepare(&mut conn, path, migrations, bytes)?;
+    // The log is there by now. SQLite syncs its name as well, and passes over an error.
+    sync_directory_of(path).map_err(StoreError::io(path))?;
     Ok(conn)
 }
 
@@ -137,19 +140,12 @@ fn prepare(
 /// can't fulfil, for example the log on a file system without shared memory.
 fn durable(conn: &Connection, path: &Path) -> Result<(), StoreError> {
     let sql = StoreError::sql(path);
-    // Answers with a row, as some pragmas do.
-    conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))
-        .map_err(&sql)?;
+    set(conn, "journal_mode", "WAL").map_err(&sql)?;
     conn.pragma_update(None, "synchronous", "FULL")
         .map_err(&sql)?;
     conn.pragma_update(None, "foreign_keys", true)
         .map_err(&sql)?;
-    conn.query_row(
-        &format!("PRAGMA journal_size_limit = {LOG_BYTES_KEPT}"),
-        [],
-        |_| Ok(()),
-    )
-    .map_err(&sql)?;
+    set(conn, "journal_size_limit", LOG_BYTES_KEPT).map_err(&sql)?;
     let mode: String = conn
         .pragma_query_value(None, "journal_mode", |row| row.get(0))
         .map_err(&sql)?;
@@ -169,6 +165,15 @@ fn durable(conn: &Connection, path: &Path) -> Result<(), StoreError> {
             });
         }
     }
+    Ok(())
+}
+
+/// Sets a pragma that answers with a row. All of the answer is read: the database file changes with its end, and so does an
+/// error show that keeps it as it was; the pragma itself would go on to say what was wanted.
+fn set(conn: &Connection, pragma: &str, value: impl Display) -> rusqlite::Result<()> {
+    let mut statement = conn.prepare(&format!("PRAGMA {pragma} = {value}"))?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
     Ok(())
 }
 
