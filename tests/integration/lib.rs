@@ -13,6 +13,7 @@ mod ledger;
 mod node;
 mod ports;
 mod programs;
+mod sleepers;
 mod tree;
 
 use std::time::{Duration, Instant};
@@ -24,6 +25,7 @@ pub use ledger::Ledger;
 pub use node::Node;
 pub use ports::free_port;
 pub use programs::{directory, program};
+pub use sleepers::Sleepers;
 pub use tree::{Tree, settings};
 
 /// A bound for what takes a moment; reached only when something is broken, or the machine is very slow.

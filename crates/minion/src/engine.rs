@@ -166,7 +166,9 @@ impl Engine {
                         self.leaf.handle_input(now(), LeafInput::Grains(text.into()));
                     }
                     News::CancelUnseen(jid) => {
-                        if let Ok(jid) = jid.parse() {
+                        if let Ok(jid) = jid.parse()
+                            && !self.executor.cancel_waiting(jid)
+                        {
                             self.leaf.cancel_unseen(jid);
                         }
                     }

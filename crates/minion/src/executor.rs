@@ -8,7 +8,7 @@ use modules::cut::travelling;
 use modules::{Call, Cancel, CancelKind, Outcome, Registry, RunningJob};
 use serde_json::Value;
 use tokio::sync::mpsc;
-use wire::{JobOrder, Return, limits};
+use wire::{Jid, JobOrder, Return, limits};
 
 use crate::files::{JobFiles, Sessions};
 use crate::orphans::Groups;
@@ -18,6 +18,8 @@ use crate::surroundings::{JobContext, Surroundings};
 const KILL_AFTER: Duration = Duration::from_secs(5);
 /// The return code of a function that ran over its time, as `timeout(1)` has it.
 const TIMED_OUT: i32 = 124;
+/// The return code of a job that was cancelled before it began, as a shell has it for TERM.
+const CANCELLED: i32 = 143;
 
 // Output that a function keeps whole is not cut once more for its length alone.
 const _: () = assert!(modules::cut::WHOLE_BYTES_MAX == limits::MAX_RETURN);
@@ -87,6 +89,26 @@ impl Executor {
             queue.free -= 1;
         }
         self.spawn(order, true);
+    }
+
+    /// Ends a job that still waits for a place: it never begins, and its return says so. False when none of that jid waits.
+    pub fn cancel_waiting(&self, jid: Jid) -> bool {
+        let order = {
+            let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            let place = queue.waiting.iter().position(|order| order.jid == jid);
+            place.and_then(|place| queue.waiting.remove(place))
+        };
+        let Some(order) = order else { return false };
+        let text = format!("{} was cancelled while it waited for a place", order.fun);
+        let _ = self.finished.send(Return {
+            jid,
+            retcode: CANCELLED,
+            success: false,
+            value: travelling(&text.into(), limits::MAX_RETURN).into(),
+            started: unix_millis(SystemTime::now()),
+            duration_ms: 0,
+        });
+        true
     }
 
     fn spawn(&self, order: Arc<JobOrder>, in_place: bool) {
@@ -160,14 +182,17 @@ impl Executor {
             retcode: outcome.retcode,
             success: outcome.success,
             value: travelling(&outcome.value, limits::MAX_RETURN).into(),
-            started: started
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |d| d.as_millis() as u64),
+            started: unix_millis(started),
             duration_ms: u32::try_from(began.elapsed().as_millis()).unwrap_or(u32::MAX),
         };
         // The loop is there as long as the process is.
         let _ = self.finished.send(ret);
     }
+}
+
+fn unix_millis(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_millis() as u64)
 }
 
 /// What a function that was ended answers: that it was, and what it had answered. A mark of long output stays a mark.

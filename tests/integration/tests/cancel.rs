@@ -1,55 +1,9 @@
 //! Jobs that are ended: by an operator, by Ctrl-C, by a bound. No process of theirs stays.
 
-use std::fs;
-use std::sync::atomic::{AtomicU32, Ordering};
-
-use integration::{Ledger, Tree, wait_for};
+use integration::{Ledger, Sleepers, Tree};
 use nix::sys::signal::Signal;
 
 const BOTH: [&str; 2] = ["m1", "m2"];
-
-/// A command that starts several processes, which no other test starts.
-struct Sleepers {
-    time: String,
-}
-
-impl Sleepers {
-    fn new() -> Sleepers {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Sleepers {
-            time: format!("300.{:07}{number:02}", std::process::id()),
-        }
-    }
-
-    fn command(&self) -> String {
-        format!("sleep {0} & sleep {0}", self.time)
-    }
-
-    /// How many of its `sleep` processes there are on this machine.
-    fn count(&self) -> usize {
-        fs::read_dir("/proc")
-            .expect("/proc")
-            .filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok())
-            .filter(|line| *line == format!("sleep\0{}\0", self.time).into_bytes())
-            .count()
-    }
-
-    #[track_caller]
-    fn wait_for(&self, count: usize) {
-        wait_for(&format!("{count} processes of the job"), || {
-            (self.count() == count).then_some(())
-        });
-    }
-}
-
-impl Drop for Sleepers {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("{} processes are left", self.count());
-        }
-    }
-}
 
 #[test]
 fn a_cancelled_job_leaves_no_process() {
