@@ -125,6 +125,53 @@ fn a_hub_with_a_full_disk_refuses_jobs_loses_no_return_and_heals() {
     top.run(0, &["*", "test.ping"]).all_ok(&["m1", "m2"]);
 }
 
+/// P1, P2, P3: a site whose hub has a full disk is named as cut off, with its minions; what it has done is told later.
+#[test]
+fn a_site_with_a_full_disk_is_named_and_loses_no_return() {
+    let mut tree = Tree::new();
+    let Some(disk) = Disk::new(&tree.directory().join("disk"), DISK_MIB) else {
+        return;
+    };
+    tree.new_syndic("hub", "eu", &["top"], &reserve());
+    tree.accept("hub");
+    tree.answers("hub");
+    tree.new_minion("m1", &["hub"], "");
+    tree.settle();
+    tree.node_mut("hub").kill();
+    tree.minion_is("m1", "cut-off");
+    tree.node_mut("hub").put_on(disk);
+    tree.node_mut("hub").start();
+    tree.heals();
+    let top = tree.top();
+    let flag = Flag::new(&tree, "flag");
+    let many: Vec<_> = (0..4)
+        .map(|_| top.submit(&["m1", "cmd.run", &flag.then(&bytes(3_000_000))]))
+        .collect();
+    for jid in &many {
+        top.job_becomes(jid, "it runs", |ledger| ledger.count("running") == 1);
+    }
+    // Jobs of the parent are taken below the reserve.
+    tree.node("hub").fill(LITTLE);
+    top.run(0, &["*", "test.ping"]).all_ok(&["m1"]);
+
+    tree.node("hub").fill(0);
+    flag.raise();
+    let ended = tree.node_mut("hub").ended();
+    assert_eq!(ended.code(), Some(70), "{}", tree.node("hub").log());
+    tree.node_mut("hub").start();
+    tree.minion_is("m1", "cut-off");
+    let ledger = top.run(3, &["*", "test.ping"]);
+    assert_eq!(ledger.minion("m1")["reason_code"], "site-cut-off");
+
+    tree.node("hub").empty();
+    for jid in &many {
+        let ledger = top.job_becomes(jid, "the return arrives", |l| l.count("ok") == 1);
+        assert_eq!(text_len(&ledger, "m1"), 3_000_000);
+    }
+    tree.heals();
+    top.run(0, &["*", "test.ping"]).all_ok(&["m1"]);
+}
+
 /// P3, P9: a minion whose journal has no room refuses jobs with the reason, keeps what was finished, and tells it later.
 #[test]
 fn a_minion_with_a_full_disk_refuses_jobs_loses_no_return_and_heals() {
