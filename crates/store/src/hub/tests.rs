@@ -376,6 +376,37 @@ fn above_its_size_the_store_gives_up_the_oldest_until_it_fits() {
     assert_eq!(store.prune(0, u64::MAX, bound).unwrap().jobs, []);
 }
 
+/// Endless use does not make the files grow endlessly: pages of what was pruned are used again, and the log is cut back.
+#[test]
+fn the_files_stay_near_the_bound_of_what_is_in_them() {
+    const BOUND: u64 = 4 << 20;
+    const LOG_KEPT: u64 = 16 << 20;
+    let (_dir, path) = place();
+    let (mut store, _) = HubStore::open(&path).unwrap();
+    // One burst makes a long log.
+    let burst: Vec<_> = std::iter::once(job(1))
+        .chain((1..=100_000).map(|serial| Record::JobNews(delta(1, serial))))
+        .chain([state(1, false)])
+        .collect();
+    store.commit(&burst).unwrap();
+    let log = path.with_extension("db-wal");
+    assert!(std::fs::metadata(&log).unwrap().len() > LOG_KEPT);
+    let mut longest = 0;
+    for n in 2..=30 {
+        let mut batch = vec![job(n), state(n, false)];
+        batch.extend((1..=5_000).map(|serial| Record::JobNews(delta(n, serial))));
+        store.commit(&batch).unwrap();
+        while store.prune(0, u64::MAX, BOUND).unwrap().more {}
+        assert!(store.live_bytes().unwrap() <= BOUND);
+        let database = std::fs::metadata(&path).unwrap().len();
+        if n == 5 {
+            longest = database;
+        }
+        assert!(n < 5 || database <= longest, "{n}: {database} bytes");
+    }
+    assert!(std::fs::metadata(&log).unwrap().len() <= LOG_KEPT);
+}
+
 #[test]
 fn pruning_ends_at_its_bound() {
     let (_dir, path) = place();
