@@ -175,7 +175,7 @@ fn a_site_with_a_full_disk_is_named_and_loses_no_return() {
 /// P3, P9: a minion whose journal has no room refuses jobs with the reason, keeps what was finished, and tells it later.
 #[test]
 fn a_minion_with_a_full_disk_refuses_jobs_loses_no_return_and_heals() {
-    let Some(tree) = tree_with_disk_under("m1") else {
+    let Some(mut tree) = tree_with_disk_under("m1") else {
         return;
     };
     let top = tree.top();
@@ -208,6 +208,16 @@ fn a_minion_with_a_full_disk_refuses_jobs_loses_no_return_and_heals() {
     tree.node("m1").empty();
     let ledger = top.job_becomes(&jid, "the return arrives", |l| l.count("ok") == 2);
     assert_eq!(text_len(&ledger, "m1"), 3_000_000);
+    top.run(0, &["*", "test.ping"]).all_ok(&["m1", "m2"]);
+
+    // One that starts without room refuses as well, and needs no hand when there is some.
+    tree.node("m1").fill(0);
+    tree.node_mut("m1").kill();
+    tree.minion_is("m1", "down");
+    tree.node_mut("m1").start();
+    tree.heals();
+    assert_eq!(top.run(4, &["*", "test.ping"]).ids("refused"), ["m1"]);
+    tree.node("m1").empty();
     top.run(0, &["*", "test.ping"]).all_ok(&["m1", "m2"]);
 }
 

@@ -5,15 +5,30 @@ use std::fs;
 use integration::{Ledger, Sleepers, Tree, Way, Weather};
 
 const VALUE_BYTES: u64 = 3_900_000;
-const JOBS: usize = 4;
+/// More than a session takes at a time, of a minion as of a syndic.
+const JOBS: usize = 6;
 /// With this rate the returns above need more than half a minute.
 const BYTES_PER_SECOND: u64 = 500_000;
 
 #[test]
-fn pings_and_cancels_overtake_long_returns_on_a_narrow_line() {
+fn pings_and_cancels_overtake_long_returns_on_the_line_of_a_minion() {
     let mut tree = Tree::new();
     tree.cable("wan", "top");
     tree.new_minion("m1", &["wan"], "");
+    overtake(&tree);
+}
+
+#[test]
+fn pings_and_cancels_overtake_long_returns_on_the_line_of_a_site() {
+    let mut tree = Tree::new();
+    tree.cable("wan", "top");
+    tree.syndic("hub", "eu", &["wan"]);
+    tree.new_minion("m1", &["hub"], "");
+    overtake(&tree);
+}
+
+/// Fills the cable `wan` with long returns of the minion m1, and lets short messages pass.
+fn overtake(tree: &Tree) {
     tree.settle();
     let top = tree.top();
     let sleepers = Sleepers::new();
