@@ -142,7 +142,7 @@ impl Engine {
                     Some(Message::Input(input)) => {
                         match &input {
                             LeafInput::Closed { link } => drop(self.links.remove(link)),
-                            LeafInput::Message { message: Down::Job(_), .. } => {
+                            LeafInput::Message { message: Down::Job(_) | Down::Turn { .. }, .. } => {
                                 let objection = self.objection();
                                 self.leaf.handle_input(now(), LeafInput::NoRoom(objection));
                             }
