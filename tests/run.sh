@@ -75,6 +75,9 @@ step "tidy" tidy
 step "licences and advisories" deny
 step "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+if [[ $quick == no ]]; then
+    step "programs of the previous release" tests/previous.sh
+fi
 step "tests" cargo test "${tests[@]}" --locked "$@"
 
 printf '\n==== All steps passed\n'

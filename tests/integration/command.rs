@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::{LOOK_AGAIN, Ledger, PATIENCE, program};
+use crate::{LOOK_AGAIN, Ledger, PATIENCE, Release};
 
 /// A command's bound; waits inside of the programs are shorter.
 const COMMAND_MAX: Duration = Duration::from_secs(120);
@@ -28,8 +28,13 @@ pub struct Cli {
 impl Cli {
     /// The command line of this program, for the node that lives below `root`.
     pub fn new(name: &str, root: &Path) -> Cli {
+        Cli::of(Release::Present, name, root)
+    }
+
+    /// As [`Cli::new`], of one of the releases.
+    pub fn of(release: Release, name: &str, root: &Path) -> Cli {
         Cli {
-            program: program(name),
+            program: release.program(name),
             root: root.to_owned(),
         }
     }

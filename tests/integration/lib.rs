@@ -8,11 +8,13 @@
 //! Nothing here sleeps as a proof: [`wait_for`] asks again until the truth shows, within a bound for slow machines.
 
 mod command;
+mod deeds;
 mod disk;
 mod ledger;
 mod node;
 mod ports;
 mod programs;
+mod remote;
 mod sleepers;
 mod tree;
 
@@ -20,13 +22,15 @@ use std::time::{Duration, Instant};
 
 pub use cable::{Cable, Dice, Way, Weather};
 pub use command::{Cli, Running, Said};
+pub use deeds::Deeds;
 pub use disk::Disk;
 pub use ledger::Ledger;
 pub use node::Node;
 pub use ports::free_port;
-pub use programs::{directory, program};
+pub use programs::{Release, directory};
+pub use remote::{Remote, git};
 pub use sleepers::Sleepers;
-pub use tree::{Tree, settings};
+pub use tree::{Releases, Tree, settings};
 
 /// A bound for what takes a moment; reached only when something is broken, or the machine is very slow.
 pub const PATIENCE: Duration = Duration::from_secs(60);

@@ -8,7 +8,7 @@ use cable::Namespace;
 use nix::sys::signal::{Signal, kill};
 
 use crate::command::{pid, plain};
-use crate::{Cli, Disk, program, wait_for};
+use crate::{Cli, Disk, Release, wait_for};
 
 /// Lines of a log that are shown when a test fails.
 const LAST_WORDS: usize = 12;
@@ -22,6 +22,7 @@ pub struct Node {
     /// Its network; none is that of the test.
     network: Option<Namespace>,
     disk: Option<Disk>,
+    release: Release,
     process: Option<Child>,
 }
 
@@ -37,6 +38,7 @@ impl Node {
             root,
             network: None,
             disk: None,
+            release: Release::Present,
             process: None,
         };
         node.configure(configuration);
@@ -59,6 +61,16 @@ impl Node {
         fs::write(directory.join(self.program), configuration).expect("a configuration");
     }
 
+    /// From the next start on, and from the next command on, it is of this release.
+    pub fn set_release(&mut self, release: Release) {
+        self.release = release;
+    }
+
+    /// Of which release it is.
+    pub fn release(&self) -> Release {
+        self.release
+    }
+
     /// Which program it is.
     pub fn program(&self) -> &'static str {
         self.program
@@ -71,7 +83,7 @@ impl Node {
 
     /// Its command line.
     pub fn cli(&self) -> Cli {
-        Cli::new(self.program, &self.root)
+        Cli::of(self.release, self.program, &self.root)
     }
 
     /// The directory of what must not be lost.
@@ -156,7 +168,7 @@ impl Node {
                 .open(self.log_file())
                 .expect("a log")
         };
-        let program = program(self.program);
+        let program = self.release.program(self.program);
         let mut command = match &self.disk {
             Some(disk) => disk.run(&self.state(), &program),
             None => Command::new(program),
@@ -190,6 +202,17 @@ impl Node {
         let status = wait_for("the daemon ends", || process.try_wait().ok().flatten());
         drop(process);
         status
+    }
+
+    /// Ends the daemon as a service manager does, and starts it anew.
+    ///
+    /// # Panics
+    /// When it does not run, or does not end.
+    pub fn restart(&mut self) {
+        self.signal(Signal::SIGTERM);
+        let status = self.ended();
+        assert!(status.success(), "{}: {status}", self.id);
+        self.start();
     }
 
     /// `kill -9`.

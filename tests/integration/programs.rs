@@ -1,10 +1,44 @@
-//! Where the built programs are.
+//! Where the built programs are: the present ones, and those of the previous release.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 const PROGRAMS: [&str; 3] = ["top-master", "syndic", "minion"];
+
+/// Of which release a program is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Release {
+    /// The sources of this very tree.
+    Present,
+    /// The release that `previous.txt` names; built once, by `tests/previous.sh`.
+    Previous,
+}
+
+impl Release {
+    /// A program of this release.
+    ///
+    /// # Panics
+    /// When it can't be built.
+    pub fn program(self, name: &str) -> PathBuf {
+        match self {
+            Release::Present => directory().join(name),
+            Release::Previous => previous().join(name),
+        }
+    }
+
+    /// What a program of this release says of itself, `0.1.0`.
+    ///
+    /// # Panics
+    /// When it says nothing.
+    pub fn version(self) -> String {
+        let mut command = Command::new(self.program(PROGRAMS[0]));
+        let output = command.arg("--version").output().expect("it starts");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let version = text.split_whitespace().last();
+        version.expect("a program and its version").to_owned()
+    }
+}
 
 /// The directory of the programs: `BANYAN_BIN`, else where the test programs are built. Missing ones are built once.
 ///
@@ -20,18 +54,35 @@ pub fn directory() -> &'static Path {
     })
 }
 
-/// A program.
-pub fn program(name: &str) -> PathBuf {
-    directory().join(name)
+/// `target/PROFILE`, where this test program is.
+fn profile() -> PathBuf {
+    let test = std::env::current_exe().expect("this test program has a path");
+    // target/PROFILE/deps/TEST
+    let profile = test.ancestors().nth(2);
+    profile.expect("a test program lies in deps").to_owned()
+}
+
+fn previous() -> &'static Path {
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    DIRECTORY.get_or_init(|| {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../previous.sh");
+        let profile = profile();
+        let target = profile.parent().expect("a profile lies in a target");
+        let mut build = Command::new(script);
+        build
+            .env("CARGO_TARGET_DIR", target)
+            .stderr(Stdio::inherit());
+        let output = build.output().expect("the script starts");
+        assert!(
+            output.status.success(),
+            "the previous release can't be built"
+        );
+        PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
+    })
 }
 
 fn built() -> PathBuf {
-    let test = std::env::current_exe().expect("this test program has a path");
-    // target/PROFILE/deps/TEST
-    let profile = test
-        .ancestors()
-        .nth(2)
-        .expect("a test program lies in deps");
+    let profile = profile();
     if PROGRAMS.iter().any(|name| !profile.join(name).exists()) {
         let mut build = Command::new(env!("CARGO"));
         build
@@ -46,5 +97,5 @@ fn built() -> PathBuf {
         let status = build.status().expect("cargo starts");
         assert!(status.success(), "the programs can't be built");
     }
-    profile.to_owned()
+    profile
 }

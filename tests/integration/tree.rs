@@ -9,14 +9,43 @@ use cable::{Ends, Namespace};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Cable, Cli, Node, free_port, wait_for};
+use crate::{Cable, Cli, Node, Release, free_port, wait_for};
 
 /// The id of the top-master that makes the tree.
 const TOP: &str = "top";
 
+/// Of which release the nodes of each role are.
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs)] // The names are the roles.
+pub struct Releases {
+    pub top: Release,
+    pub syndics: Release,
+    pub minions: Release,
+}
+
+impl Releases {
+    /// A tree of one release.
+    pub fn all(release: Release) -> Releases {
+        Releases {
+            top: release,
+            syndics: release,
+            minions: release,
+        }
+    }
+
+    fn of(&self, program: &str) -> Release {
+        match program {
+            "top-master" => self.top,
+            "syndic" => self.syndics,
+            _ => self.minions,
+        }
+    }
+}
+
 /// Nodes by id, cables by name. When it is dropped, all processes end and all files go.
 #[derive(Debug)]
 pub struct Tree {
+    releases: Releases,
     fingerprint: String,
     nodes: BTreeMap<String, Node>,
     cables: BTreeMap<String, Cable>,
@@ -35,7 +64,13 @@ impl Tree {
 
     /// As [`Tree::new`], with more lines in the configuration.
     pub fn with_top(more: &str) -> Tree {
+        Tree::of_releases(Releases::all(Release::Present), more)
+    }
+
+    /// As [`Tree::with_top`]; the nodes are of these releases, also those that are made later.
+    pub fn of_releases(releases: Releases, more: &str) -> Tree {
         let mut tree = Tree {
+            releases,
             fingerprint: String::new(),
             nodes: BTreeMap::new(),
             cables: BTreeMap::new(),
@@ -66,7 +101,12 @@ impl Tree {
 
     /// As [`Tree::of_two_sites`], with more lines in the configuration of the top-master.
     pub fn of_two_sites_with(more: &str) -> Tree {
-        let mut tree = Tree::with_top(more);
+        Tree::of_two_sites_of(Releases::all(Release::Present), more)
+    }
+
+    /// As [`Tree::of_two_sites_with`], of these releases.
+    pub fn of_two_sites_of(releases: Releases, more: &str) -> Tree {
+        let mut tree = Tree::of_releases(releases, more);
         tree.cable("eu-wan", TOP);
         tree.syndic("eu-hub", "eu", &["eu-wan"]);
         for (site, role) in [("ams", "web"), ("fra", "db")] {
@@ -211,7 +251,8 @@ impl Tree {
     /// Adds a node of another sort than the above: it does not run yet.
     pub fn add(&mut self, program: &'static str, id: &str, configuration: &str) {
         let network = self.networks.get(id).cloned();
-        let node = Node::new(program, id, self.root_of(id), configuration).within(network);
+        let mut node = Node::new(program, id, self.root_of(id), configuration).within(network);
+        node.set_release(self.releases.of(program));
         self.nodes.insert(id.to_owned(), node);
     }
 

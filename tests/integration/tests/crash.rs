@@ -1,45 +1,8 @@
 //! kill -9 of each role in the middle of a job: nothing is lost, nothing runs twice.
 
-use std::fs;
-use std::path::PathBuf;
-
-use integration::{IDLE_TIMEOUT, Ledger, Tree, wait_for};
+use integration::{Deeds, IDLE_TIMEOUT, Ledger, Tree};
 
 const ALL: [&str; 4] = ["ams-web1", "ams-web2", "fra-db1", "fra-db2"];
-
-/// A file to which each run of a command adds a line: what was really done, whoever says what of it.
-struct Deeds(PathBuf);
-
-impl Deeds {
-    fn new(tree: &Tree, name: &str) -> Deeds {
-        Deeds(tree.directory().join(format!("deeds-{name}")))
-    }
-
-    /// A command that says when it begins, works for so many seconds, and says when it ends.
-    fn work(&self, seconds: u32) -> String {
-        let file = self.0.display();
-        format!("echo begin $NODE >> {file}; sleep {seconds}; echo end $NODE >> {file}")
-    }
-
-    /// Who has begun, or ended, in order of id; a minion stands here as often as it did.
-    fn of(&self, word: &str) -> Vec<String> {
-        let text = fs::read_to_string(&self.0).unwrap_or_default();
-        let mut ids: Vec<_> = text
-            .lines()
-            .filter_map(|line| line.strip_prefix(word))
-            .map(|id| id.trim().to_owned())
-            .collect();
-        ids.sort_unstable();
-        ids
-    }
-
-    #[track_caller]
-    fn all(&self, word: &str) {
-        wait_for(&format!("all minions {word}"), || {
-            (self.of(word).len() >= ALL.len()).then_some(())
-        });
-    }
-}
 
 /// P2, P4: a minion that dies is named with its reason; when it is back, the job is interrupted, and never run again.
 #[test]
@@ -48,7 +11,7 @@ fn a_minion_that_dies_is_named_and_never_runs_the_job_again() {
     let deeds = Deeds::new(&tree, "deeds");
     let top = tree.top();
     let running = top.start(&["run", "*", "cmd.run", &deeds.work(2), "--out", "ledger"]);
-    deeds.all("begin");
+    deeds.all("begin", &ALL);
     tree.node_mut("ams-web1").kill();
     let said = running.finish();
     assert_eq!(said.code, Some(3), "{said:#?}");
@@ -78,7 +41,7 @@ fn hubs_that_die_on_the_way_lose_no_return() {
     for hub in ["ams-hub", "eu-hub"] {
         let deeds = Deeds::new(&tree, hub);
         let running = top.start(&["run", "*", "cmd.run", &deeds.work(2), "--out", "ledger"]);
-        deeds.all("begin");
+        deeds.all("begin", &ALL);
         tree.node_mut(hub).kill();
         let said = running.finish();
         assert_eq!(said.code, Some(3), "{hub}: {said:#?}");
@@ -93,7 +56,7 @@ fn hubs_that_die_on_the_way_lose_no_return() {
             ledger.ids("unreachable").contains(&"ams-web1"),
             "{ledger:#?}"
         );
-        deeds.all("end");
+        deeds.all("end", &ALL);
 
         tree.node_mut(hub).start();
         let amended = top.job_becomes(ledger.jid(), "late returns arrive", |ledger| {
@@ -108,7 +71,7 @@ fn hubs_that_die_on_the_way_lose_no_return() {
     // A hub that is back at once is hardly noticed.
     let deeds = Deeds::new(&tree, "quick");
     let jid = top.submit(&["*", "cmd.run", &deeds.work(2)]);
-    deeds.all("begin");
+    deeds.all("begin", &ALL);
     tree.node_mut("ams-hub").kill();
     tree.node_mut("ams-hub").start();
     top.job_becomes(&jid, "all returns arrive", |ledger| ledger.count("ok") == 4);
@@ -122,7 +85,7 @@ fn a_top_master_that_dies_knows_every_outcome_afterwards() {
     let top = tree.top();
     let deeds = Deeds::new(&tree, "deeds");
     let mut running = top.start(&["run", "*", "cmd.run", &deeds.work(2), "--out", "ledger"]);
-    deeds.all("begin");
+    deeds.all("begin", &ALL);
     assert!(running.is_running());
     let jid = top.json(&["jobs", "list"])[0]["jid"]
         .as_str()
@@ -132,7 +95,7 @@ fn a_top_master_that_dies_knows_every_outcome_afterwards() {
     let said = running.finish();
     assert_eq!(said.code, Some(69), "{said:#?}");
     said.complains(&format!("job {jid} goes on without this command"));
-    deeds.all("end");
+    deeds.all("end", &ALL);
 
     tree.node_mut("top").start();
     tree.answers("top");

@@ -1,73 +1,10 @@
 //! One git remote behind all sites: what is pushed, what is served, what a job reads, what happens when it goes wrong.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
-use integration::{Tree, wait_for};
+use integration::{Remote, Tree, git, wait_for};
 use serde_json::Value;
-use tempfile::TempDir;
-
-/// A bare remote and a checkout of it.
-struct Remote {
-    directory: TempDir,
-}
-
-impl Remote {
-    fn new() -> Remote {
-        let remote = Remote {
-            directory: tempfile::tempdir().expect("a directory"),
-        };
-        git(
-            remote.directory.path(),
-            &["init", "-q", "--bare", "-b", "main", "roots.git"],
-        );
-        git(
-            remote.directory.path(),
-            &["init", "-q", "-b", "main", "checkout"],
-        );
-        let url = remote.bare().display().to_string();
-        git(&remote.checkout(), &["remote", "add", "origin", &url]);
-        remote
-    }
-
-    fn bare(&self) -> PathBuf {
-        self.directory.path().join("roots.git")
-    }
-
-    fn checkout(&self) -> PathBuf {
-        self.directory.path().join("checkout")
-    }
-
-    fn settings(&self) -> String {
-        format!("roots:\n  remote: file://{}\n", self.bare().display())
-    }
-
-    /// Commits a file and pushes it; gives the commit.
-    fn push(&self, path: &str, text: &str) -> String {
-        fs::write(self.checkout().join(path), text).expect("a file");
-        git(&self.checkout(), &["add", "."]);
-        git(&self.checkout(), &["commit", "-q", "-m", text]);
-        git(
-            &self.checkout(),
-            &["push", "-q", "--force", "origin", "HEAD:main"],
-        );
-        git(&self.checkout(), &["rev-parse", "HEAD"])
-    }
-}
-
-#[track_caller]
-fn git(directory: &Path, arguments: &[&str]) -> String {
-    let identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"];
-    let output = Command::new("git")
-        .args(identity)
-        .args(arguments)
-        .current_dir(directory)
-        .output()
-        .expect("git starts");
-    assert!(output.status.success(), "{arguments:?}: {output:?}");
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
-}
 
 /// What each hub serves, by id.
 fn served(tree: &Tree) -> Vec<(String, String)> {
@@ -180,13 +117,13 @@ fn the_last_good_state_outlives_its_remote() {
     assert_eq!(trouble(&tree, "top"), None);
 
     // Gone.
-    fs::rename(remote.bare(), remote.directory.path().join("elsewhere")).expect("renamed");
+    fs::rename(remote.bare(), remote.directory().join("elsewhere")).expect("renamed");
     tree.top().expect(1, &["roots", "update", "--wait"]);
     assert!(trouble(&tree, "top").is_some());
     assert!(served(&tree).iter().all(|(_, commit)| *commit == other));
     assert_eq!(motd(&tree, &[]), "another second edition\n");
     // Back.
-    fs::rename(remote.directory.path().join("elsewhere"), remote.bare()).expect("renamed");
+    fs::rename(remote.directory().join("elsewhere"), remote.bare()).expect("renamed");
     tree.top().expect(0, &["roots", "update", "--wait"]);
     assert_eq!(trouble(&tree, "top"), None);
 }
