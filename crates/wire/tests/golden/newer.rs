@@ -1,0 +1,95 @@
+//! What came after protocol 1.
+
+use wire::record::Record;
+use wire::{
+    Amount, BatchPlan, Between, Down, Halt, KeyDecision, LedgerDelta, Outcome, OutcomeGroup,
+    PlanRecord, Reason, ReasonCode, Release, StopOn, StopRule, StopScope, Terms, Uid, Up,
+};
+
+use crate::messages::{envelope, jid, json, reason, site};
+use crate::{Sample, sample};
+
+fn release() -> Release {
+    Release {
+        round: 3,
+        until: 300,
+        who: [1, 70_000].into_iter().collect(),
+    }
+}
+
+fn halt() -> Halt {
+    Halt {
+        site: Some(site()),
+        reason: reason(ReasonCode::Halted),
+    }
+}
+
+fn plan(between: Between) -> BatchPlan {
+    BatchPlan {
+        size: Some(Amount::Percent(1_000)),
+        per_site: Some(2),
+        wait_ms: 300,
+        stages: vec![Amount::Count(1), Amount::Percent(10_000)],
+        between,
+        stops: vec![StopRule {
+            on: StopOn::Unreachable,
+            at: Amount::Count(3),
+            scope: StopScope::Site,
+        }],
+    }
+}
+
+fn held() -> LedgerDelta {
+    let outcomes = [
+        Outcome::Held {
+            reason: reason(ReasonCode::MinionDown),
+            round: 2,
+        },
+        Outcome::Refused(reason(ReasonCode::Cancelled)),
+        Outcome::Refused(reason(ReasonCode::TooOld)),
+    ];
+    LedgerDelta {
+        jid: jid(),
+        serial: 1,
+        roster: 1,
+        complete: false,
+        groups: outcomes
+            .into_iter()
+            .map(|outcome| OutcomeGroup {
+                outcome,
+                who: [9].into_iter().collect(),
+                timings: Vec::new(),
+            })
+            .collect(),
+    }
+}
+
+#[rustfmt::skip] // A table is read in rows.
+pub fn protocol_2() -> Vec<Sample> {
+    let check = Between::Check { fun: "test.ping".to_owned(), args: json("[]"), kwargs: json("{}") };
+    let terms = Terms { hold: true, by_release: true };
+    let entry = |entry| Record::JobPlan { jid: jid(), entry };
+    let undelivered = |decision| Record::Undelivered { hub: Uid([9; 16]), uid: Uid([4; 16]), decision };
+    vec![
+        sample!("up.recalled", Up, Up::Recalled { jid: jid(), envelope: Some(envelope()) }),
+        sample!("up.ledger.held", Up, Up::Ledger(held())),
+        sample!("down.assign", Down, Down::Assign { envelope: envelope(), terms }),
+        sample!("down.release", Down, Down::Release { jid: jid(), release: release() }),
+        sample!("down.halt", Down, Down::Halt { jid: jid(), halt: halt() }),
+        sample!("down.recall", Down, Down::Recall { jid: jid() }),
+        sample!("down.turn", Down, Down::Turn { envelope: envelope(), until: 300 }),
+        sample!("record.job-plan", Record, entry(PlanRecord::Terms(terms))),
+        sample!("plan.terms", PlanRecord, PlanRecord::Terms(terms)),
+        sample!("plan.plan", PlanRecord, PlanRecord::Plan(plan(check))),
+        sample!("plan.plan.pause", PlanRecord, PlanRecord::Plan(plan(Between::Pause(300)))),
+        sample!("plan.begun", PlanRecord, PlanRecord::Begun { expected: 300 }),
+        sample!("plan.released", PlanRecord, PlanRecord::Released(release())),
+        sample!("plan.stage", PlanRecord, PlanRecord::Stage(1)),
+        sample!("plan.stage-over", PlanRecord, PlanRecord::StageOver { stage: 1, at: 300 }),
+        sample!("plan.halted", PlanRecord, PlanRecord::Halted(halt())),
+        sample!("plan.turned-down", PlanRecord, PlanRecord::TurnedDown(release().who)),
+        sample!("record.job-untold", Record, Record::JobUntold { jid: jid(), untold: true }),
+        sample!("record.undelivered", Record, undelivered(Some(KeyDecision::Deny))),
+        sample!("record.undelivered.over", Record, undelivered(None)),
+    ]
+}
