@@ -6,6 +6,7 @@
 //! all ledger deltas that it counts. One job's long delta holds up no other job.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
 
 use wire::{Jid, LedgerDelta, RosterDelta};
 
@@ -91,11 +92,8 @@ impl Arrivals {
                     .map(|(key, _)| *key);
             } else {
                 // The rest of this job waits; on to the next one.
-                from = self
-                    .ledgers
-                    .range((jid, u32::MAX)..)
-                    .next()
-                    .map(|(key, _)| *key);
+                let rest = (Bound::Excluded((jid, u32::MAX)), Bound::Unbounded);
+                from = self.ledgers.range(rest).next().map(|(key, _)| *key);
             }
         }
         let early = u64::from(planted::is(Bug::ResumesTooSoon));
