@@ -1,6 +1,6 @@
 //! Sessions of children: minions and syndics that are connected to this very hub.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use wire::{
     Down, Hello, HelloBody, IndexSet, Jid, Json, LedgerDelta, ProtocolRange, Reason, ReasonCode,
@@ -10,6 +10,7 @@ use wire::{
 
 use crate::LinkId;
 use crate::arrivals::{Arrivals, Ready, TooMany};
+use crate::bounds;
 use crate::exchange::HubOutput;
 use crate::gate::{Peer, authorize};
 use crate::hub::{Held, Hub, Timer};
@@ -115,14 +116,15 @@ impl Hub {
             (Up::Resumed { ledgers }, true) => self.arrived(link, &peer, |a| a.resumed(ledgers)),
             (Up::Revoked(news), true) => self.child_revoked(link, &peer, news),
             (Up::Roots(report), true) => {
-                self.roster.set_roots(peer.uid, report);
+                self.roster.set_roots(peer.uid, bounds::roots(report));
                 self.flush_soon();
             }
             (Up::Recalled { jid, envelope }, true) => self.order_told(jid, envelope),
         }
     }
 
-    fn hello(&mut self, link: LinkId, peer: &Peer, hello: Hello) {
+    fn hello(&mut self, link: LinkId, peer: &Peer, mut hello: Hello) {
+        hello.software = bounds::software(&hello.software);
         let Some(protocol) = ProtocolRange::OURS.common(hello.protocol) else {
             let text = format!(
                 "this hub ({}) speaks protocols {} to {}, you ({}) speak {} to {}",
@@ -238,6 +240,9 @@ impl Hub {
 
     /// A minion's session begins: what it says of jobs against what the accounts say.
     fn minion_back(&mut self, link: LinkId, index: u32, running: &[Jid], unsettled: &[Jid]) {
+        // As sets: a hostile list of a whole frame costs no more than its reading.
+        let running: BTreeSet<&Jid> = running.iter().collect();
+        let unsettled: BTreeSet<&Jid> = unsettled.iter().collect();
         let mut settled = Vec::new();
         let mut send = Vec::new();
         let mut turns = Vec::new();
@@ -450,6 +455,10 @@ impl Hub {
         let Some(job) = self.jobs.get_mut(&jid) else {
             return;
         };
+        if job.has_returned(index) {
+            // A second one would change nothing, and yet its value would be kept.
+            return;
+        }
         let issued = job.order.as_ref().map_or(ret.started, |o| o.issued);
         let timing = Timing {
             start_offset_ms: ret.started.saturating_sub(issued).min(u64::from(u32::MAX)) as u32,
@@ -468,7 +477,7 @@ impl Hub {
 
     fn not_run(&mut self, link: LinkId, jid: Jid, started: bool, reason: Reason) {
         self.work_ends(link);
-        let reason = Arc::new(reason);
+        let reason = bounds::reason(&reason);
         self.minion_says(link, jid, |_| match (started, reason.code) {
             (true, _) => State::Lost(reason.clone()),
             (false, ReasonCode::NotStarted) => State::Expired(reason.clone()),

@@ -105,8 +105,10 @@ impl Hub {
         self.jobs.insert(jid, job);
         self.dirty_jobs.insert(jid);
         self.state_dirty.insert(jid);
-        self.timers
-            .set(Timer::Expiry(jid), order.start_by + EXPIRY_SLACK_MS);
+        self.timers.set(
+            Timer::Expiry(jid),
+            order.start_by.saturating_add(EXPIRY_SLACK_MS),
+        );
         if !links.is_empty() {
             for link in &links {
                 self.work_begins(*link);

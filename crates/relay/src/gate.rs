@@ -1,6 +1,6 @@
 //! The one gate: which peer may say what. Handlers take only what passed it.
 
-use wire::{NodeId, Role, SitePath, Uid, Up};
+use wire::{NodeId, Role, SitePath, Uid, Up, limits};
 
 use crate::planted::{self, Bug};
 
@@ -49,13 +49,16 @@ pub enum Violation {
         /// Where it was said to be.
         path: SitePath,
     },
+    /// A message about more minions than one may hold.
+    #[error("one message names {0} minions")]
+    Many(usize),
 }
 
 /// Lets a child's message pass, or says why not.
 ///
 /// # Errors
-/// [`Violation`] when the role does not send such messages, or when a syndic speaks of a node outside of its
-/// own site. The caller closes the link.
+/// [`Violation`] when the role does not send such messages, when a syndic speaks of a node outside of its own site, or of
+/// more minions than a message may name. The caller closes the link.
 pub fn authorize(peer: &Peer, message: Up) -> Result<Authorized<Up>, Violation> {
     let (name, minion, syndic) = match &message {
         Up::Hello(hello) => match hello.body {
@@ -93,6 +96,21 @@ pub fn authorize(peer: &Peer, message: Up) -> Result<Authorized<Up>, Violation> 
             id: entry.id.clone(),
             path: entry.path.clone(),
         });
+    }
+    // Each is looked up, and a few bytes can name very many, again and again.
+    let (named, most) = match &message {
+        Up::Ledger(delta) => (
+            delta.groups.iter().map(|group| group.who.len()).sum(),
+            limits::LEDGER_ROWS_PER_FRAME,
+        ),
+        Up::Roster(delta) => (
+            delta.links.iter().map(|(_, who)| who.len()).sum(),
+            limits::MAX_INDICES,
+        ),
+        _ => (0, 0),
+    };
+    if named > most {
+        return Err(Violation::Many(named));
     }
     Ok(Authorized(message))
 }

@@ -15,6 +15,7 @@ use wire::{
 
 use crate::LinkId;
 use crate::account::JobView;
+use crate::bounds;
 use crate::child::Child;
 use crate::exchange::{HubConfig, HubInput, HubOutput, HubRecovered, HubStats};
 use crate::job::Job;
@@ -209,7 +210,9 @@ impl Hub {
                 order,
             } => self.vouched(jid, envelope, order),
             HubInput::Enrolling { peer, software } => {
-                let standing = self.roster.enrolling(&peer, &software, self.now);
+                let standing = self
+                    .roster
+                    .enrolling(&peer, &bounds::software(&software), self.now);
                 self.saving.after(Held::Out(HubOutput::Enrolled {
                     uid: peer.uid,
                     standing,
@@ -340,17 +343,9 @@ impl Hub {
     }
 
     pub(crate) fn reason(&self, code: ReasonCode, text: impl Into<String>) -> Arc<Reason> {
-        let mut text = text.into();
-        if text.len() > wire::limits::MAX_REASON {
-            let mut end = wire::limits::MAX_REASON;
-            while !text.is_char_boundary(end) {
-                end -= 1;
-            }
-            text.truncate(end);
-        }
         Arc::new(Reason {
             code,
-            text,
+            text: bounds::cut(text.into(), wire::limits::MAX_REASON),
             since: self.now,
         })
     }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use wire::record::JobHead;
 use wire::{
     Counts, Halt, IndexSet, Jid, JobOrder, Json, LedgerDelta, Outcome, OutcomeGroup, PlanRecord,
-    Reason, Release, Terms, Timing, Uid, UnixMillis, ValueRef,
+    Reason, Release, Terms, Timing, Uid, UnixMillis, ValueRef, limits,
 };
 
 use crate::LinkId;
+use crate::bounds;
 use crate::plan::{Plan, Spans};
 use crate::planted::{self, Bug};
 use crate::rollout::PROTOCOL_TERMS;
@@ -18,10 +19,9 @@ use crate::state::{Source, State};
 /// Values up to this many bytes travel with every group; longer ones are defined once a session and named by
 /// number after that. A number costs up to five bytes and a table entry at both ends.
 const INLINE_MAX: usize = 32;
-/// Bytes of values and minions in one delta, after which the rest waits for the next one: small enough to keep
+/// Bytes of values in one delta, after which the rest waits for the next one: small enough to keep
 /// a link's other messages moving.
 const DELTA_BYTES_MAX: usize = 1 << 20;
-const DELTA_ROWS_MAX: usize = 1 << 16;
 
 /// A minion that has its turn must have started after so long. Short of a cut, that takes a round trip and two writes.
 const TURN_MS: u64 = 120_000;
@@ -291,6 +291,12 @@ impl Job {
         Some((&row.best, all))
     }
 
+    /// Whether the minion's return is here: the first one stays.
+    pub(crate) fn has_returned(&self, index: u32) -> bool {
+        let row = self.rows.get(&index);
+        row.is_some_and(|row| matches!(row.best, State::Returned { .. }))
+    }
+
     pub(crate) fn source(&self, index: u32) -> Option<Source> {
         self.rows.get(&index).map(|row| row.from)
     }
@@ -473,7 +479,7 @@ impl Job {
         let mut bytes = 0;
         let mut told = Vec::new();
         for index in sink.dirty.iter() {
-            if bytes >= DELTA_BYTES_MAX || told.len() >= DELTA_ROWS_MAX {
+            if bytes >= DELTA_BYTES_MAX || told.len() >= limits::LEDGER_ROWS_PER_FRAME {
                 break;
             }
             told.push(index);
@@ -658,13 +664,13 @@ impl Job {
                     timing: Timing::default(),
                 }
             }
-            Outcome::Unreachable(r) => State::Unreachable(Arc::new(r.clone())),
-            Outcome::Lost(r) => State::Lost(Arc::new(r.clone())),
-            Outcome::Refused(r) => State::Refused(Arc::new(r.clone())),
-            Outcome::Expired(r) => State::Expired(Arc::new(r.clone())),
+            Outcome::Unreachable(r) => State::Unreachable(bounds::reason(r)),
+            Outcome::Lost(r) => State::Lost(bounds::reason(r)),
+            Outcome::Refused(r) => State::Refused(bounds::reason(r)),
+            Outcome::Expired(r) => State::Expired(bounds::reason(r)),
             Outcome::Withdrawn => State::Withdrawn,
-            Outcome::Undecided(r) => State::Undecided(Arc::new(r.clone())),
-            Outcome::Held { reason, round } => State::Held(Arc::new(reason.clone()), *round),
+            Outcome::Undecided(r) => State::Undecided(bounds::reason(r)),
+            Outcome::Held { reason, round } => State::Held(bounds::reason(reason), *round),
         })
     }
 

@@ -12,6 +12,7 @@ use wire::{
 };
 
 use crate::LinkId;
+use crate::bounds;
 use crate::dispatch::target_of;
 use crate::gate::Peer;
 use crate::planted::{self, Bug};
@@ -412,7 +413,17 @@ impl<V: Verify> Leaf<V> {
             return;
         };
         match (message, session.welcomed) {
-            (Down::Welcome(_), false) => {
+            (Down::Welcome(welcome), false) => {
+                if let Some(reason) = bounds::objection(&welcome) {
+                    self.sessions.remove(&link);
+                    self.settle_early();
+                    self.outputs.push_back(LeafOutput::Close {
+                        link,
+                        reason,
+                        retry: true,
+                    });
+                    return;
+                }
                 session.welcomed = true;
                 // What is at hand is told again: the hub may have lost it, or never had it.
                 let jids: Vec<Jid> = self.work.keys().copied().collect();
@@ -617,7 +628,7 @@ impl<V: Verify> Leaf<V> {
     fn refuse(&mut self, link: LinkId, jid: Jid, code: ReasonCode, text: String) {
         let reason = Reason {
             code,
-            text,
+            text: bounds::cut(text, wire::limits::MAX_REASON),
             since: self.now,
         };
         self.outputs.push_back(LeafOutput::Send {

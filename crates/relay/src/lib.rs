@@ -10,6 +10,7 @@
 
 mod account;
 mod arrivals;
+mod bounds;
 mod child;
 mod dispatch;
 mod exchange;

@@ -84,8 +84,10 @@ impl Hub {
             job.named_own();
         }
         if let Some(order) = &job.order {
-            self.timers
-                .set(Timer::Expiry(jid), order.start_by + EXPIRY_SLACK_MS);
+            self.timers.set(
+                Timer::Expiry(jid),
+                order.start_by.saturating_add(EXPIRY_SLACK_MS),
+            );
         }
         self.jobs.insert(jid, job);
     }
@@ -257,8 +259,10 @@ impl Hub {
         self.saving.record(Record::Job(Box::new(head.clone())));
         let mut job = Job::new(head, Some(order.clone()), self.config.uid);
         job.named_own();
-        self.timers
-            .set(Timer::Expiry(jid), order.start_by + EXPIRY_SLACK_MS);
+        self.timers.set(
+            Timer::Expiry(jid),
+            order.start_by.saturating_add(EXPIRY_SLACK_MS),
+        );
         let is_own = job.origin == Origin::Own;
         self.jobs.insert(jid, job);
         self.state_dirty.insert(jid);

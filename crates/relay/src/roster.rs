@@ -12,12 +12,14 @@ use wire::{
     RosterMark, SitePath, Standing, Uid, UnixMillis, limits,
 };
 
+use crate::bounds;
 use crate::gate::Peer;
 use crate::node::{Node, entry_of};
 use crate::planted::{self, Bug};
 
-/// Keys that wait for an operator at one hub, at most; further ones are told to come back later.
-const PENDING_MAX: usize = 10_000;
+/// Keys that wait for an operator at one hub, or were denied since their id is taken, at most; further ones are told to come
+/// back later. Strangers make both.
+const STRANGE_MAX: usize = 10_000;
 
 /// What an operator's decision did to one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +78,8 @@ pub(crate) struct Roster {
     /// again; under other numbers they would count twice in the accounts that there are.
     departed: HashMap<Uid, u32>,
     children: HashMap<Uid, ChildRoster>,
-    pending: usize,
+    /// Children that no operator has let in.
+    strange: usize,
     records: Vec<Record>,
 }
 
@@ -98,7 +101,7 @@ impl Roster {
             gone: BTreeMap::new(),
             departed: HashMap::new(),
             children: HashMap::new(),
-            pending: 0,
+            strange: 0,
             records: Vec::new(),
         }
     }
@@ -189,8 +192,8 @@ impl Roster {
             self.by_id
                 .insert((node.role.is_hub(), node.id.clone()), node.index);
         }
-        if node.standing == Standing::Pending && node.direct.is_some() {
-            self.pending += 1;
+        if is_strange(node.standing) && node.direct.is_some() {
+            self.strange += 1;
         }
         self.changed
             .insert((node.revision.max(node.link_revision), node.index));
@@ -291,8 +294,8 @@ impl Roster {
         if self.by_id.get(&name) == Some(&index) {
             self.by_id.remove(&name);
         }
-        if node.standing == Standing::Pending && node.direct.is_some() {
-            self.pending -= 1;
+        if is_strange(node.standing) && node.direct.is_some() {
+            self.strange -= 1;
         }
         for (hub, (theirs, _)) in &node.via {
             if let Some(child) = self.children.get_mut(hub) {
@@ -323,8 +326,8 @@ impl Roster {
             return;
         };
         if node.direct.is_some() {
-            self.pending -= usize::from(node.standing == Standing::Pending);
-            self.pending += usize::from(standing == Standing::Pending);
+            self.strange -= usize::from(is_strange(node.standing));
+            self.strange += usize::from(is_strange(standing));
         }
         node.standing = standing;
         let name = (node.role.is_hub(), node.id.clone());
@@ -368,7 +371,7 @@ impl Roster {
                     presence: Presence::Down,
                     since: now,
                 });
-                self.pending += usize::from(node.standing == Standing::Pending);
+                self.strange += usize::from(is_strange(node.standing));
             }
             let renamed = node.standing != Standing::Accepted
                 && (node.id != peer.id || node.path != peer.path);
@@ -386,7 +389,7 @@ impl Roster {
             }
             return Some(standing);
         }
-        if self.pending >= PENDING_MAX {
+        if self.strange >= STRANGE_MAX {
             return None;
         }
         let standing = if taken {
@@ -745,17 +748,18 @@ impl Roster {
             }
         }
         node.via.insert(hub, (entry.index, entry.link));
-        node.software = entry.software;
+        node.software = bounds::software(&entry.software);
         let dissenters = node.hears(hub, standing, entry.path);
         let mut change = Change::Entry;
         if let Some(grains) = entry.grains
+            && grains.len() <= limits::MAX_GRAINS
             && node.grains.as_ref() != Some(&grains)
         {
             node.grains = Some(grains);
             change = Change::Grains;
         }
         if entry.roots.is_some() {
-            node.roots = entry.roots;
+            node.roots = entry.roots.map(bounds::roots);
         }
         if entry.job_key.is_some() {
             node.job_key = entry.job_key;
@@ -896,6 +900,10 @@ enum Change {
     Link,
     Entry,
     Grains,
+}
+
+fn is_strange(standing: Standing) -> bool {
+    matches!(standing, Standing::Pending | Standing::Denied)
 }
 
 fn place(path: &SitePath) -> &str {

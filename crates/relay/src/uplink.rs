@@ -10,6 +10,7 @@ use wire::{
 };
 
 use crate::LinkId;
+use crate::bounds;
 use crate::exchange::HubOutput;
 use crate::gate::Peer;
 use crate::hub::{Hub, OPEN_JOBS_MAX};
@@ -154,6 +155,15 @@ impl Hub {
     }
 
     fn welcomed(&mut self, link: LinkId, welcome: &Welcome) {
+        if let Some(reason) = bounds::objection(welcome) {
+            self.parent_closed(link);
+            self.outputs.push_back(HubOutput::CloseParent {
+                link,
+                reason,
+                retry: true,
+            });
+            return;
+        }
         let Some(parent) = self.parents.get_mut(&link) else {
             return;
         };

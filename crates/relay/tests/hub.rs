@@ -85,11 +85,28 @@ fn a_return_counts_once() {
     let mut bench = Bench::new("");
     bench.connect(1, minion(1));
     bench.submit(jid(1), "*");
-    for _ in 0..3 {
-        bench.says(1, Up::Return(pong(jid(1))));
+    for value in ["1", "2", "3"] {
+        let value = json(value);
+        bench.says(
+            1,
+            Up::Return(wire::Return {
+                value,
+                ..pong(jid(1))
+            }),
+        );
     }
     let counts = bench.hub.counts(jid(1)).unwrap();
     assert_eq!((counts.expected, counts.ok), (1, 1));
+    let ledger = bench
+        .hub
+        .job(jid(1))
+        .unwrap()
+        .ledger(&|_| None, &|_| None, NOW);
+    assert_eq!(
+        ledger.values,
+        [json("1")],
+        "what does not count is not kept"
+    );
 }
 
 #[test]
@@ -194,6 +211,31 @@ fn an_accepted_key_gets_no_certificate_under_another_name() {
         assert_eq!(ask(other.clone()), Some(Standing::Denied), "{other:?}");
     }
     assert_eq!(ask(minion(1)), Some(Standing::Accepted), "it stays itself");
+}
+
+#[test]
+fn strangers_do_not_fill_the_roster() {
+    let mut bench = Bench::new("");
+    bench.connect(1, minion(1));
+    let mut strangers = (0_u32..).map(|number| {
+        let mut peer = peer(2, Role::Minion, "m1", "");
+        peer.uid.0[..4].copy_from_slice(&number.to_le_bytes());
+        let software = String::new();
+        let outputs = bench.put(HubInput::Enrolling { peer, software });
+        outputs.into_iter().find_map(|output| match output {
+            HubOutput::Enrolled { standing, .. } => standing,
+            _ => None,
+        })
+    });
+    assert_eq!(
+        strangers.next(),
+        Some(Some(Standing::Denied)),
+        "the id is taken"
+    );
+    let refused = strangers
+        .take(10_000)
+        .position(|standing| standing.is_none());
+    assert!(refused.is_some(), "each key more is a node more");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use bincode::{Decode, Encode};
 use roaring::RoaringBitmap;
 
-use crate::limits::MAX_FRAME;
+use crate::limits::{MAX_FRAME, MAX_INDICES};
 
 /// A set of roster numbers of one link, as a compressed bitmap.
 #[derive(Clone, Default, PartialEq, Debug)]
@@ -80,9 +80,28 @@ impl<C> Decode<C> for IndexSet {
         if bytes.len() > MAX_FRAME {
             return Err(bincode::error::DecodeError::LimitExceeded);
         }
-        RoaringBitmap::deserialize_from(&bytes[..])
-            .map(IndexSet)
-            .map_err(|_| bincode::error::DecodeError::Other("not a bitmap"))
+        let numbers = RoaringBitmap::deserialize_from(&bytes[..])
+            .map_err(|_| bincode::error::DecodeError::Other("not a bitmap"))?;
+        if numbers.len() > MAX_INDICES as u64 {
+            return Err(bincode::error::DecodeError::Other("too many numbers"));
+        }
+        Ok(IndexSet(numbers))
     }
 }
 bincode::impl_borrow_decode!(IndexSet);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{decode, encode};
+
+    #[test]
+    fn few_bytes_name_no_more_minions_than_there_can_be() {
+        let most = MAX_INDICES as u32;
+        for (count, is_good) in [(most, true), (most + 1, false)] {
+            let bytes = encode(&(0..count).collect::<IndexSet>()).unwrap();
+            assert!(bytes.len() < 2_000, "{}", bytes.len());
+            assert_eq!(decode::<IndexSet>(&bytes).is_ok(), is_good, "{count}");
+        }
+    }
+}

@@ -15,12 +15,18 @@ pub const MAX_GRAINS: usize = 256 << 10;
 pub const MAX_TARGET: usize = 1 << 20;
 /// Roster entries in one delta frame: about 100 KiB without grains.
 pub const ROSTER_ENTRIES_PER_FRAME: usize = 512;
+/// Minions in one ledger delta; what is more waits for the next one, so that a delta never holds up a hub for long.
+pub const LEDGER_ROWS_PER_FRAME: usize = 1 << 16;
+/// Numbers in one set: more minions than any subtree has. A few bytes can say "all four thousand million".
+pub const MAX_INDICES: usize = 1 << 22;
 /// Bytes of grains in one delta frame, after which the next frame begins.
 pub const ROSTER_BYTES_PER_FRAME: usize = 1 << 20;
 /// Characters in a node's id, as DNS allows a name 253 and a label of a site path stays short.
 pub const MAX_ID: usize = 128;
 /// Components of a site path: top/region/country/city/building and room to spare.
 pub const MAX_DEPTH: usize = 8;
+/// Bytes of a program's version that are kept; ours have a dozen.
+pub const MAX_SOFTWARE: usize = 64;
 /// Characters in one human reason that travels.
 pub const MAX_REASON: usize = 512;
 

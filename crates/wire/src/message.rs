@@ -23,6 +23,11 @@ impl ProtocolRange {
         max: crate::PROTOCOL,
     };
 
+    /// Whether a protocol is one of these.
+    pub fn contains(self, protocol: u16) -> bool {
+        (self.min..=self.max).contains(&protocol)
+    }
+
     /// The newest protocol that both speak.
     pub fn common(self, other: ProtocolRange) -> Option<u16> {
         let newest = self.max.min(other.max);
