@@ -62,6 +62,7 @@ pub const ROOMS: &[Room] = &[
     program("top-master", &["pki", "daemon", "hub", "cli"]),
     program("sim", &["wire", "targeting", "relay"]),
     library("cable", &[]),
+    program("hostile", &["wire", "targeting", "yaml", "relay", "output", "pki", "store"]),
     program("swarm", &["wire", "relay", "pki", "link", "membership"]),
     program("xtask", &["daemon", "modules", "wire", "cable"]),
 ];
