@@ -52,6 +52,7 @@ fn machine(recovered: LeafRecovered) -> Leaf<Signed> {
         id: "n1".parse().expect("an id"),
         path: "a".parse().expect("a site"),
         software: "1".to_owned(),
+        spool_bytes_max: 256 << 20,
     };
     Leaf::new(config, Signed, json(r#"{"os":"Debian"}"#), recovered, NOW)
 }
