@@ -53,6 +53,7 @@ pub fn call(config: &MinionConfig, function: &str, words: &[String], out: &str) 
             cache: config.paths.cache_dir(),
             roots: None,
         },
+        user: String::new(),
     };
     let (args, kwargs) = yaml::parse_arguments(words);
     let call = Call {

@@ -165,9 +165,9 @@ impl Engine {
                         let text = serde_json::to_vec(&*grains)?;
                         self.leaf.handle_input(now(), LeafInput::Grains(text.into()));
                     }
-                    News::CancelUnseen(jid) => {
+                    News::CancelUnseen { jid, by } => {
                         if let Ok(jid) = jid.parse()
-                            && !self.executor.cancel_waiting(jid)
+                            && !self.executor.cancel_waiting(jid, &by)
                         {
                             self.leaf.cancel_unseen(jid);
                         }

@@ -92,14 +92,17 @@ impl Executor {
     }
 
     /// Ends a job that still waits for a place: it never begins, and its return says so. False when none of that jid waits.
-    pub fn cancel_waiting(&self, jid: Jid) -> bool {
+    pub fn cancel_waiting(&self, jid: Jid, by: &str) -> bool {
         let order = {
             let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
             let place = queue.waiting.iter().position(|order| order.jid == jid);
             place.and_then(|place| queue.waiting.remove(place))
         };
         let Some(order) = order else { return false };
-        let text = format!("{} was cancelled while it waited for a place", order.fun);
+        let text = format!(
+            "{} was cancelled by {by} while it waited for a place",
+            order.fun
+        );
         let _ = self.finished.send(Return {
             jid,
             retcode: CANCELLED,
@@ -163,6 +166,7 @@ impl Executor {
                 cache: self.cache.clone(),
                 roots: order.options.roots.clone(),
             },
+            user: order.user.clone(),
         };
         let watch = order
             .options
@@ -170,13 +174,22 @@ impl Executor {
             .map(|ms| Watchdog::start(Duration::from_millis(ms), cancel.clone()));
         let mut outcome = self.registry.call(&call, &context, &cancel);
         if let Some(limit) = watch.and_then(Watchdog::stop) {
+            let words = format!(
+                "{} did not end within {} s and was ended",
+                order.fun,
+                limit.as_secs_f64()
+            );
             outcome = Outcome {
-                value: ended(&order.fun, limit, outcome.value),
+                value: ended(words, outcome.value),
                 retcode: TIMED_OUT,
                 success: false,
             };
         }
-        self.surroundings.end(&jid);
+        if let Some(by) = self.surroundings.end(&jid) {
+            let words = format!("{} was cancelled by {by}", order.fun);
+            outcome.value = ended(words, outcome.value);
+            outcome.success = false;
+        }
         let ret = Return {
             jid: order.jid,
             retcode: outcome.retcode,
@@ -196,11 +209,7 @@ fn unix_millis(time: SystemTime) -> u64 {
 }
 
 /// What a function that was ended answers: that it was, and what it had answered. A mark of long output stays a mark.
-fn ended(fun: &str, limit: Duration, value: Value) -> Value {
-    let words = format!(
-        "{fun} did not end within {} s and was ended",
-        limit.as_secs_f64()
-    );
+fn ended(words: String, value: Value) -> Value {
     match value {
         Value::Object(mut mark) if mark.get("truncated") == Some(&Value::Bool(true)) => {
             mark.insert("ended".to_owned(), words.into());
@@ -245,15 +254,14 @@ mod tests {
 
     #[test]
     fn what_was_ended_says_so_and_keeps_its_mark() {
-        let limit = Duration::from_secs(2);
         let words = "cmd.run did not end within 2 s and was ended";
         assert_eq!(
-            ended("cmd.run", limit, "x".into()),
+            ended(words.to_owned(), "x".into()),
             format!("{words}; it had answered: \"x\"")
         );
         let mark = serde_json::json!({"truncated": true, "bytes": 9});
         let expected = serde_json::json!({"truncated": true, "bytes": 9, "ended": words});
-        assert_eq!(ended("cmd.run", limit, mark), expected);
+        assert_eq!(ended(words.to_owned(), mark), expected);
     }
 
     #[test]

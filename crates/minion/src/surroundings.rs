@@ -20,7 +20,20 @@ pub enum News {
     /// The grains changed.
     Grains(Arc<Value>),
     /// An order came to end a job that is not running here.
-    CancelUnseen(String),
+    CancelUnseen {
+        /// Which.
+        jid: String,
+        /// Who ordered that.
+        by: String,
+    },
+}
+
+/// A job that runs.
+struct Running {
+    job: RunningJob,
+    cancel: Cancel,
+    /// Who told it to end.
+    cancelled_by: Option<String>,
 }
 
 /// The minion around all its functions.
@@ -32,7 +45,7 @@ pub struct Surroundings {
     grains_file: PathBuf,
     master: Value,
     grains: RwLock<Arc<Value>>,
-    running: Mutex<BTreeMap<String, (RunningJob, Cancel)>>,
+    running: Mutex<BTreeMap<String, Running>>,
     news: mpsc::UnboundedSender<News>,
 }
 
@@ -98,15 +111,24 @@ impl Surroundings {
         self.running
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(job.jid.clone(), (job, cancel));
+            .insert(
+                job.jid.clone(),
+                Running {
+                    job,
+                    cancel,
+                    cancelled_by: None,
+                },
+            );
     }
 
-    /// A job ended.
-    pub fn end(&self, jid: &str) {
-        self.running
+    /// A job ended. Gives who told it to, if anybody did.
+    pub fn end(&self, jid: &str) -> Option<String> {
+        let ended = self
+            .running
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(jid);
+        ended.and_then(|running| running.cancelled_by)
     }
 }
 
@@ -116,6 +138,8 @@ pub struct JobContext {
     pub surroundings: Arc<Surroundings>,
     /// The files that this job reads.
     pub files: JobFiles,
+    /// Who ordered it.
+    pub user: String,
 }
 
 impl Context for JobContext {
@@ -149,23 +173,29 @@ impl Context for JobContext {
             .running
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        running.values().map(|(job, _)| job.clone()).collect()
+        running
+            .values()
+            .map(|running| running.job.clone())
+            .collect()
     }
 
     fn signal_job(&self, jid: &str, kind: CancelKind) -> Option<RunningJob> {
-        let running = self
+        let mut running = self
             .surroundings
             .running
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let Some((job, cancel)) = running.get(jid) else {
-            let _ = self
-                .surroundings
-                .news
-                .send(News::CancelUnseen(jid.to_owned()));
+        let Some(found) = running.get_mut(jid) else {
+            let _ = self.surroundings.news.send(News::CancelUnseen {
+                jid: jid.to_owned(),
+                by: self.user.clone(),
+            });
             return None;
         };
-        cancel.cancel(kind);
+        found.cancel.cancel(kind);
+        if found.cancel.is_cancelled() {
+            found.cancelled_by.get_or_insert_with(|| self.user.clone());
+        }
         if kind == CancelKind::Term {
             let surroundings = self.surroundings.clone();
             let jid = jid.to_owned();
@@ -175,12 +205,12 @@ impl Context for JobContext {
                     .running
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner);
-                if let Some((_, cancel)) = running.get(&jid) {
-                    cancel.cancel(CancelKind::Kill);
+                if let Some(found) = running.get(&jid) {
+                    found.cancel.cancel(CancelKind::Kill);
                 }
             });
         }
-        Some(job.clone())
+        Some(found.job.clone())
     }
 
     fn files(&self) -> &dyn FileSource {

@@ -136,6 +136,9 @@ impl Hub {
                 {
                     sink.acked(serial);
                 }
+                if self.telling.contains(&jid) {
+                    self.close_jobs();
+                }
             }
             (Down::Trust(bundle), true) => self.outputs.push_back(HubOutput::TrustOffered(bundle)),
             (Down::Revoked(news), true) => self.spread_revocations(news, Some(link)),

@@ -35,10 +35,15 @@ pub fn minion(number: u8) -> Peer {
 }
 
 pub fn order(jid: Jid, target: &str) -> (JobEnvelope, Arc<JobOrder>) {
+    order_of(Uid([100; 16]), jid, target)
+}
+
+/// An order of a hub.
+pub fn order_of(origin: Uid, jid: Jid, target: &str) -> (JobEnvelope, Arc<JobOrder>) {
     let order = JobOrder {
         tree: TreeId([1; 32]),
         jid,
-        origin: Uid([100; 16]),
+        origin,
         origin_id: "top".parse().unwrap(),
         scope: SitePath::top(),
         user: "root".to_owned(),
@@ -141,6 +146,15 @@ impl Bench {
         bench
     }
 
+    /// The same hub after a restart, with what its disk has.
+    pub fn restarted(self) -> Bench {
+        let path = self.hub.config().path.to_string();
+        let mut bench = Bench::with(&path, self.recovered());
+        let since = std::mem::replace(&mut bench.saved, self.saved);
+        bench.saved.extend(since);
+        bench
+    }
+
     pub fn put(&mut self, input: HubInput) -> Vec<HubOutput> {
         self.hub.handle_input(self.now, input);
         self.drain()
@@ -176,8 +190,11 @@ impl Bench {
                     self.pending = Some(token);
                 }
             } else if let HubOutput::Recall { jid } = output {
-                let jobs = self.recovered().jobs;
-                let job = jobs.into_iter().find(|job| job.head.jid == jid);
+                let job = self
+                    .stored()
+                    .jobs
+                    .into_iter()
+                    .find(|job| job.head.jid == jid);
                 let job = job.map(Box::new);
                 self.hub
                     .handle_input(self.now, HubInput::Recalled { jid, job });
@@ -227,6 +244,20 @@ impl Bench {
 
     /// What a restarted hub would find.
     pub fn recovered(&self) -> HubRecovered {
+        let mut found = self.stored();
+        let is_open = |jid: Jid| {
+            let states = self.saved.iter().filter_map(|record| match record {
+                Record::JobState { summary, open } if summary.jid == jid => Some(*open),
+                _ => None,
+            });
+            states.last().unwrap_or(true)
+        };
+        found.jobs.retain(|job| is_open(job.head.jid));
+        found
+    }
+
+    /// Everything that is on the disk.
+    fn stored(&self) -> HubRecovered {
         let mut found = HubRecovered::default();
         for record in &self.saved {
             match record {
@@ -389,19 +420,27 @@ pub fn tells(serial: u32, index: u32, outcome: Outcome) -> Up {
 /// A hub with a parent, on link 50.
 pub fn syndic() -> Bench {
     let mut bench = Bench::new("ams");
-    let link = LinkId(50);
-    bench.put(HubInput::ParentConnected {
-        link,
+    bench.put(parent_connects());
+    from_parent(&mut bench, welcome());
+    bench
+}
+
+/// The parent's connection stands.
+pub fn parent_connects() -> HubInput {
+    HubInput::ParentConnected {
+        link: LinkId(50),
         peer: peer(200, Role::TopMaster, "top", ""),
-    });
-    let message = Down::Welcome(Welcome {
+    }
+}
+
+/// The parent's welcome.
+pub fn welcome() -> Down {
+    Down::Welcome(Welcome {
         protocol: wire::PROTOCOL,
         software: "1".to_owned(),
         time: NOW,
         roster: RosterMark::default(),
-    });
-    bench.put(HubInput::ParentMessage { link, message });
-    bench
+    })
 }
 
 /// The parent speaks.

@@ -1,0 +1,78 @@
+//! What a site did on its own is told when somebody is above it again.
+
+#[allow(dead_code)] // Each test program uses a part of the bench.
+mod support;
+
+use relay::{HubInput, HubOutput, LinkId};
+use support::{Bench, from_parent, jid, ledgers, order_of, parent_connects, peer, pong, welcome};
+use wire::{Down, Role, Uid, Up};
+
+/// A hub of a site without a parent, which has run a job of its own.
+fn alone() -> Bench {
+    let mut bench = Bench::new("ams");
+    bench.connect(1, peer(1, Role::Minion, "m1", "ams"));
+    let (envelope, order) = order_of(Uid([101; 16]), jid(1), "*");
+    bench.put(HubInput::Submit {
+        envelope,
+        order,
+        hold: false,
+        plan: None,
+    });
+    bench.says(1, Up::Return(pong(jid(1))));
+    bench
+}
+
+fn is_told(outputs: &[HubOutput]) -> bool {
+    ledgers(outputs)
+        .iter()
+        .any(|delta| delta.jid == jid(1) && delta.complete)
+}
+
+/// A parent comes, and takes what it is told.
+fn parent_comes(bench: &mut Bench) -> Vec<HubOutput> {
+    bench.put(parent_connects());
+    let outputs = from_parent(bench, welcome());
+    let serials: Vec<_> = ledgers(&outputs)
+        .iter()
+        .map(|d| (d.jid, d.serial))
+        .collect();
+    for (jid, serial) in serials {
+        from_parent(bench, Down::LedgerAck { jid, serial });
+    }
+    outputs
+}
+
+#[test]
+fn a_parent_hears_of_jobs_that_ended_before_it_came() {
+    let mut bench = alone();
+    assert!(is_told(&parent_comes(&mut bench)));
+    assert!(bench.recovered().untold.is_empty(), "told is told");
+    bench.put(HubInput::ParentClosed { link: LinkId(50) });
+    let mut bench = bench.restarted();
+    assert!(!is_told(&parent_comes(&mut bench)), "and not again");
+}
+
+#[test]
+fn also_after_a_restart() {
+    let bench = alone();
+    assert_eq!(bench.recovered().untold, [jid(1)]);
+    let mut bench = bench.restarted();
+    assert!(is_told(&parent_comes(&mut bench)));
+    assert!(bench.recovered().untold.is_empty());
+}
+
+#[test]
+fn a_parent_may_ask_what_a_job_is() {
+    let mut bench = alone();
+    parent_comes(&mut bench);
+    let outputs = from_parent(&mut bench, Down::Recall { jid: jid(1) });
+    let envelope = order_of(Uid([101; 16]), jid(1), "*").0;
+    let told = HubOutput::ToParent {
+        link: LinkId(50),
+        message: Up::Recalled {
+            jid: jid(1),
+            envelope: Some(envelope),
+        },
+    };
+    assert!(outputs.contains(&told), "{outputs:?}");
+}
