@@ -245,11 +245,16 @@ impl Hub {
             )));
             return;
         };
+        let is_below = self.roster.by_uid(order.origin).is_some();
+        if !is_below && order.origin != self.config.uid {
+            // From above, where there is another way to the child. Whom it means here nobody has asked yet: an account with
+            // its order would pass for the answer.
+            self.keep_orphan(jid);
+            return;
+        }
         let Some(orphan) = self.jobs.remove(&jid) else {
             return;
         };
-        // A hub above that sent it, before this hub's disk lost that, sends it again and is its parent then.
-        let is_below = self.roster.by_uid(order.origin).is_some();
         let head = JobHead {
             jid,
             envelope,
