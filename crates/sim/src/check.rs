@@ -138,6 +138,9 @@ impl World {
             let Some(stored) = origin.hub_disk.jobs.get(jid) else {
                 continue;
             };
+            if stored.is_headless() {
+                continue;
+            }
             let state = stored.state.as_ref();
             ensure!(
                 state.is_some_and(|s| s.finished.is_some()),
@@ -316,6 +319,10 @@ impl World {
             ensure!(!job.accepted, "P3: {jid} is not on disk");
             return Ok(());
         };
+        if stored.is_headless() {
+            ensure!(job.restored, "P3: {jid} at {} has lost its order", job.origin);
+            return Ok(());
+        }
         let replay;
         let in_memory = self.hub(job.origin).and_then(|hub| hub.job(jid));
         let view = match in_memory.filter(|view| view.order().is_some()) {

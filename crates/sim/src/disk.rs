@@ -187,6 +187,11 @@ impl HubDisk {
 }
 
 impl StoredJob {
+    /// Whether it began with a return whose order nobody has any more.
+    pub fn is_headless(&self) -> bool {
+        self.head.envelope.order.is_empty()
+    }
+
     /// What a hub finds that reads it again.
     pub fn recovered(&self) -> RecoveredJob {
         RecoveredJob {
