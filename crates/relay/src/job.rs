@@ -365,6 +365,12 @@ impl Job {
             return true;
         };
         if matches!(row.best, State::Returned { .. }) {
+            if matches!(state, State::Returned { .. }) && !self.settled.contains(index) {
+                // The minion still keeps it, so the origin's word did not get here: it may have no way to a minion that moved.
+                for sink in self.uplinks.values_mut() {
+                    sink.dirty.insert(index);
+                }
+            }
             return false;
         }
         let before = row.best.clone();
