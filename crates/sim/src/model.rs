@@ -126,6 +126,11 @@ impl Model {
         }
     }
 
+    /// Whether some hub's disk was put back or wiped.
+    pub fn some_hub_restored(&self) -> bool {
+        !self.restored.is_empty()
+    }
+
     /// A hub says that the last outcome of a job is known.
     pub fn job_finished(&mut self, at: usize, jid: Jid, now: UnixMillis, disk: &HubDisk) {
         let state = disk.jobs.get(&jid).and_then(|job| job.state.as_ref());
