@@ -223,6 +223,6 @@ impl World {
             return;
         };
         let message = self.model.roster_outside(&self.nodes[session.child].spec);
-        self.say(id, &message);
+        self.say(id, message);
     }
 }

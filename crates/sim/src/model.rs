@@ -29,6 +29,8 @@ pub struct Job {
     pub accepted: bool,
     /// When the hub first said that its last outcome is known.
     pub finished: Option<UnixMillis>,
+    /// How many may run it at once.
+    pub budget: Option<u64>,
     /// Its origin's database was put back since: what came after the copy may be missing.
     pub restored: bool,
 }
@@ -55,6 +57,8 @@ pub struct Model {
     pub decided: Vec<Uid>,
     /// Orders that someone sent to minions that no hub had chosen for them.
     pub replayed: BTreeSet<Jid>,
+    /// Who runs what since when, as far as functions end within their bound.
+    running: BTreeMap<Jid, BTreeMap<Uid, UnixMillis>>,
     /// Hubs whose disk was put back or wiped.
     restored: BTreeSet<usize>,
     forged: Vec<Jid>,
@@ -90,9 +94,17 @@ impl Model {
             submitted: now,
             accepted: false,
             finished: None,
+            budget: None,
             restored: false,
         };
         self.jobs.insert(signed.order.jid, job);
+    }
+
+    /// So many may run it at once.
+    pub fn limit(&mut self, jid: Jid, budget: u64) {
+        if let Some(job) = self.jobs.get_mut(&jid) {
+            job.budget = Some(budget);
+        }
     }
 
     /// An order that nobody signed.
@@ -180,12 +192,42 @@ impl Model {
         let run = self.runs.entry((jid, uid)).or_default();
         run.count += 1;
         assert_eq!(run.count, 1, "P4: {at} runs {jid} again");
+        self.running.entry(jid).or_default().insert(uid, now);
+    }
+
+    /// A rollout never has more minions at work than it was given, over the whole tree. One that was frozen in the middle of
+    /// its run takes longer than its bound, and is counted no longer than that.
+    pub fn check_budget(&mut self, jid: Jid, now: UnixMillis) {
+        let Some(job) = self.jobs.get(&jid).filter(|job| !job.restored) else {
+            return;
+        };
+        let bound = job.signed.order.options.run_ms_max.unwrap_or(u64::MAX);
+        let Some(running) = self.running.get_mut(&jid) else {
+            return;
+        };
+        running.retain(|_, since| now.saturating_sub(*since) <= bound);
+        let at_once = running.len() as u64;
+        assert!(
+            job.budget.is_none_or(|budget| at_once <= budget),
+            "P4: {at_once} minions run {jid} at once, its budget is {:?}",
+            job.budget
+        );
+    }
+
+    /// A node died, and the functions that it ran with it.
+    pub fn died(&mut self, uid: Uid) {
+        for running in self.running.values_mut() {
+            running.remove(&uid);
+        }
     }
 
     /// A function ended.
     pub fn finished(&mut self, uid: Uid, ret: &Return) {
         if let Some(run) = self.runs.get_mut(&(ret.jid, uid)) {
             run.ret = Some(ret.clone());
+        }
+        if let Some(running) = self.running.get_mut(&ret.jid) {
+            running.remove(&uid);
         }
     }
 

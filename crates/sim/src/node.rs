@@ -15,6 +15,9 @@ use crate::world::{Event, World, must};
 /// it everything again.
 const OUTPUTS_MAX: usize = 4_000;
 
+/// Rollouts allow for clocks that differ by this much and not for more.
+const SKEW_MS: i64 = 30_000;
+
 /// The running machine of a node.
 pub enum Machine {
     /// Not running.
@@ -188,6 +191,7 @@ impl World {
             _ => {}
         }
         self.trace.note(self.now, at, "dies", b"");
+        self.model.died(self.nodes[at].spec.peer.uid);
         self.cut_all_of(at);
     }
 
@@ -379,7 +383,7 @@ impl World {
             HubOutput::ToParent { link, message } => {
                 self.check_said(at, &message);
                 if !self.dies_at(at, Deed::Send) {
-                    self.send(link, Side::Parent, must(codec::encode(&message)));
+                    self.say(link.0, message);
                 }
             }
             HubOutput::CloseChild { link, refusal } => {
@@ -453,13 +457,16 @@ impl World {
             }
             LeafOutput::Send { link, message } => {
                 if !self.dies_at(at, Deed::Send) {
-                    self.send(link, Side::Parent, must(codec::encode(&message)));
+                    self.say(link.0, message);
                 }
             }
             LeafOutput::Start(order) => {
                 let node = &self.nodes[at];
                 let (uid, now) = (node.spec.peer.uid, node.shows(self.now));
                 self.model.started(at, &order, now, &self.nodes);
+                if self.plan.clock_ms <= SKEW_MS {
+                    self.model.check_budget(order.jid, self.now);
+                }
                 let duration = orders::duration(&order, uid);
                 let ret = orders::result(&order, uid, now, duration);
                 let run = self.nodes[at].run;

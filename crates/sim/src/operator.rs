@@ -1,6 +1,9 @@
 //! What operators ask for, and which of everything happens next.
 
-use wire::{Jid, KeyDecision, Role, SitePath, Standing, UnixMillis};
+use wire::{
+    Amount, BatchPlan, Between, Jid, KeyDecision, Reason, ReasonCode, Role, SitePath, Standing,
+    StopOn, StopRule, StopScope, UnixMillis,
+};
 
 use relay::HubInput;
 
@@ -15,12 +18,29 @@ const SETTLED_MS: u64 = 60_000;
 const FROZEN_EACH: u64 = 3;
 const FROZEN_SALT: u64 = u64::MAX;
 
+/// A function of a rollout ends within this time.
+const BATCH_RUN_MS: u64 = 5_000;
+
+/// A job that an operator asks for.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// For whom.
+    pub target: Target,
+    /// What to run.
+    pub fun: &'static str,
+    /// It is to start within so many milliseconds.
+    pub start_within: u64,
+    /// It is kept for minions that are down.
+    pub hold: bool,
+    /// It is rolled out in turns.
+    pub plan: Option<BatchPlan>,
+}
+
 impl World {
     /// Runs through the plan: things happen, heal, and are checked.
     pub fn run(&mut self) {
-        let active = DAWN + self.plan.active_ms;
-        while self.step(active) {}
-        self.now = active;
+        let active = self.now.max(DAWN + self.plan.active_ms);
+        self.pass_until(active);
         if self.plan.faults && self.seed.is_multiple_of(FROZEN_EACH) {
             self.freeze();
         }
@@ -41,7 +61,8 @@ impl World {
         }
     }
 
-    fn pass_until(&mut self, until: UnixMillis) {
+    /// Lets everything happen up to a time.
+    pub fn pass_until(&mut self, until: UnixMillis) {
         while self.step(until) {}
         self.now = until;
     }
@@ -99,7 +120,8 @@ impl World {
             0..30 => self.submit_somewhere(),
             30..33 => self.forge(),
             33..37 => self.replay_old_order(),
-            37..50 if plan.decisions => self.decide_something(),
+            37..41 => self.steer_some_job(),
+            41..50 if plan.decisions => self.decide_something(),
             50..64 if plan.faults => self.cut_some_link(),
             64..69 if plan.faults => self.deafen_some_link(),
             69..77 if plan.faults => self.block_some_link(),
@@ -124,10 +146,78 @@ impl World {
         let Some(&hub) = self.rng.pick(&hubs) else {
             return;
         };
-        let target = self.some_target();
-        let fun = self.rng.pick(&FUNCTIONS).copied().unwrap_or("ping");
-        let start_within = if self.rng.percent(20) { 1_000 } else { 30_000 };
-        self.submit(hub, target, fun, start_within);
+        let mut ask = Ask {
+            target: self.some_target(),
+            fun: self.rng.pick(&FUNCTIONS).copied().unwrap_or("ping"),
+            start_within: if self.rng.percent(20) { 1_000 } else { 30_000 },
+            hold: self.rng.percent(25),
+            plan: None,
+        };
+        if ask.hold {
+            let left = DAWN + self.plan.active_ms - self.now;
+            ask.start_within = self.rng.between(1_000, left + 30_000);
+        }
+        if self.rng.percent(30) {
+            ask.plan = Some(self.some_plan());
+            ask.start_within = ask.start_within.max(60_000);
+        }
+        self.ask(hub, ask);
+    }
+
+    /// A rollout in turns.
+    fn some_plan(&mut self) -> BatchPlan {
+        let size = self.rng.between(1, 3) as u32;
+        let stages = match self.rng.below(3) {
+            0 => vec![Amount::Count(1), Amount::Percent(5_000)],
+            _ => Vec::new(),
+        };
+        let between = match self.rng.below(4) {
+            0 => Between::Pause(2_000),
+            1 => Between::Confirm,
+            _ => Between::Nothing,
+        };
+        let stops = match self.rng.percent(40) {
+            true => vec![StopRule {
+                on: StopOn::Failed,
+                at: Amount::Count(self.rng.between(1, 2) as u32),
+                scope: StopScope::Fleet,
+            }],
+            false => Vec::new(),
+        };
+        BatchPlan {
+            size: Some(Amount::Count(size)),
+            per_site: self.rng.percent(20).then_some(1),
+            wait_ms: self.rng.below(3) * 500,
+            stages,
+            between,
+            stops,
+        }
+    }
+
+    /// An operator stops a job, or lets a rollout go on.
+    fn steer_some_job(&mut self) {
+        let jids: Vec<Jid> = self.model.jobs.keys().rev().take(8).copied().collect();
+        let Some(&jid) = self.rng.pick(&jids) else {
+            return;
+        };
+        let origin = self.model.jobs[&jid].origin;
+        let input = match self.rng.percent(40) {
+            true => HubInput::Halt {
+                jid,
+                reason: Reason {
+                    code: ReasonCode::Halted,
+                    text: "an operator stopped it".to_owned(),
+                    since: self.nodes[origin].shows(self.now),
+                },
+            },
+            false => HubInput::GoOn {
+                jid,
+                stage: self.rng.below(2) as u32,
+            },
+        };
+        self.trace
+            .note(self.now, origin, "steers", format!("{input:?}").as_bytes());
+        self.feed_hub(origin, input);
     }
 
     fn some_target(&mut self) -> Target {
@@ -156,25 +246,55 @@ impl World {
         }
     }
 
+    /// Submits a plain job at a hub; its jid.
+    pub fn submit(
+        &mut self,
+        at: usize,
+        target: Target,
+        fun: &'static str,
+        start_within: u64,
+    ) -> Jid {
+        let ask = Ask {
+            target,
+            fun,
+            start_within,
+            hold: false,
+            plan: None,
+        };
+        self.ask(at, ask)
+    }
+
     /// Submits a job at a hub; its jid.
-    pub fn submit(&mut self, at: usize, target: Target, fun: &str, start_within: u64) -> Jid {
+    pub fn ask(&mut self, at: usize, ask: Ask) -> Jid {
         let node = &mut self.nodes[at];
         let now = node.shows(self.now);
         let jid = node.jids.next(now);
         let peer = &node.spec.peer;
         let origin = (peer.uid, peer.id.clone(), peer.path.clone());
-        let signed = orders::order(jid, origin, &target, fun, now, start_within);
-        let text = format!("{jid} {target:?} {fun}");
+        let run_ms_max = ask.plan.is_some().then_some(BATCH_RUN_MS);
+        let signed = orders::order(
+            jid,
+            origin,
+            &ask.target,
+            ask.fun,
+            now,
+            ask.start_within,
+            run_ms_max,
+        );
+        let text = format!("{jid} {ask:?}");
         self.trace.note(self.now, at, "submits", text.as_bytes());
         self.model
-            .submitted(at, &signed, target, self.now, &self.nodes);
+            .submitted(at, &signed, ask.target, self.now, &self.nodes);
+        if let Some(Amount::Count(size)) = ask.plan.as_ref().and_then(|plan| plan.size) {
+            self.model.limit(jid, u64::from(size));
+        }
         self.feed_hub(
             at,
             HubInput::Submit {
                 envelope: signed.envelope,
                 order: signed.order,
-                hold: false,
-                plan: None,
+                hold: ask.hold,
+                plan: ask.plan,
             },
         );
         jid
@@ -196,7 +316,7 @@ impl World {
         let jid = hub.jids.next(now);
         let peer = &hub.spec.peer;
         let origin = (peer.uid, peer.id.clone(), peer.path.clone());
-        let mut signed = orders::order(jid, origin, &Target::All, "ping", now, 30_000);
+        let mut signed = orders::order(jid, origin, &Target::All, "ping", now, 30_000, None);
         signed.envelope.signature[3] ^= 1;
         self.model.forged(jid);
         self.tell(id, &wire::Down::Job(signed.envelope));

@@ -68,6 +68,7 @@ pub fn order(
     fun: &str,
     issued: UnixMillis,
     start_within: u64,
+    run_ms_max: Option<u64>,
 ) -> Signed {
     let (uid, id, scope) = origin;
     let order = JobOrder {
@@ -86,7 +87,10 @@ pub fn order(
         kwargs: json("{}"),
         issued,
         start_by: issued + start_within,
-        options: JobOptions::default(),
+        options: JobOptions {
+            run_ms_max,
+            ..JobOptions::default()
+        },
     };
     let bytes: Json = codec::encode(&order)
         .unwrap_or_else(|e| panic!("{e}"))
@@ -132,11 +136,13 @@ pub fn grains(spec: &Spec) -> Json {
 /// How long a function takes at a minion, in milliseconds.
 pub fn duration(order: &JobOrder, minion: Uid) -> u64 {
     let dice = dice(order.jid, minion, 1);
-    match order.fun.as_str() {
+    let longest = order.options.run_ms_max.unwrap_or(u64::MAX);
+    let takes = match order.fun.as_str() {
         "slow" => 1_000 + dice % 40_000,
         "mixed" if dice.is_multiple_of(4) => dice % 90_000,
         _ => dice % 20,
-    }
+    };
+    takes.min(longest)
 }
 
 /// What a function gives at a minion: equal, few or unique values, some big, some failures.

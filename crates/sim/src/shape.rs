@@ -20,6 +20,8 @@ pub struct Spec {
     pub more_grains: usize,
     /// It has a certificate from the start; else it asks for one.
     pub certified: bool,
+    /// Its program is of the release before, and speaks the first protocol alone.
+    pub old: bool,
     /// It was left out of this world, and never starts.
     pub absent: bool,
 }
@@ -98,6 +100,30 @@ impl Shape {
         shape
     }
 
+    /// A small tree below one top-master, node by node: `s` a syndic, `m` a minion, and after it the places of its parents,
+    /// none for the top. Syndics with the same parents serve one site.
+    pub fn of(nodes: &[&str]) -> Shape {
+        let mut rng = Rng::new(1);
+        let mut shape = Shape::default();
+        shape.add("top", Role::TopMaster, SitePath::top(), vec![], &mut rng);
+        for (at, text) in (1..).zip(nodes) {
+            let (kind, places) = text.split_at(1);
+            let mut parents: Vec<usize> = places.bytes().map(|b| usize::from(b - b'0')).collect();
+            if parents.is_empty() {
+                parents.push(0);
+            }
+            let above = shape.nodes[parents[0]].peer.path.clone();
+            let (role, path) = match kind {
+                "s" => (Role::Syndic, above.child("ams").unwrap_or_default()),
+                _ => (Role::Minion, above),
+            };
+            shape.add(&format!("{kind}{at}"), role, path, parents, &mut rng);
+            shape.nodes[at].old = false;
+            shape.nodes[at].more_grains = 0;
+        }
+        shape
+    }
+
     fn add(
         &mut self,
         id: &str,
@@ -124,6 +150,7 @@ impl Shape {
             os,
             more_grains,
             certified: true,
+            old: rng.percent(12),
             absent: false,
         });
         at

@@ -275,9 +275,18 @@ impl World {
         self.send(LinkId(id), Side::Child, must(codec::encode(message)));
     }
 
-    /// Sends something to a session's parent that its child's machine did not say.
-    pub fn say(&mut self, id: u64, message: &wire::Up) {
-        self.send(LinkId(id), Side::Parent, must(codec::encode(message)));
+    /// Sends something to a session's parent. Where one of the two is of an old release, the hello offers the first protocol.
+    pub fn say(&mut self, id: u64, mut message: wire::Up) {
+        let is_old = |side| {
+            let at = self.net.node_at(id, side);
+            at.is_some_and(|at| self.nodes[at].spec.old)
+        };
+        if let wire::Up::Hello(hello) = &mut message
+            && (is_old(Side::Child) || is_old(Side::Parent))
+        {
+            hello.protocol.max = hello.protocol.min;
+        }
+        self.send(LinkId(id), Side::Parent, must(codec::encode(&message)));
     }
 
     fn deliver(&mut self, id: u64, to: Side, bytes: &[u8]) {
