@@ -13,7 +13,7 @@ use crate::arrivals::{Arrivals, Ready, TooMany};
 use crate::bounds;
 use crate::exchange::HubOutput;
 use crate::gate::{Peer, authorize};
-use crate::hub::{Held, Hub, Timer};
+use crate::hub::{EXPIRY_SLACK_MS, Held, Hub, Timer};
 use crate::job::{Job, Origin};
 use crate::planted::{self, Bug};
 use crate::probe::Probe;
@@ -372,14 +372,16 @@ impl Hub {
             }
             let job = &self.jobs[&jid];
             let named = job.sources.get(&peer.uid).is_some_and(|s| s.complete);
+            let order = job.order.as_ref();
+            let is_late = order.is_some_and(|o| self.now >= o.start_by + EXPIRY_SLACK_MS);
             let open: Vec<u32> = job
                 .claimed_by(source)
                 .into_iter()
-                .filter(|index| {
-                    matches!(
-                        job.claim_of(*index, source),
-                        Some(State::Queued | State::Running)
-                    )
+                .filter(|index| match job.claim_of(*index, source) {
+                    Some(State::Queued | State::Running) => true,
+                    // That its time is over was on its way.
+                    Some(State::Held(..)) => is_late,
+                    _ => false,
                 })
                 .collect();
             for index in open {

@@ -228,7 +228,7 @@ impl Hub {
             return;
         };
         let reason = self.cut_reason(node);
-        let hold = job.terms.hold && job.halts.is_empty();
+        let hold = job.terms.hold && job.halts.is_empty() && self.now < order.start_by;
         self.name_by_mirror(job, order, target, hub, &|| match hold {
             true => State::Held(reason.clone(), 0),
             false => State::Unreachable(reason.clone()),
@@ -317,8 +317,15 @@ impl Hub {
             .map(|index| (index, Source::Own))
             .collect();
         for (hub, source) in &job.sources {
+            // One that is there says so itself.
+            let is_there = self.child_links.contains_key(hub);
             let hub = Source::Hub(*hub);
+            let out_of_reach = match is_there {
+                true => Vec::new(),
+                false => job.claimed_by(hub),
+            };
             late.extend(source.mirrored.iter().map(|index| (index, hub)));
+            late.extend(out_of_reach.into_iter().map(|index| (index, hub)));
         }
         for (index, source) in late {
             let reason = match job.claim_of(index, source) {

@@ -232,11 +232,14 @@ impl Plan {
             },
             unreachable: matches!(kind, Some(OutcomeKind::Unreachable | OutcomeKind::Expired)),
         };
-        if standing != Standing::Busy && self.leave(index).is_some() {
-            self.vacate(now, index, site, returned);
+        if standing != Standing::Busy
+            && let Some(place) = self.leave(index)
+        {
+            // Of the site that it had its turn at: a key may have moved since.
+            self.vacate(now, index, place.site, returned);
             if again {
                 self.turned_down.insert(index);
-                self.give_back(index, site);
+                self.give_back(index, place.site);
             }
         }
         self.mark(index, kind.is_some().then_some(mark));
