@@ -475,6 +475,23 @@ impl Hub {
         };
         self.returns += 1;
         self.claim(jid, index, Source::Own, state);
+        self.settle_known(jid, [index].into_iter().collect());
+    }
+
+    /// Returns that came to their origin: those that it has from an earlier run are settled, the others when they are saved.
+    fn settle_known(&mut self, jid: Jid, mut who: IndexSet) {
+        let Some(job) = self.jobs.get(&jid) else {
+            return;
+        };
+        if !job.is_own(self.signer) {
+            return;
+        }
+        for index in job.settled.iter().chain(job.disk.unsaved()) {
+            who.remove(index);
+        }
+        if !who.is_empty() {
+            self.saving.after(Held::Settle { jid, who });
+        }
     }
 
     fn not_run(&mut self, link: LinkId, jid: Jid, started: bool, reason: Reason) {
@@ -569,7 +586,9 @@ impl Hub {
         let mut open = Vec::new();
         for (jid, job) in &self.jobs {
             for index in gone {
-                if let Some(State::Queued | State::Running) = job.claim_of(*index, source) {
+                if let Some(State::Queued | State::Running | State::Held(..)) =
+                    job.claim_of(*index, source)
+                {
                     open.push((*jid, *index));
                 }
             }
@@ -596,6 +615,12 @@ impl Hub {
         }
         let job = &self.jobs[&jid];
         self.returns += job.counts().returned().saturating_sub(before);
+        let returns = delta.groups.iter();
+        let returns = returns.filter(|g| matches!(g.outcome, wire::Outcome::Returned { .. }));
+        let returned: IndexSet = returns
+            .flat_map(|g| g.who.iter())
+            .filter_map(|theirs| roster.ours(peer.uid, theirs))
+            .collect();
         // Copies that come again of returns that are settled: the child may free them.
         let again: IndexSet = delta
             .groups
@@ -630,6 +655,7 @@ impl Hub {
         if !again.is_empty() {
             self.tell_child(link, Down::SettledBy { jid, who: again });
         }
+        self.settle_known(jid, returned);
     }
 
     /// The child hub has told all that it knows: what it did not mention, it does not have.

@@ -71,6 +71,11 @@ impl Sink {
         self.serial - self.acked
     }
 
+    /// Minions of which it has yet to hear.
+    pub(crate) fn unsaved(&self) -> impl Iterator<Item = u32> + '_ {
+        self.dirty.iter()
+    }
+
     pub(crate) fn acked(&mut self, serial: u32) {
         self.acked = self.acked.max(serial.min(self.serial));
     }
