@@ -235,7 +235,7 @@ impl StoredJob {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Entry {
     started: Option<UnixMillis>,
     returned: Option<Return>,
@@ -245,7 +245,7 @@ struct Entry {
 
 /// A minion's journal. What is not simulated, since nothing can be promised of it: a journal that is put back to a time
 /// before a run, which runs again when its order is heard again.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct LeafDisk {
     jobs: BTreeMap<Jid, Entry>,
 }

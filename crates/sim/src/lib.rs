@@ -8,6 +8,7 @@
 
 pub mod check;
 pub mod disk;
+pub mod explore;
 pub mod faults;
 pub mod hunt;
 pub mod model;

@@ -201,6 +201,10 @@ impl Model {
         let Some(job) = self.jobs.get(&jid).filter(|job| !job.restored) else {
             return;
         };
+        // A hub that sends an order out of turn can't be held to a budget that minions know nothing of.
+        if self.replayed.contains(&jid) {
+            return;
+        }
         let bound = job.signed.order.options.run_ms_max.unwrap_or(u64::MAX);
         let Some(running) = self.running.get_mut(&jid) else {
             return;
