@@ -664,6 +664,7 @@ impl Explorer {
                         id: spec.peer.id.clone(),
                         path: spec.peer.path.clone(),
                         software: String::new(),
+                        spool_bytes_max: 256 << 20,
                     };
                     let found = self.leaf_disks[disk as usize].recovered();
                     leaf = Some(Leaf::new(config, Checker, orders::grains(spec), found, now));

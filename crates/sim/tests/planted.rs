@@ -7,7 +7,7 @@ use sim::hunt::{Catch, hunt};
 
 /// A seed of each plan, in turn, until one fails: so many at most.
 const SAMPLE_SEEDS: u64 = 200;
-const ALL_SEEDS: u64 = 4_000;
+const ALL_SEEDS: u64 = 2_000;
 
 fn caught(bug: Bug, seeds: u64) -> Option<Catch> {
     plant(Some(bug));
