@@ -23,6 +23,8 @@ pub struct Node {
     network: Option<Namespace>,
     disk: Option<Disk>,
     release: Release,
+    /// Calls of the next process that fail, as strace is told.
+    failing: Option<String>,
     process: Option<Child>,
 }
 
@@ -39,6 +41,7 @@ impl Node {
             network: None,
             disk: None,
             release: Release::Present,
+            failing: None,
             process: None,
         };
         node.configure(configuration);
@@ -134,6 +137,21 @@ impl Node {
         self.disk().cut_power(self.pid(), &self.state());
     }
 
+    /// At the next start only: the n-th of these calls of each thread fails with this error. False, with a message, where
+    /// calls can't be made to fail.
+    pub fn fail_once(&mut self, calls: &str, error: &str, nth: u32) -> bool {
+        let works = Command::new("strace")
+            .args(["-D", "-f", "-qq", "-o", "/dev/null", "true"])
+            .status()
+            .is_ok_and(|status| status.success());
+        if works {
+            self.failing = Some(format!("inject={calls}:error={error}:when={nth}"));
+        } else {
+            println!("skipped: strace is not there, or may not look at processes");
+        }
+        works
+    }
+
     fn disk(&self) -> &Disk {
         self.disk.as_ref().expect("a node on a disk of its own")
     }
@@ -161,6 +179,7 @@ impl Node {
     /// When it runs already, or does not start.
     pub fn start(&mut self) {
         assert!(self.process.is_none(), "{} runs", self.id);
+        let failing = self.failing.take();
         let log = || -> File {
             OpenOptions::new()
                 .create(true)
@@ -169,9 +188,17 @@ impl Node {
                 .expect("a log")
         };
         let program = self.release.program(self.program);
-        let mut command = match &self.disk {
-            Some(disk) => disk.run(&self.state(), &program),
-            None => Command::new(program),
+        let mut command = match (&self.disk, failing) {
+            (Some(disk), _) => disk.run(&self.state(), &program),
+            (None, Some(failing)) => {
+                // With -D the daemon is the child of this process, and strace ends with it.
+                let mut command = Command::new("strace");
+                command
+                    .args(["-D", "-f", "-qq", "-o", "/dev/null", "-e", &failing])
+                    .arg(program);
+                command
+            }
+            (None, None) => Command::new(program),
         };
         command
             .arg("--root-dir")
@@ -191,6 +218,15 @@ impl Node {
     pub fn signal(&self, signal: Signal) {
         let process = self.process.as_ref().expect("the node runs");
         kill(pid(process), signal).expect("the node runs");
+    }
+
+    /// Whether the daemon has ended by itself.
+    ///
+    /// # Panics
+    /// When it was not started.
+    pub fn has_ended(&mut self) -> bool {
+        let process = self.process.as_mut().expect("the node was started");
+        matches!(process.try_wait(), Ok(Some(_)))
     }
 
     /// Waits until the daemon has ended by itself.

@@ -83,6 +83,11 @@ fn pages_tell_life_readiness_and_counters() {
     wait_for("the roster is counted", || {
         (metric(of_top, "banyan_roster_nodes", "up") == 1.0).then_some(())
     });
+    wait_for("disks are measured", || {
+        let free = [of_top, of_minion].map(|port| metric(port, "banyan_disk_free_bytes", ""));
+        let database = metric(of_top, "banyan_store_bytes", "database");
+        (free.into_iter().chain([database]).all(|bytes| bytes > 0.0)).then_some(())
+    });
     assert_eq!(metric(of_top, "banyan_build_info", "version"), 1.0);
 }
 
