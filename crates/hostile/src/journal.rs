@@ -23,7 +23,7 @@ pub(crate) fn journal(bytes: &[u8]) {
     let Ok((mut journal, found)) = Journal::open(&path) else {
         return;
     };
-    let known = found.started.len() + found.returned.len() + found.not_run.len();
+    let known = found.started.len() + found.returned.len() + found.kept.len() + found.not_run.len();
     if rest.is_empty() {
         assert!(
             found.quarantine.is_none() && found.torn_bytes == 0,
@@ -46,6 +46,7 @@ pub(crate) fn journal(bytes: &[u8]) {
     );
     assert!(again.started.contains_key(&jid));
     assert_eq!(again.returned, found.returned);
+    assert_eq!(again.kept, found.kept);
     assert_eq!(again.not_run, found.not_run);
     assert_eq!(
         again.interrupted.len(),

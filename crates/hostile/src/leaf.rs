@@ -166,6 +166,10 @@ impl Stage {
                     let written = codec::encode(&message).expect("it fits into a frame");
                     assert_eq!(codec::decode::<Up>(&written).ok(), Some(message));
                 }
+                LeafOutput::SendKept { jid, bytes, .. } => {
+                    let kept = |r: &JournalRecord| matches!(r, JournalRecord::Returned(ret) if ret.jid == jid && ret.value.len() as u64 == bytes);
+                    assert!(self.journal.iter().any(kept), "it is in the journal");
+                }
                 LeafOutput::Close { .. } | LeafOutput::TrustOffered(_) => {}
             }
         }

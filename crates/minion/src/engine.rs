@@ -1,7 +1,7 @@
 //! The loop that drives the leaf machine of this minion.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use store::{Journal, JournalError};
 use tokio::sync::{mpsc, watch};
 use wire::limits::BULK_FRAME;
 use wire::record::JournalRecord;
-use wire::{Down, JobEnvelope, JobOrder, Json, Return, UnixMillis, Up, codec};
+use wire::{Down, Jid, JobEnvelope, JobOrder, Json, Return, UnixMillis, Up, codec};
 
 use crate::executor::Executor;
 use crate::links::Refusals;
@@ -87,7 +87,7 @@ pub struct Engine {
     /// Verifies trust bundles.
     pub trust: Trust,
     /// The journal.
-    pub journal: Journal,
+    pub journal: Arc<Mutex<Journal>>,
     /// Runs functions.
     pub executor: Executor,
     /// Whether its disk has room.
@@ -111,7 +111,26 @@ pub struct Engine {
     /// The minion's clock.
     pub clock: Clock,
     /// Sessions by name.
-    pub links: HashMap<LinkId, Paced<Up>>,
+    pub links: HashMap<LinkId, Paced<Kept>>,
+}
+
+/// A return that is read from the journal when it is its turn to be sent.
+pub struct Kept {
+    journal: Arc<Mutex<Journal>>,
+    jid: Jid,
+}
+
+impl Kept {
+    /// None: it was settled meanwhile.
+    fn frame(&self) -> Option<Bytes> {
+        match lock(&self.journal).returned(self.jid) {
+            Ok(ret) => ret.and_then(|ret| framed(&Up::Return(ret))),
+            Err(error) => {
+                tracing::error!(alarm = true, jid = %self.jid, %error, "a return can't be told");
+                None
+            }
+        }
+    }
 }
 
 impl Engine {
@@ -136,7 +155,7 @@ impl Engine {
                 message = self.messages.recv() => match message {
                     None => break,
                     Some(Message::Link(link, sender, peer)) => {
-                        self.links.insert(link, Paced::new(sender, framed));
+                        self.links.insert(link, Paced::new(sender, Kept::frame));
                         self.leaf.handle_input(now(), LeafInput::Connected { link, peer });
                     }
                     Some(Message::Input(input)) => {
@@ -182,7 +201,7 @@ impl Engine {
             }
         }
         if let Some(unsaved) = self.unsaved.take()
-            && let Err(error) = self.journal.append(&unsaved.records)
+            && let Err(error) = lock(&self.journal).append(&unsaved.records)
         {
             tracing::error!(%error, "outcomes of jobs are lost: they were never on disk");
         }
@@ -206,7 +225,8 @@ impl Engine {
     /// Writes a batch to the journal: one write and one sync on this thread, since a minion has nothing better to do
     /// meanwhile. A batch for which there is no room is kept, and nobody is told of what is in it.
     fn save(&mut self, token: u64, records: Vec<JournalRecord>, again: bool) -> anyhow::Result<()> {
-        match self.journal.append(&records) {
+        let appended = lock(&self.journal).append(&records);
+        match appended {
             Ok(()) => {
                 if again {
                     tracing::info!("the journal has room again");
@@ -243,13 +263,13 @@ impl Engine {
     }
 
     fn keep_house(&mut self) -> anyhow::Result<()> {
-        self.journal.forget(self.clock.now())?;
-        self.metrics
-            .journal_bytes
-            .set(self.journal.file_bytes() as i64);
+        let mut journal = lock(&self.journal);
+        journal.forget(self.clock.now())?;
+        self.metrics.journal_bytes.set(journal.file_bytes() as i64);
         self.metrics
             .journal_unsettled_bytes
-            .set(self.journal.unsettled_bytes() as i64);
+            .set(journal.unsettled_bytes() as i64);
+        drop(journal);
         if let Some(free) = self.room.free_bytes() {
             self.metrics.disk_free_bytes.set(free as i64);
         }
@@ -271,13 +291,20 @@ impl Engine {
                 let Some(session) = self.links.get_mut(&link) else {
                     return Ok(());
                 };
-                let held = match &message {
-                    // Encoded when it is its turn: until then its value is shared with the machine.
-                    Up::Return(ret) if ret.value.len() > BULK_FRAME => {
-                        let bytes = ret.value.len();
-                        session.send_long(message, bytes)
-                    }
-                    _ => framed(&message).and_then(|frame| session.send(frame)),
+                let held = framed(&message).and_then(|frame| session.send(frame));
+                self.wait_for_room(link, held);
+            }
+            LeafOutput::SendKept { link, jid, bytes } => {
+                let Some(session) = self.links.get_mut(&link) else {
+                    return Ok(());
+                };
+                let journal = self.journal.clone();
+                let kept = Kept { journal, jid };
+                let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+                let held = if bytes > BULK_FRAME {
+                    session.send_long(kept, bytes)
+                } else {
+                    kept.frame().and_then(|frame| session.send(frame))
                 };
                 self.wait_for_room(link, held);
             }
@@ -305,6 +332,11 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// The journal; a panic elsewhere does not spoil it, since it is whole after each call.
+fn lock(journal: &Mutex<Journal>) -> MutexGuard<'_, Journal> {
+    journal.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn framed(message: &Up) -> Option<Bytes> {

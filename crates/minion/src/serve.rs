@@ -178,6 +178,7 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
         LeafRecovered {
             started: found.started,
             returned: found.returned,
+            kept: found.kept,
             not_run: found.not_run,
             interrupted: found.interrupted,
             aftermath,
@@ -216,7 +217,7 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
     let engine = Engine {
         leaf,
         trust,
-        journal,
+        journal: Arc::new(Mutex::new(journal)),
         room: Room::new(state, config.disk_reserve_bytes),
         unsaved: None,
         groups,

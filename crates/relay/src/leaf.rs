@@ -29,6 +29,8 @@ const UNSETTLED_MAX: usize = 4_096;
 /// Orders that act on other jobs of the minion may begin beyond the bounds above, so many of them: an operator has to be able
 /// to end what fills them.
 const CONTROL_EXTRA: usize = 64;
+/// Values up to this many bytes stay in memory until their origin has them; longer ones are read from the journal again.
+const VALUE_IN_MEMORY_MAX: usize = 4 << 10;
 /// A journalled start is forgotten this long after its order's time is over: clocks may differ by that much.
 const FORGET_SLACK_MS: u64 = 600_000;
 
@@ -64,6 +66,8 @@ pub struct LeafRecovered {
     pub started: BTreeMap<Jid, UnixMillis>,
     /// Returns that are not settled.
     pub returned: Vec<Return>,
+    /// Further ones that stay in the journal, with the bytes of their values.
+    pub kept: Vec<(Jid, u64)>,
     /// Jobs that did not run or not to their end, and are not settled.
     pub not_run: Vec<(Jid, Reason)>,
     /// Started, and neither returned nor settled: the minion stopped in the middle.
@@ -128,6 +132,15 @@ pub enum LeafOutput {
         /// What.
         message: Up,
     },
+    /// Tell a hub the return of this job, which the journal has.
+    SendKept {
+        /// The session.
+        link: LinkId,
+        /// Which job.
+        jid: Jid,
+        /// Bytes of its value.
+        bytes: u64,
+    },
     /// Run the function; the start is in the journal.
     Start(Arc<JobOrder>),
     /// End a session.
@@ -152,8 +165,40 @@ enum Work {
     Running { told: bool },
     /// The return waits for its origin.
     Returned(Return),
+    /// The same, and the journal alone has it.
+    Journalled { bytes: u64 },
     /// It did not run, or not to its end.
     NotRun { started: bool, reason: Reason },
+}
+
+impl Work {
+    /// Whether nothing more comes of it, and its origin has yet to hear.
+    fn is_over(&self) -> bool {
+        matches!(
+            self,
+            Work::Returned(_) | Work::Journalled { .. } | Work::NotRun { .. }
+        )
+    }
+}
+
+/// What is told of a job.
+#[derive(Debug, Clone)]
+enum News {
+    Say(Up),
+    /// The return that the journal has.
+    Kept {
+        jid: Jid,
+        bytes: u64,
+    },
+}
+
+impl News {
+    fn to(self, link: LinkId) -> LeafOutput {
+        match self {
+            News::Say(message) => LeafOutput::Send { link, message },
+            News::Kept { jid, bytes } => LeafOutput::SendKept { link, jid, bytes },
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -237,8 +282,12 @@ impl<V: Verify> Leaf<V> {
             settled_early: BTreeSet::new(),
         };
         for ret in recovered.returned {
-            leaf.spool.restore(&ret);
+            leaf.spool.restore(ret.value.len() as u64);
             leaf.work.insert(ret.jid, Work::Returned(ret));
+        }
+        for (jid, bytes) in recovered.kept {
+            leaf.spool.restore(bytes);
+            leaf.work.insert(jid, Work::Journalled { bytes });
         }
         for (jid, reason) in recovered.not_run {
             leaf.work.insert(
@@ -345,10 +394,7 @@ impl<V: Verify> Leaf<V> {
 
     /// Returns that wait for their origin.
     pub fn unsettled(&self) -> usize {
-        self.work
-            .values()
-            .filter(|w| matches!(w, Work::Returned(_) | Work::NotRun { .. }))
-            .count()
+        self.work.values().filter(|w| w.is_over()).count()
     }
 
     /// Hubs with a session.
@@ -392,7 +438,7 @@ impl<V: Verify> Leaf<V> {
         let unsettled = self
             .work
             .iter()
-            .filter(|(_, w)| matches!(w, Work::Returned(_) | Work::NotRun { .. }))
+            .filter(|(_, w)| w.is_over())
             .map(|(jid, _)| *jid)
             .collect();
         let message = Up::Hello(Hello {
@@ -428,9 +474,8 @@ impl<V: Verify> Leaf<V> {
                 // What is at hand is told again: the hub may have lost it, or never had it.
                 let jids: Vec<Jid> = self.work.keys().copied().collect();
                 for jid in jids {
-                    if let Some(message) = self.news_of(jid) {
-                        self.outputs.push_back(LeafOutput::Send { link, message });
-                    }
+                    let news = self.news_of(jid);
+                    self.outputs.extend(news.map(|news| news.to(link)));
                 }
                 self.settle_early();
             }
@@ -478,21 +523,26 @@ impl<V: Verify> Leaf<V> {
     }
 
     /// What a hub is told of a job; None while it only starts.
-    fn news_of(&self, jid: Jid) -> Option<Up> {
-        Some(match self.work.get(&jid)? {
+    fn news_of(&self, jid: Jid) -> Option<News> {
+        Some(News::Say(match self.work.get(&jid)? {
             Work::Starting => return None,
             Work::Running { .. } => Up::Started { jid },
             _ if self.unsaved.contains(&jid) => Up::Started { jid },
             Work::Returned(ret) => Up::Return(ret.clone()),
+            Work::Journalled { bytes } => return Some(News::Kept { jid, bytes: *bytes }),
             Work::NotRun { started, reason } => Up::NotRun {
                 jid,
                 started: *started,
                 reason: reason.clone(),
             },
-        })
+        }))
     }
 
     fn tell_all(&mut self, message: Up) {
+        self.tell_all_news(&News::Say(message));
+    }
+
+    fn tell_all_news(&mut self, news: &News) {
         let links: Vec<LinkId> = self
             .sessions
             .iter()
@@ -500,10 +550,7 @@ impl<V: Verify> Leaf<V> {
             .map(|(link, _)| *link)
             .collect();
         for link in links {
-            self.outputs.push_back(LeafOutput::Send {
-                link,
-                message: message.clone(),
-            });
+            self.outputs.push_back(news.clone().to(link));
         }
     }
 
@@ -526,9 +573,8 @@ impl<V: Verify> Leaf<V> {
         };
         let jid = order.jid;
         if self.work.contains_key(&jid) {
-            if let Some(message) = self.news_of(jid) {
-                self.outputs.push_back(LeafOutput::Send { link, message });
-            }
+            let news = self.news_of(jid);
+            self.outputs.extend(news.map(|news| news.to(link)));
             return;
         }
         if self.done.contains_key(&jid) && !planted::is(Bug::ForgetsStarts) {
@@ -674,11 +720,23 @@ impl<V: Verify> Leaf<V> {
                 }
                 Held::Tell(jid) => {
                     self.unsaved.remove(&jid);
-                    if let Some(message) = self.news_of(jid) {
-                        self.tell_all(message);
+                    self.drop_long_value(jid);
+                    if let Some(news) = self.news_of(jid) {
+                        self.tell_all_news(&news);
                     }
                 }
             }
+        }
+    }
+
+    /// A return is in the journal: a long value need not be in memory as well.
+    fn drop_long_value(&mut self, jid: Jid) {
+        if let Some(work) = self.work.get_mut(&jid)
+            && let Work::Returned(ret) = work
+            && ret.value.len() > VALUE_IN_MEMORY_MAX
+        {
+            let bytes = ret.value.len() as u64;
+            *work = Work::Journalled { bytes };
         }
     }
 
@@ -716,7 +774,8 @@ impl<V: Verify> Leaf<V> {
         }
         for jid in jids {
             match self.work.get(jid) {
-                Some(Work::Returned(ret)) => self.spool.settle(ret),
+                Some(Work::Returned(ret)) => self.spool.settle(ret.value.len() as u64),
+                Some(Work::Journalled { bytes }) => self.spool.settle(*bytes),
                 Some(Work::NotRun { .. }) => {}
                 _ => continue,
             }

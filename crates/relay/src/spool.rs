@@ -32,18 +32,18 @@ impl Spool {
         if needed > self.bytes_max && ret.value.len() > KEPT_ANYWAY_BYTES {
             ret.value = overflow(&ret.value, self.bytes_max);
         }
-        self.restore(&ret);
+        self.restore(ret.value.len() as u64);
         ret
     }
 
-    /// Counts a return that the journal had.
-    pub(crate) fn restore(&mut self, ret: &Return) {
-        self.bytes += ret.value.len() as u64;
+    /// Counts a value that the journal has.
+    pub(crate) fn restore(&mut self, bytes: u64) {
+        self.bytes += bytes;
     }
 
-    /// The origin has it.
-    pub(crate) fn settle(&mut self, ret: &Return) {
-        self.bytes -= ret.value.len() as u64;
+    /// The origin has a value of so many bytes.
+    pub(crate) fn settle(&mut self, bytes: u64) {
+        self.bytes -= bytes;
     }
 
     /// Why no further job is to begin: one return of the longest sort would have no room.
@@ -121,7 +121,7 @@ mod tests {
         assert!(spool.bytes < 601_000, "{}", spool.bytes);
         // A short one is as good as its record.
         assert_eq!(spool.keep(ret(&json!(true))), ret(&json!(true)));
-        spool.settle(&first);
+        spool.settle(first.value.len() as u64);
         assert_eq!(spool.keep(ret(&big)), ret(&big));
     }
 
@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(spool.objection(), None);
         let kept = spool.keep(ret(&json!("x".repeat(MAX_RETURN))));
         assert!(spool.objection().unwrap().contains("spool_bytes_max"));
-        spool.settle(&kept);
+        spool.settle(kept.value.len() as u64);
         assert_eq!(spool.objection(), None);
     }
 }

@@ -115,6 +115,15 @@ impl Bench {
                     self.leaf.handle_input(NOW, LeafInput::Saved { token });
                 }
                 LeafOutput::Send { message, .. } => told.push(message),
+                LeafOutput::SendKept { jid, bytes, .. } => {
+                    let kept = self.journal.iter().rev().find_map(|record| match record {
+                        JournalRecord::Returned(ret) if ret.jid == jid => Some(ret.clone()),
+                        _ => None,
+                    });
+                    let kept = kept.expect("it is in the journal");
+                    assert_eq!(kept.value.len() as u64, bytes);
+                    told.push(Up::Return(kept));
+                }
                 _ => {}
             }
         }

@@ -2,7 +2,7 @@
 
 use relay::{Hub, HubConfig, HubInput, HubOutput, Leaf, LeafConfig, LeafInput, LeafOutput, Verify};
 use wire::record::{JournalRecord, Record};
-use wire::{Jid, JidClock, Standing, Uid, UnixMillis, codec};
+use wire::{Jid, JidClock, Standing, Uid, UnixMillis, Up, codec};
 
 use crate::disk::{HubDisk, LeafDisk};
 use crate::net::Side;
@@ -458,6 +458,12 @@ impl World {
             LeafOutput::Send { link, message } => {
                 if !self.dies_at(at, Deed::Send) {
                     self.say(link.0, message);
+                }
+            }
+            LeafOutput::SendKept { link, jid, .. } => {
+                if let Some(ret) = self.nodes[at].leaf_disk.kept(jid).cloned() {
+                    let message = Up::Return(ret);
+                    self.leaf_output(at, LeafOutput::Send { link, message });
                 }
             }
             LeafOutput::Start(order) => {

@@ -17,6 +17,8 @@ use crate::space::is_full;
 
 /// The file is rewritten when it holds more than this that nobody needs, and more of that than of the rest.
 pub const GARBAGE_BYTES_MAX: u64 = 1 << 20;
+/// Longer values are not read into memory when the journal is opened: there may be as many as the disk takes.
+pub const VALUE_LOADED_MAX: usize = 4 << 10;
 /// The start of a job is remembered for so long after its time: clocks of signer and minion may differ.
 pub const CLOCK_SLACK_MS: u64 = 10 * 60 * 1_000;
 
@@ -25,8 +27,11 @@ pub const CLOCK_SLACK_MS: u64 = 10 * 60 * 1_000;
 pub struct JournalRecovered {
     /// Every job that was started and is not forgotten, with the time after which it may be: none of them runs again.
     pub started: BTreeMap<Jid, UnixMillis>,
-    /// Returns that are not settled, oldest first.
+    /// Returns that are not settled, oldest first; without those that are long.
     pub returned: Vec<Return>,
+    /// Returns that are not settled and longer than [`VALUE_LOADED_MAX`], with the bytes of their values:
+    /// [`Journal::returned`] reads them.
+    pub kept: Vec<(Jid, u64)>,
     /// Jobs that did not run, and are not settled.
     pub not_run: Vec<(Jid, Reason)>,
     /// Jobs that were started, and nothing more is known: the process ended while they ran.
@@ -190,6 +195,27 @@ impl Journal {
         Ok(before - self.jobs.len())
     }
 
+    /// The return of a job that is not settled; None when there is none.
+    ///
+    /// # Errors
+    /// When the file can't be read, or is not what was written.
+    pub fn returned(&self, jid: Jid) -> Result<Option<Return>, JournalError> {
+        let Some(span) = self.jobs.get(&jid).and_then(|job| job.outcome) else {
+            return Ok(None);
+        };
+        let mut body = Vec::new();
+        let io = |e| JournalError::io(&self.path)(e);
+        let whole = frame_at(&self.file, span.at, self.end, &mut body).map_err(io)?;
+        match whole.and_then(|_| decode(&body).ok()) {
+            Some(JournalRecord::Returned(ret)) => Ok(Some(ret)),
+            Some(_) => Ok(None),
+            None => Err(io(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("the return of job {jid} is damaged"),
+            ))),
+        }
+    }
+
     /// Bytes of the returns that are not settled.
     pub fn unsettled_bytes(&self) -> u64 {
         self.unsettled_bytes
@@ -319,7 +345,10 @@ impl Journal {
         for span in outcomes {
             frame_at(&self.file, span.at, self.end, &mut body)?;
             match decode(&body) {
-                Ok(JournalRecord::Returned(value)) => recovered.returned.push(value),
+                Ok(JournalRecord::Returned(ret)) if ret.value.len() > VALUE_LOADED_MAX => {
+                    recovered.kept.push((ret.jid, ret.value.len() as u64));
+                }
+                Ok(JournalRecord::Returned(ret)) => recovered.returned.push(ret),
                 Ok(JournalRecord::NotRun { jid, reason }) => recovered.not_run.push((jid, reason)),
                 _ => return Err(io::Error::other("the file changed while it was read")),
             }

@@ -28,7 +28,9 @@ pub use committer::{Committed, Committer, CommitterGone, GROUP_RECORDS_MAX, QUEU
 pub use error::{JournalError, StoreError};
 pub use hub::{HubReader, HubStore};
 pub use jobs::{LIST_MAX, StoredJob};
-pub use journal::{CLOCK_SLACK_MS, GARBAGE_BYTES_MAX, Journal, JournalRecovered, Quarantine};
+pub use journal::{
+    CLOCK_SLACK_MS, GARBAGE_BYTES_MAX, Journal, JournalRecovered, Quarantine, VALUE_LOADED_MAX,
+};
 pub use prune::{PRUNE_ROWS_MAX, Pruned};
 pub use recovered::Recovered;
 pub use schema::SCHEMA_VERSION;

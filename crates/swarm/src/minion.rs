@@ -1,5 +1,6 @@
 //! One minion: a leaf machine, its session, and a journal that is memory.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,8 @@ use membership::Backoff;
 use pki::TrustStore;
 use relay::{Leaf, LeafConfig, LeafInput, LeafOutput, LeafRecovered, LinkId, Verify};
 use tokio::sync::Semaphore;
-use wire::{Down, JobEnvelope, JobOrder, Json, TreeId, UnixMillis, codec};
+use wire::record::JournalRecord;
+use wire::{Down, Jid, JobEnvelope, JobOrder, Json, Return, TreeId, UnixMillis, Up, codec};
 
 use crate::functions;
 use crate::roll::Enrolled;
@@ -72,6 +74,8 @@ pub struct Minion {
     leaf: Leaf<Trust>,
     enrolled: Enrolled,
     around: Arc<Surroundings>,
+    /// Returns that are not settled.
+    journal: HashMap<Jid, Return>,
     sessions: u64,
 }
 
@@ -93,6 +97,7 @@ impl Minion {
             leaf,
             enrolled,
             around,
+            journal: HashMap::new(),
             sessions: 0,
         }
     }
@@ -175,16 +180,22 @@ impl Minion {
         while let Some(output) = self.leaf.poll_output() {
             let now = unix_now();
             match output {
-                LeafOutput::Save { token, .. } => {
+                LeafOutput::Save { token, records } => {
+                    for record in records {
+                        match record {
+                            JournalRecord::Returned(ret) => drop(self.journal.insert(ret.jid, ret)),
+                            JournalRecord::Settled { jid } => drop(self.journal.remove(&jid)),
+                            JournalRecord::Started { .. } | JournalRecord::NotRun { .. } => {}
+                        }
+                    }
                     self.leaf.handle_input(now, LeafInput::Saved { token });
                 }
-                LeafOutput::Send { message, .. } => match codec::frame(&message) {
-                    Ok(frame) => match sender.send(frame.into()) {
-                        Ok(()) | Err(link::SendError::Closed) => {}
-                        Err(error) => sender.close(CloseCode::Overload, &error.to_string()),
-                    },
-                    Err(error) => eprintln!("swarm: a message does not fit: {error}"),
-                },
+                LeafOutput::Send { message, .. } => send(sender, &message),
+                LeafOutput::SendKept { jid, .. } => {
+                    if let Some(ret) = self.journal.get(&jid) {
+                        send(sender, &Up::Return(ret.clone()));
+                    }
+                }
                 LeafOutput::Start(order) => {
                     let ret = functions::run(&order, &self.enrolled.member.id, now);
                     self.leaf.handle_input(now, LeafInput::Finished(ret));
@@ -203,5 +214,15 @@ async fn sleep_until(at: Option<UnixMillis>) {
     match at {
         Some(at) => tokio::time::sleep(Duration::from_millis(at.saturating_sub(unix_now()))).await,
         None => std::future::pending().await,
+    }
+}
+
+fn send(sender: &link::Sender, message: &Up) {
+    match codec::frame(message) {
+        Ok(frame) => match sender.send(frame.into()) {
+            Ok(()) | Err(link::SendError::Closed) => {}
+            Err(error) => sender.close(CloseCode::Overload, &error.to_string()),
+        },
+        Err(error) => eprintln!("swarm: a message does not fit: {error}"),
     }
 }

@@ -149,7 +149,7 @@ pub const KEYS: &[Key] = &[
     // Minions.
     Key { name: "grains", programs: &[Minion], kind: Kind::Map, help: "Grains that the operator sets; they win over those that are found.", ..ANY },
     Key { name: "process_count_max", programs: &[Minion], kind: Kind::Number { min: 1, max: 1_000 }, default: Unset::Value("16"), unit: "functions", help: "Most functions that run at a time; further jobs wait, in order.", ..ANY },
-    Key { name: "spool_bytes_max", programs: &[Minion], kind: Kind::Number { min: 16 << 20, max: 1 << 40 }, default: Unset::Value("268435456"), unit: "bytes", help: "Returns that wait for the origins of their jobs may need so much, in the journal and in memory. Near it new jobs are refused with the reason; the value of a return that would go beyond it is replaced by its size and hash.", ..ANY },
+    Key { name: "spool_bytes_max", programs: &[Minion], kind: Kind::Number { min: 16 << 20, max: 1 << 40 }, default: Unset::Value("268435456"), unit: "bytes", help: "Returns that wait for the origins of their jobs may need so much of the journal. Near it new jobs are refused with the reason; the value of a return that would go beyond it is replaced by its size and hash.", ..ANY },
     // Certificates.
     Key { name: "minion_certificate_hours", programs: HUBS, kind: HOURS, default: Unset::Value("72"), unit: "hours", help: "Life of the certificates that this hub gives to minions; they renew them after two thirds of it.", ..ANY },
     Key { name: "hub_certificate_hours", programs: HUBS, kind: HOURS, default: Unset::Value("168"), unit: "hours", help: "Life of the certificates for the links of hubs.", ..ANY },

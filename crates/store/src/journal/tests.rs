@@ -97,6 +97,7 @@ fn a_journal_says_what_was_started_and_what_is_not_settled() {
             started: (1..=4).map(|n| (jid(n), 1_000 * n)).collect(),
             returned: vec![value_of(2, "true")],
             not_run: vec![(jid(3), reason())],
+            kept: Vec::new(),
             interrupted: vec![jid(4)],
             torn_bytes: 0,
             quarantine: None,
@@ -295,10 +296,16 @@ fn garbage_is_written_off_and_what_is_needed_stays() {
     }
     assert!(longest < GARBAGE_BYTES_MAX + 4 * one, "{longest}");
     journal.append(&[started(99)]).unwrap();
+    let value = Some(value_of(1, &big));
+    assert_eq!(journal.returned(jid(1)).unwrap(), value);
+    assert_eq!(journal.returned(jid(2)).unwrap(), None);
     drop(journal);
-    let (_, recovered) = Journal::open(&path).unwrap();
+    let (journal, recovered) = Journal::open(&path).unwrap();
     assert_eq!(recovered.started.len(), 40);
-    assert_eq!(recovered.returned, [value_of(1, &big)]);
+    // It is long, and stays on the disk until it is asked for.
+    assert_eq!(recovered.returned, []);
+    assert_eq!(recovered.kept, [(jid(1), big.len() as u64)]);
+    assert_eq!(journal.returned(jid(1)).unwrap(), value);
     assert_eq!(recovered.interrupted, [jid(99)]);
     assert_eq!(recovered.quarantine, None);
 }

@@ -198,9 +198,10 @@ fn read_journal(place: &Path) {
     if !path.exists() {
         return;
     }
-    let (_, recovered) = Journal::open(&path).unwrap();
+    let (journal, recovered) = Journal::open(&path).unwrap();
     assert_eq!(recovered.quarantine, None, "torn writes are no damage");
-    for ret in &recovered.returned {
+    for (jid_of, _) in recovered.kept {
+        let ret = journal.returned(jid_of).unwrap().unwrap();
         let number = (1..=u32::from(u16::MAX))
             .find(|number| jid(*number) == ret.jid)
             .unwrap();
