@@ -136,11 +136,8 @@ fn write_hub(place: &Path, count: u32) {
             });
             sent.unwrap();
         }
-        let all_ok = dones
-            .iter()
-            .take(group.len())
-            .fold(true, |all, ok| all && ok);
-        if !all_ok {
+        let results: Vec<bool> = dones.iter().take(group.len()).collect();
+        if results.contains(&false) {
             // Whoever tries again must not be told that it worked.
             let (done, again) = mpsc::channel();
             let batch = vec![Record::JobNews(news(count + 1))];
