@@ -273,7 +273,13 @@ async fn one_uplink(
             },
             // Only diallers send requests, and this side is the dialler.
             Ok(Event::Request(..)) => {}
-            Err(closed) => break closed.to_string(),
+            Err(closed) => {
+                // Also a hub above the parent may have been let go, with all that it vouches for.
+                if closed.is_revocation() {
+                    parents.set_refused();
+                }
+                break closed.to_string();
+            }
         }
     };
     parents.remove(link);

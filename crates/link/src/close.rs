@@ -83,6 +83,12 @@ pub enum Closed {
 }
 
 impl Closed {
+    /// Whether the peer no longer accepts this side's certificate, so that only a new one helps.
+    pub fn is_revocation(&self) -> bool {
+        let revoked = Some(CloseCode::Revoked);
+        matches!(self, Closed::Peer { code, .. } if *code == revoked)
+    }
+
     pub(crate) fn new(error: ConnectionError) -> Closed {
         match error {
             ConnectionError::ApplicationClosed(close) => Closed::Peer {

@@ -132,7 +132,13 @@ impl Dialler {
                 },
                 // Only diallers send requests, and this side is the dialler.
                 Ok(Event::Request(..)) => {}
-                Err(closed) => break closed.to_string(),
+                Err(closed) => {
+                    // Also a hub above the one that is dialled may have been let go, with all that it vouches for.
+                    if closed.is_revocation() {
+                        self.refusals.set();
+                    }
+                    break closed.to_string();
+                }
             }
         };
         self.sessions.remove(link.0);
