@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-const PROGRAMS: [&str; 3] = ["top-master", "syndic", "minion"];
+const PROGRAMS: [&str; 4] = ["top-master", "syndic", "minion", "swarm"];
 
 /// Of which release a program is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

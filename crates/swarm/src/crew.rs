@@ -22,8 +22,6 @@ use crate::roll::{Enrolled, Roll};
 const HANDSHAKES_MAX: usize = 64;
 /// Receive buffer, in bytes: all minions answer at once, and are answered at once. A small packet is charged 1 KiB.
 const RECEIVE_BUFFER: usize = 64 << 20;
-/// As the programs have it by default.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// How often somebody looks whether all are welcomed.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -44,13 +42,14 @@ impl Crew {
     pub fn new(
         tree: TreeId,
         hub: SocketAddr,
+        keep_alive: Duration,
         grains: Map<String, Value>,
         token: Option<String>,
     ) -> anyhow::Result<Crew> {
         let nobody = stranger(tree, &LinkKey::generate()?, &"swarm".parse()?)?;
         let tuning = Tuning {
             receive_buffer: RECEIVE_BUFFER,
-            keep_alive: Some(KEEP_ALIVE),
+            keep_alive: Some(keep_alive),
             ..Tuning::minion()
         };
         let any = SocketAddr::new(

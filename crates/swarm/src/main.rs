@@ -13,6 +13,7 @@ mod roll;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Parser;
 use pki::JoinToken;
@@ -46,6 +47,9 @@ struct Arguments {
     /// Keeps keys and certificates: a second run with it does not enrol again.
     #[arg(long, value_name = "FILE")]
     roll: PathBuf,
+    /// Seconds between signs of life.
+    #[arg(long, value_name = "NUMBER", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    keep_alive: u64,
     /// A JSON object: grains that each minion has beside its id.
     #[arg(long, value_name = "FILE")]
     grains: Option<PathBuf>,
@@ -80,7 +84,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         .map(|number| format!("{}{number}", arguments.prefix).parse())
         .collect::<Result<_, _>>()?;
     let token = token.map(|token| token.shown().to_string());
-    let crew = Crew::new(tree, arguments.hub, grains, token)?;
+    let keep_alive = Duration::from_secs(arguments.keep_alive);
+    let crew = Crew::new(tree, arguments.hub, keep_alive, grains, token)?;
     let members = crew.enrol(roll, ids).await?;
     crew.serve(members, |count| println!("READY {count}")).await
 }
