@@ -19,7 +19,7 @@ use crate::close::{CloseCode, Closed, printable};
 use crate::expiry::Expiry;
 use crate::session::{Greeted, Session};
 use crate::tuning::{
-    ACCEPT_QUEUE, BULK_BUDGET, HANDSHAKE_DEADLINE, HANDSHAKES_MAX, RETRY_ABOVE,
+    ACCEPT_QUEUE, BULK_BUDGET, DIAL_DEADLINE, HANDSHAKE_DEADLINE, HANDSHAKES_MAX, RETRY_ABOVE,
     SYNDIC_BULK_STREAMS, SYNDIC_OUTBOX, SYNDIC_WINDOW,
 };
 use crate::{Tuning, reset, socket};
@@ -284,7 +284,7 @@ impl Endpoint {
                 }),
             }
         };
-        let (connection, control) = timeout(HANDSHAKE_DEADLINE, dial)
+        let (connection, control) = timeout(DIAL_DEADLINE, dial)
             .await
             .map_err(|_| DialError::Unreachable("no answer in time".to_owned()))??;
         let peer = peer_of(&connection).map_err(|e| DialError::BadHub(e.to_string()))?;

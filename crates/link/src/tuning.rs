@@ -8,12 +8,19 @@ use wire::limits::{BULK_FRAME, MAX_FRAME};
 
 use crate::congestion::Steady;
 
-/// From the first packet to the end of the greeting, on both sides.
+/// A hub gives a handshake so long, from the first packet to the end of the greeting.
 pub(crate) const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(5);
-/// Handshakes at a time on one endpoint; more are refused. A core finishes about 2,000 in a second.
-pub(crate) const HANDSHAKES_MAX: usize = 1_024;
+/// And who dials waits longer: a handshake that one side gives up while the other still works on it is work for nothing, and
+/// in a storm of minions that come back the only work.
+pub(crate) const DIAL_DEADLINE: Duration = Duration::from_secs(10);
+/// Handshakes at a time on one endpoint; more are refused at once, at the cost of one packet, and come back later, each time
+/// after a longer pause. So many are done within their deadline also by a core that others share, which finishes fifty in a
+/// second; a free one finishes 2,000.
+pub(crate) const HANDSHAKES_MAX: usize = 256;
 /// Above so many handshakes a source address has to prove itself by a Retry before we spend a signature on it.
-pub(crate) const RETRY_ABOVE: usize = 128;
+pub(crate) const RETRY_ABOVE: usize = 64;
+/// Connections that wait to be looked at: between two looks of a busy loop.
+const INCOMING_MAX: usize = 1_024;
 /// Sessions that wait for [`crate::Endpoint::accept`]; handshakes wait (until their deadline) when it is full.
 pub(crate) const ACCEPT_QUEUE: usize = 256;
 /// Bytes that quinn keeps of one connection that was not accepted yet: a client's first flight and no more.
@@ -44,7 +51,8 @@ pub(crate) const REQUEST_FRAME: usize = BULK_FRAME;
 /// A body that brings no byte for so long is given up.
 pub(crate) const BODY_STALL: Duration = Duration::from_secs(60);
 
-const _: () = assert!(RETRY_ABOVE < HANDSHAKES_MAX);
+const _: () = assert!(RETRY_ABOVE < HANDSHAKES_MAX && HANDSHAKES_MAX <= INCOMING_MAX);
+const _: () = assert!(HANDSHAKE_DEADLINE.as_secs() < DIAL_DEADLINE.as_secs());
 const _: () = assert!(BULK_BUDGET >= MAX_FRAME);
 
 /// How an endpoint's connections behave. Start from [`hub`](Self::hub), [`minion`](Self::minion) or
@@ -149,9 +157,9 @@ impl Tuning {
         config
             // A minion that moves dials again; a peer that claims to move costs us nothing.
             .migration(false)
-            .max_incoming(HANDSHAKES_MAX)
+            .max_incoming(INCOMING_MAX)
             .incoming_buffer_size(INCOMING_BUFFER)
-            .incoming_buffer_size_total(INCOMING_BUFFER * HANDSHAKES_MAX as u64);
+            .incoming_buffer_size_total(INCOMING_BUFFER * INCOMING_MAX as u64);
     }
 }
 

@@ -129,7 +129,7 @@ fn measure(
         // Every second time the other way round.
         all.reverse();
     }
-    if arguments.rounds % 2 == 0 {
+    if arguments.rounds.is_multiple_of(2) {
         all.reverse();
     }
     Ok(all)

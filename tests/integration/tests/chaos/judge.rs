@@ -5,6 +5,8 @@ use integration::{Ledger, Tree, wait_for};
 use crate::load::{Job, done};
 use crate::site::MINIONS;
 
+const ALL_JOBS: [&str; 4] = ["jobs", "list", "--limit", "10000"];
+
 /// Whether an account that is finished says of each minion what it did.
 fn is_true(ledger: &Ledger, has_done: impl Fn(&str) -> bool) -> bool {
     ledger.is_finished()
@@ -15,7 +17,7 @@ fn is_true(ledger: &Ledger, has_done: impl Fn(&str) -> bool) -> bool {
                 "ok" => has_done(id),
                 // It died over the job, perhaps before the command began.
                 "lost" => true,
-                "unreachable" | "expired" => !has_done(id),
+                "unreachable" | "expired" | "refused" => !has_done(id),
                 _ => false,
             })
 }
@@ -44,32 +46,31 @@ pub fn accounts(tree: &Tree, jobs: &[Job]) {
 /// unfinished, and everybody answers.
 pub fn rest(tree: &Tree, jobs: &[Job]) {
     let top = tree.top();
-    let listed = top.json(&["jobs", "list", "--limit", "10000"]);
-    let listed = listed.as_array().expect("a list of jobs");
+    let listed = top.json(&ALL_JOBS);
+    let ids = listed.as_array().expect("a list of jobs").iter();
+    // Orders whose command has not learnt their ids.
+    let nameless: Vec<Ledger> = ids
+        .filter_map(|row| row["jid"].as_str())
+        .filter(|jid| jobs.iter().all(|job| job.jid.as_deref() != Some(jid)))
+        .map(|jid| top.show(jid))
+        .collect();
     for job in jobs.iter().filter(|job| job.jid.is_none()) {
-        let doers: Vec<String> = done(tree)
-            .into_keys()
-            .filter(|(deed, _)| *deed == job.deed)
-            .map(|(_, minion)| minion)
-            .collect();
         let word = format!("echo {} >>", job.deed);
-        let known = listed.iter().find(|row| row.to_string().contains(&word));
-        let Some(known) = known else {
-            assert!(
-                doers.is_empty(),
-                "{job:?} is in no book, and {doers:?} have done it"
-            );
-            continue;
-        };
-        let jid = known["jid"].as_str().expect("a jid");
-        let known = Job {
-            jid: Some(jid.to_owned()),
-            ..job.clone()
-        };
-        accounts(tree, &[known]);
+        let is_this = |ledger: &&Ledger| ledger.field("args").to_string().contains(&word);
+        if let Some(ledger) = nameless.iter().find(is_this) {
+            let known = Job {
+                jid: Some(ledger.jid().to_owned()),
+                ..job.clone()
+            };
+            accounts(tree, &[known]);
+        } else {
+            let mut deeds = done(tree).into_keys();
+            let doer = deeds.find(|(deed, _)| *deed == job.deed);
+            assert_eq!(doer, None, "it is in no book");
+        }
     }
     wait_for("every account is finished", || {
-        let jobs = top.json(&["jobs", "list", "--limit", "10000"]);
+        let jobs = top.json(&ALL_JOBS);
         let jobs = jobs.as_array()?;
         jobs.iter()
             .all(|job| !job["finished"].is_null())

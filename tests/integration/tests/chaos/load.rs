@@ -127,11 +127,15 @@ impl Hand {
             &[target, "cmd.run", &command],
         ];
         let said = self.top.call(&words.concat());
-        let Some(code @ 0..=3) = said.code else {
+        let Some(code @ (0..=1 | 3..=4)) = said.code else {
             return None;
         };
         if !self.waits {
-            return Some(said.out.trim().to_owned());
+            return (code == 0).then(|| said.out.trim().to_owned());
+        }
+        if !said.out.starts_with('{') {
+            // Not taken at all.
+            return None;
         }
         // Checks the sums.
         let ledger = Ledger::parse(&said.out);

@@ -35,7 +35,7 @@ fn accounts_tell_the_truth_whatever_happened() {
     let time = time.map(|minutes| Duration::from_secs(minutes * 60));
     // Shown when the test fails, and in long runs.
     println!("seed {seed}");
-    let mut tree = site::plant(seed);
+    let mut tree = site::plant(seed, time.is_some());
     let load = Load::start(&tree, seed);
     let mut storm = Storm::new(Dice::new(seed), time.is_some());
     let begin = Instant::now();
@@ -43,7 +43,7 @@ fn accounts_tell_the_truth_whatever_happened() {
     while time.map_or(strikes < STRIKES, |time| begin.elapsed() < time) {
         storm.strike(&mut tree);
         strikes += 1;
-        if strikes % STRIKES == 0 && time.is_some() {
+        if strikes.is_multiple_of(STRIKES) && time.is_some() {
             // A long run judges on the way, or a defect would be found among thousands of jobs.
             storm.calm(&tree);
             let done = load.so_far();
