@@ -251,15 +251,6 @@ impl Node {
         self.start();
     }
 
-    /// Starts it again when it has ended by itself, as a service manager does.
-    pub fn revive(&mut self) {
-        let process = self.process.as_mut();
-        if process.is_some_and(|process| !matches!(process.try_wait(), Ok(None))) {
-            self.process = None;
-            self.start();
-        }
-    }
-
     /// `kill -9`.
     ///
     /// # Panics

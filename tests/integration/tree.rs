@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use cable::{Ends, Namespace};
 use serde_json::Value;
@@ -54,8 +53,6 @@ pub struct Tree {
     ports: BTreeMap<String, u16>,
     /// Nodes that have another network than the test.
     networks: BTreeMap<String, Namespace>,
-    /// Small disks that are mounted.
-    disks: Vec<PathBuf>,
     directory: TempDir,
 }
 
@@ -79,7 +76,6 @@ impl Tree {
             cables: BTreeMap::new(),
             ports: BTreeMap::new(),
             networks: BTreeMap::new(),
-            disks: Vec::new(),
             directory: tempfile::Builder::new()
                 .prefix("banyan-")
                 .tempdir()
@@ -197,41 +193,6 @@ impl Tree {
         let of_each = ids.iter().map(|id| ((*id).to_owned(), network.clone()));
         self.networks.extend(of_each);
         Ok(())
-    }
-
-    /// Gives a node that is made later a disk of its own, of so many bytes.
-    ///
-    /// # Errors
-    /// When this process is not root.
-    pub fn small_disk(&mut self, id: &str, bytes: u64) -> io::Result<()> {
-        let place = self.root_of(id);
-        std::fs::create_dir_all(&place)?;
-        let size = format!("size={bytes}");
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
-            .arg(&place)
-            .status()?;
-        if !mount.success() {
-            return Err(io::Error::other("no tmpfs can be mounted"));
-        }
-        self.disks.push(place);
-        Ok(())
-    }
-
-    /// Fills the disk of a node, but for what it has written itself.
-    pub fn fill_disk(&self, id: &str) {
-        let ballast = std::fs::File::create(self.ballast(id));
-        // Until there is no space.
-        let _ = ballast.map(|mut file| io::copy(&mut io::repeat(1), &mut file));
-    }
-
-    /// Makes room on the disk of a node again.
-    pub fn clear_disk(&self, id: &str) {
-        let _ = std::fs::remove_file(self.ballast(id));
-    }
-
-    fn ballast(&self, id: &str) -> PathBuf {
-        self.root_of(id).join("ballast")
     }
 
     /// Lays a cable to a hub; nodes in the network of the test name it as their parent.
@@ -439,9 +400,6 @@ impl Drop for Tree {
         // Before the directory goes, and in no order: each node has to bear that.
         self.nodes.clear();
         self.cables.clear();
-        for disk in &self.disks {
-            let _ = Command::new("umount").arg("-l").arg(disk).status();
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use integration::{Running, Tree, program, wait_for};
+use integration::{Ledger, Release, Running, Tree, wait_for};
 
 const MINIONS: u64 = 400;
 
@@ -13,7 +13,7 @@ fn hundreds_of_minions_come_back_to_a_hub_that_was_killed() {
     let top = tree.top();
     let uses = MINIONS.to_string();
     let token = top.json(&["token", "create", "--uses", &uses]);
-    let mut command = Command::new(program("swarm"));
+    let mut command = Command::new(Release::Present.program("swarm"));
     command
         .args(["--hub", &format!("127.0.0.1:{}", tree.port("top"))])
         .args(["--token", token["token"].as_str().expect("a token")])
@@ -39,7 +39,7 @@ fn hundreds_of_minions_come_back_to_a_hub_that_was_killed() {
             "--out",
             "ledger",
         ]);
-        let ledger = integration::Ledger::parse(&said.out);
+        let ledger = Ledger::parse(&said.out);
         (ledger.count("ok") > 0).then_some(())
     });
     wait_for("all are back", all_are_up);

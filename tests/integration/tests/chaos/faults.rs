@@ -7,7 +7,7 @@ use std::time::Duration;
 use integration::{Cable, Dice, IDLE_TIMEOUT, Tree, Way, Weather};
 use nix::sys::signal::Signal;
 
-use crate::site::{CABLES, NODES, SMALL};
+use crate::site::{CABLES, NODES};
 
 /// Faults at a time, at most.
 const AT_ONCE: usize = 3;
@@ -24,8 +24,6 @@ enum Fault {
     Dead(&'static str),
     /// SIGSTOP, and SIGCONT.
     Paused(&'static str),
-    /// Nothing more fits on its disk.
-    Full(&'static str),
     /// No packet passes, this way or at all.
     Cut(&'static str, Option<Way>),
     /// The hub sees other addresses from now on; there is nothing to mend.
@@ -53,11 +51,6 @@ impl Storm {
             if let Some(fault) = self.begin(tree, &faults) {
                 faults.push(fault);
             }
-        }
-        if self.is_long && self.dice.happens(0.15) {
-            let id = *self.dice.one_of(&SMALL);
-            tree.fill_disk(id);
-            faults.push(Fault::Full(id));
         }
         let most = if self.is_long && self.dice.happens(0.1) {
             LONG_FAULT_MAX
@@ -92,7 +85,6 @@ impl Storm {
         let weather = foul(dice);
         let is_struck = others.iter().any(|fault| match fault {
             Fault::Dead(id) | Fault::Paused(id) => kind <= 2 && *id == node,
-            Fault::Full(_) => false,
             Fault::Cut(name, _) | Fault::Rebound(name) | Fault::Foul(name, ..) => {
                 kind > 2 && *name == cable
             }
@@ -168,7 +160,6 @@ impl fmt::Display for Fault {
         match self {
             Fault::Dead(id) => write!(f, "{id} is dead"),
             Fault::Paused(id) => write!(f, "{id} is paused"),
-            Fault::Full(id) => write!(f, "the disk of {id} is full"),
             Fault::Cut(name, None) => write!(f, "{name} is cut"),
             Fault::Cut(name, Some(way)) => write!(f, "{name} is cut, {way:?} alone"),
             Fault::Rebound(name) => write!(f, "{name} has other addresses"),
@@ -193,11 +184,6 @@ impl Fault {
             Fault::Dead(id) => tree.node_mut(id).start(),
             Fault::Paused(id) => tree.node(id).signal(Signal::SIGCONT),
             Fault::Cut(name, _) => tree.wire(name).heal(),
-            Fault::Full(id) => {
-                tree.clear_disk(id);
-                // What can't be written ends a node.
-                tree.node_mut(id).revive();
-            }
             Fault::Rebound(_) => {}
             Fault::Foul(name, way, _, before) => tree.wire(name).set(way, before),
         }

@@ -35,7 +35,7 @@ fn accounts_tell_the_truth_whatever_happened() {
     let time = time.map(|minutes| Duration::from_secs(minutes * 60));
     // Shown when the test fails, and in long runs.
     println!("seed {seed}");
-    let mut tree = site::plant(seed, time.is_some());
+    let mut tree = site::plant(seed);
     let load = Load::start(&tree, seed);
     let mut storm = Storm::new(Dice::new(seed), time.is_some());
     let begin = Instant::now();

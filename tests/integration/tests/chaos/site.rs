@@ -15,18 +15,8 @@ pub const CABLES: [&str; 5] = ["eu-wan", "ams-wan1", "ams-wan2", "fra-wan", "fra
 /// Packets between sites need up to so long, always.
 const DELAY_MAX: Duration = Duration::from_millis(20);
 
-/// Nodes whose disk is small in long runs, so that it can be full.
-pub const SMALL: [&str; 2] = ["fra-hub", "ams-2"];
-/// Room for a node's reserve and for what it writes.
-const DISK: u64 = 256 << 20;
-
-pub fn plant(seed: u64, is_long: bool) -> Tree {
+pub fn plant(seed: u64) -> Tree {
     let mut tree = Tree::new();
-    for id in SMALL {
-        if is_long && let Err(error) = tree.small_disk(id, DISK) {
-            println!("no disk will be full: {error}");
-        }
-    }
     let places: [&[&str]; 4] = [
         &["eu-hub"],
         &["ams-hub1", "ams-hub2", "ams-1", "ams-2", "ams-3"],
