@@ -9,7 +9,7 @@ use crate::{
     UnixMillis,
 };
 
-/// From the command line.
+/// From the command line. New questions go to the end: a daemon of the release before must not take one for another.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 pub enum Ask {
     /// Start a job. Answers: [`Tell::Accepted`], then as `Watch` unless `detach`.
@@ -31,22 +31,6 @@ pub enum Ask {
     },
     /// End a job wherever it runs: answers as `Run`, with the job that cancels.
     Cancel {
-        /// Which job.
-        jid: Jid,
-        /// Who asks.
-        user: String,
-    },
-    /// Run a job again for minions that it left in these outcomes: answers as `Run`.
-    Retry(Box<RetryAsk>),
-    /// Give no more turns in a rollout; what runs goes on: [`Tell::Done`].
-    Halt {
-        /// Which job.
-        jid: Jid,
-        /// Who asks.
-        user: String,
-    },
-    /// Go on with a rollout that asks after a stage: [`Tell::Done`].
-    GoOn {
         /// Which job.
         jid: Jid,
         /// Who asks.
@@ -108,6 +92,22 @@ pub enum Ask {
     },
     /// Fingerprints and version of this hub: [`Tell::Identity`].
     Identity,
+    /// Run a job again for minions that it left in these outcomes: answers as `Run`.
+    Retry(Box<RetryAsk>),
+    /// Give no more turns in a rollout; what runs goes on: [`Tell::Done`].
+    Halt {
+        /// Which job.
+        jid: Jid,
+        /// Who asks.
+        user: String,
+    },
+    /// Go on with a rollout that asks after a stage: [`Tell::Done`].
+    GoOn {
+        /// Which job.
+        jid: Jid,
+        /// Who asks.
+        user: String,
+    },
 }
 
 /// A job that is asked for.

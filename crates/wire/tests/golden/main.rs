@@ -3,9 +3,10 @@
 //! `protocol-1.txt` and its followers have a line for each sample: its name and its bytes. A neighbouring release reads what
 //! this one writes, and a disk has what an older one wrote, so no line of a protocol that was released ever changes.
 //!
-//! What a command line and the daemon on its host say to each other is not among them: both are of one release, and while a host
-//! is upgraded one may refuse the other's words.
+//! Of what a command line and the daemon on its host say to each other only a part is among them: both are of one release, and
+//! while a host is upgraded one may refuse the other's words.
 
+mod control;
 mod messages;
 mod newer;
 mod records;
@@ -65,6 +66,7 @@ fn samples() -> Vec<Sample> {
         messages::down(),
         messages::job(),
         requests::requests(),
+        control::control(),
         newer::protocol_2(),
         records::records(),
         records::trust(),

@@ -52,7 +52,7 @@ fn counts() -> Counts {
     }
 }
 
-fn summary() -> JobSummary {
+pub fn summary() -> JobSummary {
     JobSummary {
         jid: jid(),
         fun: "test.ping".to_owned(),
