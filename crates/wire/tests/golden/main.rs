@@ -28,6 +28,9 @@ const WHAT_TO_DO: &str = "\
     into a new variant at the end of its enum, say it only in sessions whose protocol has it, and give it a line in the \
     file of that protocol (docs/protocol.md, Versions).";
 
+/// Whether bytes are what they should be.
+type Judge = Box<dyn Fn(&[u8]) -> bool>;
+
 /// A value and its type.
 pub struct Sample {
     name: &'static str,
@@ -35,7 +38,7 @@ pub struct Sample {
     kind: &'static str,
     written: Vec<u8>,
     /// Whether bytes decode to the value.
-    reads: Box<dyn Fn(&[u8]) -> bool>,
+    reads: Judge,
     /// Whether bytes are refused as a variant that does not exist.
     is_unknown: fn(&[u8]) -> bool,
 }

@@ -3,7 +3,7 @@
 use wire::record::Record;
 use wire::{
     Amount, BatchPlan, Between, Down, Halt, KeyDecision, LedgerDelta, Outcome, OutcomeGroup,
-    PlanRecord, Reason, ReasonCode, Release, StopOn, StopRule, StopScope, Terms, Uid, Up,
+    PlanRecord, ReasonCode, Release, StopOn, StopRule, StopScope, Terms, Uid, Up,
 };
 
 use crate::messages::{envelope, jid, json, reason, site};
