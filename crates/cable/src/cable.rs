@@ -387,7 +387,7 @@ mod tests {
     #[test]
     fn after_a_rebinding_the_hub_sees_another_address() {
         let pair = Pair::new(6);
-        let mut from = || {
+        let from = || {
             pair.node.send(b"x").unwrap();
             pair.hub.recv_from(&mut [0; 4]).unwrap().1
         };

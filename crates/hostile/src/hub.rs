@@ -112,7 +112,7 @@ impl Stage {
                     envelope,
                     order,
                     hold,
-                    plan,
+                    plan: plan.map(Box::new),
                 });
             }
             210..=219 => self.saves(),

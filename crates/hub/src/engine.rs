@@ -332,7 +332,7 @@ impl<S: Surroundings> Engine<S> {
                         envelope,
                         order,
                         hold,
-                        plan,
+                        plan: plan.map(Box::new),
                     },
                 );
             }

@@ -121,7 +121,7 @@ pub enum HubInput {
         /// Keep it for minions that are down, until its time to start is over.
         hold: bool,
         /// Roll it out in turns.
-        plan: Option<BatchPlan>,
+        plan: Option<Box<BatchPlan>>,
     },
     /// Nobody who has not begun this job of the hub's own begins it any more.
     Halt {

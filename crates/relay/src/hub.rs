@@ -200,7 +200,7 @@ impl Hub {
                 order,
                 hold,
                 plan,
-            } => self.submit(envelope, order, hold, plan),
+            } => self.submit(envelope, order, hold, plan.map(|plan| *plan)),
             HubInput::Halt { jid, reason } => self.halt(jid, reason),
             HubInput::GoOn { jid, stage } => self.go_on(jid, stage),
             HubInput::Recalled { jid, job } => self.recalled(jid, job),

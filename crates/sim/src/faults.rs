@@ -123,7 +123,7 @@ impl World {
     /// A stopped process, a frozen machine: everything waits for it, until its peers give it up.
     pub(crate) fn pause_someone(&mut self) {
         let at = self.some_node();
-        let most = self.plan.outage_ms.min(3_600_000).max(2 * IDLE_MS);
+        let most = self.plan.outage_ms.clamp(2 * IDLE_MS, 3_600_000);
         let length = self.rng.between(10, most);
         // Faults end with the plan's time.
         let until = (self.now + length).min(DAWN + self.plan.active_ms);

@@ -294,7 +294,7 @@ impl World {
                 envelope: signed.envelope,
                 order: signed.order,
                 hold: ask.hold,
-                plan: ask.plan,
+                plan: ask.plan.map(Box::new),
             },
         );
         jid

@@ -238,7 +238,7 @@ impl Bench {
             envelope,
             order,
             hold,
-            plan,
+            plan: plan.map(Box::new),
         })
     }
 
@@ -250,7 +250,7 @@ impl Bench {
                 Record::JobState { summary, open } if summary.jid == jid => Some(*open),
                 _ => None,
             });
-            states.last().unwrap_or(true)
+            states.fold(true, |_, open| open)
         };
         found.jobs.retain(|job| is_open(job.head.jid));
         found
