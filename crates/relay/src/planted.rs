@@ -1,6 +1,6 @@
 //! Bugs that are planted on purpose: the simulation has to find each of them, or it would not find one that is not.
 //!
-//! A bug is one line at its place that asks [`is`]. Without the feature `planted` that is the constant false, and nothing of
+//! A bug is one line at its place that asks `is`. Without the feature `planted` that is the constant false, and nothing of
 //! the bugs is left in the code; only the simulation's own test builds have the feature.
 
 macro_rules! bugs {
