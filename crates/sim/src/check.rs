@@ -40,6 +40,9 @@ impl World {
     ///
     /// Where nothing fails and nobody decides, nobody is named any more once an account is complete.
     pub fn check_step(&mut self, at: usize) {
+        if !self.steps.is_multiple_of(self.check_every) {
+            return;
+        }
         let Machine::Hub(hub) = &self.nodes[at].machine else {
             return;
         };

@@ -4,6 +4,14 @@
 //! that delay, cut and forget. A small [`model`] beside it knows what is true, and after every step the promises
 //! are checked under their names (P1 to P9). The same seed gives the same run, event for event.
 //!
+//! The commands beside `cargo test -p sim`:
+//! - `cargo run -p sim --example soak -- PLAN FIRST COUNT` runs many seeds and shrinks what fails to one line, which the same
+//!   command plays again and prints. The plans stand in [`plan::Plan`].
+//! - `cargo test -p sim --features planted --test planted` looks for a sample of the bugs of `relay::planted`; with
+//!   `-- --ignored --nocapture` for all of them, and prints how many seeds each needs.
+//! - `cargo run --release -p sim --example explore -- DEATHS CUTS STATES NODE..` explores all runs of a small tree.
+//! - `cargo run --release -p sim --example large -- MINIONS SITES` counts a big tree.
+//!
 //! It opens no socket and no file, and reads no clock. It is a test: nothing uses it.
 
 pub mod check;
@@ -11,6 +19,7 @@ pub mod disk;
 pub mod explore;
 pub mod faults;
 pub mod hunt;
+pub mod large;
 pub mod model;
 pub mod net;
 pub mod node;

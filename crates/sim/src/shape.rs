@@ -124,6 +124,34 @@ impl Shape {
         shape
     }
 
+    /// A top-master, so many sites of one syndic each, and minions spread over them.
+    pub fn wide(sites: usize, minions: usize) -> Shape {
+        let mut rng = Rng::new(1);
+        let mut shape = Shape::default();
+        let top = SitePath::top();
+        shape.add("top", Role::TopMaster, top.clone(), vec![], &mut rng);
+        for site in 1..=sites {
+            let path = top.child(&format!("site{site}")).unwrap_or_default();
+            shape.add(&format!("s{site}"), Role::Syndic, path, vec![0], &mut rng);
+        }
+        for minion in 0..minions {
+            let site = 1 + minion % sites;
+            let path = shape.nodes[site].peer.path.clone();
+            shape.add(
+                &format!("m{minion}"),
+                Role::Minion,
+                path,
+                vec![site],
+                &mut rng,
+            );
+        }
+        for spec in &mut shape.nodes {
+            spec.old = false;
+            spec.more_grains = 0;
+        }
+        shape
+    }
+
     fn add(
         &mut self,
         id: &str,
