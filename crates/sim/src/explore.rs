@@ -67,6 +67,8 @@ enum Told {
 enum Want {
     Save(u64, Vec<u8>),
     Say(u8, Vec<u8>),
+    /// The return that the journal has.
+    SayKept(u8),
     Close(u8),
     Accepted,
     Finished,
@@ -487,6 +489,12 @@ impl Explorer {
                     }
                 }
             }
+            Want::SayKept(link) => {
+                let disk = &self.leaf_disks[state.nodes[at].disk as usize];
+                if let Some(ret) = disk.kept(jid).cloned() {
+                    self.obey(state, at, Want::Say(link, upward(&Up::Return(ret))))?;
+                }
+            }
             Want::Close(link) => {
                 for pipe in &mut state.pipes {
                     for side in 0..2 {
@@ -797,6 +805,7 @@ fn want_of_leaf(output: LeafOutput, wants: &mut Vec<Want>) {
         LeafOutput::Send { link, message } => {
             wants.push(Want::Say(link.0 as u8, upward(&message)));
         }
+        LeafOutput::SendKept { link, .. } => wants.push(Want::SayKept(link.0 as u8)),
         LeafOutput::Close { link, .. } => wants.push(Want::Close(link.0 as u8)),
         LeafOutput::Start(_) => wants.push(Want::Run),
         LeafOutput::SendKept { jid, .. } => unreachable!("the return of {jid} is short"),

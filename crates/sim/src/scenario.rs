@@ -141,7 +141,7 @@ mod tests {
             "calm",
             "nowhere:1",
             "calm:x",
-            "calm:1:acts=",
+            "calm:1:acts=x",
             "calm:1:2",
         ] {
             assert!(bad.parse::<Scenario>().is_err(), "{bad}");
