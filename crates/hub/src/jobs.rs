@@ -139,16 +139,19 @@ impl Service {
     /// A job's account, from memory or from the store.
     pub async fn ledger(&self, jid: Jid) -> anyhow::Result<Option<Ledger>> {
         let now = self.engine.clock().now();
-        let live = self
-            .engine
-            .query(move |hub| {
+        let named = move |hub: &relay::Hub| {
+            let job = hub.job(jid).filter(|job| job.order().is_some())?;
+            Some(job.named().collect())
+        };
+        if let Some(named) = self.engine.query(named).await? {
+            let former = self.former_names(named).await?;
+            let live = move |hub: &relay::Hub| {
                 hub.job(jid)
-                    .filter(|job| job.order().is_some())
-                    .map(|job| report::ledger(hub, job, now))
-            })
-            .await?;
-        if live.is_some() {
-            return Ok(live);
+                    .map(|job| report::ledger(hub, &former, job, now))
+            };
+            if let Some(ledger) = self.engine.query(live).await? {
+                return Ok(Some(ledger));
+            }
         }
         let read = move |reader: &HubReader| {
             let stored = reader.job(jid)?;
@@ -164,7 +167,7 @@ impl Service {
         let former = self.former_names(named).await?;
         Ok(Some(
             self.engine
-                .query(move |hub| report::old_ledger(hub, &former, replay.view(), now))
+                .query(move |hub| report::ledger(hub, &former, replay.view(), now))
                 .await?,
         ))
     }
@@ -178,6 +181,9 @@ impl Service {
                 named.into_iter().filter(absent).collect()
             })
             .await?;
+        if absent.is_empty() {
+            return Ok(FormerNames::new());
+        }
         self.read(move |reader| {
             let mut names = FormerNames::new();
             for index in absent {

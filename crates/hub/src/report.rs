@@ -150,18 +150,13 @@ pub fn progress(hub: &Hub, job: JobView<'_>, now: UnixMillis) -> Progress {
 /// Ids and sites of nodes that left the roster, by the number that they had.
 pub type FormerNames = BTreeMap<u32, (String, String)>;
 
-/// The account of a job that is no longer in memory: nodes that it names may have left.
-pub fn old_ledger(hub: &Hub, former: &FormerNames, job: JobView<'_>, now: UnixMillis) -> Ledger {
+/// A job's whole account. Nodes that it names may have left; a minion that moved is shown where it is now.
+pub fn ledger(hub: &Hub, former: &FormerNames, job: JobView<'_>, now: UnixMillis) -> Ledger {
     job.ledger(
         &|index| name(hub, index).or_else(|| former.get(&index).cloned()),
         &|path| hub.cut_since(path),
         now,
     )
-}
-
-/// A job's whole account.
-pub fn ledger(hub: &Hub, job: JobView<'_>, now: UnixMillis) -> Ledger {
-    job.ledger(&|index| name(hub, index), &|path| hub.cut_since(path), now)
 }
 
 fn name(hub: &Hub, index: u32) -> Option<(String, String)> {

@@ -63,6 +63,11 @@ impl JobView<'_> {
         self.is_complete() && counts.running == 0 && counts.queued == held.count() as u64
     }
 
+    /// Numbers of the nodes that it names.
+    pub fn named(&self) -> impl Iterator<Item = u32> + use<'_> {
+        self.0.rows().map(|(index, _)| index)
+    }
+
     /// Minions that run it, may run it out of sight, or could still start it: those whom a cancellation has to reach.
     pub fn may_run(&self) -> Vec<u32> {
         let job = self.0;

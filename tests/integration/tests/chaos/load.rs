@@ -17,8 +17,15 @@ const TARGETS: [(&str, &str); 4] = [
     ("fra-*", "fra-"),
     ("fra-3", "fra-3"),
 ];
-/// A minion that has not begun by then does not begin any more, in seconds.
-const START_WITHIN: &str = "3";
+/// How jobs are ordered. A minion that has not begun within three seconds does not begin any more, unless the job is kept for it or
+/// its turn comes later.
+const TERMS: [&[&str]; 5] = [
+    &["--start-within", "3"],
+    &["--start-within", "3"],
+    &["--start-within", "3"],
+    &["--hold", "10m"],
+    &["-b", "2", "--time-limit", "10"],
+];
 /// Between two jobs of one hand.
 const PAUSE_MAX: Duration = Duration::from_millis(600);
 
@@ -122,7 +129,8 @@ impl Hand {
             &["--async"]
         };
         let words = [
-            &["run", "--start-within", START_WITHIN],
+            &["run"],
+            *self.dice.one_of(&TERMS),
             how,
             &[target, "cmd.run", &command],
         ];
