@@ -88,7 +88,7 @@ fn a_minion_whose_places_are_taken_answers_pings_and_ends_jobs_that_run_or_wait(
     top.expect(0, &["jobs", "cancel", &waits]);
     let ledger = top.job_becomes(&waits, "it ends", Ledger::is_finished);
     let text = ledger.returned("m1").as_str().expect("text");
-    assert!(text.contains("was cancelled while it waited"), "{text}");
+    assert!(text.contains("while it waited for a place"), "{text}");
     assert_eq!((first.count(), second.count()), (2, 0));
     assert!(!top.show(&runs).is_finished());
     top.expect(0, &["jobs", "cancel", &runs]);
