@@ -451,7 +451,10 @@ impl Hub {
                         }
                     }
                 }
-                self.saving.record(Record::JobNews(delta));
+                // What is only handed on has no head on this disk; its minions keep it for their origin.
+                if origin || job.order.is_some() {
+                    self.saving.record(Record::JobNews(delta));
+                }
             }
             if !news.is_empty() {
                 self.saving.after(Held::Settle { jid, who: news });

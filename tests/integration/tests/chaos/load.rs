@@ -24,7 +24,8 @@ const TERMS: [&[&str]; 5] = [
     &["--start-within", "3"],
     &["--start-within", "3"],
     &["--hold", "10m"],
-    &["-b", "2", "--time-limit", "10"],
+    // Longer than a minion is ever paused.
+    &["-b", "2", "--time-limit", "60"],
 ];
 /// Between two jobs of one hand.
 const PAUSE_MAX: Duration = Duration::from_millis(600);
