@@ -66,6 +66,7 @@ impl Stage {
             software: "1".to_owned(),
             fresh_epoch: 42,
             job_key: None,
+            parents: 1,
         };
         let mut stage = Stage {
             hub: Hub::new(config, recovered, NOW),

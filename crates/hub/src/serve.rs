@@ -255,6 +255,7 @@ async fn start(
             path: path.clone(),
             software: env!("CARGO_PKG_VERSION").to_owned(),
             fresh_epoch,
+            parents: parents.len(),
             job_key: Some(job_key.public().0),
         },
         recover(recovered, &trust),

@@ -28,6 +28,8 @@ pub struct HubConfig {
     pub fresh_epoch: u64,
     /// Its public job key, told to parents.
     pub job_key: Option<[u8; 32]>,
+    /// How many parents it is to have: what it did on its own is told to so many.
+    pub parents: usize,
 }
 
 /// What the store had.

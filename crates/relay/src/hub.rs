@@ -87,11 +87,10 @@ pub struct Hub {
     pub(crate) closed: VecDeque<Jid>,
     pub(crate) revocations: BTreeMap<Uid, Revocation>,
     /// Jobs of this hub's own that are over, and of which a parent has yet to hear.
-    pub(crate) untold: BTreeSet<Jid>,
+    /// With those that have heard since the start.
+    pub(crate) untold: BTreeMap<Jid, BTreeSet<Uid>>,
     /// Those of them that are being told now.
     pub(crate) telling: BTreeSet<Jid>,
-    /// Parents that had a session since the start.
-    pub(crate) known_parents: BTreeSet<Uid>,
     /// Decisions for hubs that are cut off: the hub, the key.
     pub(crate) undelivered: BTreeMap<(Uid, Uid), wire::KeyDecision>,
     pub(crate) trust: Option<(Json, u64)>,
@@ -145,9 +144,12 @@ impl Hub {
                 .into_iter()
                 .map(|r| (r.uid, r))
                 .collect(),
-            untold: recovered.untold.into_iter().collect(),
+            untold: recovered
+                .untold
+                .into_iter()
+                .map(|jid| (jid, BTreeSet::new()))
+                .collect(),
             telling: BTreeSet::new(),
-            known_parents: BTreeSet::new(),
             undelivered: recovered
                 .undelivered
                 .into_iter()

@@ -200,6 +200,7 @@ mod tests {
             software: String::new(),
             fresh_epoch: 1,
             job_key: None,
+            parents: 0,
         };
         let mut hub = Hub::new(config, HubRecovered::default(), 1);
         let uid = |n: usize| {

@@ -5,6 +5,7 @@
 //! order is looked for in the store first; what is not there is asked for from the child that tells of it. Until then the
 //! news stay in memory and nothing is acknowledged.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use wire::record::{JobHead, Record};
@@ -122,7 +123,7 @@ impl Hub {
     pub(crate) fn recalled(&mut self, jid: Jid, stored: Option<Box<RecoveredJob>>) {
         if self.telling.contains(&jid) && stored.is_none() {
             // Its retention is over before a parent could hear of it.
-            self.keep_untold(jid, false);
+            self.keep_untold(jid, None);
             return;
         }
         let is_searched = |job: &Job| job.recall.is_some();
@@ -328,22 +329,21 @@ impl Hub {
         if self.config.path.is_top() || job.order.is_none() || job.origin == Origin::Above {
             return;
         }
-        let all = !self.known_parents.is_empty()
-            && self
-                .known_parents
-                .iter()
-                .all(|parent| job.uplinks.contains_key(parent));
-        self.keep_untold(jid, !all);
+        let mut have = self.untold.get(&jid).cloned().unwrap_or_default();
+        have.extend(job.uplinks.keys());
+        let untold = (have.len() < self.config.parents).then_some(have);
+        self.keep_untold(jid, untold);
     }
 
-    /// Keeps in mind whether a parent has yet to hear of a job.
-    fn keep_untold(&mut self, jid: Jid, untold: bool) {
+    /// Keeps in mind that some parents have yet to hear of a job, and which have; None: all have.
+    fn keep_untold(&mut self, jid: Jid, have: Option<BTreeSet<Uid>>) {
         self.telling.remove(&jid);
-        let changed = match untold {
-            true => self.untold.insert(jid),
-            false => self.untold.remove(&jid),
+        let untold = have.is_some();
+        let before = match have {
+            Some(have) => self.untold.insert(jid, have),
+            None => self.untold.remove(&jid),
         };
-        if changed {
+        if untold != before.is_some() {
             self.saving.record(Record::JobUntold { jid, untold });
         }
         self.tell_old_jobs();
@@ -351,24 +351,21 @@ impl Hub {
 
     /// Fetches jobs of which parents have yet to hear, a few at a time.
     pub(crate) fn tell_old_jobs(&mut self) {
-        let can_hear =
-            |parent: &crate::uplink::Parent| parent.welcomed && parent.protocol >= PROTOCOL_TERMS;
-        let mut missing = self.known_parents.iter().filter(|uid| {
-            !self
-                .parents
-                .values()
-                .any(|parent| parent.peer.uid == **uid && can_hear(parent))
-        });
-        if self.known_parents.is_empty() || missing.next().is_some() {
-            return;
-        }
+        let hear: Vec<Uid> = self
+            .parents
+            .values()
+            .filter(|parent| parent.welcomed && parent.protocol >= PROTOCOL_TERMS)
+            .map(|parent| parent.peer.uid)
+            .collect();
         let room = TELLING_MAX.saturating_sub(self.telling.len());
         let next: Vec<Jid> = self
             .untold
             .iter()
-            .filter(|jid| !self.telling.contains(*jid))
+            .filter(|(jid, have)| {
+                !self.telling.contains(*jid) && hear.iter().any(|parent| !have.contains(parent))
+            })
+            .map(|(jid, _)| *jid)
             .take(room)
-            .copied()
             .collect();
         for jid in next {
             self.telling.insert(jid);

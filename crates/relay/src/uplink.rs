@@ -200,7 +200,6 @@ impl Hub {
             }
         }
         if protocol >= PROTOCOL_TERMS {
-            self.known_parents.insert(uid);
             self.tell_old_jobs();
         }
     }

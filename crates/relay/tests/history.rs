@@ -10,6 +10,11 @@ use wire::{Down, Role, Uid, Up};
 /// A hub of a site without a parent, which has run a job of its own.
 fn alone() -> Bench {
     let mut bench = Bench::new("ams");
+    run_alone(&mut bench);
+    bench
+}
+
+fn run_alone(bench: &mut Bench) {
     bench.connect(1, peer(1, Role::Minion, "m1", "ams"));
     let (envelope, order) = order_of(Uid([101; 16]), jid(1), "*");
     bench.put(HubInput::Submit {
@@ -19,7 +24,6 @@ fn alone() -> Bench {
         plan: None,
     });
     bench.says(1, Up::Return(pong(jid(1))));
-    bench
 }
 
 fn is_told(outputs: &[HubOutput]) -> bool {
@@ -75,4 +79,22 @@ fn a_parent_may_ask_what_a_job_is() {
         },
     };
     assert!(outputs.contains(&told), "{outputs:?}");
+}
+
+#[test]
+fn each_of_two_parents_hears_whichever_comes_first() {
+    let mut bench = Bench::with_parents("ams", 2);
+    run_alone(&mut bench);
+    assert!(is_told(&parent_comes(&mut bench)));
+    assert_eq!(bench.recovered().untold, [jid(1)], "the second has not");
+    let second = LinkId(51);
+    bench.put(HubInput::ParentConnected {
+        link: second,
+        peer: peer(201, Role::TopMaster, "top2", ""),
+    });
+    let outputs = bench.put(HubInput::ParentMessage {
+        link: second,
+        message: welcome(),
+    });
+    assert!(is_told(&outputs));
 }

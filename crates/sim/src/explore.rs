@@ -582,6 +582,7 @@ impl Explorer {
                         software: String::new(),
                         fresh_epoch: 1 + at as u64,
                         job_key: None,
+                        parents: peers[at].parents.len(),
                     };
                     let disk = self.hub_disks[disk as usize].recovered();
                     hub = Some(Hub::new(config, disk, now));

@@ -147,6 +147,7 @@ impl World {
                 path: peer.path,
                 software: "0.1.0".to_owned(),
                 fresh_epoch: node.fresh_epoch,
+                parents: node.spec.parents.len(),
                 job_key: None,
             };
             let hub = Hub::new(config, node.hub_disk.recovered(), now);

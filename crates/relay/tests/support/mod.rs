@@ -126,6 +126,15 @@ impl Bench {
     }
 
     pub fn with(path: &str, recovered: HubRecovered) -> Bench {
+        Bench::with_all(path, recovered, usize::from(!path.is_empty()))
+    }
+
+    /// A hub that is to have so many parents.
+    pub fn with_parents(path: &str, parents: usize) -> Bench {
+        Bench::with_all(path, HubRecovered::default(), parents)
+    }
+
+    fn with_all(path: &str, recovered: HubRecovered, parents: usize) -> Bench {
         let config = HubConfig {
             // Orders come from the top.
             uid: Uid([if path.is_empty() { 100 } else { 101 }; 16]),
@@ -134,6 +143,7 @@ impl Bench {
             software: "1".to_owned(),
             fresh_epoch: 42,
             job_key: None,
+            parents,
         };
         let mut bench = Bench {
             hub: Hub::new(config, recovered, NOW),
