@@ -57,6 +57,10 @@ impl Hub {
             return;
         };
         job.note_plan(&entry);
+        if let (Some(plan), PlanRecord::Halted(_)) = (&mut job.plan, &entry) {
+            // Not always by its own rules.
+            plan.apply(&entry, None);
+        }
         let record = Record::JobPlan {
             jid,
             entry: entry.clone(),
@@ -223,20 +227,16 @@ impl Hub {
         }
     }
 
-    /// An operator says that nobody begins any more in a job of this hub's own.
+    /// An operator says that nobody begins any more in a job of this hub's own, or of a site below.
     pub(crate) fn halt(&mut self, jid: Jid, reason: Reason) {
-        let is_open = |job: &&Job| job.origin == Origin::Own && job.finished.is_none();
-        let Some(job) = self.jobs.get_mut(&jid).filter(|job| is_open(&&**job)) else {
+        let is_open = |job: &&Job| job.origin != Origin::Above && job.finished.is_none();
+        let Some(job) = self.jobs.get(&jid).filter(is_open) else {
             return;
         };
         if job.halts.iter().any(|known| known.site.is_none()) {
             return;
         }
-        let entry = PlanRecord::Halted(Halt { reason, site: None });
-        if let Some(plan) = &mut job.plan {
-            plan.apply(&entry, None);
-        }
-        self.record_plan(jid, entry);
+        self.record_plan(jid, PlanRecord::Halted(Halt { reason, site: None }));
     }
 
     /// A rollout's last outcome is known. Whoever comes back later has had no turn, and gets none: that was reported.

@@ -5,7 +5,7 @@ mod support;
 
 use relay::{HubInput, HubOutput, LinkId};
 use support::{Bench, from_parent, jid, ledgers, order_of, parent_connects, peer, pong, welcome};
-use wire::{Down, Role, Uid, Up};
+use wire::{Amount, BatchPlan, Down, Halt, Reason, ReasonCode, Role, Uid, Up};
 
 /// A hub of a site without a parent, which has run a job of its own.
 fn alone() -> Bench {
@@ -63,6 +63,37 @@ fn also_after_a_restart() {
     let mut bench = bench.restarted();
     assert!(is_told(&parent_comes(&mut bench)));
     assert!(bench.recovered().untold.is_empty());
+}
+
+/// P8: whoever may cancel at the top can stop what a site gives in turns.
+#[test]
+fn a_parent_may_stop_a_rollout_of_the_site() {
+    let mut bench = support::syndic();
+    for number in 1..=2 {
+        let id = format!("m{number}");
+        bench.connect(number.into(), peer(number, Role::Minion, &id, "ams"));
+    }
+    let (envelope, order) = order_of(Uid([101; 16]), jid(1), "*");
+    let plan = BatchPlan {
+        size: Some(Amount::Count(1)),
+        ..BatchPlan::default()
+    };
+    bench.put(HubInput::Submit {
+        envelope,
+        order,
+        hold: false,
+        plan: Some(Box::new(plan)),
+    });
+    let reason = Reason {
+        code: ReasonCode::Cancelled,
+        text: "cancelled by ada".to_owned(),
+        since: bench.now,
+    };
+    let halt = Halt { reason, site: None };
+    from_parent(&mut bench, Down::Halt { jid: jid(1), halt });
+    assert_eq!(bench.row(jid(1), "m2"), "refused Cancelled");
+    let outputs = bench.says(1, Up::Return(pong(jid(1))));
+    assert!(support::told(&outputs, 2).is_empty(), "no more turns");
 }
 
 #[test]
