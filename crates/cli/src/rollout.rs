@@ -78,6 +78,18 @@ impl RolloutArgs {
     /// # Errors
     /// Words for people.
     pub(crate) fn plan(self) -> Result<Option<BatchPlan>, String> {
+        let shrinks = |pair: &[Amount]| match pair {
+            [Amount::Count(a), Amount::Count(b)] | [Amount::Percent(a), Amount::Percent(b)] => {
+                a >= b
+            }
+            _ => false,
+        };
+        if let Some(pair) = self.stages.windows(2).find(|pair| shrinks(pair)) {
+            return Err(format!(
+                "--stages: {} comes after {}; each stage says how many had their turn all in all, so they grow",
+                pair[1], pair[0]
+            ));
+        }
         let rules = |limits: Vec<Limit>, on| {
             limits
                 .into_iter()
@@ -155,6 +167,17 @@ mod tests {
             (rule.at, rule.scope),
             (Amount::Percent(1_000), StopScope::Site)
         );
+    }
+
+    #[test]
+    fn stages_grow() {
+        let stages = |amounts: &[&str]| RolloutArgs {
+            stages: amounts.iter().map(|text| text.parse().unwrap()).collect(),
+            ..RolloutArgs::default()
+        };
+        assert!(stages(&["1", "10%", "100%"]).plan().is_ok());
+        let error = stages(&["1", "50%", "10%"]).plan().unwrap_err();
+        assert!(error.contains("10% comes after 50%"), "{error}");
     }
 
     #[test]

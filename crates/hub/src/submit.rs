@@ -110,6 +110,9 @@ impl JobDesk {
         now: UnixMillis,
     ) -> Result<(JobEnvelope, Arc<JobOrder>), Failure> {
         let target = self.target(ask)?;
+        if ask.hold_ms == Some(0) {
+            return Err(usage("a job that is kept for no time is kept for nobody"));
+        }
         if ask.hold_ms.is_some_and(|hold| hold > HOLD_MS_MAX) {
             return Err(usage(format!(
                 "a job can be kept for {} days at most",
