@@ -1,4 +1,5 @@
-//! All runs of a small tree: every order of deliveries, saves, deaths and cuts within a bound.
+//! All runs of a small tree: every order of deliveries, saves, ends of functions, deaths, cuts and the passing of time,
+//! within bounds.
 //!
 //! The machines are the real ones. A machine gives the same outputs for the same inputs, so its state is named by the inputs
 //! since its start; each such state is made once, by playing them again, and then looked up. What is left is a graph of
@@ -9,15 +10,25 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use relay::{Hub, HubConfig, HubInput, HubOutput, Leaf, LeafConfig, LeafInput, LeafOutput, LinkId};
 use wire::record::{JournalRecord, Record};
-use wire::{Down, JidClock, Return, Role, UnixMillis, Up, codec};
+use wire::{Amount, BatchPlan, Down, JidClock, PlanRecord, Return, Role, UnixMillis, Up, codec};
 
 use crate::disk::{HubDisk, LeafDisk, Saved};
 use crate::orders::{self, Checker, Signed, Target};
 use crate::shape::Shape;
 use crate::world::{DAWN, must};
 
-/// Timers that fire one after the other when nothing else is left to happen; then the run is over.
-const TIMERS_MAX: u8 = 8;
+/// Timers go on firing until so long after the job's time to start, or after it is finished; then the run is over.
+const AFTER_MS: u64 = 30_000;
+/// Longer than a lease: a turn, the longest run, its end, and what clocks may differ by.
+const LEAP_MS: u64 = 220_000;
+/// A plain job has to start within this time.
+const START_WITHIN_MS: u64 = 30_000;
+/// One in turns: long enough that two leases run out one after the other.
+const TURNS_WITHIN_MS: u64 = 900_000;
+/// A function of a rollout is over within this time.
+const RUN_MS: u64 = 5_000;
+/// One that is over its bound is ended within this time.
+const RUN_END_MS: u64 = 30_000;
 
 /// What is explored.
 #[derive(Debug, Clone)]
@@ -28,8 +39,39 @@ pub struct Bounds {
     pub deaths: u8,
     /// Cuts of links in one run.
     pub cuts: u8,
+    /// Times that time passes to the next timer while other things could still happen: a cut that lasts, a slow disk, a
+    /// long way. Nodes die and links are cut up to then.
+    pub early: u8,
+    /// How often something is put off behind all else that could happen now; None: everything happens in every order.
+    pub delays: Option<u8>,
+    /// The job is kept for minions that are down.
+    pub hold: bool,
+    /// It is rolled out in turns, so many at once.
+    pub budget: Option<u32>,
+    /// Minions that are not connected when the job is submitted, by their places.
+    pub down: Vec<usize>,
+    /// Minions' clocks are behind the hubs' by so much.
+    pub behind_ms: u64,
     /// States after which the search gives up.
     pub states_max: usize,
+}
+
+impl Bounds {
+    /// A plain job in a tree in which nothing goes wrong.
+    pub fn calm(shape: Shape, states_max: usize) -> Bounds {
+        Bounds {
+            shape,
+            deaths: 0,
+            cuts: 0,
+            early: 0,
+            delays: None,
+            hold: false,
+            budget: None,
+            down: Vec::new(),
+            behind_ms: 0,
+            states_max,
+        }
+    }
 }
 
 /// What was explored.
@@ -92,8 +134,8 @@ struct Node {
     disk: u32,
     in_flight: Option<(u64, Vec<u8>)>,
     next_link: u8,
-    now: UnixMillis,
-    runs: bool,
+    /// Until when the function is over, while it runs.
+    runs: Option<UnixMillis>,
     started: u8,
 }
 
@@ -117,15 +159,20 @@ struct Pipe {
 struct State {
     nodes: Vec<Node>,
     pipes: Vec<Pipe>,
+    /// What may happen, in the order in which it does when nothing is put off; empty when every order is looked at.
+    queue: Vec<Step>,
+    now: UnixMillis,
     is_submitted: bool,
     is_accepted: bool,
-    is_finished: bool,
+    /// When the job was finished, or something happened after that.
+    finished: Option<UnixMillis>,
     deaths: u8,
     cuts: u8,
-    timers: u8,
+    timers: u16,
+    delays: u8,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Step {
     Submit,
     Deliver(usize, usize),
@@ -135,19 +182,30 @@ enum Step {
     Die(usize, bool),
     Cut(usize),
     Timer(usize),
+    /// So much time passes that leases run out.
+    Leap,
+    /// What would happen next happens after all the rest.
+    Delay,
+}
+
+enum Live {
+    Hub(Box<Hub>),
+    Leaf(Box<Leaf<Checker>>),
 }
 
 struct Explorer {
     bounds: Bounds,
     signed: Signed,
     locals: Vec<Local>,
+    /// The machine of each node that was played last, and what it is.
+    live: HashMap<usize, (u32, Live)>,
     names: HashMap<(usize, Option<u32>, UnixMillis, Told), u32>,
     hub_disks: Vec<HubDisk>,
     leaf_disks: Vec<LeafDisk>,
     written: BTreeMap<(bool, u32, Vec<u8>), u32>,
 }
 
-/// Explores all runs of one plain job for everybody.
+/// Explores all runs of one job for everybody.
 ///
 /// # Errors
 /// What was wrong, and the steps that lead there.
@@ -155,11 +213,17 @@ pub fn explore(bounds: Bounds) -> Result<Explored, String> {
     let top = &bounds.shape.nodes[0].peer;
     let origin = (top.uid, top.id.clone(), top.path.clone());
     let jid = JidClock::new(0, DAWN).next(DAWN);
-    let signed = orders::order(jid, origin, &Target::All, "ping", DAWN, 30_000, None);
+    let (start_within, run_ms_max) = match bounds.budget {
+        Some(_) => (TURNS_WITHIN_MS, Some(RUN_MS)),
+        None => (START_WITHIN_MS, None),
+    };
+    let target = Target::All;
+    let signed = orders::order(jid, origin, &target, "ping", DAWN, start_within, run_ms_max);
     let mut explorer = Explorer {
         signed,
         bounds,
         locals: Vec::new(),
+        live: HashMap::new(),
         names: HashMap::new(),
         hub_disks: vec![HubDisk::default()],
         leaf_disks: vec![LeafDisk::default()],
@@ -187,6 +251,8 @@ impl Explorer {
             }
             let mut next = state.clone();
             let happened = self.happen(&mut next, step);
+            self.enqueue(&mut next);
+            let times = (next.now - DAWN, next.finished.map(|at| at - DAWN));
             let mut outcome = happened;
             if outcome.is_ok() {
                 let mut hasher = DefaultHasher::new();
@@ -195,10 +261,7 @@ impl Explorer {
                     continue;
                 }
                 let steps = self.steps(&next);
-                if !steps
-                    .iter()
-                    .any(|s| !matches!(s, Step::Die(..) | Step::Cut(_)))
-                {
+                if !steps.iter().any(is_calm) {
                     ends += 1;
                     outcome = self.check_end(&next);
                 }
@@ -209,7 +272,11 @@ impl Explorer {
                     .iter()
                     .filter_map(|(_, _, step)| step.map(|step| format!("{step:?}")))
                     .collect();
-                return Err(format!("{wrong}\nafter {}, {step:?}", trail.join(", ")));
+                let (now, finished) = times;
+                let trail = trail.join(", ");
+                return Err(format!(
+                    "{wrong}, at {now} ms, finished {finished:?}\nafter {trail}, {step:?}"
+                ));
             }
         }
         Ok(Explored {
@@ -229,12 +296,15 @@ impl Explorer {
         let mut state = State {
             nodes: Vec::new(),
             pipes: Vec::new(),
+            queue: Vec::new(),
+            now: DAWN,
             is_submitted: false,
             is_accepted: false,
-            is_finished: false,
+            finished: None,
             deaths: 0,
             cuts: 0,
             timers: 0,
+            delays: 0,
         };
         for at in 0..self.bounds.shape.nodes.len() {
             state.nodes.push(Node {
@@ -242,25 +312,52 @@ impl Explorer {
                 disk: 0,
                 in_flight: None,
                 next_link: 0,
-                now: DAWN,
-                runs: false,
+                runs: None,
                 started: 0,
             });
-            self.tell(&mut state, at, Told::Boot(0), None)?;
+            self.tell(&mut state, at, Told::Boot(0))?;
         }
+        self.settle(&mut state, true)?;
+        for nth in 0..state.pipes.len() {
+            if self.bounds.down.contains(&state.pipes[nth].child) {
+                self.happen(&mut state, Step::Cut(nth))?;
+            }
+        }
+        state.cuts = 0;
+        self.settle(&mut state, false)?;
+        self.enqueue(&mut state);
+        Ok(state)
+    }
+
+    /// Everything that is on its way arrives.
+    fn settle(&mut self, state: &mut State, dials: bool) -> Result<(), String> {
         loop {
-            let steps = self.steps(&state);
-            let calm =
-                |step: &&Step| matches!(step, Step::Deliver(..) | Step::Save(_) | Step::Dial(..));
-            let Some(step) = steps.iter().find(calm).copied() else {
-                return Ok(state);
+            let calm = |step: &&Step| match step {
+                Step::Deliver(..) | Step::Save(_) => true,
+                Step::Dial(..) => dials,
+                _ => false,
             };
-            self.happen(&mut state, step)?;
+            let Some(step) = self.can_happen(state).iter().find(calm).copied() else {
+                return Ok(());
+            };
+            self.happen(state, step)?;
         }
     }
 
-    /// What may happen next.
-    fn steps(&self, state: &State) -> Vec<Step> {
+    /// Keeps what may happen in its order: what is new comes last.
+    fn enqueue(&self, state: &mut State) {
+        if self.bounds.delays.is_none() {
+            return;
+        }
+        let can = self.can_happen(state);
+        state.queue.retain(|step| can.contains(step));
+        let new = can.into_iter().filter(|step| !state.queue.contains(step));
+        let new: Vec<Step> = new.collect();
+        state.queue.extend(new);
+    }
+
+    /// What happens by itself, sooner or later.
+    fn can_happen(&self, state: &State) -> Vec<Step> {
         let mut steps = Vec::new();
         for (nth, pipe) in state.pipes.iter().enumerate() {
             for side in 0..2 {
@@ -273,7 +370,7 @@ impl Explorer {
             if node.in_flight.is_some() {
                 steps.push(Step::Save(at));
             }
-            if node.runs {
+            if node.runs.is_some() {
                 steps.push(Step::End(at));
             }
             for &parent in &self.bounds.shape.nodes[at].parents {
@@ -286,15 +383,38 @@ impl Explorer {
         if !state.is_submitted {
             steps.push(Step::Submit);
         }
-        if steps.is_empty() && state.timers < TIMERS_MAX {
-            let due = |at: &usize| self.locals[state.nodes[*at].local as usize].due;
-            let first = (0..state.nodes.len())
-                .filter(|at| due(at).is_some())
-                .min_by_key(due);
-            steps.extend(first.map(Step::Timer));
+        steps
+    }
+
+    /// What may happen next.
+    fn steps(&self, state: &State) -> Vec<Step> {
+        if state.timers > self.bounds.early.into()
+            && let Some(probe) = probe(state)
+        {
+            return vec![probe];
+        }
+        let mut steps = match self.bounds.delays {
+            None => self.can_happen(state),
+            Some(most) => {
+                let mut steps: Vec<Step> = state.queue.first().copied().into_iter().collect();
+                if state.delays < most && state.queue.len() > 1 {
+                    steps.push(Step::Delay);
+                }
+                steps
+            }
+        };
+        let is_early = state.timers < self.bounds.early.into();
+        if state.is_submitted && (is_early || steps.is_empty()) {
+            let timer = self.next_timer(state);
+            let until = state.finished.unwrap_or(self.signed.order.start_by) + AFTER_MS;
+            let timer = timer.filter(|(due, _)| is_early || *due <= until);
+            steps.extend(timer.map(|(_, at)| Step::Timer(at)));
+            if is_early && state.nodes.iter().all(|node| node.runs.is_none()) {
+                steps.push(Step::Leap);
+            }
         }
         // Nodes die and links are cut while the job is on its way.
-        if !state.is_submitted || state.timers > 0 {
+        if !state.is_submitted || state.timers > self.bounds.early.into() {
             return steps;
         }
         if state.deaths < self.bounds.deaths {
@@ -313,11 +433,41 @@ impl Explorer {
         steps
     }
 
+    /// How far a node's clock is behind.
+    fn behind(&self, at: usize) -> u64 {
+        match self.is_hub(at) {
+            true => 0,
+            false => self.bounds.behind_ms,
+        }
+    }
+
+    /// The node whose timer is the next one, and when; none while a function has to end before that.
+    fn next_timer(&self, state: &State) -> Option<(UnixMillis, usize)> {
+        let due = |at: usize| {
+            let due = self.locals[state.nodes[at].local as usize].due?;
+            Some((state.now.max(due + self.behind(at)), at))
+        };
+        let first = (0..state.nodes.len()).filter_map(due).min()?;
+        let ends = state.nodes.iter().filter_map(|node| node.runs).min();
+        ends.is_none_or(|end| first.0 <= end).then_some(first)
+    }
+
     fn happen(&mut self, state: &mut State, step: Step) -> Result<(), String> {
         match step {
+            Step::Leap => {
+                state.timers += 1;
+                state.now += LEAP_MS;
+                state.finished = state.finished.map(|_| state.now);
+                Ok(())
+            }
+            Step::Delay => {
+                state.delays += 1;
+                state.queue.rotate_left(1);
+                Ok(())
+            }
             Step::Submit => {
                 state.is_submitted = true;
-                self.tell(state, 0, Told::Submit, None)
+                self.tell(state, 0, Told::Submit)
             }
             Step::Deliver(nth, side) => {
                 let pipe = &mut state.pipes[nth];
@@ -331,18 +481,19 @@ impl Explorer {
                     }
                 };
                 state.pipes.retain(|p| p.ends.iter().any(|end| end.is_open));
-                self.tell(state, at, told, None)
+                self.tell(state, at, told)
             }
             Step::Save(at) => {
                 let Some((token, batch)) = state.nodes[at].in_flight.take() else {
                     return Ok(());
                 };
                 self.write(state, at, batch)?;
-                self.tell(state, at, Told::Saved(token), None)
+                self.tell(state, at, Told::Saved(token))
             }
             Step::End(at) => {
-                state.nodes[at].runs = false;
-                self.tell(state, at, Told::Finished, None)
+                state.nodes[at].runs = None;
+                state.finished = state.finished.map(|_| state.now);
+                self.tell(state, at, Told::Finished)
             }
             Step::Dial(child, parent) => {
                 let mut ends = [End::default(), End::default()];
@@ -357,8 +508,8 @@ impl Explorer {
                     parent,
                     ends,
                 });
-                self.tell(state, parent, Told::Connected(links[1], child), None)?;
-                self.tell(state, child, Told::Connected(links[0], parent), None)
+                self.tell(state, parent, Told::Connected(links[1], child))?;
+                self.tell(state, child, Told::Connected(links[0], parent))
             }
             Step::Die(at, is_written) => {
                 state.deaths += 1;
@@ -378,9 +529,9 @@ impl Explorer {
                 state.pipes.retain(|p| p.ends.iter().any(|end| end.is_open));
                 let node = &mut state.nodes[at];
                 node.next_link = 0;
-                node.runs = false;
+                node.runs = None;
                 let disk = node.disk;
-                self.tell(state, at, Told::Boot(disk), None)
+                self.tell(state, at, Told::Boot(disk))
             }
             Step::Cut(nth) => {
                 state.cuts += 1;
@@ -392,8 +543,11 @@ impl Explorer {
             }
             Step::Timer(at) => {
                 state.timers += 1;
-                let due = self.locals[state.nodes[at].local as usize].due;
-                self.tell(state, at, Told::Timeout, due)
+                state.now = self.next_timer(state).map_or(state.now, |(due, _)| due);
+                if state.timers <= self.bounds.early.into() {
+                    state.finished = state.finished.map(|_| state.now);
+                }
+                self.tell(state, at, Told::Timeout)
             }
         }
     }
@@ -440,24 +594,18 @@ impl Explorer {
     }
 
     /// Tells a machine something, and does what it wants.
-    fn tell(
-        &mut self,
-        state: &mut State,
-        at: usize,
-        told: Told,
-        now: Option<UnixMillis>,
-    ) -> Result<(), String> {
-        let node = &mut state.nodes[at];
-        node.now = now.unwrap_or(node.now);
+    fn tell(&mut self, state: &mut State, at: usize, told: Told) -> Result<(), String> {
+        let now = state.now - self.behind(at);
+        let node = &state.nodes[at];
         let before = match told {
             Told::Boot(_) => None,
             _ => Some(node.local),
         };
-        let key = (at, before, node.now, told);
+        let key = (at, before, now, told);
         let local = match self.names.get(&key) {
             Some(local) => *local,
             None => {
-                let local = self.play(at, before, node.now, key.3.clone());
+                let local = self.play(at, before, now, key.3.clone());
                 self.locals.push(local);
                 let number = self.locals.len() as u32 - 1;
                 self.names.insert(key, number);
@@ -476,6 +624,9 @@ impl Explorer {
         match want {
             Want::Save(token, batch) => state.nodes[at].in_flight = Some((token, batch)),
             Want::Say(link, bytes) => {
+                if self.is_hub(at) && bytes.first() == Some(&1) {
+                    self.check_said(state, at, &bytes[1..])?;
+                }
                 for pipe in &mut state.pipes {
                     for side in 0..2 {
                         let is_mine = [pipe.child, pipe.parent][side] == at
@@ -518,200 +669,278 @@ impl Explorer {
                     return Err("P3: the job is acknowledged and not on disk".to_owned());
                 }
             }
-            Want::Finished => state.is_finished = true,
+            Want::Finished if at == 0 => state.finished = Some(state.now),
+            Want::Finished => {}
             Want::Recall => {
                 let disk = state.nodes[at].disk;
-                self.tell(state, at, Told::Recalled(disk), None)?;
+                self.tell(state, at, Told::Recalled(disk))?;
             }
-            Want::Vouch => self.tell(state, at, Told::Vouched, None)?,
+            Want::Vouch => self.tell(state, at, Told::Vouched)?,
             Want::Run => {
                 let node = &mut state.nodes[at];
                 node.started += 1;
-                node.runs = true;
+                node.runs = Some(state.now + RUN_MS + RUN_END_MS);
                 if node.started > 1 {
                     return Err(format!("P4: {at} runs the job again"));
                 }
                 if !self.leaf_disks[node.disk as usize].has_start(jid) {
                     return Err(format!("P4: {at} runs what its journal does not know"));
                 }
+                self.check_run(state, at)?;
             }
         }
         Ok(())
     }
 
-    /// Makes a machine anew by playing all that it was told.
-    fn play(&self, at: usize, before: Option<u32>, now: UnixMillis, told: Told) -> Local {
-        let mut inputs = vec![(now, told.clone())];
-        let mut from = before;
-        while let Some(number) = from {
-            let local = &self.locals[number as usize];
-            inputs.push((local.now, local.told.clone()));
-            from = local.before;
-        }
-        inputs.reverse();
-        let last = inputs.len() - 1;
-        let (wants, due) = match self.is_hub(at) {
-            true => self.play_hub(at, inputs, last),
-            false => self.play_leaf(at, inputs, last),
+    /// P3: a turn is on a hub's disk before anybody below hears of it.
+    fn check_said(&self, state: &State, at: usize, bytes: &[u8]) -> Result<(), String> {
+        let disk = &self.hub_disks[state.nodes[at].disk as usize];
+        let job = disk.jobs.get(&self.signed.order.jid);
+        let released = |is_it: &dyn Fn(&wire::Release) -> bool| {
+            let entries = job.iter().flat_map(|job| &job.plan);
+            entries
+                .filter_map(|entry| match entry {
+                    PlanRecord::Released(release) => Some(release),
+                    _ => None,
+                })
+                .any(is_it)
         };
+        let is_saved = match must(codec::decode::<Down>(bytes)) {
+            Down::Job(_) | Down::Assign { .. } => job.is_some(),
+            Down::Turn { until, .. } => released(&|release| release.until == until),
+            Down::Release { release, .. } => released(&|known| known.round == release.round),
+            _ => true,
+        };
+        match is_saved {
+            true => Ok(()),
+            false => Err(format!("P3: {at} gives a turn that is not on its disk")),
+        }
+    }
+
+    /// P4: whoever begins has its turn now, and not more than the budget are at work.
+    fn check_run(&self, state: &State, at: usize) -> Result<(), String> {
+        let order = &self.signed.order;
+        let shows = state.now - self.behind(at);
+        if shows > order.start_by {
+            return Err(format!("P2: {at} runs after the job's time"));
+        }
+        let Some(budget) = self.bounds.budget else {
+            return Ok(());
+        };
+        let top = &self.hub_disks[state.nodes[0].disk as usize];
+        let numbers = top.numbers(self.bounds.shape.nodes[at].peer.uid);
+        let plan = top.jobs.get(&order.jid).map_or(&[][..], |job| &job.plan);
+        let has_turn = plan.iter().any(|entry| match entry {
+            PlanRecord::Released(release) => {
+                shows <= release.until && numbers.iter().any(|i| release.who.contains(*i))
+            }
+            _ => false,
+        });
+        if !has_turn {
+            return Err(format!("P4: {at} runs out of its turn"));
+        }
+        let at_work = state.nodes.iter().filter(|n| n.runs.is_some()).count();
+        match at_work > budget as usize {
+            true => Err(format!("P4: {at_work} are at work, the budget is {budget}")),
+            false => Ok(()),
+        }
+    }
+
+    /// Plays one more input; a machine that is not at hand is made anew by playing all that it was told.
+    fn play(&mut self, at: usize, before: Option<u32>, now: UnixMillis, told: Told) -> Local {
+        let mut machine = None;
+        let kept = self
+            .live
+            .remove(&at)
+            .filter(|(local, _)| Some(*local) == before);
+        if let Some((_, kept)) = kept {
+            machine = Some(kept);
+        } else {
+            let mut inputs = Vec::new();
+            let mut from = before;
+            while let Some(number) = from {
+                let local = &self.locals[number as usize];
+                inputs.push((local.now, local.told.clone()));
+                from = local.before;
+            }
+            for (now, told) in inputs.into_iter().rev() {
+                self.feed(at, &mut machine, now, told, &mut Vec::new());
+            }
+        }
+        let mut wants = Vec::new();
+        self.feed(at, &mut machine, now, told.clone(), &mut wants);
+        let due = match &machine {
+            Some(Live::Hub(hub)) => hub.poll_timeout(),
+            Some(Live::Leaf(leaf)) => leaf.poll_timeout(),
+            None => None,
+        };
+        if let Some(machine) = machine {
+            self.live.insert(at, (self.locals.len() as u32, machine));
+        }
         Local {
             before,
             told,
             now,
             wants,
-            due,
+            due: due.map(|(at, _)| at),
         }
     }
 
-    fn play_hub(
+    fn feed(
         &self,
         at: usize,
-        inputs: Vec<(UnixMillis, Told)>,
-        last: usize,
-    ) -> (Vec<Want>, Option<UnixMillis>) {
+        machine: &mut Option<Live>,
+        now: UnixMillis,
+        told: Told,
+        wants: &mut Vec<Want>,
+    ) {
+        match self.is_hub(at) {
+            true => self.feed_hub(at, machine, now, told, wants),
+            false => self.feed_leaf(at, machine, now, told, wants),
+        }
+    }
+
+    fn feed_hub(
+        &self,
+        at: usize,
+        machine: &mut Option<Live>,
+        now: UnixMillis,
+        told: Told,
+        wants: &mut Vec<Want>,
+    ) {
         let peers = &self.bounds.shape.nodes;
-        let mut hub: Option<Hub> = None;
-        let mut wants = Vec::new();
-        for (nth, (now, told)) in inputs.into_iter().enumerate() {
-            let input = match told {
-                Told::Boot(disk) => {
-                    let config = HubConfig {
-                        uid: peers[at].peer.uid,
-                        id: peers[at].peer.id.clone(),
-                        path: peers[at].peer.path.clone(),
-                        software: String::new(),
-                        fresh_epoch: 1 + at as u64,
-                        job_key: None,
-                        parents: peers[at].parents.len(),
-                    };
-                    let disk = self.hub_disks[disk as usize].recovered();
-                    hub = Some(Hub::new(config, disk, now));
-                    HubInput::Signs(at as u8)
+        let input = match told {
+            Told::Boot(disk) => {
+                let config = HubConfig {
+                    uid: peers[at].peer.uid,
+                    id: peers[at].peer.id.clone(),
+                    path: peers[at].peer.path.clone(),
+                    software: String::new(),
+                    fresh_epoch: 1 + at as u64,
+                    job_key: None,
+                    parents: peers[at].parents.len(),
+                };
+                let disk = self.hub_disks[disk as usize].recovered();
+                *machine = Some(Live::Hub(Box::new(Hub::new(config, disk, now))));
+                HubInput::Signs(at as u8)
+            }
+            Told::Connected(link, other) => {
+                let (link, peer) = (LinkId(link.into()), peers[other].peer.clone());
+                match peers[at].parents.contains(&other) {
+                    true => HubInput::ParentConnected { link, peer },
+                    false => HubInput::ChildConnected { link, peer },
                 }
-                Told::Connected(link, other) => {
-                    let (link, peer) = (LinkId(link.into()), peers[other].peer.clone());
-                    match peers[at].parents.contains(&other) {
-                        true => HubInput::ParentConnected { link, peer },
-                        false => HubInput::ChildConnected { link, peer },
-                    }
+            }
+            Told::Closed(link) => {
+                let link = LinkId(link.into());
+                // The machine knows which kind it was; the other input does nothing.
+                if let Some(Live::Hub(hub)) = machine {
+                    hub.handle_input(now, HubInput::ParentClosed { link });
                 }
-                Told::Closed(link) => {
-                    let link = LinkId(link.into());
-                    // The machine knows which kind it was; the other input does nothing.
-                    if let Some(hub) = &mut hub {
-                        hub.handle_input(now, HubInput::ParentClosed { link });
-                    }
-                    HubInput::ChildClosed { link }
+                HubInput::ChildClosed { link }
+            }
+            Told::Heard(link, bytes) => {
+                let link = LinkId(link.into());
+                match bytes.split_first() {
+                    Some((0, up)) => HubInput::ChildMessage {
+                        link,
+                        message: must(codec::decode(up)),
+                    },
+                    Some((_, down)) => HubInput::ParentMessage {
+                        link,
+                        message: must(codec::decode(down)),
+                    },
+                    None => return,
                 }
-                Told::Heard(link, bytes) => {
-                    let link = LinkId(link.into());
-                    match bytes.split_first() {
-                        Some((0, up)) => HubInput::ChildMessage {
-                            link,
-                            message: must(codec::decode(up)),
-                        },
-                        Some((_, down)) => HubInput::ParentMessage {
-                            link,
-                            message: must(codec::decode(down)),
-                        },
-                        None => continue,
-                    }
+            }
+            Told::Saved(token) => HubInput::Saved { token },
+            Told::Submit => HubInput::Submit {
+                envelope: self.signed.envelope.clone(),
+                order: self.signed.order.clone(),
+                hold: self.bounds.hold,
+                plan: self.bounds.budget.map(|size| {
+                    Box::new(BatchPlan {
+                        size: Some(Amount::Count(size)),
+                        ..BatchPlan::default()
+                    })
+                }),
+            },
+            Told::Timeout => {
+                if let Some(Live::Hub(hub)) = machine {
+                    hub.handle_timeout(now);
                 }
-                Told::Saved(token) => HubInput::Saved { token },
-                Told::Submit => HubInput::Submit {
-                    envelope: self.signed.envelope.clone(),
-                    order: self.signed.order.clone(),
-                    hold: false,
-                    plan: None,
-                },
-                Told::Timeout => {
-                    if let Some(hub) = &mut hub {
-                        hub.handle_timeout(now);
-                    }
-                    HubInput::Signs(at as u8)
-                }
-                Told::Recalled(disk) => {
-                    let jid = self.signed.order.jid;
-                    let job = self.hub_disks[disk as usize].jobs.get(&jid);
-                    let job = job.map(|job| Box::new(job.recovered()));
-                    HubInput::Recalled { jid, job }
-                }
-                Told::Vouched => HubInput::Vouched {
-                    jid: self.signed.order.jid,
-                    envelope: self.signed.envelope.clone(),
-                    order: Some(self.signed.order.clone()),
-                },
-                Told::Finished => continue,
-            };
-            let Some(hub) = &mut hub else { continue };
+                HubInput::Signs(at as u8)
+            }
+            Told::Recalled(disk) => {
+                let jid = self.signed.order.jid;
+                let job = self.hub_disks[disk as usize].jobs.get(&jid);
+                let job = job.map(|job| Box::new(job.recovered()));
+                HubInput::Recalled { jid, job }
+            }
+            Told::Vouched => HubInput::Vouched {
+                jid: self.signed.order.jid,
+                envelope: self.signed.envelope.clone(),
+                order: Some(self.signed.order.clone()),
+            },
+            Told::Finished => return,
+        };
+        if let Some(Live::Hub(hub)) = machine {
             hub.handle_input(now, input);
             while let Some(output) = hub.poll_output() {
-                if nth == last {
-                    want_of_hub(output, &mut wants);
-                }
+                want_of_hub(output, wants);
             }
         }
-        (
-            wants,
-            hub.and_then(|hub| hub.poll_timeout()).map(|(at, _)| at),
-        )
     }
 
-    fn play_leaf(
+    fn feed_leaf(
         &self,
         at: usize,
-        inputs: Vec<(UnixMillis, Told)>,
-        last: usize,
-    ) -> (Vec<Want>, Option<UnixMillis>) {
+        machine: &mut Option<Live>,
+        now: UnixMillis,
+        told: Told,
+        wants: &mut Vec<Want>,
+    ) {
         let spec = &self.bounds.shape.nodes[at];
-        let mut leaf: Option<Leaf<Checker>> = None;
-        let mut wants = Vec::new();
-        for (nth, (now, told)) in inputs.into_iter().enumerate() {
-            let input = match told {
-                Told::Boot(disk) => {
-                    let config = LeafConfig {
-                        id: spec.peer.id.clone(),
-                        path: spec.peer.path.clone(),
-                        software: String::new(),
-                        spool_bytes_max: 256 << 20,
-                    };
-                    let found = self.leaf_disks[disk as usize].recovered();
-                    leaf = Some(Leaf::new(config, Checker, orders::grains(spec), found, now));
-                    LeafInput::Trust(0)
+        let input = match told {
+            Told::Boot(disk) => {
+                let config = LeafConfig {
+                    id: spec.peer.id.clone(),
+                    path: spec.peer.path.clone(),
+                    software: String::new(),
+                    spool_bytes_max: 256 << 20,
+                };
+                let found = self.leaf_disks[disk as usize].recovered();
+                let leaf = Leaf::new(config, Checker, orders::grains(spec), found, now);
+                *machine = Some(Live::Leaf(Box::new(leaf)));
+                LeafInput::Trust(0)
+            }
+            Told::Connected(link, other) => LeafInput::Connected {
+                link: LinkId(link.into()),
+                peer: self.bounds.shape.nodes[other].peer.clone(),
+            },
+            Told::Closed(link) => LeafInput::Closed {
+                link: LinkId(link.into()),
+            },
+            Told::Heard(link, bytes) => LeafInput::Message {
+                link: LinkId(link.into()),
+                message: must(codec::decode(&bytes[1..])),
+            },
+            Told::Saved(token) => LeafInput::Saved { token },
+            Told::Finished => LeafInput::Finished(self.result(at)),
+            Told::Timeout => {
+                if let Some(Live::Leaf(leaf)) = machine {
+                    leaf.handle_timeout(now);
                 }
-                Told::Connected(link, other) => LeafInput::Connected {
-                    link: LinkId(link.into()),
-                    peer: self.bounds.shape.nodes[other].peer.clone(),
-                },
-                Told::Closed(link) => LeafInput::Closed {
-                    link: LinkId(link.into()),
-                },
-                Told::Heard(link, bytes) => LeafInput::Message {
-                    link: LinkId(link.into()),
-                    message: must(codec::decode(&bytes[1..])),
-                },
-                Told::Saved(token) => LeafInput::Saved { token },
-                Told::Finished => LeafInput::Finished(self.result(at)),
-                Told::Timeout => {
-                    if let Some(leaf) = &mut leaf {
-                        leaf.handle_timeout(now);
-                    }
-                    LeafInput::Trust(0)
-                }
-                Told::Submit | Told::Recalled(_) | Told::Vouched => continue,
-            };
-            let Some(leaf) = &mut leaf else { continue };
+                LeafInput::Trust(0)
+            }
+            Told::Submit | Told::Recalled(_) | Told::Vouched => return,
+        };
+        if let Some(Live::Leaf(leaf)) = machine {
             leaf.handle_input(now, input);
             while let Some(output) = leaf.poll_output() {
-                if nth == last {
-                    want_of_leaf(output, &mut wants);
-                }
+                want_of_leaf(output, wants);
             }
         }
-        (
-            wants,
-            leaf.and_then(|leaf| leaf.poll_timeout()).map(|(at, _)| at),
-        )
     }
 
     fn result(&self, at: usize) -> Return {
@@ -761,6 +990,30 @@ impl Explorer {
         }
         Ok(())
     }
+}
+
+/// A question whether a node is there, or its answer, that comes next on its link: when nothing can go wrong any more it
+/// changes nothing for anybody else, whenever it arrives.
+fn probe(state: &State) -> Option<Step> {
+    let is_probe = |bytes: &[u8]| match bytes.split_first() {
+        Some((0, up)) => matches!(codec::decode(up), Ok(Up::Pong { .. })),
+        Some((_, down)) => matches!(codec::decode(down), Ok(Down::Ping { .. })),
+        None => false,
+    };
+    for (nth, pipe) in state.pipes.iter().enumerate() {
+        for (side, end) in pipe.ends.iter().enumerate() {
+            let first = end.coming.front().and_then(Option::as_ref);
+            if end.is_open && first.is_some_and(|bytes| is_probe(bytes)) {
+                return Some(Step::Deliver(nth, side));
+            }
+        }
+    }
+    None
+}
+
+/// Whether a step is not a fault.
+fn is_calm(step: &Step) -> bool {
+    !matches!(step, Step::Die(..) | Step::Cut(_))
 }
 
 fn upward(message: &Up) -> Vec<u8> {
