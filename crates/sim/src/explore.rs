@@ -19,8 +19,9 @@ use crate::world::{DAWN, must};
 
 /// Timers go on firing until so long after the job's time to start, or after it is finished; then the run is over.
 const AFTER_MS: u64 = 30_000;
-/// Longer than a lease: a turn, the longest run, its end, and what clocks may differ by.
-const LEAP_MS: u64 = 220_000;
+/// The last moment at which a turn may be used; and longer than a lease, with the longest run, its end, and what clocks may
+/// differ by.
+const LEAPS_MS: [u64; 2] = [120_000, 220_000];
 /// A plain job has to start within this time.
 const START_WITHIN_MS: u64 = 30_000;
 /// One in turns: long enough that two leases run out one after the other.
@@ -164,8 +165,10 @@ struct State {
     now: UnixMillis,
     is_submitted: bool,
     is_accepted: bool,
-    /// When the job was finished, or something happened after that.
+    /// When the job was finished, or a return came after that.
     finished: Option<UnixMillis>,
+    /// When time last passed before its time.
+    faulty_until: UnixMillis,
     deaths: u8,
     cuts: u8,
     timers: u16,
@@ -182,8 +185,8 @@ enum Step {
     Die(usize, bool),
     Cut(usize),
     Timer(usize),
-    /// So much time passes that leases run out.
-    Leap,
+    /// So much time passes at once.
+    Leap(u64),
     /// What would happen next happens after all the rest.
     Delay,
 }
@@ -301,6 +304,7 @@ impl Explorer {
             is_submitted: false,
             is_accepted: false,
             finished: None,
+            faulty_until: DAWN,
             deaths: 0,
             cuts: 0,
             timers: 0,
@@ -406,11 +410,13 @@ impl Explorer {
         let is_early = state.timers < self.bounds.early.into();
         if state.is_submitted && (is_early || steps.is_empty()) {
             let timer = self.next_timer(state);
-            let until = state.finished.unwrap_or(self.signed.order.start_by) + AFTER_MS;
+            let until = state.finished.unwrap_or(self.signed.order.start_by);
+            let until = until.max(state.faulty_until) + AFTER_MS;
             let timer = timer.filter(|(due, _)| is_early || *due <= until);
             steps.extend(timer.map(|(_, at)| Step::Timer(at)));
             if is_early && state.nodes.iter().all(|node| node.runs.is_none()) {
-                steps.push(Step::Leap);
+                let late = |ms: u64| Step::Leap(ms + self.bounds.behind_ms);
+                steps.extend(LEAPS_MS.map(late));
             }
         }
         // Nodes die and links are cut while the job is on its way.
@@ -454,10 +460,10 @@ impl Explorer {
 
     fn happen(&mut self, state: &mut State, step: Step) -> Result<(), String> {
         match step {
-            Step::Leap => {
+            Step::Leap(ms) => {
                 state.timers += 1;
-                state.now += LEAP_MS;
-                state.finished = state.finished.map(|_| state.now);
+                state.now += ms;
+                state.faulty_until = state.now;
                 Ok(())
             }
             Step::Delay => {
@@ -545,7 +551,7 @@ impl Explorer {
                 state.timers += 1;
                 state.now = self.next_timer(state).map_or(state.now, |(due, _)| due);
                 if state.timers <= self.bounds.early.into() {
-                    state.finished = state.finished.map(|_| state.now);
+                    state.faulty_until = state.now;
                 }
                 self.tell(state, at, Told::Timeout)
             }
