@@ -467,6 +467,7 @@ impl<V: Verify> Leaf<V> {
             self.refuse(link, jid, ReasonCode::Refused, text);
             return;
         }
+        let until = until.filter(|_| !planted::is(Bug::IgnoresTurnEnd));
         let until = until.unwrap_or(order.start_by).min(order.start_by);
         if let Some((code, text)) = self.objection(&order, until) {
             self.refuse(link, jid, code, text);

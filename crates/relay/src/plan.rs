@@ -13,6 +13,7 @@ use wire::{
     Release, SitePath, StopOn, StopRule, StopScope, UnixMillis,
 };
 
+use crate::planted::{self, Bug};
 use crate::state::State;
 
 /// The clocks of two nodes of one tree differ by less than this; a lease lasts that much longer.
@@ -227,6 +228,7 @@ impl Plan {
             standing,
             failed: match kind {
                 Some(OutcomeKind::Failed | OutcomeKind::Lost) => true,
+                Some(OutcomeKind::Unreachable) => planted::is(Bug::CountsUnreachable),
                 Some(OutcomeKind::Refused) => best.reason().is_some_and(|r| is_ours(r)),
                 _ => false,
             },
@@ -439,7 +441,8 @@ impl Plan {
         }
         let expected = self.expected.unwrap_or(0);
         let budget = self.spec.size.map_or(u64::MAX, |size| size.of(expected));
-        let room = budget.saturating_sub(self.all.places);
+        let spare = u64::from(planted::is(Bug::OneTooMany));
+        let room = budget.saturating_add(spare).saturating_sub(self.all.places);
         let room = room.min(self.goal().saturating_sub(self.all.turns));
         if room == 0 {
             return None;
@@ -517,9 +520,11 @@ impl Plan {
         self.round = self.round.max(release.round);
         // A clock that was put forward while the hub was down must not end leases early.
         let until = release.until.max(restarted.unwrap_or(0));
-        let ends = until
-            .saturating_add(self.spans.run_ms)
-            .saturating_add(CLOCK_SKEW_MS);
+        let run_ms = match planted::is(Bug::LeaseWithoutRun) {
+            true => 0,
+            false => self.spans.run_ms,
+        };
+        let ends = until.saturating_add(run_ms).saturating_add(CLOCK_SKEW_MS);
         for index in release.who.iter() {
             let Some(mark) = self.rows.get(&index).copied() else {
                 continue;

@@ -93,6 +93,22 @@ bugs! {
     TellsUnsavedRoster,
     /// A return gets the value of another one.
     MixesValues,
+    /// A rollout gives one place more than it has.
+    OneTooMany,
+    /// A place is free when the connection to its minion is lost.
+    FreesOnCut,
+    /// A lease lasts as long as the turn, and not as long as the run.
+    LeaseWithoutRun,
+    /// A hub's restart forgets whose turn it was.
+    RestartForgetsTurns,
+    /// A turn is given before it is on disk.
+    GivesUnsaved,
+    /// A minion may begin as long as the job lasts, whenever its turn ended.
+    IgnoresTurnEnd,
+    /// Hubs below are not told that nobody begins any more.
+    HaltsOwnAlone,
+    /// A minion that is out of reach counts as failed.
+    CountsUnreachable,
 }
 
 #[cfg(feature = "planted")]

@@ -48,13 +48,16 @@ impl Hub {
                 .map(|(i, _)| i)
                 .collect();
         }
-        for entry in &stored.plan {
+        let is_known = |entry: &&PlanRecord| {
+            !matches!(entry, PlanRecord::Released(_)) || !planted::is(Bug::RestartForgetsTurns)
+        };
+        for entry in stored.plan.iter().filter(is_known) {
             job.note_plan(entry);
         }
         if let Some(mut plan) = job.plan.take() {
             let rows: IndexSet = job.rows().map(|(index, _)| index).collect();
             note_rows(&mut plan, &job, &self.roster, &rows, self.now);
-            for entry in &stored.plan {
+            for entry in stored.plan.iter().filter(is_known) {
                 plan.apply(entry, Some(self.now));
             }
             note_rows(&mut plan, &job, &self.roster, &rows, self.now);

@@ -11,6 +11,7 @@ use crate::exchange::HubOutput;
 use crate::hub::{Held, Hub, Timer};
 use crate::job::{Job, Lease, Origin};
 use crate::plan::{ENTRIES_MAX, Plan};
+use crate::planted::{self, Bug};
 use crate::state::{Source, State};
 
 /// The first protocol that knows terms, releases and recalls.
@@ -67,6 +68,7 @@ impl Hub {
         };
         self.saving.record(record);
         match entry {
+            PlanRecord::Released(_) if planted::is(Bug::GivesUnsaved) => self.act(jid, entry),
             PlanRecord::Released(_) | PlanRecord::Halted(_) => {
                 self.saving.after(Held::Act { jid, entry });
             }
@@ -306,6 +308,9 @@ impl Hub {
 
     /// Tells the hubs that have the job.
     fn tell_halt(&mut self, jid: Jid, halt: &Halt) {
+        if planted::is(Bug::HaltsOwnAlone) {
+            return;
+        }
         let Some(job) = self.jobs.get(&jid) else {
             return;
         };

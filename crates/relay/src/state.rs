@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use wire::{OutcomeKind, Reason, ReasonCode, Timing, Uid};
 
+use crate::planted::{self, Bug};
+
 /// Who says how a minion stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Source {
@@ -72,6 +74,7 @@ impl State {
     pub(crate) fn may_run(&self, round: u32) -> bool {
         match self {
             State::Queued | State::Running | State::Expired(_) => true,
+            State::Unreachable(_) if planted::is(Bug::FreesOnCut) => false,
             State::Unreachable(reason) => reason.code != ReasonCode::MinionDown,
             State::Held(_, declined) => *declined < round,
             State::Returned { .. }

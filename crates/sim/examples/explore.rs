@@ -1,6 +1,6 @@
 //! Explores all runs of a small tree: `explore NODE.. [WORD=NUMBER]..`, with nodes as in `s m1 m1`: a syndic, and two minions of
 //! its site. Words: `deaths`, `cuts`, `early`, `delays` (every order without it), `budget` (a plain job without it), `hold`,
-//! `down` (the place of a minion that is not connected at first), `behind` (milliseconds), `states`.
+//! `stops` (at the first failure), `halts` (by an operator), `down` (the place of a minion that is not connected at first), `behind` (milliseconds), `states`.
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -32,6 +32,8 @@ fn main() -> ExitCode {
             "delays" => bounds.delays = Some(number as u8),
             "budget" => bounds.budget = Some(number as u32),
             "hold" => bounds.hold = number > 0,
+            "stops" => bounds.stops = number > 0,
+            "halts" => bounds.halts = number > 0,
             "down" => bounds.down.push(number),
             "behind" => bounds.behind_ms = number as u64,
             "states" => bounds.states_max = number,

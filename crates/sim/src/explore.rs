@@ -10,24 +10,34 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use relay::{Hub, HubConfig, HubInput, HubOutput, Leaf, LeafConfig, LeafInput, LeafOutput, LinkId};
 use wire::record::{JournalRecord, Record};
-use wire::{Amount, BatchPlan, Down, JidClock, PlanRecord, Return, Role, UnixMillis, Up, codec};
+use wire::{
+    Amount, BatchPlan, Down, JidClock, PlanRecord, Reason, ReasonCode, Return, Role, StopOn,
+    StopRule, StopScope, UnixMillis, Up, codec,
+};
 
 use crate::disk::{HubDisk, LeafDisk, Saved};
 use crate::orders::{self, Checker, Signed, Target};
 use crate::shape::Shape;
 use crate::world::{DAWN, must};
 
+/// A rollout stops when a minion has failed.
+const FIRST_FAILED: StopRule = StopRule {
+    on: StopOn::Failed,
+    at: Amount::Count(1),
+    scope: StopScope::Fleet,
+};
+
 /// Timers go on firing until so long after the job's time to start, or after it is finished; then the run is over.
 const AFTER_MS: u64 = 30_000;
 /// The last moment at which a turn may be used; and longer than a lease, with the longest run, its end, and what clocks may
 /// differ by.
-const LEAPS_MS: [u64; 2] = [120_000, 220_000];
+const LEAPS_MS: [u64; 2] = [120_000, 370_000];
 /// A plain job has to start within this time.
 const START_WITHIN_MS: u64 = 30_000;
 /// One in turns: long enough that two leases run out one after the other.
-const TURNS_WITHIN_MS: u64 = 900_000;
+const TURNS_WITHIN_MS: u64 = 1_500_000;
 /// A function of a rollout is over within this time.
-const RUN_MS: u64 = 5_000;
+const RUN_MS: u64 = 150_000;
 /// One that is over its bound is ended within this time.
 const RUN_END_MS: u64 = 30_000;
 
@@ -49,6 +59,10 @@ pub struct Bounds {
     pub hold: bool,
     /// It is rolled out in turns, so many at once.
     pub budget: Option<u32>,
+    /// The rollout stops at the first minion that fails.
+    pub stops: bool,
+    /// An operator stops it, at any moment.
+    pub halts: bool,
     /// Minions that are not connected when the job is submitted, by their places.
     pub down: Vec<usize>,
     /// Minions' clocks are behind the hubs' by so much.
@@ -68,6 +82,8 @@ impl Bounds {
             delays: None,
             hold: false,
             budget: None,
+            stops: false,
+            halts: false,
             down: Vec::new(),
             behind_ms: 0,
             states_max,
@@ -98,6 +114,7 @@ enum Told {
     Heard(u8, Vec<u8>),
     Saved(u64),
     Submit,
+    Halt,
     Finished,
     Timeout,
     /// The job as this disk has it.
@@ -165,6 +182,7 @@ struct State {
     now: UnixMillis,
     is_submitted: bool,
     is_accepted: bool,
+    is_halted: bool,
     /// When the job was finished, or a return came after that.
     finished: Option<UnixMillis>,
     /// When time last passed before its time.
@@ -178,6 +196,7 @@ struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Step {
     Submit,
+    Halt,
     Deliver(usize, usize),
     Save(usize),
     End(usize),
@@ -303,6 +322,7 @@ impl Explorer {
             now: DAWN,
             is_submitted: false,
             is_accepted: false,
+            is_halted: false,
             finished: None,
             faulty_until: DAWN,
             deaths: 0,
@@ -414,10 +434,17 @@ impl Explorer {
             let until = until.max(state.faulty_until) + AFTER_MS;
             let timer = timer.filter(|(due, _)| is_early || *due <= until);
             steps.extend(timer.map(|(_, at)| Step::Timer(at)));
-            if is_early && state.nodes.iter().all(|node| node.runs.is_none()) {
-                let late = |ms: u64| Step::Leap(ms + self.bounds.behind_ms);
-                steps.extend(LEAPS_MS.map(late));
+            if is_early {
+                let ends = state.nodes.iter().filter_map(|node| node.runs).min();
+                let leaps = LEAPS_MS.map(|ms| ms + self.bounds.behind_ms);
+                let leaps = leaps
+                    .into_iter()
+                    .filter(|ms| ends.is_none_or(|end| state.now + ms <= end));
+                steps.extend(leaps.map(Step::Leap));
             }
+        }
+        if self.bounds.halts && state.is_accepted && !state.is_halted {
+            steps.push(Step::Halt);
         }
         // Nodes die and links are cut while the job is on its way.
         if !state.is_submitted || state.timers > self.bounds.early.into() {
@@ -470,6 +497,10 @@ impl Explorer {
                 state.delays += 1;
                 state.queue.rotate_left(1);
                 Ok(())
+            }
+            Step::Halt => {
+                state.is_halted = true;
+                self.tell(state, 0, Told::Halt)
             }
             Step::Submit => {
                 state.is_submitted = true;
@@ -867,6 +898,12 @@ impl Explorer {
                 plan: self.bounds.budget.map(|size| {
                     Box::new(BatchPlan {
                         size: Some(Amount::Count(size)),
+                        stops: self
+                            .bounds
+                            .stops
+                            .then_some(FIRST_FAILED)
+                            .into_iter()
+                            .collect(),
                         ..BatchPlan::default()
                     })
                 }),
@@ -887,6 +924,14 @@ impl Explorer {
                 jid: self.signed.order.jid,
                 envelope: self.signed.envelope.clone(),
                 order: Some(self.signed.order.clone()),
+            },
+            Told::Halt => HubInput::Halt {
+                jid: self.signed.order.jid,
+                reason: Reason {
+                    code: ReasonCode::Halted,
+                    text: "an operator stopped it".to_owned(),
+                    since: now,
+                },
             },
             Told::Finished => return,
         };
@@ -939,7 +984,7 @@ impl Explorer {
                 }
                 LeafInput::Trust(0)
             }
-            Told::Submit | Told::Recalled(_) | Told::Vouched => return,
+            Told::Submit | Told::Halt | Told::Recalled(_) | Told::Vouched => return,
         };
         if let Some(Live::Leaf(leaf)) = machine {
             leaf.handle_input(now, input);
@@ -967,6 +1012,11 @@ impl Explorer {
         if job.state.as_ref().is_none_or(|s| s.finished.is_none()) {
             return Err(format!("P2: the job is not finished: {:?}", job.rows));
         }
+        let is_calm = state.deaths == 0 && state.cuts == 0 && state.faulty_until == DAWN;
+        let ended = job.state.as_ref().and_then(|state| state.finished);
+        if is_calm && ended.is_some_and(|at| at > DAWN) {
+            return Err(format!("P6: the job ended late: {:?}", job.rows));
+        }
         for (at, spec) in self.bounds.shape.nodes.iter().enumerate() {
             if self.is_hub(at) {
                 continue;
@@ -987,6 +1037,11 @@ impl Explorer {
                 }
                 Saved::Other(_) if leaf.kept(jid).is_some() => {
                     return Err(format!("P5: {at} has returned, its row is {row:?}"));
+                }
+                Saved::Other(_)
+                    if is_calm && !state.is_halted && !self.bounds.down.contains(&at) =>
+                {
+                    return Err(format!("P5: {at} was there and had no turn: {row:?}"));
                 }
                 Saved::Other(_) => {}
             }
@@ -1019,7 +1074,7 @@ fn probe(state: &State) -> Option<Step> {
 
 /// Whether a step is not a fault.
 fn is_calm(step: &Step) -> bool {
-    !matches!(step, Step::Die(..) | Step::Cut(_))
+    !matches!(step, Step::Die(..) | Step::Cut(_) | Step::Halt)
 }
 
 fn upward(message: &Up) -> Vec<u8> {

@@ -115,6 +115,23 @@ fn turns_at_sites_with_a_cut() {
     }
 }
 
+#[test]
+fn turns_that_an_operator_stops() {
+    check_turns(&["s", "m1", "m1"], |all| all.halts = true);
+    check_turns(&["m", "m"], |all| {
+        (all.halts, all.deaths, all.delays) = (true, 1, Some(1));
+    });
+}
+
+#[test]
+fn turns_of_minions_that_are_down() {
+    for hold in [false, true] {
+        check_turns(&["s", "m1", "m1"], |all| {
+            (all.down, all.stops, all.hold) = (vec![2], true, hold);
+        });
+    }
+}
+
 /// Leases run out while orders, saves and news are under way.
 #[test]
 fn turns_that_end_by_time() {
