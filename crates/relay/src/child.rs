@@ -14,6 +14,7 @@ use crate::bounds;
 use crate::exchange::HubOutput;
 use crate::gate::{Peer, authorize};
 use crate::hub::{Held, Hub, Timer};
+use crate::planted::{self, Bug};
 use crate::probe::Probe;
 use crate::roster::ConnectError;
 use crate::state::State;
@@ -223,6 +224,9 @@ impl Hub {
     pub(crate) fn after_the_disk(&mut self, send: impl FnOnce(&mut Self)) {
         let before = self.outputs.len();
         send(self);
+        if planted::is(Bug::SendsUnsaved) {
+            return;
+        }
         for output in self.outputs.split_off(before) {
             self.saving.after(Held::Out(output));
         }

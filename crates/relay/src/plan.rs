@@ -238,7 +238,11 @@ impl Plan {
             && let Some(place) = self.leave(index)
         {
             // Of the site that it had its turn at: a key may have moved since.
-            self.vacate(now, index, place.site, returned);
+            let taken = match planted::is(Bug::FreesAtNewSite) {
+                true => site,
+                false => place.site,
+            };
+            self.vacate(now, index, taken, returned);
             if again {
                 self.turned_down.insert(index);
                 self.give_back(index, place.site);

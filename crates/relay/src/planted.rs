@@ -77,8 +77,6 @@ bugs! {
     RestartForgetsGone,
     /// A decision about a key of a site that is cut off is lost.
     LosesDecisions,
-    /// A key that was turned away is let in.
-    AdmitsRejected,
     /// A syndic may speak of nodes outside of its site.
     GateOpen,
     /// What only a removed key could tell stays open.
@@ -93,6 +91,22 @@ bugs! {
     TellsUnsavedRoster,
     /// A return gets the value of another one.
     MixesValues,
+    /// A child that comes back is sent a job that is not on disk yet.
+    SendsUnsaved,
+    /// A key that a wiped hub tells of again gets a new number.
+    ForgetsNumbers,
+    /// A hub does not count a return that its origin had by another way.
+    LosesOtherWay,
+    /// Of a job that a hub tells of again, what it does not mention stays open.
+    KeepsSilent,
+    /// What is held behind a site that is cut off never expires.
+    KeepsHeldOfCut,
+    /// A place is given back at the site where its minion is now.
+    FreesAtNewSite,
+    /// An account whose order came from below passes for the answer to it.
+    RecallIsManifest,
+    /// What is held for a key that was removed stays.
+    KeepsHeldOfRemoved,
     /// A rollout gives one place more than it has.
     OneTooMany,
     /// A place is free when the connection to its minion is lost.
@@ -118,7 +132,15 @@ mod switch {
     use super::Bug;
 
     thread_local! {
-        static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+        static PLANTED: Cell<Option<Bug>> = Cell::new(named());
+    }
+
+    /// The bug that the environment names, for tests that know nothing of planting:
+    /// `PLANTED=SettlesEarly cargo test -p relay --features planted` has to fail.
+    fn named() -> Option<Bug> {
+        let name = std::env::var("PLANTED").ok()?;
+        let mut all = Bug::ALL.iter().copied();
+        all.find(|bug| format!("{bug:?}") == name)
     }
 
     /// Plants one bug in the machines of this thread, or takes it out again.

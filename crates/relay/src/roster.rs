@@ -460,7 +460,7 @@ impl Roster {
                     Standing::Accepted => {}
                     // A hub of the same tree vouched for it with a certificate: a sibling accepted it first.
                     Standing::Pending => self.set_standing(index, Standing::Accepted),
-                    _ if planted::is(Bug::AdmitsRejected) => {}
+                    // Its key is revoked as well, so that it does not come as far as this.
                     Standing::Rejected | Standing::Denied => return Err(ConnectError::NotAccepted),
                 }
                 index
@@ -703,7 +703,11 @@ impl Roster {
         let index = match self.by_uid.get(&entry.uid) {
             Some(&index) if !self.counts_twice(hub, index) => index,
             _ => {
-                let index = self.departed.remove(&entry.uid).unwrap_or(self.next_index);
+                let index = self
+                    .departed
+                    .remove(&entry.uid)
+                    .filter(|_| !planted::is(Bug::ForgetsNumbers))
+                    .unwrap_or(self.next_index);
                 self.next_index = self.next_index.max(index + 1);
                 self.revision += 1;
                 self.insert(Node {

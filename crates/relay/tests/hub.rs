@@ -490,3 +490,45 @@ fn a_decision_reaches_a_site_that_was_cut_off() {
         "once is enough"
     );
 }
+
+#[test]
+fn a_key_that_was_turned_away_stays_out() {
+    let mut bench = Bench::new("");
+    bench.connect(1, minion(1));
+    bench.put(HubInput::Decide {
+        uids: vec![minion(1).uid],
+        decision: KeyDecision::Reject,
+    });
+    bench.close(1);
+    let outputs = bench.connect(2, minion(1));
+    assert!(refusal(&outputs).is_some(), "{outputs:?}");
+}
+
+/// Two keys for one id: the site of the later one is told each time that it comes, for it may not have heard.
+#[test]
+fn a_conflict_is_told_until_it_is_over() {
+    let mut bench = Bench::new("");
+    let site = |number| {
+        peer(
+            number,
+            Role::Syndic,
+            &format!("s{number}"),
+            &format!("site{number}"),
+        )
+    };
+    let m1 = |number: u8| peer(number, Role::Minion, "m1", &format!("site{}", number + 6));
+    bench.connect(1, site(8));
+    bench.says(1, roster_of(&m1(2), 1));
+    bench.connect(2, site(9));
+    bench.says(2, roster_of(&m1(3), 1));
+    bench.close(2);
+    let outputs = bench.connect(3, site(9));
+    let marks: Vec<wire::RosterMark> = told(&outputs, 3)
+        .iter()
+        .filter_map(|message| match message {
+            Down::Welcome(welcome) => Some(welcome.roster),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(marks, [wire::RosterMark::default()], "it tells all again");
+}

@@ -230,3 +230,26 @@ fn an_interrupted_job_says_what_became_of_its_processes() {
         ]
     );
 }
+
+/// A hub that read what is kept waits for that until its welcome is answered.
+#[test]
+fn a_return_stays_while_a_hub_waits_for_it() {
+    let mut bench = Bench::new(1 << 30, LeafRecovered::default());
+    bench.welcome();
+    bench.hears(order(1, "test.ping"));
+    bench.finishes(1, "true");
+    let link = LinkId(2);
+    let peer = Peer {
+        uid: Uid([10; 16]),
+        id: "other".parse().unwrap(),
+        role: Role::TopMaster,
+        path: SitePath::top(),
+        fingerprint: [10; 32],
+    };
+    bench.put(LeafInput::Connected { link, peer });
+    let settled = JournalRecord::Settled { jid: jid(1) };
+    bench.hears(Down::Settled(vec![jid(1)]));
+    assert!(!bench.journal.contains(&settled), "it was promised");
+    bench.put(LeafInput::Closed { link });
+    assert!(bench.journal.contains(&settled), "nobody waits any more");
+}

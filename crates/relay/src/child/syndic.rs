@@ -126,9 +126,11 @@ impl Hub {
         let mut open = Vec::new();
         for (jid, job) in &self.jobs {
             for index in gone {
-                if let Some(State::Queued | State::Running | State::Held(..)) =
-                    job.claim_of(*index, source)
-                {
+                let claim = job.claim_of(*index, source);
+                if matches!(claim, Some(State::Held(..))) && planted::is(Bug::KeepsHeldOfRemoved) {
+                    continue;
+                }
+                if let Some(State::Queued | State::Running | State::Held(..)) = claim {
                     open.push((*jid, *index));
                 }
             }
@@ -270,6 +272,7 @@ impl Hub {
             .get_mut(&jid)
             .and_then(|job| job.sources.get_mut(&peer.uid));
         let silent = told
+            .filter(|told| !told.told || !planted::is(Bug::KeepsSilent))
             .map(|told| std::mem::take(&mut told.silent))
             .unwrap_or_default();
         let source = Source::Hub(peer.uid);
