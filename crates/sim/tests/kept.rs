@@ -4,7 +4,7 @@
 use sim::scenario::Scenario;
 
 /// The planted bug that takes the mend out, what was wrong, and the shortest way there.
-const KEPT: [(&str, &str, &str); 14] = [
+const KEPT: [(&str, &str, &str); 15] = [
     (
         "SendsUnsaved",
         "a job was sent to a child that came back at that moment, before it was on disk",
@@ -64,6 +64,11 @@ const KEPT: [(&str, &str, &str); 14] = [
         "ForgetsNumbers",
         "a minion counted twice after a hub's database was wiped",
         "restores:3205:acts=11,12,14,15,21,22,26,29,32",
+    ),
+    (
+        "FreesAtNewSite",
+        "a place was given back at the site where its minion was by then, which never had it",
+        "chaos:3805:acts=0,1,5,6,22,29:nodes-9,14,16,17,18,19",
     ),
     (
         "UnaskedMustName",
