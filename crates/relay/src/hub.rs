@@ -104,6 +104,8 @@ pub struct Hub {
     gathered: u64,
     pub(crate) outputs: VecDeque<HubOutput>,
     pub(crate) timers: Timers<Timer>,
+    /// When this hub last found that it had not had its time.
+    pub(crate) held_up: UnixMillis,
     pub(crate) settle_due: bool,
     pub(crate) recovering: bool,
     pub(crate) refused: u64,
@@ -163,6 +165,7 @@ impl Hub {
             saving,
             outputs: VecDeque::new(),
             timers: Timers::default(),
+            held_up: 0,
             settle_due: false,
             recovering: false,
             refused: 0,
@@ -232,7 +235,8 @@ impl Hub {
     /// Acts on what is due.
     pub fn handle_timeout(&mut self, now: UnixMillis) {
         self.now = self.now.max(now);
-        while let Some(timer) = self.timers.pop_due(self.now) {
+        while let Some((at, timer)) = self.timers.pop_due(self.now) {
+            self.notice_hold_up(at);
             match timer {
                 Timer::Probe(link) => self.probe_due(link),
                 Timer::Expiry(jid) => self.expire(jid),

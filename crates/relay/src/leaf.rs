@@ -236,7 +236,7 @@ impl<V: Verify> Leaf<V> {
     /// Acts on what is due.
     pub fn handle_timeout(&mut self, now: UnixMillis) {
         self.now = self.now.max(now);
-        while let Some(jid) = self.timers.pop_due(self.now) {
+        while let Some((_, jid)) = self.timers.pop_due(self.now) {
             if let Some(Work::Running { told }) = self.work.get_mut(&jid) {
                 *told = true;
                 self.tell_all(Up::Started { jid });

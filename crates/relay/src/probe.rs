@@ -2,7 +2,7 @@
 //!
 //! An idle link is watched by the transport alone. A link with work under way is asked after a short silence,
 //! so that a minion that died takes a job a few seconds and not an idle timeout; the longer the work runs,
-//! the less often it is asked.
+//! the less often it is asked. Silence counts only while this hub itself was there to listen.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +17,9 @@ const PROBE_FIRST_MS: u64 = 2_000;
 const PROBE_LAST_MS: u64 = 16_000;
 /// An answer has this long: a few round trips over the worst link and a busy host.
 const PROBE_ANSWER_MS: u64 = 3_000;
+/// A timer that fires so much later than it was due tells that this hub was paused, or starved of processor time: answers
+/// may wait in its queues, unread.
+const HELD_UP_MS: u64 = 500;
 
 /// When what is due; one entry for each key.
 #[derive(Debug)]
@@ -54,14 +57,14 @@ impl<K: Ord + Copy> Timers<K> {
         self.queue.first().copied()
     }
 
-    /// Takes out one that is due.
-    pub(crate) fn pop_due(&mut self, now: UnixMillis) -> Option<K> {
+    /// Takes out one that is due, and says since when.
+    pub(crate) fn pop_due(&mut self, now: UnixMillis) -> Option<(UnixMillis, K)> {
         let (at, key) = self.next()?;
         if at > now {
             return None;
         }
         self.clear(key);
-        Some(key)
+        Some((at, key))
     }
 }
 
@@ -106,6 +109,13 @@ impl Hub {
         }
     }
 
+    /// A timer fires that was due at `at`.
+    pub(crate) fn notice_hold_up(&mut self, at: UnixMillis) {
+        if self.now.saturating_sub(at) >= HELD_UP_MS {
+            self.held_up = self.now;
+        }
+    }
+
     pub(crate) fn probe_due(&mut self, link: LinkId) {
         let now = self.now;
         let Some(child) = self.children.get_mut(&link) else {
@@ -116,8 +126,12 @@ impl Hub {
             child.probe = None;
             return;
         }
-        if let Some(asked) = probe.asked {
-            if now >= asked + PROBE_ANSWER_MS {
+        match probe.asked {
+            Some(asked) if now < asked + PROBE_ANSWER_MS => {
+                self.timers.set(Timer::Probe(link), asked + PROBE_ANSWER_MS);
+                return;
+            }
+            Some(asked) if self.held_up <= asked => {
                 self.refuse_child(
                     link,
                     wire::RefusalCode::Superseded,
@@ -126,19 +140,18 @@ impl Hub {
                 self.child_closed(link);
                 return;
             }
-            self.timers.set(Timer::Probe(link), asked + PROBE_ANSWER_MS);
-            return;
+            // The answer may be here already: a new question gives it the time to be read.
+            Some(_) => {}
+            None if now.saturating_sub(child.heard) < probe.interval => {
+                let at = child.heard + probe.interval;
+                self.timers.set(Timer::Probe(link), at);
+                return;
+            }
+            None => probe.interval = (probe.interval * 2).min(PROBE_LAST_MS),
         }
-        let silent = now.saturating_sub(child.heard);
-        if silent >= probe.interval {
-            probe.asked = Some(now);
-            probe.interval = (probe.interval * 2).min(PROBE_LAST_MS);
-            child.probe = Some(probe);
-            self.timers.set(Timer::Probe(link), now + PROBE_ANSWER_MS);
-            self.tell_child(link, Down::Ping { nonce: now });
-        } else {
-            let at = child.heard + probe.interval;
-            self.timers.set(Timer::Probe(link), at);
-        }
+        probe.asked = Some(now);
+        child.probe = Some(probe);
+        self.timers.set(Timer::Probe(link), now + PROBE_ANSWER_MS);
+        self.tell_child(link, Down::Ping { nonce: now });
     }
 }

@@ -287,6 +287,28 @@ fn a_silent_link_with_work_under_way_is_closed() {
     assert_eq!(bench.row(jid(1), "m1"), "unreachable ConnectionLost");
 }
 
+#[test]
+fn a_hub_that_was_held_up_does_not_take_its_own_silence_for_a_minions() {
+    let is_asked = |outputs: &[HubOutput]| {
+        told(outputs, 1)
+            .iter()
+            .any(|m| matches!(m, Down::Ping { .. }))
+    };
+    let mut bench = Bench::new("");
+    bench.connect(1, minion(1));
+    bench.submit(jid(1), "*");
+    assert!(is_asked(&bench.wait(2_000)));
+    // The whole process stood still, and nothing that came meanwhile has been read.
+    let outputs = bench.wait(4_000);
+    assert_eq!(refusal(&outputs), None);
+    assert!(is_asked(&outputs));
+    // Once it has had its time, silence is silence.
+    assert_eq!(
+        refusal(&bench.wait(3_000)).unwrap().0,
+        RefusalCode::Superseded
+    );
+}
+
 /// A roster with one minion of a child hub.
 fn ok() -> Outcome {
     let value = ValueRef::Inline(json("true"));
