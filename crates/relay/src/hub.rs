@@ -32,6 +32,8 @@ use crate::uplink::Parent;
 pub const OPEN_JOBS_MAX: usize = 4_096;
 /// Closed jobs that stay in memory for watchers that ask late.
 pub(crate) const CLOSED_KEPT: usize = 64;
+/// And bytes of their values, unless the last one alone has more.
+pub(crate) const CLOSED_BYTES_KEPT: usize = 64 << 20;
 /// After a restart children have this long to come back before what they ran counts as unreachable.
 pub(crate) const RECOVERY_MS: u64 = 30_000;
 /// A minion refuses an order after `start_by`; the hub gives it this much longer to say so.

@@ -7,7 +7,7 @@ use wire::{Down, IndexSet, Jid};
 
 use crate::LinkId;
 use crate::exchange::HubOutput;
-use crate::hub::{CLOSED_KEPT, Hub, SETTLE_MS, Timer};
+use crate::hub::{CLOSED_BYTES_KEPT, CLOSED_KEPT, Hub, SETTLE_MS, Timer};
 use crate::planted::{self, Bug};
 
 impl Hub {
@@ -99,6 +99,7 @@ impl Hub {
             })
             .map(|(jid, _)| *jid)
             .collect();
+        let is_more = !done.is_empty();
         for jid in done {
             self.timers.clear(Timer::Expiry(jid));
             self.timers.clear(Timer::Plan(jid));
@@ -106,10 +107,24 @@ impl Hub {
             self.closed.push_back(jid);
             self.told_or_not(jid);
         }
-        while self.closed.len() > CLOSED_KEPT {
-            if let Some(jid) = self.closed.pop_front() {
-                self.jobs.remove(&jid);
-            }
+        if is_more {
+            self.forget_closed();
+        }
+    }
+
+    /// Of jobs that are closed the newest stay, within the limits. The store has them all.
+    fn forget_closed(&mut self) {
+        let mut bytes = 0;
+        let within = |jid: &&Jid| {
+            let job = self.jobs.get(jid);
+            bytes += job.map_or(0, |job| job.values().iter().map(|v| v.len()).sum());
+            bytes <= CLOSED_BYTES_KEPT
+        };
+        let newest = self.closed.iter().rev().take(CLOSED_KEPT);
+        let kept = newest.take_while(within).count();
+        // Who followed the last one has yet to ask for it.
+        for jid in self.closed.drain(..self.closed.len() - kept.max(1)) {
+            self.jobs.remove(&jid);
         }
     }
 
