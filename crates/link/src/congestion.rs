@@ -13,8 +13,8 @@ use quinn_proto::RttEstimator;
 
 /// What may be on its way before the line is known. A line of a megabit needs half a second for it.
 const WINDOW_FIRST: u64 = 64 << 10;
-/// And at most: what both ends buffer.
-const WINDOW_MAX: u64 = 16 << 20;
+/// And at most: what an end sends before some is acknowledged.
+const WINDOW_MAX: u64 = 8 << 20;
 /// Whatever happens, so many packets may.
 const PACKETS_MIN: u64 = 4;
 /// More lost bytes in a hundred of one round trip than this: the line is full.
@@ -94,12 +94,19 @@ impl Window {
         self.doubles = false;
     }
 
+    /// The longest that a packet takes without a queue in front of the line.
+    fn unqueued_max(&self) -> Option<Duration> {
+        self.own.map(|own| own + own / 2 + QUEUE_SLACK)
+    }
+
     fn acked(&mut self, now: Instant, sent: Instant, bytes: u64, is_full: bool) {
         let took = now.saturating_duration_since(sent);
         self.round.acked += bytes;
         self.round.is_full |= is_full;
         self.round.fastest = Some(self.round.fastest.map_or(took, |fastest| fastest.min(took)));
-        if self.doubles && is_full {
+        // A queue that begins to build up is seen here, one round trip before it costs packets.
+        let is_queued = self.unqueued_max().is_some_and(|max| took > max);
+        if self.doubles && is_full && !is_queued {
             self.bytes = (self.bytes + bytes).min(WINDOW_MAX);
         }
         if sent >= self.round.begin {
@@ -115,13 +122,17 @@ impl Window {
             (own, fastest) => own.or(fastest).unwrap_or_default(),
         };
         self.own = Some(own);
+        let fastest = round.fastest.unwrap_or_default();
+        let unqueued = self.unqueued_max().unwrap_or_default();
         if round.acked + round.lost < FEW {
             // So few packets make no queue: what they needed is the line's own time, which may have changed.
             self.own = round.fastest.or(self.own);
         } else if round.loses_many() {
             self.shrink(70);
-        } else if round.fastest > Some(own + own / 2 + QUEUE_SLACK) {
-            self.shrink(85);
+        } else if fastest > unqueued {
+            // By as much as the queue is too long; with care, since also a busy host makes packets late.
+            let percent = unqueued.as_micros() * 100 / fastest.as_micros().max(1);
+            self.shrink((percent as u64).clamp(70, 95));
         } else if round.is_full && !self.doubles {
             // A tenth: a line that got wider is found again within a few round trips.
             self.bytes = (self.bytes + (self.bytes / 10).max(self.mtu)).min(WINDOW_MAX);
