@@ -20,7 +20,7 @@ use crate::expiry::Expiry;
 use crate::session::{Greeted, Session};
 use crate::tuning::{
     ACCEPT_QUEUE, BULK_BUDGET, DIAL_DEADLINE, HANDSHAKE_DEADLINE, HANDSHAKES_MAX, RETRY_ABOVE,
-    SYNDIC_BULK_STREAMS, SYNDIC_OUTBOX, SYNDIC_WINDOW,
+    SYNDIC_BULK_STREAMS, SYNDIC_OUTBOX, SYNDIC_SEND_WINDOW, SYNDIC_WINDOW,
 };
 use crate::{Tuning, reset, socket};
 
@@ -288,13 +288,18 @@ impl Endpoint {
             .await
             .map_err(|_| DialError::Unreachable("no answer in time".to_owned()))??;
         let peer = peer_of(&connection).map_err(|e| DialError::BadHub(e.to_string()))?;
-        let outbox = self.common.tuning.outbox;
+        let Tuning {
+            outbox,
+            send_window: window,
+            ..
+        } = self.common.tuning;
         let greeted = Greeted {
             connection,
             peer,
             control,
             accepted: false,
             outbox,
+            window,
         };
         Ok(Session::new(
             greeted,
@@ -464,16 +469,16 @@ async fn shake(
         let connection = incoming.await.map_err(|e| e.to_string())?;
         let control = welcome(&connection).await?;
         let peer = peer_of(&connection).map_err(|e| e.to_string())?;
-        let outbox = if peer
+        let (outbox, window) = if peer
             .member()
             .is_some_and(|member| member.role == Role::Syndic)
         {
             connection.set_max_concurrent_uni_streams(SYNDIC_BULK_STREAMS.into());
             connection.set_receive_window(SYNDIC_WINDOW.into());
-            connection.set_send_window(SYNDIC_WINDOW.into());
-            SYNDIC_OUTBOX
+            connection.set_send_window(SYNDIC_SEND_WINDOW.into());
+            (SYNDIC_OUTBOX, SYNDIC_SEND_WINDOW)
         } else {
-            common.tuning.outbox
+            (common.tuning.outbox, common.tuning.send_window)
         };
         let greeted = Greeted {
             connection,
@@ -481,6 +486,7 @@ async fn shake(
             control,
             accepted: true,
             outbox,
+            window,
         };
         let session = Session::new(greeted, &common.expiry, &common.bulk_budget);
         sessions

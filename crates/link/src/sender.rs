@@ -12,6 +12,7 @@ use wire::codec::{PREFIX, frame_len};
 use wire::limits::BULK_FRAME;
 
 use crate::session::Shared;
+use crate::tuning::CONTROL_RESERVE;
 
 /// Frames that one write hands to quinn.
 const BATCH: usize = 64;
@@ -46,6 +47,8 @@ pub(crate) struct Outbox {
     room: Notify,
     /// Bytes that may wait.
     max: usize,
+    /// Bytes that quinn takes before some are acknowledged.
+    window: u64,
 }
 
 #[derive(Debug)]
@@ -63,7 +66,7 @@ struct Lanes {
 }
 
 impl Outbox {
-    pub fn new(stream: SendStream, max: usize) -> Outbox {
+    pub fn new(stream: SendStream, max: usize, window: u64) -> Outbox {
         let lanes = Lanes {
             stream: Some(stream),
             control: VecDeque::new(),
@@ -76,6 +79,7 @@ impl Outbox {
             lanes: Mutex::new(lanes),
             room: Notify::new(),
             max,
+            window,
         }
     }
 
@@ -139,7 +143,7 @@ impl Sender {
             lanes.control.push_back(frame);
             return Ok(());
         };
-        match write_now(&mut stream, frame) {
+        match write_first(&self.shared, &mut stream, frame) {
             Ok(None) => lanes.stream = Some(stream),
             Ok(Some(rest)) => {
                 lanes.waiting += rest.len();
@@ -207,6 +211,23 @@ fn write_now(stream: &mut SendStream, frame: Bytes) -> Result<Option<Bytes>, Wri
             Poll::Ready(Ok(_)) => (),
         }
     }
+}
+
+/// As [`write_now`], also when long frames have filled the window: it is wider for just this moment, so that what is short
+/// does not wait until they are acknowledged.
+fn write_first(
+    shared: &Shared,
+    stream: &mut SendStream,
+    frame: Bytes,
+) -> Result<Option<Bytes>, WriteError> {
+    let Some(rest) = write_now(stream, frame)? else {
+        return Ok(None);
+    };
+    let window = shared.outbox.window;
+    shared.connection.set_send_window(window + CONTROL_RESERVE);
+    let rest = write_now(stream, rest);
+    shared.connection.set_send_window(window);
+    rest
 }
 
 /// Writes the waiting control frames, then gives the stream back.

@@ -86,6 +86,8 @@ pub(crate) struct Greeted {
     pub accepted: bool,
     /// Bytes of the outbox.
     pub outbox: usize,
+    /// Bytes on their way to the peer and not acknowledged.
+    pub window: u32,
 }
 
 impl Session {
@@ -96,6 +98,7 @@ impl Session {
             control: (send, recv),
             accepted,
             outbox,
+            window,
         } = greeted;
         let ticket = peer.member().map(|member| expiry.ticket(member.not_after));
         let remote = connection.remote_address();
@@ -103,7 +106,7 @@ impl Session {
             remote: SocketAddr::new(remote.ip().to_canonical(), remote.port()),
             connection,
             peer,
-            outbox: Outbox::new(send, outbox),
+            outbox: Outbox::new(send, outbox, window.into()),
             closed_here: OnceLock::new(),
             expiry: expiry.clone(),
             ticket,

@@ -36,6 +36,11 @@ const CONTROL_STREAMS: u32 = 1;
 const CRYPTO_BUFFER: usize = 8 << 10;
 /// What the receive windows of a hub grow to when the peer turns out to be a syndic, whose link carries a site.
 pub(crate) const SYNDIC_WINDOW: u32 = 16 << 20;
+/// And what is on its way to it: half of what a syndic's own window lets in, as for minions. With all of it, a hub that reads
+/// a little late would hold up short frames too.
+pub(crate) const SYNDIC_SEND_WINDOW: u32 = 8 << 20;
+/// Bytes of short frames that are sent beyond a window that long ones have filled.
+pub(crate) const CONTROL_RESERVE: u64 = 1 << 20;
 /// Long frames of a syndic under way at a time: with few, each round trip would carry few, however wide the line is.
 pub(crate) const SYNDIC_BULK_STREAMS: u32 = 64;
 /// Outbox towards a syndic, in bytes.
@@ -118,7 +123,7 @@ impl Tuning {
             receive_buffer: 8 << 20,
             stream_window: MIB,
             receive_window: 16 * MIB,
-            send_window: 16 * MIB,
+            send_window: SYNDIC_SEND_WINDOW,
             outbox: 16 << 20,
         }
     }
@@ -183,6 +188,14 @@ mod tests {
                 tuning.keep_alive.is_none_or(|k| k * 3 <= tuning.idle),
                 "{tuning:?}"
             );
+        }
+        for (from, to) in [
+            (Tuning::minion().send_window, Tuning::hub().receive_window),
+            (Tuning::hub().send_window, Tuning::minion().receive_window),
+            (Tuning::uplink().send_window, SYNDIC_WINDOW),
+            (SYNDIC_SEND_WINDOW, Tuning::uplink().receive_window),
+        ] {
+            assert!(2 * from <= to, "{from} to {to}");
         }
         assert!(Tuning::uplink().outbox >= MAX_FRAME && Tuning::minion().outbox >= MAX_FRAME);
     }
