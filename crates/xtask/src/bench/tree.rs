@@ -50,6 +50,8 @@ pub struct Tree {
     /// The top-master, and the syndics in the order in which they were added.
     hubs: Vec<Hub>,
     swarms: Vec<Process>,
+    /// Of all swarms.
+    minions: u32,
     /// Between each syndic and its parent.
     cables: Vec<Cable>,
 }
@@ -101,6 +103,7 @@ impl Tree {
             fingerprint: String::new(),
             hubs: Vec::new(),
             swarms: Vec::new(),
+            minions: 0,
             cables: Vec::new(),
         };
         tree.serve("top", "top-master", &programs.top_master, address)?;
@@ -187,22 +190,52 @@ impl Tree {
     ) -> anyhow::Result<()> {
         let shares = shares(minions, hubs.len());
         for (hub, count) in hubs.zip(shares) {
-            let token = token(&self.socket(hub), Role::Minion, count)?;
-            let Hub { name, address, .. } = &self.hubs[hub];
-            let mut command = Command::new(&programs.swarm);
-            command
-                .args(["--hub", &address.to_string(), "--token", &token])
-                .args(["--count", &count.to_string()])
-                .args(["--prefix", &format!("{name}m")])
-                .arg("--roll")
-                .arg(self.work.join(format!("{name}.roll")));
-            if let Some(grains) = grains {
-                command.arg("--grains").arg(grains);
-            }
-            let log = self.swarm_log(hub);
-            self.swarms
-                .push(Process::start(Part::Minions, &mut command, &log)?);
+            let prefix = format!("{}m", self.hubs[hub].name);
+            self.add_swarm(programs, hub, count, &prefix, grains)?;
         }
+        self.wait_for_minions()
+    }
+
+    /// One more minion of a hub, in a process of its own, so that it waits for no other; call it before
+    /// [`populate`](Self::populate), which waits for it too. Its id is `name` with a 1 behind it.
+    pub fn add_minion(
+        &mut self,
+        programs: &Programs,
+        hub: usize,
+        name: &str,
+    ) -> anyhow::Result<()> {
+        self.add_swarm(programs, hub, 1, name, None)
+    }
+
+    fn add_swarm(
+        &mut self,
+        programs: &Programs,
+        hub: usize,
+        count: u32,
+        prefix: &str,
+        grains: Option<&Path>,
+    ) -> anyhow::Result<()> {
+        let token = token(&self.socket(hub), Role::Minion, count)?;
+        let mut command = Command::new(&programs.swarm);
+        command
+            .args(["--hub", &self.hubs[hub].address.to_string()])
+            .args(["--token", &token])
+            .args(["--count", &count.to_string()])
+            .args(["--prefix", prefix])
+            .arg("--roll")
+            .arg(self.work.join(format!("{prefix}.roll")));
+        if let Some(grains) = grains {
+            command.arg("--grains").arg(grains);
+        }
+        let log = self.swarm_log(hub);
+        let process = Process::start(Part::Minions, &mut command, &log)?;
+        self.swarms.push(process);
+        self.minions += count;
+        Ok(())
+    }
+
+    fn wait_for_minions(&self) -> anyhow::Result<()> {
+        let minions = self.minions;
         for swarm in &self.swarms {
             let line = swarm.hear()?;
             ensure!(line.starts_with("READY "), "a swarm says {line:?}");

@@ -15,6 +15,8 @@ use super::{Common, Programs};
 /// A limited line: what a site is often given, and a way of some hundred kilometres.
 const LINE_BYTES_PER_SECOND: u64 = 50_000_000 / 8;
 const LINE_DELAY: Duration = Duration::from_millis(10);
+/// The minion that is sent pings has a process of its own: one that makes a thousand returns would answer after them.
+const URGENT: &str = "urgent";
 
 /// Measure a ping to one minion while others return bulk.
 #[derive(Debug, clap::Args)]
@@ -61,6 +63,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 fn measure(programs: &Programs, work: &Path, arguments: &Arguments) -> anyhow::Result<Vec<Line>> {
     let mut tree = Tree::plant(programs, work, 1)?;
+    tree.add_minion(programs, 1, URGENT)?;
     tree.populate(programs, arguments.minions, 1..2, None)?;
     let limited = Weather {
         bytes_per_second: Some(LINE_BYTES_PER_SECOND),
@@ -69,7 +72,7 @@ fn measure(programs: &Programs, work: &Path, arguments: &Arguments) -> anyhow::R
     let mut lines = Vec::new();
     for (name, weather) in [("loopback", Weather::FAIR), ("50 Mbit/s, 20 ms", limited)] {
         tree.weather(weather);
-        tree.job("test.ping", "[]", arguments.minions)?;
+        tree.job("test.ping", "[]", arguments.minions + 1)?;
         let mut line = Line {
             name,
             idle: Vec::new(),
@@ -92,8 +95,9 @@ fn measure(programs: &Programs, work: &Path, arguments: &Arguments) -> anyhow::R
 fn pings(tree: &Tree, count: u32, goes_on: impl Fn() -> bool) -> anyhow::Result<Vec<Duration>> {
     let mut pings = Vec::new();
     while pings.len() < count as usize && goes_on() {
-        let (wall, ok, _) = Order::new("s1m1", "test.ping", "[]").run(&tree.top_socket())?;
-        anyhow::ensure!(ok == 1, "s1m1 does not answer");
+        let id = format!("{URGENT}1");
+        let (wall, ok, _) = Order::new(&id, "test.ping", "[]").run(&tree.top_socket())?;
+        anyhow::ensure!(ok == 1, "{id} does not answer");
         pings.push(wall);
     }
     Ok(pings)
@@ -107,7 +111,7 @@ fn bulk(tree: &Tree, arguments: &Arguments, line: &mut Line) -> anyhow::Result<(
         let load = scope.spawn(|| -> anyhow::Result<()> {
             while !is_over.load(Ordering::Relaxed) {
                 let size = format!("[{}]", arguments.bytes);
-                Order::new("*", "test.rand_str", &size).run(&socket)?;
+                Order::new("s1m*", "test.rand_str", &size).run(&socket)?;
             }
             Ok(())
         });
