@@ -9,7 +9,7 @@ use anyhow::ensure;
 use serde_json::{Value, json};
 
 use super::figures::Spread;
-use super::process::quiet;
+use super::process::{Usage, quiet};
 use super::tree::{Order, Tree};
 use super::{Common, PATIENCE, Programs};
 
@@ -44,6 +44,9 @@ struct Return {
     jobs: u64,
     /// Dials that gave no session.
     failed: usize,
+    /// CPU time of the new hub, and of the minions meanwhile.
+    hub_cpu: Duration,
+    minions_cpu: Duration,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -76,6 +79,7 @@ fn measure(programs: &Programs, work: &Path, arguments: &Arguments) -> anyhow::R
 fn kill(tree: &mut Tree, minions: u32) -> anyhow::Result<Return> {
     let log = tree.swarm_log(0);
     let begin_of_log = std::fs::metadata(&log)?.len();
+    let before = Usage::of(&tree.processes())?;
     let begin = Instant::now();
     tree.restart(0)?;
     let (is_over, socket) = (AtomicBool::new(false), tree.top_socket());
@@ -86,6 +90,7 @@ fn kill(tree: &mut Tree, minions: u32) -> anyhow::Result<Return> {
         (times, jobs.join())
     });
     let [half, most, all] = times?;
+    let after = Usage::of(&tree.processes())?;
     let jobs = jobs.unwrap_or_default();
     ensure!(!jobs.is_empty(), "no job ended before everybody was back");
     let said = std::fs::read(&log)?;
@@ -99,6 +104,8 @@ fn kill(tree: &mut Tree, minions: u32) -> anyhow::Result<Return> {
         first_job: jobs[0],
         jobs: jobs.iter().filter(|end| **end < all).count() as u64,
         failed,
+        hub_cpu: after.top,
+        minions_cpu: after.since(&before).minions,
     })
 }
 
@@ -144,20 +151,22 @@ fn text(arguments: &Arguments, rounds: &[Return]) -> String {
     };
     let mut text = format!(
         "{} minions of one hub, {} times killed; seconds after the kill, median (least to most)\n\n\
-         | half back | 99 % back | all back | first job ended | jobs meanwhile | dials in vain |\n\
-         | --- | --- | --- | --- | --- | --- |\n",
+         | half back | 99 % back | all back | first job ended | jobs meanwhile | dials in vain | CPU of the hub | of the minions |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- |\n",
         arguments.minions, arguments.rounds
     );
     let number = |figure: fn(&Return) -> f64| Spread::of(rounds.iter().map(figure)).text(0);
     let _ = writeln!(
         text,
-        "| {} | {} | {} | {} | {} | {} |",
+        "| {} | {} | {} | {} | {} | {} | {} | {} |",
         seconds(|round| round.half).text(1),
         seconds(|round| round.most).text(1),
         seconds(|round| round.all).text(1),
         seconds(|round| round.first_job).text(1),
         number(|round| round.jobs as f64),
         number(|round| round.failed as f64),
+        seconds(|round| round.hub_cpu).text(1),
+        seconds(|round| round.minions_cpu).text(1),
     );
     let worst = seconds(|round| round.all).most;
     let verdict = if worst <= BACK_WITHIN.as_secs_f64() {
@@ -182,6 +191,8 @@ fn figures(arguments: &Arguments, rounds: &[Return]) -> Value {
             "first_job_us": round.first_job.as_micros() as u64,
             "jobs": round.jobs,
             "dials_in_vain": round.failed,
+            "hub_cpu_us": round.hub_cpu.as_micros() as u64,
+            "minions_cpu_us": round.minions_cpu.as_micros() as u64,
         })
     };
     json!({
