@@ -9,8 +9,8 @@
 use sim::explore::{Bounds, explore};
 use sim::shape::Shape;
 
-/// What a debug build looks at in about ten seconds.
-const STATES_MAX: usize = 500_000;
+/// What a debug build looks at in a few seconds.
+const STATES_MAX: usize = 350_000;
 
 fn look(nodes: &[&str], bounds: impl Fn(&mut Bounds)) -> sim::explore::Explored {
     let mut all = Bounds::calm(Shape::of(nodes), STATES_MAX);
