@@ -28,7 +28,7 @@ const KEPT: [(&str, &str, &str); 15] = [
     (
         "RecallIsManifest",
         "an order that was asked for below passed for the answer to it, and minions were silently absent",
-        "clocks:373:acts=0,1,2,3,4,5,9,11,12,13,15,26,30",
+        "clocks:1128:acts=0,1,2,4,5,6,7,9,12,18,19:nodes-17,18",
     ),
     (
         "KeepsHeldOfRemoved",
@@ -94,20 +94,28 @@ fn what_once_failed_does_not() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
+/// Other changes move what happens when, so that a scenario may miss its moment one day: then there is another one.
 #[cfg(feature = "planted")]
 #[test]
 fn it_does_without_its_mend() {
     use relay::planted::{Bug, plant};
+    use sim::hunt::hunt;
 
+    /// Worlds that are looked at for another scenario.
+    const SEEDS: u64 = 5_000;
     for (name, _, scenario) in KEPT {
-        let scenario: Scenario = scenario.parse().unwrap();
+        let kept: Scenario = scenario.parse().unwrap();
         let bug = Bug::ALL.iter().find(|bug| format!("{bug:?}") == name);
         plant(Some(*bug.unwrap()));
-        let failure = scenario.run().err();
+        let another = match kept.run() {
+            Err(_) => Some(None),
+            Ok(_) => hunt(0..SEEDS).map(Some),
+        };
         plant(None);
-        assert!(
-            failure.is_some(),
-            "{name} is not seen by {scenario} any more"
-        );
+        match another {
+            Some(None) => {}
+            Some(Some(catch)) => println!("{name}: {scenario} is now {}", catch.scenario),
+            None => panic!("nothing shows {name} any more"),
+        }
     }
 }
