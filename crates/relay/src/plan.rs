@@ -37,6 +37,10 @@ pub(crate) enum Standing {
 struct Mark {
     site: u32,
     standing: Standing,
+    /// Nobody has said that it began, and it is there.
+    queued: bool,
+    /// It was heard to begin.
+    begun: bool,
     failed: bool,
     unreachable: bool,
 }
@@ -226,6 +230,8 @@ impl Plan {
         let mark = Mark {
             site,
             standing,
+            queued: matches!(best, State::Queued),
+            begun: matches!(best, State::Running),
             failed: match kind {
                 Some(OutcomeKind::Failed | OutcomeKind::Lost) => true,
                 Some(OutcomeKind::Unreachable) => planted::is(Bug::CountsUnreachable),
@@ -369,10 +375,19 @@ impl Plan {
             self.ends.remove(&(at, index));
             if let Some(place) = self.places.remove(&index) {
                 self.vacate(now, index, place.site, false);
-                if let Some(mark) = self.rows.get(&index).copied() {
-                    let standing = Standing::Idle;
-                    self.mark(index, Some(Mark { standing, ..mark }));
+                let Some(mark) = self.rows.get(&index).copied() else {
+                    continue;
+                };
+                // Whoever has not begun by now can't any more with this turn, and may have another one.
+                if !mark.begun {
+                    self.turned_down.insert(index);
+                    self.give_back(index, place.site);
                 }
+                let standing = match mark.queued {
+                    true => Standing::Waiting,
+                    false => Standing::Idle,
+                };
+                self.mark(index, Some(Mark { standing, ..mark }));
             }
         }
     }

@@ -168,6 +168,39 @@ fn a_rollout_survives_a_restart_of_its_origin() {
     assert_eq!(turns(&outputs).len(), 1);
 }
 
+/// Its hub had it, and it never began: when the lease has run out it can't any more, and gets another turn.
+#[test]
+fn a_turn_that_came_to_nothing_is_given_again() {
+    let mut bench = Bench::new("");
+    bench.connect(1, minion(1));
+    let (envelope, order) = support::order_until(bench.now + 86_400_000, jid(1), "*");
+    let plan = Some(Box::new(plan(Some(1))));
+    let hold = false;
+    let outputs = bench.put(HubInput::Submit {
+        envelope,
+        order,
+        hold,
+        plan,
+    });
+    assert_eq!(turns(&outputs), [1]);
+    assert!(turns(&bench.says(1, Up::Pong { nonce: 0 })).is_empty());
+    let mut again = Vec::new();
+    // It answers pings, and says nothing of the job.
+    for _ in 0..4_000 {
+        let outputs = bench.wait(1_000);
+        again.extend(turns(&outputs));
+        bench.says(1, Up::Pong { nonce: 0 });
+        if !again.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(again, [1]);
+    assert!(
+        bench.now > support::NOW + 3_600_000,
+        "not before a run is surely over"
+    );
+}
+
 #[test]
 fn stages_and_what_is_between_them() {
     let mut bench = hub_of(10);

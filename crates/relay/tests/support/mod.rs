@@ -40,6 +40,20 @@ pub fn order(jid: Jid, target: &str) -> (JobEnvelope, Arc<JobOrder>) {
 
 /// An order of a hub.
 pub fn order_of(origin: Uid, jid: Jid, target: &str) -> (JobEnvelope, Arc<JobOrder>) {
+    order_with(origin, NOW + 10_000, jid, target)
+}
+
+/// An order of the top that may be started until then.
+pub fn order_until(until: UnixMillis, jid: Jid, target: &str) -> (JobEnvelope, Arc<JobOrder>) {
+    order_with(Uid([100; 16]), until, jid, target)
+}
+
+fn order_with(
+    origin: Uid,
+    start_by: UnixMillis,
+    jid: Jid,
+    target: &str,
+) -> (JobEnvelope, Arc<JobOrder>) {
     let order = JobOrder {
         tree: TreeId([1; 32]),
         jid,
@@ -55,7 +69,7 @@ pub fn order_of(origin: Uid, jid: Jid, target: &str) -> (JobEnvelope, Arc<JobOrd
         args: json("[]"),
         kwargs: json("{}"),
         issued: NOW,
-        start_by: NOW + 10_000,
+        start_by,
         options: JobOptions::default(),
     };
     let envelope = JobEnvelope {
