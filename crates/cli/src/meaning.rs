@@ -178,17 +178,8 @@ fn run(args: RunArgs, user: &str) -> Result<Errand, String> {
         plan: args.rollout.plan()?,
         detach: args.detach,
     };
-    let follow = Follow {
-        timeout: args.timeout,
-        detach: args.detach,
-        owns_job: true,
-        jid: None,
-    };
-    Ok(Errand::Follow {
-        ask: Ask::Run(Box::new(ask)),
-        follow,
-        view: args.view,
-    })
+    let ask = Ask::Run(Box::new(ask));
+    Ok(ordered(ask, args.timeout, args.detach, args.view))
 }
 
 fn retry(args: RetryArgs, user: &str) -> Result<Errand, String> {
@@ -210,17 +201,19 @@ fn retry(args: RetryArgs, user: &str) -> Result<Errand, String> {
         plan: args.rollout.plan()?,
         detach: args.detach,
     };
+    let ask = Ask::Retry(Box::new(ask));
+    Ok(ordered(ask, args.timeout, args.detach, args.view))
+}
+
+/// A question that starts a job, which this command follows and may cancel.
+fn ordered(ask: Ask, timeout: Option<Duration>, detach: bool, view: View) -> Errand {
     let follow = Follow {
-        timeout: args.timeout,
-        detach: args.detach,
+        timeout,
+        detach,
         owns_job: true,
         jid: None,
     };
-    Ok(Errand::Follow {
-        ask: Ask::Retry(Box::new(ask)),
-        follow,
-        view: args.view,
-    })
+    Errand::Follow { ask, follow, view }
 }
 
 fn jobs(command: JobsCommand, user: &str) -> Result<Errand, String> {

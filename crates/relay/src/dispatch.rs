@@ -95,20 +95,11 @@ impl Hub {
         }
         job.named_own();
         let terms_of = job.terms;
-        for parent in self.parents.values().filter(|p| p.welcomed) {
-            let is_asking = job.head.parents.contains(&parent.peer.uid);
-            if is_asking || job.is_told_to(parent.protocol, self.signer) {
-                let told = parent.serials.get(&jid).copied().unwrap_or(0);
-                job.begin_uplink(parent.peer.uid, parent.protocol, told);
-            }
-        }
         self.jobs.insert(jid, job);
+        self.begin_uplinks(jid);
         self.dirty_jobs.insert(jid);
         self.state_dirty.insert(jid);
-        self.timers.set(
-            Timer::Expiry(jid),
-            order.start_by.saturating_add(EXPIRY_SLACK_MS),
-        );
+        self.expires(&order);
         if !links.is_empty() {
             for link in &links {
                 self.work_begins(*link);
@@ -296,6 +287,12 @@ impl Hub {
         let mut reason = (*self.reason(ReasonCode::MinionDown, "not connected to its hub")).clone();
         reason.since = node.link.since;
         Arc::new(reason)
+    }
+
+    /// The job's time to start ends: minions have a little longer to say that they refuse.
+    pub(crate) fn expires(&mut self, order: &JobOrder) {
+        let at = order.start_by.saturating_add(EXPIRY_SLACK_MS);
+        self.timers.set(Timer::Expiry(order.jid), at);
     }
 
     /// Own minions that were sent the job and have not started in its time.

@@ -21,23 +21,11 @@ pub const CLOCK_SKEW_MS: u64 = 60_000;
 /// Entries of one decision, at most: stages that are over at once. The rest is decided next.
 pub(crate) const ENTRIES_MAX: usize = 64;
 
-/// How a row stands, as far as the plan cares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// Could begin if it had its turn.
-    Waiting,
-    /// Had its turn, and may run.
-    Busy,
-    /// Will not begin now, and does not run.
-    Idle,
-}
-
 /// What one row counts for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Mark {
     site: u32,
-    standing: Standing,
-    /// Nobody has said that it began, and it is there.
+    /// Nobody has said that it began, and it is there: it can begin if it has its turn.
     queued: bool,
     /// It was heard to begin.
     begun: bool,
@@ -209,16 +197,7 @@ impl Plan {
         let kind = best.kind();
         let round = self.round_of(index);
         let returned = matches!(best, State::Returned { .. });
-        let standing = if round > 0 {
-            match !returned && claims.any(|claim| claim.may_run(round)) {
-                true => Standing::Busy,
-                false => Standing::Idle,
-            }
-        } else if matches!(best, State::Queued) {
-            Standing::Waiting
-        } else {
-            Standing::Idle
-        };
+        let may_run = round > 0 && !returned && claims.any(|claim| claim.may_run(round));
         // A turn that was turned down since the minion was away can be given again; any other can't.
         let again = matches!(best, State::Held(..));
         let is_ours = |reason: &Reason| {
@@ -229,7 +208,6 @@ impl Plan {
         };
         let mark = Mark {
             site,
-            standing,
             queued: matches!(best, State::Queued),
             begun: matches!(best, State::Running),
             failed: match kind {
@@ -240,9 +218,7 @@ impl Plan {
             },
             unreachable: matches!(kind, Some(OutcomeKind::Unreachable | OutcomeKind::Expired)),
         };
-        if standing != Standing::Busy
-            && let Some(place) = self.leave(index)
-        {
+        if !may_run && let Some(place) = self.leave(index) {
             // Of the site that it had its turn at: a key may have moved since.
             let taken = match planted::is(Bug::FreesAtNewSite) {
                 true => site,
@@ -282,7 +258,7 @@ impl Plan {
         }
         let Some(mark) = mark else { return };
         self.count(&mark, u64::wrapping_add);
-        if mark.standing == Standing::Waiting && !self.turns.contains(index) {
+        if mark.queued && !self.turns.contains(index) {
             self.waiting.entry(mark.site).or_default().insert(index);
         }
         self.rows.insert(index, mark);
@@ -383,11 +359,7 @@ impl Plan {
                     self.turned_down.insert(index);
                     self.give_back(index, place.site);
                 }
-                let standing = match mark.queued {
-                    true => Standing::Waiting,
-                    false => Standing::Idle,
-                };
-                self.mark(index, Some(Mark { standing, ..mark }));
+                self.mark(index, Some(mark));
             }
         }
     }
@@ -433,10 +405,8 @@ impl Plan {
             .stops
             .iter()
             .filter(|r| r.scope == StopScope::Fleet);
-        if let Some(halt) = fleet
-            .map(|rule| halt(rule, &self.all, None))
-            .find_map(|halt| halt)
-        {
+        let mut fleet = fleet.filter_map(|rule| halt(rule, &self.all, None));
+        if let Some(halt) = fleet.next() {
             return Some(halt);
         }
         let by_site = self
@@ -567,8 +537,7 @@ impl Plan {
                 self.all.turns += 1;
                 self.site_tally(mark.site).turns += 1;
             }
-            let standing = Standing::Busy;
-            self.mark(index, Some(Mark { standing, ..mark }));
+            self.mark(index, Some(mark));
         }
     }
 

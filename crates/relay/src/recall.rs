@@ -13,7 +13,7 @@ use wire::{Down, Halt, IndexSet, Jid, JobEnvelope, JobOrder, Json, PlanRecord, R
 
 use crate::LinkId;
 use crate::exchange::{HubOutput, RecoveredJob};
-use crate::hub::{EXPIRY_SLACK_MS, Held, Hub, OPEN_JOBS_MAX, Timer};
+use crate::hub::{Held, Hub, OPEN_JOBS_MAX};
 use crate::job::{Job, Origin, Recall, signer_of};
 use crate::planted::{self, Bug};
 use crate::rollout::{PROTOCOL_TERMS, note_rows};
@@ -88,10 +88,7 @@ impl Hub {
             job.named_own();
         }
         if let Some(order) = &job.order {
-            self.timers.set(
-                Timer::Expiry(jid),
-                order.start_by.saturating_add(EXPIRY_SLACK_MS),
-            );
+            self.expires(order);
         }
         self.jobs.insert(jid, job);
     }
@@ -174,15 +171,7 @@ impl Hub {
 
     /// The store does not have it: the children that tell of it may.
     fn ask_below(&mut self, jid: Jid) {
-        let Some(job) = self.jobs.get(&jid) else {
-            return;
-        };
-        let links: Vec<LinkId> = job
-            .sources
-            .keys()
-            .filter_map(|hub| self.child_links.get(hub).copied())
-            .filter(|link| self.speaks(*link, PROTOCOL_TERMS))
-            .collect();
+        let links = self.tellers(jid);
         if links.is_empty() {
             self.keep_orphan(jid);
             return;
@@ -269,10 +258,7 @@ impl Hub {
         self.saving.record(Record::Job(Box::new(head.clone())));
         let mut job = Job::new(head, Some(order.clone()), self.config.uid);
         job.named_own();
-        self.timers.set(
-            Timer::Expiry(jid),
-            order.start_by.saturating_add(EXPIRY_SLACK_MS),
-        );
+        self.expires(&order);
         let is_own = job.origin == Origin::Own;
         self.jobs.insert(jid, job);
         self.state_dirty.insert(jid);

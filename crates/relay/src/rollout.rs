@@ -311,15 +311,7 @@ impl Hub {
         if planted::is(Bug::HaltsOwnAlone) {
             return;
         }
-        let Some(job) = self.jobs.get(&jid) else {
-            return;
-        };
-        let links: Vec<LinkId> = job
-            .sources
-            .keys()
-            .filter_map(|hub| self.child_links.get(hub).copied())
-            .filter(|link| self.speaks(*link, PROTOCOL_TERMS))
-            .collect();
+        let links = self.tellers(jid);
         if !links.is_empty() {
             self.outputs.push_back(HubOutput::ToChildren {
                 links,
@@ -365,6 +357,18 @@ impl Hub {
         for halt in halts {
             self.tell_child(link, Down::Halt { jid, halt });
         }
+    }
+
+    /// Connected hubs below that tell of a job, as far as they know terms.
+    pub(crate) fn tellers(&self, jid: Jid) -> Vec<LinkId> {
+        let hubs = self
+            .jobs
+            .get(&jid)
+            .into_iter()
+            .flat_map(|job| job.sources.keys());
+        hubs.filter_map(|hub| self.child_links.get(hub).copied())
+            .filter(|link| self.speaks(*link, PROTOCOL_TERMS))
+            .collect()
     }
 
     /// Whether a child's session is in this protocol or a newer one.
