@@ -6,7 +6,8 @@ use std::sync::PoisonError;
 use relay::{HubInput, Replay};
 use store::{HubReader, StoreError};
 use wire::control::{
-    Doing, Failure, FailureKind, JobSummary, Ledger, LedgerRow, Left, RetryAsk, RunAsk, Tell,
+    Doing, Failure, FailureKind, JobSummary, Ledger, LedgerRow, Left, RetryAsk, Rollout, RunAsk,
+    Tell,
 };
 use wire::{Between, Jid, JobOrder, LedgerDelta, OutcomeKind, Reason, ReasonCode, limits};
 
@@ -350,7 +351,8 @@ impl Service {
         user: &str,
         teller: &mut Teller,
     ) -> anyhow::Result<()> {
-        let tell = match self.doing(jid).await? {
+        let doing = self.rollout(jid).await?.map(|rollout| rollout.doing);
+        let tell = match doing {
             Err(refusal) => refusal,
             Ok(Doing::Halted { reason }) => {
                 failed(FailureKind::Refused, format!("it gives no turns: {reason}"))
@@ -375,17 +377,17 @@ impl Service {
         user: &str,
         teller: &mut Teller,
     ) -> anyhow::Result<()> {
-        let tell = match self.doing(jid).await? {
+        let tell = match self.rollout(jid).await? {
             Err(refusal) => refusal,
-            Ok(Doing::Asking) => {
+            Ok(Rollout {
+                doing: Doing::Asking,
+                stage,
+                ..
+            }) => {
                 tracing::info!(%jid, user, "a rollout goes on");
-                let stage = self
-                    .engine
-                    .query(move |hub| hub.job(jid).and_then(|job| job.stage_over()))
-                    .await?;
-                if let Some(stage) = stage {
-                    self.engine.input(HubInput::GoOn { jid, stage }).await?;
-                }
+                // People count stages from 1.
+                let stage = stage - 1;
+                self.engine.input(HubInput::GoOn { jid, stage }).await?;
                 Tell::Done
             }
             Ok(_) => failed(
@@ -396,8 +398,8 @@ impl Service {
         teller.tell(&tell).await
     }
 
-    /// What the rollout of a job of this hub's own does, or why there is none.
-    async fn doing(&self, jid: Jid) -> anyhow::Result<Result<Doing, Tell>> {
+    /// How the rollout of a job of this hub's own stands, or why there is none.
+    async fn rollout(&self, jid: Jid) -> anyhow::Result<Result<Rollout, Tell>> {
         let status = move |hub: &relay::Hub| {
             let job = hub.job(jid)?;
             let progress = report::progress(hub, job, 0);
@@ -408,7 +410,7 @@ impl Service {
             None if self.stored_order(jid).await?.is_none() => Err(no_job(jid)),
             None | Some((true, _)) => Err(refused("has ended already")),
             Some((false, None)) => Err(refused("is not given in turns by this hub")),
-            Some((false, Some(rollout))) => Ok(rollout.doing),
+            Some((false, Some(rollout))) => Ok(rollout),
         })
     }
 

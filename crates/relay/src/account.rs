@@ -87,11 +87,6 @@ impl JobView<'_> {
         job.rows().filter_map(may).collect()
     }
 
-    /// The stage of its rollout that is over, while the next one has not begun.
-    pub fn stage_over(&self) -> Option<u32> {
-        self.0.plan.as_ref().and_then(|plan| plan.stage_over())
-    }
-
     /// What its rollout runs between stages.
     pub fn check(&self) -> Option<&wire::Between> {
         self.0.plan.as_ref().map(|plan| plan.between())

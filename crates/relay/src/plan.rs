@@ -123,10 +123,6 @@ impl Plan {
         self.stage
     }
 
-    pub(crate) fn stage_over(&self) -> Option<u32> {
-        self.stage_over.map(|_| self.stage)
-    }
-
     pub(crate) fn between(&self) -> &Between {
         &self.spec.between
     }
