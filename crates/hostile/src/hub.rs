@@ -67,6 +67,7 @@ impl Stage {
             fresh_epoch: 42,
             job_key: None,
             parents: 1,
+            save_bytes_max: 64,
         };
         let mut stage = Stage {
             hub: Hub::new(config, recovered, NOW),

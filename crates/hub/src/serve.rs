@@ -256,6 +256,7 @@ async fn start(
             software: env!("CARGO_PKG_VERSION").to_owned(),
             fresh_epoch,
             parents: parents.len(),
+            save_bytes_max: relay::SAVE_BYTES_MAX,
             job_key: Some(job_key.public().0),
         },
         recover(recovered, &trust),

@@ -97,7 +97,7 @@ impl Hub {
         let terms_of = job.terms;
         self.jobs.insert(jid, job);
         self.begin_uplinks(jid);
-        self.dirty_jobs.insert(jid);
+        self.unsaved.insert(jid);
         self.state_dirty.insert(jid);
         self.expires(&order);
         if !links.is_empty() {
@@ -340,7 +340,7 @@ impl Hub {
             .filter(|(_, s)| !s.complete)
             .map(|(hub, _)| *hub)
             .collect();
-        self.dirty_jobs.insert(jid);
+        self.unsaved.insert(jid);
         for hub in silent {
             self.fall_back_to_mirror(jid, hub);
         }
@@ -359,7 +359,7 @@ impl Hub {
         }
         job.sources.entry(hub).or_default().complete = true;
         self.jobs.insert(jid, job);
-        self.dirty_jobs.insert(jid);
+        self.unsaved.insert(jid);
     }
 
     /// The time for children to come back after a restart is over.

@@ -30,6 +30,8 @@ pub struct HubConfig {
     pub job_key: Option<[u8; 32]>,
     /// How many parents it is to have: what it did on its own is told to so many.
     pub parents: usize,
+    /// Bytes of values in one batch for the store: [`SAVE_BYTES_MAX`](crate::SAVE_BYTES_MAX), less in tests.
+    pub save_bytes_max: usize,
 }
 
 /// What the store had.

@@ -25,6 +25,7 @@ use crate::probe::Timers;
 use crate::roster::Roster;
 use crate::saving::Saving;
 use crate::state::{Source, State};
+use crate::unsaved::Unsaved;
 use crate::uplink::Parent;
 
 /// Jobs that are open at once, at most: a job is open until its last return is with its origin. Above it new jobs
@@ -84,7 +85,7 @@ pub struct Hub {
     pub(crate) child_links: HashMap<Uid, LinkId>,
     pub(crate) parents: BTreeMap<LinkId, Parent>,
     pub(crate) jobs: BTreeMap<Jid, Job>,
-    pub(crate) dirty_jobs: BTreeSet<Jid>,
+    pub(crate) unsaved: Unsaved,
     pub(crate) state_dirty: BTreeSet<Jid>,
     pub(crate) closed: VecDeque<Jid>,
     pub(crate) revocations: BTreeMap<Uid, Revocation>,
@@ -103,7 +104,7 @@ pub struct Hub {
     pub(crate) signer: Option<u8>,
     pub(crate) saving: Saving<Record, Held>,
     /// The roster's revision when the last batch was gathered.
-    gathered: u64,
+    pub(crate) gathered: u64,
     pub(crate) outputs: VecDeque<HubOutput>,
     pub(crate) timers: Timers<Timer>,
     /// When this hub last found that it had not had its time.
@@ -140,7 +141,7 @@ impl Hub {
             child_links: HashMap::new(),
             parents: BTreeMap::new(),
             jobs: BTreeMap::new(),
-            dirty_jobs: BTreeSet::new(),
+            unsaved: Unsaved::default(),
             state_dirty: BTreeSet::new(),
             closed: VecDeque::new(),
             revocations: recovered
@@ -243,7 +244,7 @@ impl Hub {
                 Timer::Probe(link) => self.probe_due(link),
                 Timer::Expiry(jid) => self.expire(jid),
                 Timer::Plan(jid) => {
-                    self.dirty_jobs.insert(jid);
+                    self.unsaved.insert(jid);
                 }
                 Timer::Recovery => self.recovery_over(),
                 Timer::Settle => self.tell_settled(),
@@ -433,60 +434,8 @@ impl Hub {
     }
 
     fn pump_when_idle(&mut self) {
-        if !self.saving.is_saving() && self.dirty_jobs.is_empty() && !self.saving.has_next() {
+        if !self.saving.is_saving() && self.unsaved.is_empty() && !self.saving.has_next() {
             self.pump_uplinks(self.roster.mark().revision);
-        }
-    }
-
-    /// Gathers the records of everything that changed since the last batch.
-    fn collect_records(&mut self) {
-        for record in self.roster.take_records() {
-            self.saving.record(record);
-        }
-        self.gathered = self.roster.mark().revision;
-        for jid in std::mem::take(&mut self.dirty_jobs) {
-            self.roll_out(jid);
-            let Some(job) = self.jobs.get_mut(&jid).filter(|j| j.recall.is_none()) else {
-                continue;
-            };
-            let origin = job.is_own(self.signer) || planted::is(Bug::SettlesForOthers);
-            let mut news = IndexSet::new();
-            while let Some(delta) = job.disk_delta() {
-                if origin {
-                    for group in &delta.groups {
-                        if matches!(group.outcome, wire::Outcome::Returned { .. }) {
-                            news.extend(&group.who);
-                        }
-                    }
-                }
-                // What is only handed on has no head on this disk; its minions keep it for their origin.
-                if origin || job.order.is_some() {
-                    self.saving.record(Record::JobNews(delta));
-                }
-            }
-            if !news.is_empty() {
-                self.saving.after(Held::Settle { jid, who: news });
-            }
-            if job.finished.is_none() && job.order.is_some() && job.is_finished() {
-                job.finished = Some(self.now);
-                self.state_dirty.insert(jid);
-                self.saving.after(Held::Out(HubOutput::JobFinished { jid }));
-                self.end_rollout(jid);
-            } else {
-                if job.finished.is_some() {
-                    self.state_dirty.insert(jid);
-                }
-                self.saving.after(Held::Out(HubOutput::JobChanged { jid }));
-            }
-        }
-        for jid in std::mem::take(&mut self.state_dirty) {
-            if let Some(job) = self.jobs.get(&jid).filter(|j| j.order.is_some()) {
-                let open = !self.closed.contains(&jid);
-                self.saving.record(Record::JobState {
-                    summary: Box::new(JobView(job).summary()),
-                    open,
-                });
-            }
         }
     }
 
@@ -495,7 +444,7 @@ impl Hub {
         if let Some(job) = self.jobs.get_mut(&jid)
             && job.claim(index, source, state)
         {
-            self.dirty_jobs.insert(jid);
+            self.unsaved.insert(jid);
             self.reopen(jid);
             if planted::is(Bug::SettlesUnsaved) && self.jobs[&jid].is_own(self.signer) {
                 self.settle(jid, &[index].into_iter().collect());

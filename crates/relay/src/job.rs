@@ -4,6 +4,7 @@
 mod heard;
 mod told;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -58,10 +59,24 @@ pub(crate) struct Lease {
 /// The search for the order of an account that began with returns.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Recall {
-    /// Deltas that can be acknowledged once the account is on disk.
-    pub unacked: Vec<(LinkId, u32)>,
     /// Children were asked.
     pub asked: bool,
+}
+
+impl Row {
+    /// How it stands, for a reader who hears of one source: one source's word that a turn was turned down is not the last
+    /// while the minion may have got it from another.
+    fn summary(&self) -> Cow<'_, State> {
+        match &self.best {
+            State::Held(reason, round)
+                if self.others.iter().any(|(_, state)| state.may_run(*round))
+                    && !planted::is(Bug::HidesRuns) =>
+            {
+                Cow::Owned(State::Held(reason.clone(), 0))
+            }
+            best => Cow::Borrowed(best),
+        }
+    }
 }
 
 /// The account.
@@ -74,6 +89,8 @@ pub(crate) struct Job {
     pub terms: Terms,
     /// Turns of a job that goes by release.
     pub leases: BTreeMap<u32, Lease>,
+    /// The last turn of each minion that was turned down: told again, it is not given.
+    declined: BTreeMap<u32, u32>,
     /// Where nobody begins any more.
     pub halts: Vec<Halt>,
     /// At the origin of a job that goes by release.
@@ -83,6 +100,8 @@ pub(crate) struct Job {
     /// What is known of it is being looked for; until then nothing of the account goes to the disk.
     pub recall: Option<Recall>,
     pub sources: BTreeMap<Uid, SourceState>,
+    /// Deltas that can be acknowledged once all of the account is on disk: the session, and the last one's serial.
+    pub unacked: BTreeMap<LinkId, u32>,
     pub finished: Option<UnixMillis>,
     /// Returns that the origin has on disk.
     pub settled: IndexSet,
@@ -109,11 +128,13 @@ impl Job {
             origin,
             terms: Terms::default(),
             leases: BTreeMap::new(),
+            declined: BTreeMap::new(),
             halts: Vec::new(),
             plan: None,
             plan_dirty: IndexSet::new(),
             recall: None,
             sources: BTreeMap::new(),
+            unacked: BTreeMap::new(),
             finished: None,
             settled: IndexSet::new(),
             disk: Sink::default(),
@@ -217,7 +238,9 @@ impl Job {
             }
             PlanRecord::TurnedDown(who) => {
                 for index in who.iter() {
-                    self.leases.remove(&index);
+                    if let Some(lease) = self.leases.remove(&index) {
+                        self.declined.insert(index, lease.round);
+                    }
                 }
             }
             PlanRecord::Halted(halt) => {
@@ -227,6 +250,25 @@ impl Job {
             }
             PlanRecord::Begun { .. } | PlanRecord::Stage(_) | PlanRecord::StageOver { .. } => {}
         }
+    }
+
+    /// Whether this turn of a minion, or a later one, was turned down.
+    pub(crate) fn has_declined(&self, index: u32, round: u32) -> bool {
+        let declined = self.declined.get(&index);
+        declined.is_some_and(|last| *last >= round) && !planted::is(Bug::ForgetsDeclined)
+    }
+
+    /// Of these minions those whose turn was turned down by every source that might have given it.
+    pub(crate) fn turned_down(&self, who: &IndexSet) -> IndexSet {
+        let all_said_no = |index: &u32| {
+            let round = self.leases.get(index).map(|lease| lease.round);
+            round
+                .zip(self.claims(*index))
+                .is_some_and(|(round, (best, mut claims))| {
+                    matches!(best, State::Held(..)) && !claims.any(|claim| claim.may_run(round))
+                })
+        };
+        who.iter().filter(all_said_no).collect()
     }
 
     /// Everything that is said of a minion: the best of it, and all of it.
@@ -319,6 +361,7 @@ impl Job {
             return false;
         }
         let before = row.best.clone();
+        let told = row.summary().into_owned();
         if row.from == source {
             row.best = state;
             if let Some(at) =
@@ -340,7 +383,11 @@ impl Job {
             }
         }
         if row.best == before {
-            return false;
+            if *row.summary() == told {
+                return false;
+            }
+            self.mark_dirty(index);
+            return true;
         }
         if let Some(kind) = before.kind()
             && !planted::is(Bug::KeepsOldCount)

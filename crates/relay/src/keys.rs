@@ -201,6 +201,7 @@ mod tests {
             fresh_epoch: 1,
             job_key: None,
             parents: 0,
+            save_bytes_max: crate::SAVE_BYTES_MAX,
         };
         let mut hub = Hub::new(config, HubRecovered::default(), 1);
         let uid = |n: usize| {

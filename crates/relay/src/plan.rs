@@ -14,7 +14,7 @@ use wire::{
 };
 
 use crate::planted::{self, Bug};
-use crate::state::State;
+use crate::state::{State, is_withheld};
 
 /// The clocks of two nodes of one tree differ by less than this; a lease lasts that much longer.
 pub const CLOCK_SKEW_MS: u64 = 60_000;
@@ -180,6 +180,13 @@ impl Plan {
         self.places.get(&index).map_or(0, |place| place.round)
     }
 
+    /// Whether a minion's turn still takes a place.
+    pub(crate) fn holds(&self, index: u32, round: u32) -> bool {
+        self.places
+            .get(&index)
+            .is_some_and(|place| place.round == round)
+    }
+
     /// A row of the account as it stands now: the best that is known, and what every source says.
     pub(crate) fn note<'a>(
         &mut self,
@@ -196,12 +203,6 @@ impl Plan {
         let may_run = round > 0 && !returned && claims.any(|claim| claim.may_run(round));
         // A turn that was turned down since the minion was away can be given again; any other can't.
         let again = matches!(best, State::Held(..));
-        let is_ours = |reason: &Reason| {
-            !matches!(
-                reason.code,
-                ReasonCode::Halted | ReasonCode::Cancelled | ReasonCode::TooOld
-            )
-        };
         let mark = Mark {
             site,
             queued: matches!(best, State::Queued),
@@ -209,7 +210,7 @@ impl Plan {
             failed: match kind {
                 Some(OutcomeKind::Failed | OutcomeKind::Lost) => true,
                 Some(OutcomeKind::Unreachable) => planted::is(Bug::CountsUnreachable),
-                Some(OutcomeKind::Refused) => best.reason().is_some_and(|r| is_ours(r)),
+                Some(OutcomeKind::Refused) => best.reason().is_some_and(|r| !is_withheld(r)),
                 _ => false,
             },
             unreachable: matches!(kind, Some(OutcomeKind::Unreachable | OutcomeKind::Expired)),

@@ -21,6 +21,8 @@ bugs! {
     AcceptsUnsaved,
     /// The origin lets copies of returns go before they are on its disk.
     SettlesUnsaved,
+    /// A hub acknowledges an account of which it has saved a part.
+    AcksUnsavedParts,
     /// A hub tells its parents rows that are not on its disk.
     TellsUnsaved,
     /// A minion runs a job before its start is in the journal.
@@ -37,6 +39,20 @@ bugs! {
     ObeysUnsigned,
     /// A second hub's word of a minion makes it a second minion.
     CountsEachParent,
+    /// One hub's word that it withheld a job hides that another one gave it.
+    HidesRuns,
+    /// Serials begin anew within a session when a parent sends the order of returns that it has heard of.
+    CountsAnew,
+    /// What a hub held is forgotten when it has lost its disk.
+    ForgetsHeldOfWiped,
+    /// A minion that returned to an origin before its restart, without the order, is not told that it may forget.
+    KeepsHeadless,
+    /// A minion that comes back after the end of a rollout waits for its turn.
+    QueuesHalted,
+    /// A turn that was turned down is given when it is told again.
+    ForgetsDeclined,
+    /// After a restart what one hub says of a minion passes for the word of all.
+    RestartForgetsWays,
     /// A count keeps what a minion was before.
     KeepsOldCount,
     /// An account is called complete while rows wait for the disk.

@@ -54,6 +54,7 @@ impl Hub {
         for entry in stored.plan.iter().filter(is_known) {
             job.note_plan(entry);
         }
+        self.suspect_other_ways(&mut job);
         if let Some(mut plan) = job.plan.take() {
             let rows: IndexSet = job.rows().map(|(index, _)| index).collect();
             note_rows(&mut plan, &job, &self.roster, &rows, self.now);
@@ -62,7 +63,7 @@ impl Hub {
             }
             note_rows(&mut plan, &job, &self.roster, &rows, self.now);
             job.plan = Some(plan);
-            self.dirty_jobs.insert(jid);
+            self.unsaved.insert(jid);
         }
         // Those that told of it before are to tell again, so that nothing hangs on what a hub no longer knows.
         let complete = job.is_complete();
@@ -91,6 +92,27 @@ impl Hub {
             self.expires(order);
         }
         self.jobs.insert(jid, job);
+    }
+
+    /// Of what several hubs said of a minion the disk has one word. Whoever had its turn may have got it by another way, until
+    /// the hub there has told again.
+    fn suspect_other_ways(&self, job: &mut Job) {
+        if planted::is(Bug::RestartForgetsWays) {
+            return;
+        }
+        let is_open = |index: &u32| !job.has_returned(*index);
+        let leased: Vec<u32> = job.leases.keys().copied().filter(is_open).collect();
+        for index in leased {
+            let ways = self.roster.node(index).into_iter();
+            for hub in ways.flat_map(|node| node.via.keys()) {
+                let source = Source::Hub(*hub);
+                if job.claim_of(index, source).is_none()
+                    && let Some(way) = self.roster.by_uid(*hub)
+                {
+                    job.claim(index, source, State::Unreachable(self.cut_reason(way)));
+                }
+            }
+        }
     }
 
     /// An account that begins with news. False when there is no room for it.
@@ -146,18 +168,14 @@ impl Hub {
 
     /// What came before the order goes into the account, and can be acknowledged with it.
     pub(crate) fn join(&mut self, jid: Jid, orphan: Job) {
-        let recall = orphan.recall.clone().unwrap_or_default();
         if let Some(job) = self.jobs.get_mut(&jid) {
             let again = job.take_in(orphan);
-            self.dirty_jobs.insert(jid);
+            self.unsaved.insert(jid);
             if !again.is_empty() {
                 self.settle(jid, &again);
             }
         }
         self.begin_uplinks(jid);
-        for (link, serial) in recall.unacked {
-            self.saving.after(Held::Ack { link, jid, serial });
-        }
         let told: Vec<(LinkId, Uid)> = self.jobs.get(&jid).map_or_else(Vec::new, |job| {
             job.sources
                 .keys()
@@ -278,21 +296,21 @@ impl Hub {
         let Some(job) = self.jobs.get_mut(&jid) else {
             return;
         };
-        let Some(recall) = job.recall.take() else {
+        if job.recall.take().is_none() {
             return;
-        };
+        }
         if own {
             self.saving.record(Record::Job(Box::new(job.head.clone())));
         }
         if !own && is_top {
             // Of another top-master, which will hear of it by its own links.
-            self.jobs.remove(&jid);
+            let heard = self.jobs.remove(&jid).map(|job| job.unacked);
+            for (link, serial) in heard.into_iter().flatten() {
+                self.saving.after(Held::Ack { link, jid, serial });
+            }
         } else {
-            self.dirty_jobs.insert(jid);
+            self.unsaved.insert(jid);
             self.begin_uplinks(jid);
-        }
-        for (link, serial) in recall.unacked {
-            self.saving.after(Held::Ack { link, jid, serial });
         }
     }
 

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wire::record::Record;
-use wire::{Down, Halt, IndexSet, Jid, PlanRecord, Reason, ReasonCode, Release, UnixMillis};
+use wire::{
+    Down, Halt, IndexSet, Jid, LedgerDelta, Outcome, PlanRecord, Reason, ReasonCode, Release,
+    UnixMillis,
+};
 
 use crate::LinkId;
 use crate::exchange::HubOutput;
@@ -41,7 +44,7 @@ impl Hub {
         let stage = plan.stage();
         job.plan = Some(plan);
         if entries.len() == ENTRIES_MAX {
-            self.dirty_jobs.insert(jid);
+            self.unsaved.insert(jid);
         }
         for entry in entries {
             self.record_plan(jid, entry);
@@ -93,6 +96,12 @@ impl Hub {
         let Some(job) = self.jobs.get(&jid).filter(|job| job.terms.by_release) else {
             return;
         };
+        let may_have_it = |index: &u32| !job.has_declined(*index, release.round);
+        let who: IndexSet = release.who.iter().filter(may_have_it).collect();
+        if who.is_empty() {
+            return;
+        }
+        let release = Release { who, ..release };
         // Told again, by another parent or in another session: what is not handed out yet may be now.
         let known = |index: u32| {
             job.leases
@@ -219,6 +228,30 @@ impl Hub {
         self.claim(jid, index, Source::Own, state);
     }
 
+    /// A hub below tells of turns that it has turned down: they are over here too, and not told again.
+    pub(crate) fn note_turned_down(&mut self, hub: wire::Uid, delta: &LedgerDelta) {
+        let jid = delta.jid;
+        let Some(job) = self.jobs.get(&jid).filter(|job| !job.leases.is_empty()) else {
+            return;
+        };
+        // The origin's plan says it itself.
+        if job.plan.is_some() {
+            return;
+        }
+        let held = delta
+            .groups
+            .iter()
+            .filter(|group| matches!(group.outcome, Outcome::Held { round, .. } if round > 0));
+        let who: IndexSet = held
+            .flat_map(|group| group.who.iter())
+            .filter_map(|theirs| self.roster.ours(hub, theirs))
+            .collect();
+        let who = job.turned_down(&who);
+        if !who.is_empty() {
+            self.record_plan(jid, PlanRecord::TurnedDown(who));
+        }
+    }
+
     /// A parent says that nobody begins any more.
     pub(crate) fn halted(&mut self, jid: Jid, halt: Halt) {
         let Some(job) = self.jobs.get(&jid) else {
@@ -264,7 +297,7 @@ impl Hub {
         if let Some(entry) = plan.go_on(stage) {
             plan.apply(&entry, None);
             self.record_plan(jid, entry);
-            self.dirty_jobs.insert(jid);
+            self.unsaved.insert(jid);
         }
     }
 
@@ -332,7 +365,15 @@ impl Hub {
             return;
         };
         let mut releases: BTreeMap<(u32, UnixMillis), IndexSet> = BTreeMap::new();
-        for (index, lease) in &job.leases {
+        let is_given = |index: u32, lease: &Lease| {
+            let plan = job.plan.as_ref();
+            plan.is_none_or(|plan| plan.holds(index, lease.round))
+        };
+        for (index, lease) in job
+            .leases
+            .iter()
+            .filter(|(index, lease)| is_given(**index, lease))
+        {
             let open = job.claims(*index).is_some_and(|(best, mut claims)| {
                 !matches!(best, State::Returned { .. })
                     && claims.any(|claim| claim.may_run(lease.round))

@@ -93,7 +93,7 @@ impl Hub {
             .jobs
             .iter()
             .filter(|(jid, job)| {
-                !self.dirty_jobs.contains(jid)
+                !self.unsaved.contains(**jid)
                     && !self.closed.contains(jid)
                     && job.is_over(self.signer)
             })
@@ -130,6 +130,13 @@ impl Hub {
 
     /// A closed job is heard of again.
     pub(crate) fn reopen(&mut self, jid: Jid) {
+        let before = self.closed.len();
         self.closed.retain(|closed| *closed != jid);
+        if self.closed.len() < before
+            && let Some(order) = self.jobs.get(&jid).and_then(|job| job.order.clone())
+            && self.now < order.start_by
+        {
+            self.expires(&order);
+        }
     }
 }

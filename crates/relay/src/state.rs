@@ -85,17 +85,29 @@ impl State {
         }
     }
 
-    /// Of two sources the one that knows more wins: a return is proof, a run is news, no contact is the least.
+    /// Of two sources the one that knows more wins: a return is proof, a run is news. That one hub withheld the job, or saw
+    /// nothing of the minion, says little where another one gave the job to it and lost sight of it.
     pub(crate) fn weight(&self) -> u8 {
+        let hides_runs = planted::is(Bug::HidesRuns);
         match self {
-            State::Returned { .. } => 7,
-            State::Running => 6,
-            State::Queued => 5,
-            State::Lost(_) => 4,
-            State::Refused(_) | State::Expired(_) => 3,
-            State::Held(..) => 2,
-            State::Unreachable(_) => 1,
+            State::Returned { .. } => 9,
+            State::Running => 8,
+            State::Queued => 7,
+            State::Lost(_) => 6,
+            State::Refused(reason) if is_withheld(reason) && !hides_runs => 2,
+            State::Refused(_) | State::Expired(_) => 5,
+            State::Held(..) => 4,
+            State::Unreachable(reason) if reason.code == ReasonCode::MinionDown => 1,
+            State::Unreachable(_) => 3,
             State::Undecided(_) | State::Withdrawn => 0,
         }
     }
+}
+
+/// Whether hubs never gave the job to the minion, for their own reasons.
+pub(crate) fn is_withheld(reason: &Reason) -> bool {
+    matches!(
+        reason.code,
+        ReasonCode::Halted | ReasonCode::Cancelled | ReasonCode::TooOld
+    )
 }

@@ -216,11 +216,13 @@ impl Hub {
             }
         };
         let jid = order.jid;
-        let protocol = self
-            .parents
-            .values()
-            .find(|p| p.peer.uid == parent)
-            .map_or(0, |p| p.protocol);
+        let session = self.parents.values().find(|p| p.peer.uid == parent);
+        let protocol = session.map_or(0, |p| p.protocol);
+        // It may have heard of the job's returns before it sent the order.
+        let told = session
+            .and_then(|p| p.serials.get(&jid).copied())
+            .filter(|_| !planted::is(Bug::CountsAnew))
+            .unwrap_or(0);
         let mut orphan = None;
         if let Some(job) = self.jobs.get_mut(&jid) {
             // What only hubs below have told of it is no more than a part.
@@ -231,7 +233,7 @@ impl Hub {
                     job.head.parents.push(parent);
                     self.saving.record(Record::Job(Box::new(job.head.clone())));
                 }
-                job.begin_uplink(parent, protocol, 0);
+                job.begin_uplink(parent, protocol, told);
                 self.reopen(jid);
                 return;
             }

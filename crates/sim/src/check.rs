@@ -389,7 +389,13 @@ impl World {
                 let count = of_it().count();
                 ensure!(count <= 1, "P4: {jid}: {at} counts {count} times");
             }
-            if job.expected.contains(&uid) && !decided && !job.restored {
+            // A hub that lost its disk knows no keys, which the hubs above learn with its next session.
+            let wiped = |hub: usize| {
+                let since = self.model.restored_at(hub).unwrap_or(u64::MAX);
+                since <= job.submitted && self.is_above(hub, at)
+            };
+            let known = !(0..self.nodes.len()).any(wiped);
+            if job.expected.contains(&uid) && !decided && !job.restored && known {
                 let named = row.is_some() || numbers.iter().any(|i| undecided.contains(i));
                 ensure!(
                     named,

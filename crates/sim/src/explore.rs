@@ -856,6 +856,8 @@ impl Explorer {
                     fresh_epoch: 1 + at as u64,
                     job_key: None,
                     parents: peers[at].parents.len(),
+                    // A save takes one value.
+                    save_bytes_max: 1,
                 };
                 let disk = self.hub_disks[disk as usize].recovered();
                 *machine = Some(Live::Hub(Box::new(Hub::new(config, disk, now))));

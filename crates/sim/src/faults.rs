@@ -169,7 +169,7 @@ impl World {
         let copy = node.backup.clone().filter(|_| !is_wiped);
         node.hub_disk = copy.unwrap_or_default();
         node.fresh_epoch = self.rng.number();
-        self.model.restored(at, &self.nodes[at].hub_disk);
+        self.model.restored(at, self.now, &self.nodes[at].hub_disk);
         let what = if is_wiped { "is wiped" } else { "is put back" };
         self.trace.note(self.now, at, what, b"");
         self.schedule(back, Event::Start { node: at });

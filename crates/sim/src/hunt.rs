@@ -17,11 +17,12 @@ pub struct Catch {
 }
 
 /// The plans that are tried in turn; the one of days takes a hundred times as long as another.
-const PLANS: [Plan; 5] = [
+const PLANS: [Plan; 6] = [
     Plan::CHAOS,
     Plan::FAULTS,
     Plan::RESTORES,
     Plan::CLOCKS,
+    Plan::PARTS,
     Plan::CALM,
 ];
 

@@ -59,8 +59,8 @@ pub struct Model {
     pub replayed: BTreeSet<Jid>,
     /// Who runs what since when, as far as functions end within their bound.
     running: BTreeMap<Jid, BTreeMap<Uid, UnixMillis>>,
-    /// Hubs whose disk was put back or wiped.
-    restored: BTreeSet<usize>,
+    /// Hubs whose disk was put back or wiped, and when that was last.
+    restored: BTreeMap<usize, UnixMillis>,
     forged: Vec<Jid>,
 }
 
@@ -129,13 +129,18 @@ impl Model {
     }
 
     /// A hub's database is as it was some time ago.
-    pub fn restored(&mut self, at: usize, disk: &HubDisk) {
-        self.restored.insert(at);
+    pub fn restored(&mut self, at: usize, now: UnixMillis, disk: &HubDisk) {
+        self.restored.insert(at, now);
         for (jid, job) in self.jobs.iter_mut().filter(|(_, job)| job.origin == at) {
             job.restored = true;
             job.accepted = disk.jobs.contains_key(jid);
             job.finished = None;
         }
+    }
+
+    /// When a hub's disk was put back or wiped.
+    pub fn restored_at(&self, at: usize) -> Option<UnixMillis> {
+        self.restored.get(&at).copied()
     }
 
     /// Whether some hub's disk was put back or wiped.
@@ -180,10 +185,9 @@ impl Model {
             node.leaf_disk.has_start(jid),
             "P4: {at} runs {jid}, and its journal does not know"
         );
-        let named =
-            node.spec.parents.iter().any(|hub| {
-                nodes[*hub].hub_disk.row(jid, uid).is_some() || self.restored.contains(hub)
-            });
+        let named = node.spec.parents.iter().any(|hub| {
+            nodes[*hub].hub_disk.row(jid, uid).is_some() || self.restored.contains_key(hub)
+        });
         // Who replays orders does not name anybody first; the minion then has to tell it to the right ones.
         assert!(
             named || self.replayed.contains(&jid),
@@ -205,6 +209,9 @@ impl Model {
         if self.replayed.contains(&jid) {
             return;
         }
+        let Some(budget) = job.budget else {
+            return;
+        };
         let bound = job.signed.order.options.run_ms_max.unwrap_or(u64::MAX);
         let Some(running) = self.running.get_mut(&jid) else {
             return;
@@ -212,9 +219,8 @@ impl Model {
         running.retain(|_, since| now.saturating_sub(*since) <= bound);
         let at_once = running.len() as u64;
         assert!(
-            job.budget.is_none_or(|budget| at_once <= budget),
-            "P4: {at_once} minions run {jid} at once, its budget is {:?}",
-            job.budget
+            at_once <= budget,
+            "P4: {at_once} minions run {jid} at once, its budget is {budget}"
         );
     }
 

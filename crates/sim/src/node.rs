@@ -148,6 +148,7 @@ impl World {
                 software: "0.1.0".to_owned(),
                 fresh_epoch: node.fresh_epoch,
                 parents: node.spec.parents.len(),
+                save_bytes_max: self.plan.save_bytes_max,
                 job_key: None,
             };
             let hub = Hub::new(config, node.hub_disk.recovered(), now);

@@ -27,6 +27,8 @@ pub struct Plan {
     pub outage_ms: u64,
     /// Longest wait between two attempts to connect.
     pub redial_ms: u64,
+    /// Bytes of values that hubs save at once.
+    pub save_bytes_max: usize,
 }
 
 /// What a job may take at most from its submission to its last outcome when nothing fails: its time to start, the slack
@@ -47,6 +49,7 @@ impl Plan {
         latency_max: 200,
         outage_ms: 30_000,
         redial_ms: 3_000,
+        save_bytes_max: relay::SAVE_BYTES_MAX,
     };
 
     /// Faults of machines and links, and no decisions about keys.
@@ -79,6 +82,13 @@ impl Plan {
         ..Plan::FAULTS
     };
 
+    /// Accounts that are saved in many parts.
+    pub const PARTS: Plan = Plan {
+        name: "parts",
+        save_bytes_max: 1,
+        ..Plan::CHAOS
+    };
+
     /// More than a day, with cuts of a day and pauses of an hour.
     pub const DAYS: Plan = Plan {
         name: "days",
@@ -91,12 +101,13 @@ impl Plan {
     };
 
     /// All plans.
-    pub const ALL: [Plan; 6] = [
+    pub const ALL: [Plan; 7] = [
         Plan::CALM,
         Plan::FAULTS,
         Plan::CHAOS,
         Plan::CLOCKS,
         Plan::RESTORES,
+        Plan::PARTS,
         Plan::DAYS,
     ];
 

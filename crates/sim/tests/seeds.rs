@@ -55,6 +55,11 @@ fn worlds_with_lost_databases() {
 }
 
 #[test]
+fn worlds_that_save_in_parts() {
+    worlds(Plan::PARTS, 60_000..60_200);
+}
+
+#[test]
 fn worlds_of_days() {
     worlds(Plan::DAYS, 40_000..40_040);
 }

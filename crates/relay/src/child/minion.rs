@@ -1,6 +1,7 @@
 //! What minions say: starts, returns, grains.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use wire::{Down, IndexSet, Jid, Json, Reason, ReasonCode, Return, Timing, limits};
 
@@ -63,6 +64,15 @@ impl Hub {
                 State::Held(..) if in_time => claims.push((*jid, State::Queued)),
                 // Whether it had got the job was not known: it had not.
                 State::Unreachable(_) if in_time && (job.terms.hold || lease.is_some()) => {
+                    if let Some(halt) = job
+                        .halts
+                        .first()
+                        .filter(|_| !planted::is(Bug::QueuesHalted))
+                    {
+                        // And does not get it any more.
+                        claims.push((*jid, State::Refused(Arc::new(halt.reason.clone()))));
+                        continue;
+                    }
                     claims.push((*jid, State::Queued));
                 }
                 _ => continue,
@@ -177,6 +187,9 @@ impl Hub {
         };
         if job.has_returned(index) {
             // A second one would change nothing, and yet its value would be kept.
+            if !planted::is(Bug::KeepsHeadless) {
+                self.settle_known(jid, [index].into_iter().collect());
+            }
             return;
         }
         let issued = job.order.as_ref().map_or(ret.started, |o| o.issued);

@@ -50,7 +50,8 @@ impl Hub {
             for index in open {
                 let job = &self.jobs[&jid];
                 let waits = matches!(job.claim_of(index, source), Some(State::Queued))
-                    && job.is_kept_for(index);
+                    && job.is_kept_for(index)
+                    && (!is_late || planted::is(Bug::KeepsHeldOfCut));
                 let state = match waits {
                     true => State::Held(reason.clone(), 0),
                     false => State::Unreachable(reason.clone()),
@@ -152,9 +153,9 @@ impl Hub {
         let before = job.counts().returned();
         let was_complete = job.sources.get(&peer.uid).is_some_and(|s| s.complete);
         let roster = &self.roster;
-        if job.apply(peer.uid, delta, |theirs| roster.ours(peer.uid, theirs)) {
-            self.dirty_jobs.insert(jid);
-        }
+        job.apply(peer.uid, delta, |theirs| roster.ours(peer.uid, theirs));
+        job.unacked.insert(link, delta.serial);
+        self.unsaved.insert(jid);
         let job = &self.jobs[&jid];
         self.returns += job.counts().returned().saturating_sub(before);
         let returns = delta.groups.iter();
@@ -183,20 +184,14 @@ impl Hub {
             self.end_silent(peer, jid);
         }
         self.reopen(jid);
-        let serial = delta.serial;
-        let searched = self.jobs.get_mut(&jid).and_then(|job| job.recall.as_mut());
-        match searched {
-            None => self.saving.after(Held::Ack { link, jid, serial }),
-            Some(recall) => {
-                recall.unacked.push((link, serial));
-                if recall.asked && self.speaks(link, PROTOCOL_TERMS) {
-                    self.tell_child(link, Down::Recall { jid });
-                }
-            }
+        let recall = self.jobs.get(&jid).and_then(|job| job.recall.as_ref());
+        if recall.is_some_and(|recall| recall.asked) && self.speaks(link, PROTOCOL_TERMS) {
+            self.tell_child(link, Down::Recall { jid });
         }
         if !again.is_empty() {
             self.tell_child(link, Down::SettledBy { jid, who: again });
         }
+        self.note_turned_down(peer.uid, delta);
         self.settle_known(jid, returned);
     }
 
@@ -225,9 +220,15 @@ impl Hub {
             };
             let state_of = job.sources.get(&peer.uid);
             let named = state_of.is_some_and(|s| s.complete);
-            // Kept for a site that was cut off when the job was given.
-            let kept = state_of.is_some_and(|s| !s.mirrored.is_empty() && !s.told)
-                && job.terms.hold
+            // Kept for a site that was cut off when the job was given, or that lost its disk since.
+            let source = Source::Hub(peer.uid);
+            let is_held = |index| {
+                matches!(job.claim_of(index, source), Some(State::Held(..)))
+                    && !planted::is(Bug::ForgetsHeldOfWiped)
+            };
+            let kept = state_of.is_some_and(|s| {
+                !s.told && (!s.mirrored.is_empty() || s.silent.iter().any(is_held))
+            }) && job.terms.hold
                 && job.halts.is_empty();
             let old = job.terms.by_release && !self.speaks(link, PROTOCOL_TERMS);
             let is_theirs = job.origin == Origin::Below;
@@ -273,7 +274,14 @@ impl Hub {
             .and_then(|job| job.sources.get_mut(&peer.uid));
         let silent = told
             .filter(|told| !told.told || !planted::is(Bug::KeepsSilent))
-            .map(|told| std::mem::take(&mut told.silent))
+            .map(|told| {
+                let mut silent = std::mem::take(&mut told.silent);
+                // Of these it never knew: what is kept for them ends with the job's time.
+                for index in told.mirrored.iter() {
+                    silent.remove(index);
+                }
+                silent
+            })
             .unwrap_or_default();
         let source = Source::Hub(peer.uid);
         let text = format!("hub {} has no record of the job", peer.id);
@@ -283,7 +291,12 @@ impl Hub {
                 .jobs
                 .get(&jid)
                 .and_then(|job| job.claim_of(index, source));
-            if let Some(State::Queued | State::Running) = state {
+            let ends = match state {
+                Some(State::Queued | State::Running) => true,
+                Some(State::Held(..)) => !planted::is(Bug::ForgetsHeldOfWiped),
+                _ => false,
+            };
+            if ends {
                 self.claim(jid, index, source, State::Unreachable(reason.clone()));
             }
         }

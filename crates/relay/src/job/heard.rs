@@ -138,6 +138,7 @@ impl Job {
 
     /// Takes in an account that began before this one was found. Gives the returns that were settled before.
     pub(crate) fn take_in(&mut self, orphan: Job) -> IndexSet {
+        self.unacked.extend(orphan.unacked);
         let numbers: Vec<u32> = orphan
             .values
             .iter()

@@ -1,5 +1,6 @@
 //! What of an account has been told to whom: the disk, and each parent in its session.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -68,6 +69,11 @@ impl Sink {
         self.dirty.insert(index);
     }
 
+    /// Whether it takes bytes to tell it this.
+    fn has_to_define(&self, state: &State) -> bool {
+        matches!(state, State::Returned { value, .. } if !self.defined.contains(value))
+    }
+
     pub(crate) fn acked(&mut self, serial: u32) {
         self.acked = self.acked.max(serial.min(self.serial));
     }
@@ -96,10 +102,15 @@ impl Job {
         !sink.dirty.is_empty() || (self.is_complete() && !sink.complete_told)
     }
 
-    /// What the disk has to hear; None when nothing changed.
-    pub(crate) fn disk_delta(&mut self) -> Option<LedgerDelta> {
+    /// Whether the disk has something to hear.
+    pub(crate) fn has_unsaved(&self) -> bool {
+        self.recall.is_none() && self.has_news(&self.disk)
+    }
+
+    /// What the disk has to hear, up to so many bytes of values, and how many it has of them; None when nothing changed.
+    pub(crate) fn disk_delta(&mut self, bytes_max: usize) -> Option<(LedgerDelta, usize)> {
         let mut sink = std::mem::take(&mut self.disk);
-        let delta = self.delta(&mut sink, true);
+        let delta = self.delta(&mut sink, true, bytes_max.min(DELTA_BYTES_MAX));
         sink.acked = sink.serial;
         self.disk = sink;
         delta
@@ -123,18 +134,29 @@ impl Job {
         let is_all = named && unsaved.is_empty();
         let delta = match sink.dirty.is_empty() && !is_all {
             true => None,
-            false => self.delta(&mut sink, is_all || planted::is(Bug::CompleteTooSoon)),
+            false => self.delta(
+                &mut sink,
+                is_all || planted::is(Bug::CompleteTooSoon),
+                DELTA_BYTES_MAX,
+            ),
         };
         if planted::is(Bug::LosesUnsaved) {
             unsaved = IndexSet::new();
         }
         sink.dirty.extend(&unsaved);
         self.uplinks.insert(parent, sink);
-        delta
+        delta.map(|(delta, _)| delta)
     }
 
-    /// `is_all`: what `sink` has is all that there is, so that it may hear that the account is complete.
-    fn delta(&self, sink: &mut Sink, is_all: bool) -> Option<LedgerDelta> {
+    /// The next delta and the bytes of its values. Once it has `bytes_max` of them, returns with other values wait for the
+    /// next one; whatever else there is does not. `is_all`: what `sink` has is all that there is, so that it may hear that the
+    /// account is complete.
+    fn delta(
+        &self,
+        sink: &mut Sink,
+        is_all: bool,
+        bytes_max: usize,
+    ) -> Option<(LedgerDelta, usize)> {
         if !self.has_news(sink) {
             return None;
         }
@@ -143,21 +165,33 @@ impl Job {
         let mut bytes = 0;
         let mut told = Vec::new();
         for index in sink.dirty.iter() {
-            if bytes >= DELTA_BYTES_MAX || told.len() >= limits::LEDGER_ROWS_PER_FRAME {
+            if told.len() >= limits::LEDGER_ROWS_PER_FRAME {
                 break;
             }
-            told.push(index);
             let Some(row) = self.rows.get(&index) else {
+                told.push(index);
                 continue;
             };
-            let at = *groups.entry(GroupKey::of(&row.best)).or_insert_with(|| {
-                out.push(OutcomeGroup {
-                    outcome: self.outcome(&row.best, sink.protocol, &mut sink.defined, &mut bytes),
-                    who: IndexSet::new(),
-                    timings: Vec::new(),
-                });
-                out.len() - 1
-            });
+            let state = row.summary();
+            if self.order.is_none() && !matches!(*state, State::Returned { .. }) {
+                // Without the order nobody here would ever say how that goes on.
+                told.push(index);
+                continue;
+            }
+            let at = match groups.entry(GroupKey::of(&state)) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(_) if bytes >= bytes_max && sink.has_to_define(&state) => continue,
+                Entry::Vacant(new) => {
+                    let (protocol, defined) = (sink.protocol, &mut sink.defined);
+                    out.push(OutcomeGroup {
+                        outcome: self.outcome(&state, protocol, defined, &mut bytes),
+                        who: IndexSet::new(),
+                        timings: Vec::new(),
+                    });
+                    *new.insert(out.len() - 1)
+                }
+            };
+            told.push(index);
             out[at].who.insert(index);
             if let State::Returned { timing, .. } = row.best {
                 out[at].timings.push(timing);
@@ -167,15 +201,19 @@ impl Job {
             sink.dirty.remove(*index);
         }
         let complete = is_all && self.is_complete() && sink.dirty.is_empty();
+        if told.is_empty() && !complete {
+            return None;
+        }
         sink.complete_told |= complete;
         sink.serial += 1;
-        Some(LedgerDelta {
+        let delta = LedgerDelta {
             jid: self.jid(),
             serial: sink.serial,
             roster: 0,
             complete,
             groups: out,
-        })
+        };
+        Some((delta, bytes))
     }
 
     fn outcome(
@@ -204,6 +242,7 @@ impl Job {
                     .cloned()
                     .unwrap_or_else(|| b"null".as_slice().into());
                 let value = if json.len() <= INLINE_MAX {
+                    *bytes += json.len();
                     ValueRef::Inline(json)
                 } else if defined.insert(*value) {
                     *bytes += json.len();

@@ -140,15 +140,27 @@ impl Bench {
     }
 
     pub fn with(path: &str, recovered: HubRecovered) -> Bench {
-        Bench::with_all(path, recovered, usize::from(!path.is_empty()))
+        let parents = usize::from(!path.is_empty());
+        Bench::with_all(path, recovered, parents, relay::SAVE_BYTES_MAX)
     }
 
     /// A hub that is to have so many parents.
     pub fn with_parents(path: &str, parents: usize) -> Bench {
-        Bench::with_all(path, HubRecovered::default(), parents)
+        let recovered = HubRecovered::default();
+        Bench::with_all(path, recovered, parents, relay::SAVE_BYTES_MAX)
     }
 
-    fn with_all(path: &str, recovered: HubRecovered, parents: usize) -> Bench {
+    /// A hub that saves so many bytes of values at once.
+    pub fn saving_at_once(path: &str, save_bytes_max: usize) -> Bench {
+        Bench::with_all(path, HubRecovered::default(), 1, save_bytes_max)
+    }
+
+    fn with_all(
+        path: &str,
+        recovered: HubRecovered,
+        parents: usize,
+        save_bytes_max: usize,
+    ) -> Bench {
         let config = HubConfig {
             // Orders come from the top.
             uid: Uid([if path.is_empty() { 100 } else { 101 }; 16]),
@@ -158,6 +170,7 @@ impl Bench {
             fresh_epoch: 42,
             job_key: None,
             parents,
+            save_bytes_max,
         };
         let mut bench = Bench {
             hub: Hub::new(config, recovered, NOW),
