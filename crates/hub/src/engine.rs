@@ -21,6 +21,8 @@ use crate::disk::Disk;
 
 /// Inputs that wait for the loop, at most; above it whoever sends waits, and with them the links they read.
 const INPUTS_MAX: usize = 4_096;
+/// Long inputs that wait for the loop, at most; a long frame may have a few MiB.
+const LONG_INPUTS_MAX: usize = 64;
 /// Inputs taken in before the machine's outputs are handed out: what one batch of records can hold.
 const INPUTS_PER_TURN: usize = 512;
 /// Decisions that a slow listener may lag behind before it must look at the roster instead.
@@ -90,6 +92,7 @@ pub struct EngineGone;
 #[derive(Clone)]
 pub struct EngineHandle {
     messages: mpsc::Sender<Message>,
+    long: mpsc::Sender<HubInput>,
     decisions: broadcast::Sender<Decision>,
     clock: Clock,
     disk: Disk,
@@ -110,6 +113,18 @@ impl EngineHandle {
             .send(Message::Input(input))
             .await
             .map_err(|_| EngineGone)
+    }
+
+    /// Sends a frame's message, of so many bytes. Whatever is short overtakes what is long, as it does on the way here.
+    ///
+    /// # Errors
+    /// [`EngineGone`] while the process stops.
+    pub async fn message(&self, input: HubInput, bytes: usize) -> Result<(), EngineGone> {
+        if bytes > BULK_FRAME {
+            self.long.send(input).await.map_err(|_| EngineGone)
+        } else {
+            self.input(input).await
+        }
     }
 
     /// Makes a session known before its first input.
@@ -203,6 +218,7 @@ pub struct Engine<S> {
     committer: Arc<Committer>,
     clock: Clock,
     messages: mpsc::Receiver<Message>,
+    long: mpsc::Receiver<HubInput>,
     saved: mpsc::UnboundedReceiver<Result<u64, String>>,
     saved_sender: mpsc::UnboundedSender<Result<u64, String>>,
     decisions: broadcast::Sender<Decision>,
@@ -232,12 +248,14 @@ impl<S: Surroundings> Engine<S> {
         disk: Disk,
     ) -> (Self, EngineHandle) {
         let (sender, messages) = mpsc::channel(INPUTS_MAX);
+        let (long_sender, long) = mpsc::channel(LONG_INPUTS_MAX);
         // One batch is at the store at a time, so this queue holds one entry.
         let (saved_sender, saved) = mpsc::unbounded_channel();
         let (decisions, _) = broadcast::channel(DECISIONS_MAX);
         let own_messages = sender.downgrade();
         let handle = EngineHandle {
             messages: sender,
+            long: long_sender,
             decisions: decisions.clone(),
             clock,
             disk,
@@ -248,6 +266,7 @@ impl<S: Surroundings> Engine<S> {
             committer,
             clock,
             messages,
+            long,
             saved,
             saved_sender,
             decisions,
@@ -277,7 +296,10 @@ impl<S: Surroundings> Engine<S> {
                 .map(|(at, _)| tokio::time::Instant::from_std(self.clock.instant(at)));
             tokio::select! {
                 biased;
+                _ = stop.wait_for(|stop| *stop) => break,
                 saved = self.saved.recv() => self.saved(saved)?,
+                () = sleep_until(wake) => self.hub.handle_timeout(self.clock.now()),
+                _ = observe.tick() => self.surroundings.observe(&self.hub),
                 message = self.messages.recv() => {
                     let Some(message) = message else { return Ok(()) };
                     self.take(message);
@@ -287,10 +309,12 @@ impl<S: Surroundings> Engine<S> {
                             Err(_) => break,
                         }
                     }
+                    if let Ok(input) = self.long.try_recv() {
+                        self.hub.handle_input(self.clock.now(), input);
+                    }
                 }
-                () = sleep_until(wake) => self.hub.handle_timeout(self.clock.now()),
-                _ = observe.tick() => self.surroundings.observe(&self.hub),
-                _ = stop.wait_for(|stop| *stop) => break,
+                // One at a time: what is short may have come meanwhile.
+                Some(input) = self.long.recv() => self.hub.handle_input(self.clock.now(), input),
             }
         }
         self.stop().await

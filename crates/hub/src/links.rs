@@ -143,9 +143,8 @@ async fn child(
         match receiver.next().await {
             Ok(Event::Frame(body)) => match codec::decode::<Up>(&body) {
                 Ok(message) => {
-                    engine
-                        .input(HubInput::ChildMessage { link, message })
-                        .await?
+                    let input = HubInput::ChildMessage { link, message };
+                    engine.message(input, body.len()).await?;
                 }
                 Err(error) => {
                     tracing::warn!(id = %member.id, %error, "a frame that is no message of this protocol");
@@ -262,9 +261,8 @@ async fn one_uplink(
         match receiver.next().await {
             Ok(Event::Frame(body)) => match codec::decode::<Down>(&body) {
                 Ok(message) => {
-                    engine
-                        .input(HubInput::ParentMessage { link, message })
-                        .await?
+                    let input = HubInput::ParentMessage { link, message };
+                    engine.message(input, body.len()).await?;
                 }
                 Err(error) => {
                     sender.close(link::CloseCode::Malformed, "not a message of this protocol");

@@ -21,8 +21,9 @@ const PACKETS_MIN: u64 = 4;
 const LOSS_MAX_PERCENT: u64 = 10;
 /// Bytes in one round trip below which a share of lost ones means nothing, and which fill no queue.
 const FEW: u64 = 32 << 10;
-/// Round trips that take longer than the line's own by half and this: a queue builds up in front of the line.
-const QUEUE_SLACK: Duration = Duration::from_millis(20);
+/// Round trips that take longer than the line's own by a quarter and this: a queue builds up in front of the line, and what is
+/// urgent would wait in it.
+const QUEUE_SLACK: Duration = Duration::from_millis(8);
 
 /// Makes a window for each connection.
 #[derive(Debug)]
@@ -96,7 +97,7 @@ impl Window {
 
     /// The longest that a packet takes without a queue in front of the line.
     fn unqueued_max(&self) -> Option<Duration> {
-        self.own.map(|own| own + own / 2 + QUEUE_SLACK)
+        self.own.map(|own| own + own / 4 + QUEUE_SLACK)
     }
 
     fn acked(&mut self, now: Instant, sent: Instant, bytes: u64, is_full: bool) {
@@ -132,7 +133,7 @@ impl Window {
         } else if fastest > unqueued {
             // By as much as the queue is too long; with care, since also a busy host makes packets late.
             let percent = unqueued.as_micros() * 100 / fastest.as_micros().max(1);
-            self.shrink((percent as u64).clamp(70, 95));
+            self.shrink((percent as u64).clamp(50, 95));
         } else if round.is_full && !self.doubles {
             // A tenth: a line that got wider is found again within a few round trips.
             self.bytes = (self.bytes + (self.bytes / 10).max(self.mtu)).min(WINDOW_MAX);

@@ -235,7 +235,7 @@ impl Hub {
             return;
         };
         // The origin's plan says it itself.
-        if job.plan.is_some() {
+        if job.plan.is_some() || planted::is(Bug::ForgetsDeclined) {
             return;
         }
         let held = delta
@@ -368,6 +368,8 @@ impl Hub {
         let is_given = |index: u32, lease: &Lease| {
             let plan = job.plan.as_ref();
             plan.is_none_or(|plan| plan.holds(index, lease.round))
+                || planted::is(Bug::RestartForgetsWays)
+                || planted::is(Bug::ForgetsDeclined)
         };
         for (index, lease) in job
             .leases

@@ -554,3 +554,23 @@ fn a_conflict_is_told_until_it_is_over() {
         .collect();
     assert_eq!(marks, [wire::RosterMark::default()], "it tells all again");
 }
+
+/// A key that was removed at its site and let in again has a new number there: of what it ran under the old one nothing
+/// more will be heard.
+#[test]
+fn what_a_key_ran_under_an_old_number_ends() {
+    let mut bench = Bench::new("");
+    bench.connect(1, peer(9, Role::Syndic, "ams-hub", "ams"));
+    let far = peer(2, Role::Minion, "m2", "ams");
+    bench.says(1, roster_of(&far, 1));
+    bench.says(1, Up::Resumed { ledgers: 0 });
+    bench.submit(jid(1), "*");
+    bench.says(1, tells(1, 1, Outcome::Running));
+    assert_eq!(bench.row(jid(1), "m2"), "running");
+    let mut roster = roster_of(&far, 5);
+    if let Up::Roster(delta) = &mut roster {
+        (delta.serial, delta.snapshot, delta.mark.revision) = (2, false, 2);
+    }
+    bench.says(1, roster);
+    assert_eq!(bench.row(jid(1), "m2"), "unreachable Removed");
+}

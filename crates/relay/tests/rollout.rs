@@ -6,8 +6,8 @@ mod support;
 use relay::{HubInput, HubOutput};
 use support::{Bench, back, jid, minion, peer, pong, told};
 use wire::{
-    Amount, BatchPlan, Between, Down, Jid, Reason, ReasonCode, Return, Role, StopOn, StopRule,
-    StopScope, Up,
+    Amount, BatchPlan, Between, Down, Jid, Outcome, Reason, ReasonCode, Return, Role, StopOn,
+    StopRule, StopScope, Up, ValueRef,
 };
 
 fn plan(size: Option<u32>) -> BatchPlan {
@@ -336,4 +336,65 @@ fn a_late_return_of_a_job_that_was_let_go_is_counted_and_settled() {
     assert_eq!(bench.row(jid(1), "m2"), "ok");
     let settled = bench.wait(10_000);
     assert!(told(&settled, 9).contains(&&Down::Settled(vec![jid(1)])));
+}
+
+/// A roster with one node, the so-manieth in its session.
+fn another(node: &relay::Peer, index: u32, serial: u32) -> Up {
+    let mut roster = support::roster_of(node, index);
+    if let Up::Roster(delta) = &mut roster {
+        delta.serial = serial;
+        delta.snapshot = serial == 1;
+        delta.mark.revision = u64::from(serial);
+    }
+    roster
+}
+
+/// The minions of a hub below that got a turn, by its numbers.
+fn released(outputs: &[HubOutput], link: u64) -> Vec<u32> {
+    let releases = told(outputs, link).into_iter();
+    let who = releases.filter_map(|message| match message {
+        Down::Release { release, .. } => Some(release.who.iter()),
+        _ => None,
+    });
+    who.flatten().collect()
+}
+
+#[test]
+fn a_place_is_given_back_at_the_site_where_it_was_taken() {
+    let at = |number: u8, path: &str| peer(number, Role::Minion, &format!("m{number}"), path);
+    let mut bench = Bench::new("");
+    for (link, path) in [(10, "ams"), (20, "fra")] {
+        let id = format!("{path}-hub");
+        bench.connect(link, peer(link as u8, Role::Syndic, &id, path));
+    }
+    bench.says(10, another(&at(1, "ams"), 1, 1));
+    bench.says(10, another(&at(2, "ams"), 2, 2));
+    bench.says(20, another(&at(3, "fra"), 1, 1));
+    for link in [10, 20] {
+        bench.says(link, Up::Resumed { ledgers: 0 });
+    }
+    let one_each = BatchPlan {
+        per_site: Some(1),
+        ..BatchPlan::default()
+    };
+    bench.submit_on(jid(1), "*", false, Some(one_each));
+    let mut outputs = bench.says(20, support::tells(1, 1, Outcome::Queued));
+    for serial in [1, 2] {
+        outputs.extend(bench.says(10, support::tells(serial, serial, Outcome::Queued)));
+    }
+    assert_eq!(released(&outputs, 10), [1]);
+    assert_eq!(released(&outputs, 20), [1]);
+    // It moves, and returns by its new hub.
+    bench.says(20, another(&at(1, "fra"), 7, 2));
+    let outcome = Outcome::Returned {
+        retcode: 0,
+        success: true,
+        value: ValueRef::Inline(support::json("true")),
+    };
+    let outputs = bench.says(20, support::tells(2, 7, outcome));
+    assert_eq!(
+        released(&outputs, 10),
+        [2],
+        "the place at its old site is free"
+    );
 }

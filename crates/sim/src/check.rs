@@ -389,10 +389,11 @@ impl World {
                 let count = of_it().count();
                 ensure!(count <= 1, "P4: {jid}: {at} counts {count} times");
             }
-            // A hub that lost its disk knows no keys, which the hubs above learn with its next session.
+            // A hub that lost its disk knows no keys, which the hubs above learn with its next session: it names nobody for a
+            // job that is open then.
             let wiped = |hub: usize| {
                 let since = self.model.restored_at(hub).unwrap_or(u64::MAX);
-                since <= job.submitted && self.is_above(hub, at)
+                since <= job.finished.unwrap_or(u64::MAX - 1) && self.is_above(hub, at)
             };
             let known = !(0..self.nodes.len()).any(wiped);
             if job.expected.contains(&uid) && !decided && !job.restored && known {

@@ -55,6 +55,7 @@ struct Common {
 struct Programs {
     top_master: PathBuf,
     syndic: PathBuf,
+    minion: PathBuf,
     swarm: PathBuf,
     floor: PathBuf,
 }
@@ -65,6 +66,7 @@ impl Programs {
         Programs {
             top_master: dir.join("top-master"),
             syndic: dir.join("syndic"),
+            minion: dir.join("minion"),
             swarm: dir.join("swarm"),
             floor: dir.join("examples/floor"),
         }
@@ -128,7 +130,7 @@ fn target(root: &Path) -> PathBuf {
 fn build(root: &Path) -> anyhow::Result<Programs> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     for arguments in [
-        &["-p", "top-master", "-p", "syndic", "-p", "swarm"][..],
+        &["-p=top-master", "-p=syndic", "-p=minion", "-p=swarm"][..],
         &["-p", "link", "--example", "floor"],
     ] {
         let status = Command::new(&cargo)

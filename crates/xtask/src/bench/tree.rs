@@ -50,7 +50,9 @@ pub struct Tree {
     /// The top-master, and the syndics in the order in which they were added.
     hubs: Vec<Hub>,
     swarms: Vec<Process>,
-    /// Of all swarms.
+    /// Minions with a program of their own.
+    singles: Vec<Process>,
+    /// All of them.
     minions: u32,
     /// Between each syndic and its parent.
     cables: Vec<Cable>,
@@ -103,6 +105,7 @@ impl Tree {
             fingerprint: String::new(),
             hubs: Vec::new(),
             swarms: Vec::new(),
+            singles: Vec::new(),
             minions: 0,
             cables: Vec::new(),
         };
@@ -196,15 +199,19 @@ impl Tree {
         self.wait_for_minions()
     }
 
-    /// One more minion of a hub, in a process of its own, so that it waits for no other; call it before
-    /// [`populate`](Self::populate), which waits for it too. Its id is `name` with a 1 behind it.
-    pub fn add_minion(
-        &mut self,
-        programs: &Programs,
-        hub: usize,
-        name: &str,
-    ) -> anyhow::Result<()> {
-        self.add_swarm(programs, hub, 1, name, None)
+    /// One more minion of a hub, the real program and no part of a swarm; call it before [`populate`](Self::populate), which
+    /// waits for it too.
+    pub fn add_minion(&mut self, programs: &Programs, hub: usize, id: &str) -> anyhow::Result<()> {
+        let token = token(&self.socket(hub), Role::Minion, 1)?;
+        let settings = format!(
+            "id: {id}\nmaster: {}\nmaster_finger: \"{}\"\njoin_token: {token}\n",
+            self.hubs[hub].address, self.fingerprint
+        );
+        configure(&self.work, id, "minion", &settings)?;
+        let process = start(Part::Minions, &programs.minion, &self.work, id)?;
+        self.singles.push(process);
+        self.minions += 1;
+        Ok(())
     }
 
     fn add_swarm(
@@ -283,7 +290,7 @@ impl Tree {
     /// Everything that runs.
     pub fn processes(&self) -> Vec<&Process> {
         let hubs = self.hubs.iter().map(|hub| &hub.process);
-        hubs.chain(&self.swarms).collect()
+        hubs.chain(&self.swarms).chain(&self.singles).collect()
     }
 
     /// Resident memory of the hubs.
@@ -380,7 +387,39 @@ impl<'a> Order<'a> {
 
     /// Gives it to a hub, and waits for the account: how long that took, how many are ok, of how many.
     pub fn run(self, socket: &Path) -> anyhow::Result<(Duration, u64, u64)> {
-        let ask = Ask::Run(Box::new(RunAsk {
+        let began = Instant::now();
+        let counts = control::ask(socket, &self.ask(), |tell| match tell {
+            Tell::Ledger(ledger) => Some(ledger.progress.counts),
+            _ => None,
+        })?;
+        Ok((began.elapsed(), counts.ok, counts.expected))
+    }
+
+    /// Gives it to a hub, and cancels it as soon as some minion runs it: how long it takes until the account of that is whole.
+    pub fn cancel(self, socket: &Path) -> anyhow::Result<Duration> {
+        let mut took = None;
+        let ended = control::ask(socket, &self.ask(), |tell| match tell {
+            Tell::Progress(progress) if progress.counts.running > 0 && took.is_none() => {
+                let cancel = Ask::Cancel {
+                    jid: progress.jid,
+                    user: "bench".to_owned(),
+                };
+                let began = Instant::now();
+                let whole = control::ask(socket, &cancel, |tell| {
+                    matches!(tell, Tell::Ledger(_)).then_some(())
+                });
+                took = Some(whole.map(|()| began.elapsed()));
+                None
+            }
+            Tell::Ledger(ledger) => Some(ledger.progress.counts),
+            _ => None,
+        });
+        let ended = ended?;
+        took.with_context(|| format!("the job ended before it could be cancelled: {ended:?}"))?
+    }
+
+    fn ask(self) -> Ask {
+        Ask::Run(Box::new(RunAsk {
             target_kind: "glob".to_owned(),
             target: self.target.to_owned(),
             site: None,
@@ -395,13 +434,7 @@ impl<'a> Order<'a> {
             hold_ms: None,
             plan: None,
             detach: false,
-        }));
-        let began = Instant::now();
-        let counts = control::ask(socket, &ask, |tell| match tell {
-            Tell::Ledger(ledger) => Some(ledger.progress.counts),
-            _ => None,
-        })?;
-        Ok((began.elapsed(), counts.ok, counts.expected))
+        }))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Urgent over bulk: a ping to one minion while all others return much.
+//! Urgent over bulk: pings and cancels of one minion while all others return much.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -15,10 +15,10 @@ use super::{Common, Programs};
 /// A limited line: what a site is often given, and a way of some hundred kilometres.
 const LINE_BYTES_PER_SECOND: u64 = 50_000_000 / 8;
 const LINE_DELAY: Duration = Duration::from_millis(10);
-/// The minion that is sent pings has a process of its own: one that makes a thousand returns would answer after them.
+/// The minion of the urgent work is a real one: a process that makes a thousand returns would answer after them.
 const URGENT: &str = "urgent";
 
-/// Measure a ping to one minion while others return bulk.
+/// Measure pings and cancels of one minion while others return bulk.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Minions that return bulk.
@@ -27,16 +27,62 @@ pub struct Arguments {
     /// Bytes of each bulk return.
     #[arg(long, value_name = "NUMBER", default_value_t = 32_768, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     bytes: u32,
-    /// Pings of each kind.
+    /// How often each urgent thing is done, idle and busy.
     #[arg(long, value_name = "NUMBER", default_value_t = 300, value_parser = clap::value_parser!(u32).range(10..=100_000))]
-    pings: u32,
+    times: u32,
     #[command(flatten)]
     common: Common,
 }
 
-/// Pings over one sort of line.
+/// What is urgent.
+#[derive(Debug, Clone, Copy)]
+enum Work {
+    /// `test.ping` of one minion, from the question to its return.
+    Ping,
+    /// The end of a job that a minion runs, from the order to the account of it.
+    Cancel,
+}
+
+impl Work {
+    const ALL: [Work; 2] = [Work::Ping, Work::Cancel];
+
+    fn name(self) -> &'static str {
+        match self {
+            Work::Ping => "ping",
+            Work::Cancel => "cancel",
+        }
+    }
+
+    fn once(self, tree: &Tree) -> anyhow::Result<Duration> {
+        match self {
+            Work::Ping => {
+                let (wall, ok, _) =
+                    Order::new(URGENT, "test.ping", "[]").run(&tree.top_socket())?;
+                anyhow::ensure!(ok == 1, "{URGENT} does not answer");
+                Ok(wall)
+            }
+            Work::Cancel => Order::new(URGENT, "test.sleep", "[600]").cancel(&tree.top_socket()),
+        }
+    }
+
+    fn many(
+        self,
+        tree: &Tree,
+        count: u32,
+        goes_on: impl Fn() -> bool,
+    ) -> anyhow::Result<Vec<Duration>> {
+        let mut walls = Vec::new();
+        while walls.len() < count as usize && goes_on() {
+            walls.push(self.once(tree)?);
+        }
+        Ok(walls)
+    }
+}
+
+/// Urgent work over one sort of line.
 struct Line {
     name: &'static str,
+    work: Work,
     idle: Vec<Duration>,
     busy: Vec<Duration>,
     /// Bytes that came up in each second of the busy time.
@@ -44,14 +90,14 @@ struct Line {
 }
 
 /// The value that this share of all does not exceed.
-fn quantile(pings: &[Duration], share: f64) -> f64 {
-    let mut pings = pings.to_vec();
-    pings.sort();
-    let last = pings.len().saturating_sub(1);
+fn quantile(walls: &[Duration], share: f64) -> f64 {
+    let mut walls = walls.to_vec();
+    walls.sort();
+    let last = walls.len().saturating_sub(1);
     let place = (last as f64 * share).ceil() as usize;
-    pings
+    walls
         .get(place)
-        .map_or(f64::NAN, |ping| ping.as_secs_f64() * 1e3)
+        .map_or(f64::NAN, |wall| wall.as_secs_f64() * 1e3)
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -73,37 +119,33 @@ fn measure(programs: &Programs, work: &Path, arguments: &Arguments) -> anyhow::R
     for (name, weather) in [("loopback", Weather::FAIR), ("50 Mbit/s, 20 ms", limited)] {
         tree.weather(weather);
         tree.job("test.ping", "[]", arguments.minions + 1)?;
-        let mut line = Line {
-            name,
-            idle: Vec::new(),
-            busy: Vec::new(),
-            bulk: 0.0,
-        };
-        let (half, rest) = (arguments.pings / 2, arguments.pings.div_ceil(2));
-        // Idle before and after, so that a machine that gets slower meanwhile is not taken for the bulk.
-        line.idle.extend(pings(&tree, half, || true)?);
-        bulk(&tree, arguments, &mut line)?;
-        quiet(&tree.processes())?;
-        line.idle.extend(pings(&tree, rest, || true)?);
-        lines.push(line);
-        eprint!(".");
+        // The line is another one now: its ends find out how much it takes.
+        let size = format!("[{}]", arguments.bytes);
+        tree.job("test.rand_str", &size, arguments.minions + 1)?;
+        for work in Work::ALL {
+            let mut line = Line {
+                name,
+                work,
+                idle: Vec::new(),
+                busy: Vec::new(),
+                bulk: 0.0,
+            };
+            let (half, rest) = (arguments.times / 2, arguments.times.div_ceil(2));
+            // Idle before and after, so that a machine that gets slower meanwhile is not taken for the bulk.
+            quiet(&tree.processes())?;
+            line.idle.extend(work.many(&tree, half, || true)?);
+            bulk(&tree, arguments, &mut line)?;
+            quiet(&tree.processes())?;
+            line.idle.extend(work.many(&tree, rest, || true)?);
+            lines.push(line);
+            eprint!(".");
+        }
     }
     eprintln!();
     Ok(lines)
 }
 
-fn pings(tree: &Tree, count: u32, goes_on: impl Fn() -> bool) -> anyhow::Result<Vec<Duration>> {
-    let mut pings = Vec::new();
-    while pings.len() < count as usize && goes_on() {
-        let id = format!("{URGENT}1");
-        let (wall, ok, _) = Order::new(&id, "test.ping", "[]").run(&tree.top_socket())?;
-        anyhow::ensure!(ok == 1, "{id} does not answer");
-        pings.push(wall);
-    }
-    Ok(pings)
-}
-
-/// Pings while one bulk job follows the other.
+/// Urgent work while one bulk job follows the other.
 fn bulk(tree: &Tree, arguments: &Arguments, line: &mut Line) -> anyhow::Result<()> {
     let (is_over, socket) = (AtomicBool::new(false), tree.top_socket());
     let (before, begin) = (tree.bytes(), Instant::now());
@@ -115,7 +157,8 @@ fn bulk(tree: &Tree, arguments: &Arguments, line: &mut Line) -> anyhow::Result<(
             }
             Ok(())
         });
-        let busy = pings(tree, arguments.pings, || !load.is_finished());
+        let goes_on = || !load.is_finished();
+        let busy = line.work.many(tree, arguments.times, goes_on);
         is_over.store(true, Ordering::Relaxed);
         (busy, load.join())
     });
@@ -126,13 +169,14 @@ fn bulk(tree: &Tree, arguments: &Arguments, line: &mut Line) -> anyhow::Result<(
 
 fn text(arguments: &Arguments, lines: &[Line]) -> String {
     let mut text = format!(
-        "{} minions return {} bytes each, again and again; {} pings to one of them; ms\n\n\
-         | line | bulk MB/s | p50 idle | p50 busy | ratio | p99 idle | p99 busy | ratio |\n\
-         | --- | --- | --- | --- | --- | --- | --- | --- |\n",
-        arguments.minions, arguments.bytes, arguments.pings
+        "{} minions return {} bytes each, again and again; {} times of what is urgent at another minion; ms\n\n\
+         | line | bulk MB/s | urgent | p50 idle | p50 busy | ratio | p99 idle | p99 busy | ratio |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+        arguments.minions, arguments.bytes, arguments.times
     );
     for line in lines {
-        let _ = write!(text, "| {} | {:.1} |", line.name, line.bulk / 1e6);
+        let (bulk, work) = (line.bulk / 1e6, line.work.name());
+        let _ = write!(text, "| {} | {bulk:.1} | {work} |", line.name);
         for share in [0.5, 0.99] {
             let (idle, busy) = (quantile(&line.idle, share), quantile(&line.busy, share));
             let _ = write!(text, " {idle:.1} | {busy:.1} | {:.1} |", busy / idle);
@@ -143,12 +187,13 @@ fn text(arguments: &Arguments, lines: &[Line]) -> String {
 }
 
 fn figures(arguments: &Arguments, lines: &[Line]) -> Value {
-    let us = |pings: &[Duration]| -> Vec<u64> {
-        pings.iter().map(|ping| ping.as_micros() as u64).collect()
+    let us = |walls: &[Duration]| -> Vec<u64> {
+        walls.iter().map(|wall| wall.as_micros() as u64).collect()
     };
     let line = |line: &Line| {
         json!({
             "line": line.name,
+            "urgent": line.work.name(),
             "bulk_bytes_per_second": line.bulk,
             "idle_us": us(&line.idle),
             "busy_us": us(&line.busy),
@@ -167,9 +212,9 @@ mod tests {
 
     #[test]
     fn quantiles() {
-        let pings: Vec<_> = (1..=101).map(Duration::from_millis).collect();
+        let walls: Vec<_> = (1..=101).map(Duration::from_millis).collect();
         for (share, expected) in [(0.0, 1.0), (0.5, 51.0), (0.99, 100.0), (1.0, 101.0)] {
-            assert!((quantile(&pings, share) - expected).abs() < 1e-9, "{share}");
+            assert!((quantile(&walls, share) - expected).abs() < 1e-9, "{share}");
         }
     }
 }
