@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use pki::{Peer, TlsIdentity};
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use quinn::{Connection, ConnectionError, RecvStream, SendStream, TokioRuntime};
+use quinn::{Connection, ConnectionError, RecvStream, Runtime, SendStream, TokioRuntime};
 use rustls::pki_types::CertificateDer;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::AbortHandle;
@@ -18,6 +18,7 @@ use wire::{Role, TreeId};
 use crate::close::{CloseCode, Closed, printable};
 use crate::expiry::Expiry;
 use crate::session::{Greeted, Session};
+use crate::socket::ShortTrains;
 use crate::tuning::{
     ACCEPT_QUEUE, BULK_BUDGET, DIAL_DEADLINE, HANDSHAKE_DEADLINE, HANDSHAKES_MAX, RETRY_ABOVE,
     SYNDIC_BULK_STREAMS, SYNDIC_OUTBOX, SYNDIC_SEND_WINDOW, SYNDIC_WINDOW,
@@ -206,7 +207,10 @@ impl Endpoint {
             );
         }
         let config = reset::config(&identity.tls);
-        let quinn = quinn::Endpoint::new(config, server, socket, Arc::new(TokioRuntime))
+        let runtime = Arc::new(TokioRuntime);
+        let socket = runtime.wrap_udp_socket(socket).map_err(socket_error)?;
+        let socket = Arc::new(ShortTrains(socket));
+        let quinn = quinn::Endpoint::new_with_abstract_socket(config, server, socket, runtime)
             .map_err(socket_error)?;
         let common = Arc::new(Common {
             tuning,

@@ -228,9 +228,11 @@ fn cancel_ends_the_whole_group() {
         let host = Host::new();
         let (pids, ready) = (host.path("pids"), host.path("ready"));
         nix::unistd::mkfifo(ready.as_str(), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        let cmd = format!(
+        let script = format!(
             "sleep 600 & echo $! > {pids}; (sleep 601 & echo $! >> {pids}; echo > {ready}; wait); wait"
         );
+        // Whoever runs the tests in the background has them ignore INT, and all that they start.
+        let cmd = format!("exec env --default-signal=INT bash -c '{script}'");
         let cancel = Cancel::new();
         let other = cancel.clone();
         // Opening the pipe waits until the command has started its children.
