@@ -252,7 +252,9 @@ impl Journal {
         self.unsettled_bytes -= job.unsettled_bytes();
         match record {
             JournalRecord::Started { forget_after, .. } => {
-                job.started = Some((span, *forget_after));
+                // A job starts once. A second start, as damage may make one, would stand behind the settlement in a rewritten
+                // file, and pass for an interrupted run at the next start.
+                job.started.get_or_insert((span, *forget_after));
             }
             // A settled job has nothing more to say.
             JournalRecord::Returned(_) | JournalRecord::NotRun { .. } => {
