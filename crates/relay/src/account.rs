@@ -72,14 +72,19 @@ impl JobView<'_> {
     pub fn may_run(&self) -> Vec<u32> {
         let job = self.0;
         let may = |(index, state): (u32, &State)| {
+            let given = !job.terms.by_release || job.leases.contains_key(&index);
+            // Named by the mirror alone: the site has not had the job.
+            let mirrored = || job.sources.values().any(|s| s.mirrored.contains(index));
             let told = match state {
                 State::Running => true,
-                State::Queued => !job.terms.by_release || job.leases.contains_key(&index),
-                State::Unreachable(reason) => {
-                    let mirrored = job.sources.values().any(|s| s.mirrored.contains(index));
-                    reason.code != ReasonCode::MinionDown && !mirrored
-                }
-                State::Held(reason, _) => reason.code == ReasonCode::ConnectionLost,
+                State::Queued => given,
+                State::Unreachable(reason) => reason.code != ReasonCode::MinionDown && !mirrored(),
+                State::Held(reason, _) => match reason.code {
+                    ReasonCode::ConnectionLost => true,
+                    // The site was cut off before it could say that the minion had begun.
+                    ReasonCode::SiteCutOff => given && !mirrored(),
+                    _ => false,
+                },
                 _ => false,
             };
             told.then_some(index)

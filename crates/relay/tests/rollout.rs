@@ -398,3 +398,21 @@ fn a_place_is_given_back_at_the_site_where_it_was_taken() {
         "the place at its old site is free"
     );
 }
+
+#[test]
+fn a_cancel_has_to_reach_who_may_have_begun_before_the_cut() {
+    let mut bench = Bench::new("");
+    let site = || peer(10, Role::Syndic, "ams-hub", "ams");
+    bench.connect(10, site());
+    bench.says(10, another(&peer(1, Role::Minion, "m1", "ams"), 1, 1));
+    bench.says(10, Up::Resumed { ledgers: 0 });
+    bench.submit_on(jid(1), "*", true, None);
+    bench.says(10, support::tells(1, 1, Outcome::Queued));
+    bench.close(10);
+    assert_eq!(bench.row(jid(1), "m1"), "queued SiteCutOff");
+    let may_run = |bench: &Bench, jid| bench.hub.job(jid).unwrap().may_run().len();
+    assert_eq!(may_run(&bench, jid(1)), 1, "the site has the job");
+    bench.submit_on(jid(2), "*", true, None);
+    assert_eq!(bench.row(jid(2), "m1"), "queued SiteCutOff");
+    assert_eq!(may_run(&bench, jid(2)), 0, "the site has not had it");
+}
