@@ -38,6 +38,22 @@ struct Row {
     others: Vec<(Source, State)>,
 }
 
+impl Row {
+    /// How it stands, for a reader who hears of one source: one source's word that a turn was turned down is not the last
+    /// while the minion may have got it from another.
+    fn summary(&self) -> Cow<'_, State> {
+        match &self.best {
+            State::Held(reason, round)
+                if self.others.iter().any(|(_, state)| state.may_run(*round))
+                    && !planted::is(Bug::HidesRuns) =>
+            {
+                Cow::Owned(State::Held(reason.clone(), 0))
+            }
+            best => Cow::Borrowed(best),
+        }
+    }
+}
+
 /// Where a job comes from, as this hub sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
@@ -61,22 +77,6 @@ pub(crate) struct Lease {
 pub(crate) struct Recall {
     /// Children were asked.
     pub asked: bool,
-}
-
-impl Row {
-    /// How it stands, for a reader who hears of one source: one source's word that a turn was turned down is not the last
-    /// while the minion may have got it from another.
-    fn summary(&self) -> Cow<'_, State> {
-        match &self.best {
-            State::Held(reason, round)
-                if self.others.iter().any(|(_, state)| state.may_run(*round))
-                    && !planted::is(Bug::HidesRuns) =>
-            {
-                Cow::Owned(State::Held(reason.clone(), 0))
-            }
-            best => Cow::Borrowed(best),
-        }
-    }
 }
 
 /// The account.
@@ -360,8 +360,7 @@ impl Job {
             }
             return false;
         }
-        let before = row.best.clone();
-        let told = row.summary().into_owned();
+        let (kind, told) = (row.best.kind(), row.summary().into_owned());
         if row.from == source {
             row.best = state;
             if let Some(at) =
@@ -382,23 +381,19 @@ impl Job {
                 row.others.push((source, state));
             }
         }
-        if row.best == before {
-            if *row.summary() == told {
-                return false;
+        if row.best.kind() != kind {
+            if let Some(kind) = kind.filter(|_| !planted::is(Bug::KeepsOldCount)) {
+                self.counts.remove(kind);
             }
+            if let Some(kind) = row.best.kind() {
+                self.counts.add(kind);
+            }
+        }
+        let changed = *row.summary() != told;
+        if changed {
             self.mark_dirty(index);
-            return true;
         }
-        if let Some(kind) = before.kind()
-            && !planted::is(Bug::KeepsOldCount)
-        {
-            self.counts.remove(kind);
-        }
-        if let Some(kind) = row.best.kind() {
-            self.counts.add(kind);
-        }
-        self.mark_dirty(index);
-        true
+        changed
     }
 
     fn mark_dirty(&mut self, index: u32) {

@@ -371,15 +371,12 @@ impl Hub {
                 || planted::is(Bug::RestartForgetsWays)
                 || planted::is(Bug::ForgetsDeclined)
         };
-        for (index, lease) in job
-            .leases
-            .iter()
-            .filter(|(index, lease)| is_given(**index, lease))
-        {
-            let open = job.claims(*index).is_some_and(|(best, mut claims)| {
-                !matches!(best, State::Returned { .. })
-                    && claims.any(|claim| claim.may_run(lease.round))
-            });
+        for (index, lease) in &job.leases {
+            let open = is_given(*index, lease)
+                && job.claims(*index).is_some_and(|(best, mut claims)| {
+                    !matches!(best, State::Returned { .. })
+                        && claims.any(|claim| claim.may_run(lease.round))
+                });
             let theirs = self
                 .roster
                 .node(*index)

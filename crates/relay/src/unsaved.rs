@@ -122,8 +122,6 @@ impl Hub {
     /// With this batch the disk has all of an account. What rests on the whole of it may follow.
     fn all_collected(&mut self, jid: Jid) {
         self.roll_out(jid);
-        // The plan speaks of no values, so this is short.
-        self.collect_news(jid, usize::MAX);
         let Some(job) = self.jobs.get_mut(&jid).filter(|job| job.recall.is_none()) else {
             return;
         };

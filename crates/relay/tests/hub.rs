@@ -451,12 +451,7 @@ fn complete_is_only_said_when_everyone_named_was_told() {
     bench.connect(9, peer(9, Role::Syndic, "x-hub", "ams/x"));
     for (serial, number) in (1..).zip([1, 2]) {
         let one = peer(number, Role::Minion, &format!("m{number}"), "ams/x");
-        let mut roster = roster_of(&one, u32::from(number));
-        if let Up::Roster(delta) = &mut roster {
-            delta.serial = serial;
-            delta.snapshot = serial == 1;
-        }
-        bench.says(9, roster);
+        bench.says(9, support::nth_roster(&one, u32::from(number), serial));
     }
     from_parent(&mut bench, Down::Job(order(jid(1), "*").0));
     // The second half of the manifest comes while the first one is on its way to the disk.
@@ -567,10 +562,6 @@ fn what_a_key_ran_under_an_old_number_ends() {
     bench.submit(jid(1), "*");
     bench.says(1, tells(1, 1, Outcome::Running));
     assert_eq!(bench.row(jid(1), "m2"), "running");
-    let mut roster = roster_of(&far, 5);
-    if let Up::Roster(delta) = &mut roster {
-        (delta.serial, delta.snapshot, delta.mark.revision) = (2, false, 2);
-    }
-    bench.says(1, roster);
+    bench.says(1, support::nth_roster(&far, 5, 2));
     assert_eq!(bench.row(jid(1), "m2"), "unreachable Removed");
 }

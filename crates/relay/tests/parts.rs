@@ -4,7 +4,7 @@
 mod support;
 
 use relay::HubOutput;
-use support::{Bench, jid, json, minion, peer, pong, roster_of, tells, told};
+use support::{Bench, jid, json, minion, nth_roster, peer, pong, tells, told};
 use wire::record::Record;
 use wire::{Down, Jid, Outcome, Return, Role, Up, ValueRef};
 
@@ -75,13 +75,7 @@ fn a_hub_below_hears_that_an_account_is_safe_with_its_last_part() {
     bench.connect(10, peer(10, Role::Syndic, "s1", "ams"));
     for number in 1..=3_u8 {
         let node = peer(number, Role::Minion, &format!("m{number}"), "ams");
-        let Up::Roster(mut roster) = roster_of(&node, u32::from(number)) else {
-            unreachable!("it is a roster");
-        };
-        roster.serial = u32::from(number);
-        roster.mark.revision = u64::from(number);
-        roster.snapshot = number == 1;
-        bench.says(10, Up::Roster(roster));
+        bench.says(10, nth_roster(&node, number.into(), number.into()));
     }
     bench.says(10, Up::Resumed { ledgers: 0 });
     bench.submit(jid(1), "*");

@@ -338,17 +338,6 @@ fn a_late_return_of_a_job_that_was_let_go_is_counted_and_settled() {
     assert!(told(&settled, 9).contains(&&Down::Settled(vec![jid(1)])));
 }
 
-/// A roster with one node, the so-manieth in its session.
-fn another(node: &relay::Peer, index: u32, serial: u32) -> Up {
-    let mut roster = support::roster_of(node, index);
-    if let Up::Roster(delta) = &mut roster {
-        delta.serial = serial;
-        delta.snapshot = serial == 1;
-        delta.mark.revision = u64::from(serial);
-    }
-    roster
-}
-
 /// The minions of a hub below that got a turn, by its numbers.
 fn released(outputs: &[HubOutput], link: u64) -> Vec<u32> {
     let releases = told(outputs, link).into_iter();
@@ -367,9 +356,9 @@ fn a_place_is_given_back_at_the_site_where_it_was_taken() {
         let id = format!("{path}-hub");
         bench.connect(link, peer(link as u8, Role::Syndic, &id, path));
     }
-    bench.says(10, another(&at(1, "ams"), 1, 1));
-    bench.says(10, another(&at(2, "ams"), 2, 2));
-    bench.says(20, another(&at(3, "fra"), 1, 1));
+    bench.says(10, support::nth_roster(&at(1, "ams"), 1, 1));
+    bench.says(10, support::nth_roster(&at(2, "ams"), 2, 2));
+    bench.says(20, support::nth_roster(&at(3, "fra"), 1, 1));
     for link in [10, 20] {
         bench.says(link, Up::Resumed { ledgers: 0 });
     }
@@ -385,7 +374,7 @@ fn a_place_is_given_back_at_the_site_where_it_was_taken() {
     assert_eq!(released(&outputs, 10), [1]);
     assert_eq!(released(&outputs, 20), [1]);
     // It moves, and returns by its new hub.
-    bench.says(20, another(&at(1, "fra"), 7, 2));
+    bench.says(20, support::nth_roster(&at(1, "fra"), 7, 2));
     let outcome = Outcome::Returned {
         retcode: 0,
         success: true,
@@ -404,7 +393,10 @@ fn a_cancel_has_to_reach_who_may_have_begun_before_the_cut() {
     let mut bench = Bench::new("");
     let site = || peer(10, Role::Syndic, "ams-hub", "ams");
     bench.connect(10, site());
-    bench.says(10, another(&peer(1, Role::Minion, "m1", "ams"), 1, 1));
+    bench.says(
+        10,
+        support::nth_roster(&peer(1, Role::Minion, "m1", "ams"), 1, 1),
+    );
     bench.says(10, Up::Resumed { ledgers: 0 });
     bench.submit_on(jid(1), "*", true, None);
     bench.says(10, support::tells(1, 1, Outcome::Queued));

@@ -392,8 +392,8 @@ impl World {
             // A hub that lost its disk knows no keys, which the hubs above learn with its next session: it names nobody for a
             // job that is open then.
             let wiped = |hub: usize| {
-                let since = self.model.restored_at(hub).unwrap_or(u64::MAX);
-                since <= job.finished.unwrap_or(u64::MAX - 1) && self.is_above(hub, at)
+                let is_open = |since| job.finished.is_none_or(|ended| since <= ended);
+                self.model.restored_at(hub).is_some_and(is_open) && self.is_above(hub, at)
             };
             let known = !(0..self.nodes.len()).any(wiped);
             if job.expected.contains(&uid) && !decided && !job.restored && known {

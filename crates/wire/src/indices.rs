@@ -25,6 +25,11 @@ impl IndexSet {
         self.0 |= &other.0;
     }
 
+    /// Takes out all numbers of another set.
+    pub fn subtract(&mut self, other: &IndexSet) {
+        self.0 -= &other.0;
+    }
+
     /// Takes a number out; false when it was not there.
     pub fn remove(&mut self, index: u32) -> bool {
         self.0.remove(index)

@@ -217,9 +217,8 @@ impl Hub {
         if !job.is_own(self.signer) {
             return;
         }
-        for index in job.settled.iter().chain(job.disk.unsaved()) {
-            who.remove(index);
-        }
+        who.subtract(&job.settled);
+        who.subtract(job.disk.unsaved());
         if !who.is_empty() {
             self.saving.after(Held::Settle { jid, who });
         }

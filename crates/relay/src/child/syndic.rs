@@ -277,9 +277,7 @@ impl Hub {
             .map(|told| {
                 let mut silent = std::mem::take(&mut told.silent);
                 // Of these it never knew: what is kept for them ends with the job's time.
-                for index in told.mirrored.iter() {
-                    silent.remove(index);
-                }
+                silent.subtract(&told.mirrored);
                 silent
             })
             .unwrap_or_default();

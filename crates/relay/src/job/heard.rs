@@ -30,20 +30,19 @@ pub(crate) struct SourceState {
 
 impl Job {
     /// Takes in what a child hub tells. `ours` translates its numbers; minions that it may not speak of are
-    /// left out. True when the account changed.
+    /// left out.
     pub(crate) fn apply(
         &mut self,
         hub: Uid,
         delta: &LedgerDelta,
         ours: impl Fn(u32) -> Option<u32>,
-    ) -> bool {
+    ) {
         let source = Source::Hub(hub);
         let was_complete = self.is_complete();
         let told = self.source_from(hub, was_complete);
         if delta.serial == 1 {
             told.values.clear();
         }
-        let mut changed = false;
         for group in &delta.groups {
             let Some(state) = self.state_of(hub, &group.outcome) else {
                 continue;
@@ -60,7 +59,7 @@ impl Job {
                 if let Some(told) = self.sources.get_mut(&hub) {
                     told.mirrored.remove(index);
                 }
-                changed |= self.claim(index, source, state);
+                self.claim(index, source, state);
             }
         }
         let told = self.sources.entry(hub).or_default();
@@ -71,11 +70,10 @@ impl Job {
             let absent = std::mem::take(&mut told.mirrored);
             for index in absent.iter() {
                 if let Some(State::Held(..)) = self.claim_of(index, source) {
-                    changed |= self.claim(index, source, State::Withdrawn);
+                    self.claim(index, source, State::Withdrawn);
                 }
             }
         }
-        changed || was_complete != self.is_complete()
     }
 
     /// What this child hub has told. One that was not asked has nobody to name, so it never makes the account incomplete.

@@ -60,8 +60,8 @@ impl Sink {
     }
 
     /// Minions of which it has yet to hear.
-    pub(crate) fn unsaved(&self) -> impl Iterator<Item = u32> + '_ {
-        self.dirty.iter()
+    pub(crate) fn unsaved(&self) -> &IndexSet {
+        &self.dirty
     }
 
     /// A row is not any more as it was told.
@@ -127,9 +127,7 @@ impl Job {
             }
             unsaved.insert(index);
         }
-        for index in unsaved.iter() {
-            sink.dirty.remove(index);
-        }
+        sink.dirty.subtract(&unsaved);
         let named = !self.is_complete() || self.disk.complete_told;
         let is_all = named && unsaved.is_empty();
         let delta = match sink.dirty.is_empty() && !is_all {

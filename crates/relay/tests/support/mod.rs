@@ -434,6 +434,17 @@ pub fn roster_of(minion: &relay::Peer, index: u32) -> Up {
     })
 }
 
+/// The same as the so-manieth part of a session's roster.
+pub fn nth_roster(minion: &relay::Peer, index: u32, serial: u32) -> Up {
+    let mut roster = roster_of(minion, index);
+    if let Up::Roster(delta) = &mut roster {
+        delta.serial = serial;
+        delta.snapshot = serial == 1;
+        delta.mark.revision = u64::from(serial);
+    }
+    roster
+}
+
 /// A syndic tells how one minion stands.
 pub fn tells(serial: u32, index: u32, outcome: Outcome) -> Up {
     let returned = matches!(outcome, Outcome::Returned { .. });

@@ -131,7 +131,7 @@ fn build(root: &Path) -> anyhow::Result<Programs> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     for arguments in [
         &["-p=top-master", "-p=syndic", "-p=minion", "-p=swarm"][..],
-        &["-p", "link", "--example", "floor"],
+        &["-p=link", "--example=floor"],
     ] {
         let status = Command::new(&cargo)
             .args(["build", "--release"])
