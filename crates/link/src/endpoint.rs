@@ -7,7 +7,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use pki::{Peer, TlsIdentity};
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use quinn::{Connection, ConnectionError, RecvStream, Runtime, SendStream, TokioRuntime};
+use quinn::{
+    AsyncUdpSocket, Connection, ConnectionError, RecvStream, Runtime, SendStream, TokioRuntime,
+};
 use rustls::pki_types::CertificateDer;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::AbortHandle;
@@ -18,7 +20,7 @@ use wire::{Role, TreeId};
 use crate::close::{CloseCode, Closed, printable};
 use crate::expiry::Expiry;
 use crate::session::{Greeted, Session};
-use crate::socket::ShortTrains;
+use crate::socket::SharedSocket;
 use crate::tuning::{
     ACCEPT_QUEUE, BULK_BUDGET, DIAL_DEADLINE, HANDSHAKE_DEADLINE, HANDSHAKES_MAX, RETRY_ABOVE,
     SYNDIC_BULK_STREAMS, SYNDIC_OUTBOX, SYNDIC_SEND_WINDOW, SYNDIC_WINDOW,
@@ -208,8 +210,11 @@ impl Endpoint {
         }
         let config = reset::config(&identity.tls);
         let runtime = Arc::new(TokioRuntime);
-        let socket = runtime.wrap_udp_socket(socket).map_err(socket_error)?;
-        let socket = Arc::new(ShortTrains(socket));
+        let socket: Arc<dyn AsyncUdpSocket> = if accepts {
+            SharedSocket::new(socket).map_err(socket_error)?
+        } else {
+            runtime.wrap_udp_socket(socket).map_err(socket_error)?
+        };
         let quinn = quinn::Endpoint::new_with_abstract_socket(config, server, socket, runtime)
             .map_err(socket_error)?;
         let common = Arc::new(Common {

@@ -17,6 +17,7 @@ mod congestion;
 mod endpoint;
 mod expiry;
 mod frames;
+mod mailbag;
 mod paced;
 mod receiver;
 mod request;
@@ -24,6 +25,7 @@ mod reset;
 mod sender;
 mod session;
 mod socket;
+mod trains;
 mod tuning;
 pub mod udp;
 
