@@ -68,6 +68,7 @@ impl Stage {
             job_key: None,
             parents: 1,
             save_bytes_max: 64,
+            gather_ms: relay::GATHER_MS,
         };
         let mut stage = Stage {
             hub: Hub::new(config, recovered, NOW),

@@ -257,6 +257,7 @@ async fn start(
             fresh_epoch,
             parents: parents.len(),
             save_bytes_max: relay::SAVE_BYTES_MAX,
+            gather_ms: relay::GATHER_MS,
             job_key: Some(job_key.public().0),
         },
         recover(recovered, &trust),

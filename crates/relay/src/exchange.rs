@@ -32,6 +32,8 @@ pub struct HubConfig {
     pub parents: usize,
     /// Bytes of values in one batch for the store: [`SAVE_BYTES_MAX`](crate::SAVE_BYTES_MAX), less in tests.
     pub save_bytes_max: usize,
+    /// How long news of an account waits for more, in milliseconds: [`GATHER_MS`](crate::GATHER_MS), or not at all.
+    pub gather_ms: u64,
 }
 
 /// What the store had.

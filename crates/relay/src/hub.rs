@@ -73,6 +73,8 @@ pub(crate) enum Timer {
     Plan(Jid),
     Recovery,
     Settle,
+    /// News has waited long enough for more.
+    Gathered,
 }
 
 /// The hub machine.
@@ -248,6 +250,8 @@ impl Hub {
                 }
                 Timer::Recovery => self.recovery_over(),
                 Timer::Settle => self.tell_settled(),
+                // What waited goes with the next batch.
+                Timer::Gathered => (),
             }
         }
         self.pump_when_idle();
@@ -258,7 +262,7 @@ impl Hub {
         if let Some(output) = self.outputs.pop_front() {
             return Some(output);
         }
-        if self.saving.is_saving() {
+        if self.saving.is_saving() || self.gathers() {
             return None;
         }
         self.collect_records();
@@ -279,6 +283,7 @@ impl Hub {
                 Timer::Plan(_) => "look after a rollout",
                 Timer::Recovery => "end the recovery after a restart",
                 Timer::Settle => "tell minions what is settled",
+                Timer::Gathered => "save what waited for more",
             };
             (at, why)
         })

@@ -111,6 +111,8 @@ pub(crate) struct Job {
     counts: Counts,
     values: Vec<Json>,
     numbers: HashMap<Json, u32>,
+    /// Bytes of values that are new since the disk was told.
+    pub fresh_bytes: usize,
     own_complete: bool,
 }
 
@@ -143,6 +145,7 @@ impl Job {
             counts: Counts::default(),
             values: Vec::new(),
             numbers: HashMap::new(),
+            fresh_bytes: 0,
             own_complete: false,
         }
     }
@@ -168,6 +171,12 @@ impl Job {
     /// Whether every outcome is known.
     pub(crate) fn is_finished(&self) -> bool {
         self.is_complete() && self.counts.running == 0 && self.counts.queued == 0
+    }
+
+    /// Whether outcomes are awaited, and nothing but the account waits for them.
+    pub(crate) fn has_more_to_come(&self) -> bool {
+        let turns = self.plan.is_some() || self.terms.by_release;
+        self.recall.is_none() && self.order.is_some() && !turns && !self.is_finished()
     }
 
     /// Whether every return is with the origin.
@@ -323,6 +332,7 @@ impl Job {
             return *number;
         }
         let number = self.values.len() as u32;
+        self.fresh_bytes += value.len();
         self.values.push(value.clone());
         let mixed = u32::from(planted::is(Bug::MixesValues));
         self.numbers.insert(value, number >> mixed);

@@ -202,6 +202,7 @@ mod tests {
             job_key: None,
             parents: 0,
             save_bytes_max: crate::SAVE_BYTES_MAX,
+            gather_ms: 0,
         };
         let mut hub = Hub::new(config, HubRecovered::default(), 1);
         let uid = |n: usize| {

@@ -41,7 +41,7 @@ pub use job::BATCH_RUN_MS;
 pub use leaf::{Leaf, LeafConfig, LeafInput, LeafOutput, LeafRecovered, Verify};
 pub use node::RosterView;
 pub use roster::Decision;
-pub use unsaved::SAVE_BYTES_MAX;
+pub use unsaved::{GATHER_MS, SAVE_BYTES_MAX};
 
 /// Names one session of a link, from its start to its end; given by the shell, never given again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

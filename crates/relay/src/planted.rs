@@ -23,6 +23,8 @@ bugs! {
     SettlesUnsaved,
     /// A hub acknowledges an account of which it has saved a part.
     AcksUnsavedParts,
+    /// News that waits for more is not looked after when none comes.
+    GathersForEver,
     /// A hub tells its parents rows that are not on its disk.
     TellsUnsaved,
     /// A minion runs a job before its start is in the journal.
@@ -41,6 +43,8 @@ bugs! {
     CountsEachParent,
     /// One hub's word that it withheld a job hides that another one gave it.
     HidesRuns,
+    /// A hub that may not have heard that a key was deleted is not asked for its roster again.
+    TrustsOthers,
     /// Serials begin anew within a session when a parent sends the order of returns that it has heard of.
     CountsAnew,
     /// What a hub held is forgotten when it has lost its disk.

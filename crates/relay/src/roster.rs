@@ -231,6 +231,11 @@ impl Roster {
         std::mem::take(&mut self.records)
     }
 
+    /// Whether something changed since then.
+    pub(crate) fn has_records(&self) -> bool {
+        !self.records.is_empty()
+    }
+
     /// What the child hub's number means here.
     pub(crate) fn ours(&self, hub: Uid, theirs: u32) -> Option<u32> {
         self.children.get(&hub)?.ours.get(&theirs).copied()
@@ -610,10 +615,27 @@ impl Roster {
                 done(Some(Standing::Denied))
             }
             KeyDecision::Delete => {
+                self.doubt_others(index);
                 self.remove(index);
                 done(None)
             }
         })
+    }
+
+    /// Hubs below that know a node may never hear that it goes, and would not tell of it again: the next session of each
+    /// begins with its whole roster.
+    fn doubt_others(&mut self, index: u32) {
+        if planted::is(Bug::TrustsOthers) {
+            return;
+        }
+        let hubs = self.nodes[&index].via.keys().copied();
+        for hub in hubs.collect::<Vec<_>>() {
+            let child = self.children.entry(hub).or_default();
+            child.conflict = true;
+            child.mark = RosterMark::default();
+            let mark = child.mark;
+            self.records.push(Record::ChildMark { hub, mark });
+        }
     }
 
     /// A key of a child of this hub was revoked or restored, here or at another hub: of two statements the later one holds.

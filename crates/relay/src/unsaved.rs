@@ -6,16 +6,20 @@
 use std::collections::BTreeMap;
 
 use wire::record::Record;
-use wire::{IndexSet, Jid, Outcome};
+use wire::{IndexSet, Jid, Outcome, UnixMillis};
 
 use crate::account::JobView;
 use crate::exchange::HubOutput;
-use crate::hub::{Held, Hub};
+use crate::hub::{Held, Hub, Timer};
+use crate::job::Job;
 use crate::planted::{self, Bug};
 
 /// Bytes of values in one batch, unless the first value alone has more. A batch of this size is on disk within some
 /// milliseconds (`cargo xtask bench urgent` shows what a ping waits), and larger ones save hardly any time for each byte.
 pub const SAVE_BYTES_MAX: usize = 256 << 10;
+/// News of an account that has more to come waits so long for it, in milliseconds: each batch costs a sync here and a frame and
+/// a sync at each hub above. The last outcome waits for nothing, and before it nobody sees the difference.
+pub const GATHER_MS: u64 = 20;
 /// A job that begins to say something is given this part of a batch, whatever others have to say.
 const FIRST_PART: usize = 16;
 
@@ -25,6 +29,8 @@ const FIRST_PART: usize = 16;
 pub(crate) struct Unsaved {
     places: BTreeMap<Jid, u64>,
     turns: u64,
+    /// Since when news waits for more.
+    gathering: Option<UnixMillis>,
 }
 
 impl Unsaved {
@@ -40,8 +46,13 @@ impl Unsaved {
         self.places.is_empty()
     }
 
+    pub(crate) fn is_gathering(&self) -> bool {
+        self.gathering.is_some()
+    }
+
     /// All of them, as they are served.
     fn take(&mut self) -> Vec<(u64, Jid)> {
+        self.gathering = None;
         let mut queue: Vec<(u64, Jid)> = std::mem::take(&mut self.places)
             .into_iter()
             .map(|(jid, place)| (place, jid))
@@ -58,6 +69,32 @@ impl Unsaved {
 }
 
 impl Hub {
+    /// Whether all that could be saved now is part of accounts that have more to come soon.
+    pub(crate) fn gathers(&mut self) -> bool {
+        let patient = |jid| self.jobs.get(jid).is_some_and(Job::has_more_to_come);
+        let gathers = !self.unsaved.is_empty()
+            && !self.saving.has_next()
+            && !self.roster.has_records()
+            && self.state_dirty.is_empty()
+            && self.unsaved.places.keys().all(patient)
+            && self.unsaved_bytes() < self.config.save_bytes_max;
+        if !gathers {
+            return false;
+        }
+        let since = *self.unsaved.gathering.get_or_insert(self.now);
+        let until = since.saturating_add(self.config.gather_ms);
+        if self.now < until && !planted::is(Bug::GathersForEver) {
+            self.timers.set(Timer::Gathered, until);
+        }
+        self.now < until
+    }
+
+    fn unsaved_bytes(&self) -> usize {
+        let jobs = self.unsaved.places.keys();
+        let jobs = jobs.filter_map(|jid| self.jobs.get(jid));
+        jobs.map(|job| job.fresh_bytes).sum()
+    }
+
     /// Gathers the records of what changed since the last batch, as far as one batch takes it.
     pub(crate) fn collect_records(&mut self) {
         for record in self.roster.take_records() {
@@ -95,6 +132,7 @@ impl Hub {
         let Some(job) = self.jobs.get_mut(&jid).filter(|job| job.recall.is_none()) else {
             return 0;
         };
+        job.fresh_bytes = 0;
         let origin = job.is_own(self.signer) || planted::is(Bug::SettlesForOthers);
         let mut bytes = 0;
         let mut returned = IndexSet::new();

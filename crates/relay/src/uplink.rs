@@ -136,6 +136,10 @@ impl Hub {
                 {
                     sink.acked(serial);
                 }
+                if self.unsaved.is_gathering() {
+                    // The window has room, and no batch ends soon.
+                    self.pump_uplinks(self.gathered);
+                }
                 if self.telling.contains(&jid) {
                     self.close_jobs();
                 }

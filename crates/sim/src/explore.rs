@@ -858,6 +858,7 @@ impl Explorer {
                     parents: peers[at].parents.len(),
                     // A save takes one value.
                     save_bytes_max: 1,
+                    gather_ms: 0,
                 };
                 let disk = self.hub_disks[disk as usize].recovered();
                 *machine = Some(Live::Hub(Box::new(Hub::new(config, disk, now))));

@@ -149,6 +149,7 @@ impl World {
                 fresh_epoch: node.fresh_epoch,
                 parents: node.spec.parents.len(),
                 save_bytes_max: self.plan.save_bytes_max,
+                gather_ms: self.plan.gather_ms,
                 job_key: None,
             };
             let hub = Hub::new(config, node.hub_disk.recovered(), now);

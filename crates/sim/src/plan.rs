@@ -29,6 +29,8 @@ pub struct Plan {
     pub redial_ms: u64,
     /// Bytes of values that hubs save at once.
     pub save_bytes_max: usize,
+    /// How long hubs let news wait for more.
+    pub gather_ms: u64,
 }
 
 /// What a job may take at most from its submission to its last outcome when nothing fails: its time to start, the slack
@@ -50,6 +52,7 @@ impl Plan {
         outage_ms: 30_000,
         redial_ms: 3_000,
         save_bytes_max: relay::SAVE_BYTES_MAX,
+        gather_ms: 0,
     };
 
     /// Faults of machines and links, and no decisions about keys.
@@ -89,6 +92,13 @@ impl Plan {
         ..Plan::CHAOS
     };
 
+    /// News waits for more, as in the product; elsewhere it does not, and more is under way at a time.
+    pub const GATHERED: Plan = Plan {
+        name: "gathered",
+        gather_ms: relay::GATHER_MS,
+        ..Plan::CLOCKS
+    };
+
     /// More than a day, with cuts of a day and pauses of an hour.
     pub const DAYS: Plan = Plan {
         name: "days",
@@ -101,13 +111,14 @@ impl Plan {
     };
 
     /// All plans.
-    pub const ALL: [Plan; 7] = [
+    pub const ALL: [Plan; 8] = [
         Plan::CALM,
         Plan::FAULTS,
         Plan::CHAOS,
         Plan::CLOCKS,
         Plan::RESTORES,
         Plan::PARTS,
+        Plan::GATHERED,
         Plan::DAYS,
     ];
 

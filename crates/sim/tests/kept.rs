@@ -4,11 +4,16 @@
 use sim::scenario::Scenario;
 
 /// The planted bug that takes the mend out, what was wrong, and the shortest way there.
-const KEPT: [(&str, &str, &str); 20] = [
+const KEPT: [(&str, &str, &str); 21] = [
     (
         "SendsUnsaved",
         "a job was sent to a child that came back at that moment, before it was on disk",
         "chaos:620:acts=5,6,18,20,22,33,53,54,64:nodes-8,11",
+    ),
+    (
+        "TrustsOthers",
+        "a key that was deleted stayed pending, unseen from above, at a site that was just being cut off and knew it too",
+        "gathered:20159:acts=0,1,4,5,6,7,8,9,12,13,14,18,21,29,31,38,49,52",
     ),
     (
         "LosesOtherWay",

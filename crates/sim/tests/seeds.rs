@@ -60,6 +60,11 @@ fn worlds_that_save_in_parts() {
 }
 
 #[test]
+fn worlds_where_news_waits() {
+    worlds(Plan::GATHERED, 20_000..20_200);
+}
+
+#[test]
 fn worlds_of_days() {
     worlds(Plan::DAYS, 40_000..40_040);
 }
@@ -89,6 +94,7 @@ fn prompt_without_faults() {
         let plan = Plan {
             latency_max: 50,
             active_ms: 0,
+            gather_ms: if seed % 2 == 0 { relay::GATHER_MS } else { 0 },
             ..Plan::CALM
         };
         let shape = Shape::random(&mut Rng::new(seed));

@@ -141,18 +141,24 @@ impl Bench {
 
     pub fn with(path: &str, recovered: HubRecovered) -> Bench {
         let parents = usize::from(!path.is_empty());
-        Bench::with_all(path, recovered, parents, relay::SAVE_BYTES_MAX)
+        Bench::with_all(path, recovered, parents, relay::SAVE_BYTES_MAX, 0)
     }
 
     /// A hub that is to have so many parents.
     pub fn with_parents(path: &str, parents: usize) -> Bench {
         let recovered = HubRecovered::default();
-        Bench::with_all(path, recovered, parents, relay::SAVE_BYTES_MAX)
+        Bench::with_all(path, recovered, parents, relay::SAVE_BYTES_MAX, 0)
     }
 
     /// A hub that saves so many bytes of values at once.
     pub fn saving_at_once(path: &str, save_bytes_max: usize) -> Bench {
-        Bench::with_all(path, HubRecovered::default(), 1, save_bytes_max)
+        Bench::with_all(path, HubRecovered::default(), 1, save_bytes_max, 0)
+    }
+
+    /// A hub that lets news wait for more, until there are so many bytes of values.
+    pub fn gathering(path: &str, save_bytes_max: usize) -> Bench {
+        let recovered = HubRecovered::default();
+        Bench::with_all(path, recovered, 1, save_bytes_max, relay::GATHER_MS)
     }
 
     fn with_all(
@@ -160,6 +166,7 @@ impl Bench {
         recovered: HubRecovered,
         parents: usize,
         save_bytes_max: usize,
+        gather_ms: u64,
     ) -> Bench {
         let config = HubConfig {
             // Orders come from the top.
@@ -171,6 +178,7 @@ impl Bench {
             job_key: None,
             parents,
             save_bytes_max,
+            gather_ms,
         };
         let mut bench = Bench {
             hub: Hub::new(config, recovered, NOW),
