@@ -24,13 +24,17 @@ pub fn few_grains() -> Map<String, Value> {
 /// Longest text of `test.rand_str`.
 const TEXT_MAX: u64 = 1 << 20;
 
-/// A text that no two minions and no two jobs share, and that no compression makes much shorter.
-fn noise(order: &JobOrder, id: &NodeId, length: u64) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let seed = format!("{} {id}", order.jid);
-    let mut state = seed.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |state, byte| {
+/// FNV-1a.
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |state, byte| {
         (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    })
+}
+
+/// A text that follows from the seed, and that no compression makes much shorter.
+fn noise(seed: &str, length: u64) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut state = hash(seed);
     let letters = (0..length.min(TEXT_MAX)).map(|_| {
         state ^= state << 13;
         state ^= state >> 7;
@@ -41,12 +45,14 @@ fn noise(order: &JobOrder, id: &NodeId, length: u64) -> String {
 }
 
 /// Runs a function here and now: `test.ping` gives true, `test.echo` its argument, `grains.get id` a value that no two
-/// minions share, `test.rand_str` a long one. Any other is not available, in Salt's words.
+/// minions share, `test.rand_str LENGTH` a long one, `test.rand_str LENGTH KINDS` one of so many. Any other is not available,
+/// in Salt's words.
 pub fn run(order: &JobOrder, id: &NodeId, now: UnixMillis) -> Return {
-    let first = || -> Option<Value> {
+    let argument = |at: usize| -> Option<Value> {
         let arguments: Vec<Value> = serde_json::from_slice(&order.args).ok()?;
-        arguments.into_iter().next()
+        arguments.into_iter().nth(at)
     };
+    let first = || argument(0);
     let value: Option<Json> = match order.fun.as_str() {
         "test.ping" => Some((*b"true").into()),
         "test.echo" => first().map(|value| value.to_string().into_bytes().into()),
@@ -54,13 +60,13 @@ pub fn run(order: &JobOrder, id: &NodeId, now: UnixMillis) -> Return {
             Some(json!(id.as_str()).to_string().into_bytes().into())
         }
         "test.rand_str" => {
-            let length = first().and_then(|length| length.as_u64());
-            length.map(|length| {
-                json!(noise(order, id, length))
-                    .to_string()
-                    .into_bytes()
-                    .into()
-            })
+            let number = |at| argument(at).and_then(|number| number.as_u64());
+            let seed = match number(1) {
+                Some(kinds) => format!("{} {}", order.jid, hash(id.as_str()) % kinds.max(1)),
+                None => format!("{} {id}", order.jid),
+            };
+            let text = number(0).map(|length| json!(noise(&seed, length)));
+            text.map(|text| text.to_string().into_bytes().into())
         }
         _ => None,
     };
@@ -145,5 +151,18 @@ mod tests {
         assert_eq!(value("m1").len(), 1_026);
         assert_eq!(value("m1"), value("m1"));
         assert_ne!(value("m1"), value("m2"));
+    }
+
+    #[test]
+    fn so_many_kinds_of_noise() {
+        let value = |number: u32, kinds: u64| {
+            let order = order("test.rand_str", &format!("[16, {kinds}]"));
+            let ret = run(&order, &format!("m{number}").parse().unwrap(), 7);
+            ret.value.to_vec()
+        };
+        for kinds in [1, 5] {
+            let all: std::collections::BTreeSet<_> = (0..100).map(|n| value(n, kinds)).collect();
+            assert_eq!(all.len() as u64, kinds);
+        }
     }
 }

@@ -5,11 +5,11 @@
 
 mod connect;
 mod control;
-mod fanout;
 mod figures;
 mod floor;
 mod process;
 mod report;
+mod round;
 mod tree;
 mod urgent;
 mod wan;
@@ -22,16 +22,15 @@ use anyhow::{Context, ensure};
 
 /// Measure the built programs.
 #[derive(Debug, clap::Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub struct Arguments {
     #[command(subcommand)]
-    what: Option<What>,
-    #[command(flatten)]
-    fanout: fanout::Arguments,
+    what: What,
 }
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
+    /// One command to each minion and each return.
+    Round(round::Arguments),
     /// Returns over long and lossy lines.
     Wan(wan::Arguments),
     /// A hub that is killed, and how its minions come back.
@@ -76,10 +75,10 @@ impl Programs {
 /// Builds, measures, prints the table, and writes the figures.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match &arguments.what {
-        None => fanout::run(&arguments.fanout),
-        Some(What::Wan(arguments)) => wan::run(arguments),
-        Some(What::Connect(arguments)) => connect::run(arguments),
-        Some(What::Urgent(arguments)) => urgent::run(arguments),
+        What::Round(arguments) => round::run(arguments),
+        What::Wan(arguments) => wan::run(arguments),
+        What::Connect(arguments) => connect::run(arguments),
+        What::Urgent(arguments) => urgent::run(arguments),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Figures of the fan-out: medians and spreads for people, every round for machines.
+//! Figures of rounds: medians and spreads for people, every round for machines.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -23,7 +23,9 @@ pub struct Round {
 /// Rounds of one kind.
 #[derive(Debug)]
 pub struct Run {
-    name: &'static str,
+    name: String,
+    /// The floor that it stands on; none of a floor itself.
+    beside: Option<String>,
     rounds: Vec<Round>,
 }
 
@@ -34,34 +36,43 @@ struct Budget {
     may_be: f64,
 }
 
-/// All that was measured with one number of minions.
+/// All that was measured with one tree.
 #[derive(Debug)]
 pub struct Size {
     minions: u32,
+    syndics: u32,
     empty: Memory,
     full: Memory,
-    floor_memory: u64,
+    /// What the servers of each floor needed for their peers.
+    floors: Vec<(&'static str, u64)>,
     runs: Vec<Run>,
 }
 
 impl Size {
-    /// With what hubs needed before the minions came and after, and what the floor's servers needed more.
-    pub fn new(minions: u32, empty: Memory, full: Memory, floor_memory: u64) -> Size {
+    /// With what hubs needed before the minions came and after.
+    pub fn new(minions: u32, syndics: u32, empty: Memory, full: Memory) -> Size {
         Size {
             minions,
+            syndics,
             empty,
             full,
-            floor_memory,
+            floors: Vec::new(),
             runs: Vec::new(),
         }
     }
 
-    /// Takes a round in.
-    pub fn add(&mut self, name: &'static str, round: Round) {
+    /// Takes in what the servers of a floor needed for their peers, in bytes.
+    pub fn add_floor(&mut self, name: &'static str, memory: u64) {
+        self.floors.push((name, memory));
+    }
+
+    /// Takes a round in, and the name of the floor that it stands on.
+    pub fn add(&mut self, name: &str, beside: Option<String>, round: Round) {
         match self.runs.iter_mut().find(|run| run.name == name) {
             Some(run) => run.rounds.push(round),
             None => self.runs.push(Run {
-                name,
+                name: name.to_owned(),
+                beside,
                 rounds: vec![round],
             }),
         }
@@ -80,73 +91,104 @@ impl Size {
         time.as_secs_f64() * 1e6 / f64::from(self.minions)
     }
 
+    fn hub_us(&self, round: &Round) -> f64 {
+        self.us(round.used.hubs + round.used.top)
+    }
+
+    /// A run's figure by that of its floor; None without one.
+    fn ratio(&self, run: &Run, figure: impl Fn(&Round) -> f64) -> Option<f64> {
+        let floor = run.beside.as_deref()?;
+        let of = |name| self.spread(name, &figure).median;
+        Some(of(&run.name) / of(floor)).filter(|ratio| ratio.is_finite())
+    }
+
     fn budgets(&self) -> Vec<Budget> {
-        let hub_us = |round: &Round| self.us(round.used.hubs + round.used.top);
         let wall = |round: &Round| round.wall.as_secs_f64();
         let ratio = |name, figure: &dyn Fn(&Round) -> f64| {
-            self.spread(name, figure).median / self.spread("quinn alone", figure).median
+            let run = self.runs.iter().find(|run| run.name == name)?;
+            self.ratio(run, figure)
         };
         let grown = self.full.syndics.saturating_sub(self.empty.syndics);
         let up = self.spread("test.ping", |round| self.per_minion(round.bytes.up));
-        vec![
-            Budget {
-                what: "hub CPU for a command and its return, by that of quinn alone",
-                is: ratio("test.ping", &hub_us),
-                may_be: 1.5,
-            },
-            Budget {
-                what: "time of `run '*' test.ping`, by that of quinn alone",
-                is: ratio("run '*' test.ping", &wall),
-                may_be: 1.5,
-            },
-            Budget {
-                what: "KiB of a syndic for each connected minion",
-                is: self.per_minion(grown) / 1024.0,
-                may_be: 40.0,
-            },
-            Budget {
-                what: "bytes upwards for a return of equal small values",
-                is: up.median,
-                may_be: 4.0,
-            },
-        ]
+        let budgets = [
+            (
+                "hub CPU for a command and its return, by that of quinn alone",
+                ratio("test.ping", &|round| self.hub_us(round)),
+                1.5,
+            ),
+            (
+                "time of `run '*' test.ping`, by that of quinn alone",
+                ratio("run '*' test.ping", &wall),
+                1.5,
+            ),
+            (
+                "KiB of a syndic for each connected minion",
+                Some(self.per_minion(grown) / 1024.0),
+                40.0,
+            ),
+            (
+                "bytes upwards for a return of equal small values",
+                Some(up.median),
+                4.0,
+            ),
+        ];
+        budgets
+            .into_iter()
+            .filter_map(|(what, is, may_be)| is.map(|is| Budget { what, is, may_be }))
+            .collect()
     }
 
     fn text(&self) -> String {
-        let mut text = format!("\n{} minions\n\n", self.minions);
-        text.push_str("| round | wall ms | hub us | of it top us | minion us | up B | down B |\n");
-        text.push_str("| --- | --- | --- | --- | --- | --- | --- |\n");
+        let mut text = format!(
+            "\n{} minions under {} syndics\n\n",
+            self.minions, self.syndics
+        );
+        text.push_str(
+            "| round | wall ms | by quinn | hub us | by quinn | of it top us | minion us | up B | down B |\n",
+        );
+        text.push_str("| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
         for run in &self.runs {
-            let of = |figure: &dyn Fn(&Round) -> f64| self.spread(run.name, figure);
-            let is_floor = run.name == "quinn alone";
-            let bytes = |spread: Spread| {
-                if is_floor {
-                    "-".to_owned()
-                } else {
-                    format!("{:.2}", spread.median)
-                }
+            let of = |figure: &dyn Fn(&Round) -> f64| self.spread(&run.name, figure);
+            let product = |text: String| match run.beside {
+                Some(_) => text,
+                None => "-".to_owned(),
             };
+            let ratio = |figure: &dyn Fn(&Round) -> f64| {
+                let ratio = self.ratio(run, figure);
+                ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}"))
+            };
+            let wall = |round: &Round| round.wall.as_secs_f64();
             let _ = writeln!(
                 text,
-                "| {} | {} | {} | {:.1} | {} | {} | {} |",
+                "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
                 run.name,
-                of(&|r| r.wall.as_secs_f64() * 1e3).text(0),
-                of(&|r| self.us(r.used.hubs + r.used.top)).text(1),
-                of(&|r| self.us(r.used.top)).median,
+                of(&|r| wall(r) * 1e3).text(0),
+                ratio(&wall),
+                of(&|r| self.hub_us(r)).text(1),
+                ratio(&|r| self.hub_us(r)),
+                product(format!("{:.1}", of(&|r| self.us(r.used.top)).median)),
                 of(&|r| self.us(r.used.minions)).text(1),
-                bytes(of(&|r| self.per_minion(r.bytes.up))),
-                bytes(of(&|r| self.per_minion(r.bytes.down))),
+                product(format!(
+                    "{:.2}",
+                    of(&|r| self.per_minion(r.bytes.up)).median
+                )),
+                product(format!(
+                    "{:.2}",
+                    of(&|r| self.per_minion(r.bytes.down)).median
+                )),
             );
         }
         let grown = |full: u64, empty: u64| self.per_minion(full.saturating_sub(empty)) / 1024.0;
-        let _ = writeln!(
+        let _ = write!(
             text,
-            "\nMemory for each minion, KiB: syndics {:.1}, top-master {:.1}, quinn alone {:.1}.\n",
+            "\nMemory for each minion, KiB: syndics {:.1}, top-master {:.1}",
             grown(self.full.syndics, self.empty.syndics),
             grown(self.full.top, self.empty.top),
-            grown(self.floor_memory, 0),
         );
-        text.push_str("| budget | may be | is | |\n| --- | --- | --- | --- |\n");
+        for (name, memory) in &self.floors {
+            let _ = write!(text, ", {name} {:.1}", grown(*memory, 0));
+        }
+        text.push_str(".\n\n| budget | may be | is | |\n| --- | --- | --- | --- |\n");
         for Budget { what, is, may_be } in self.budgets() {
             let verdict = if is <= may_be { "kept" } else { "missed" };
             let _ = writeln!(text, "| {what} | {may_be} | {is:.2} | {verdict} |");
@@ -171,6 +213,7 @@ impl Size {
             .map(|run| {
                 json!({
                     "round": run.name,
+                    "beside": run.beside,
                     "rounds": run.rounds.iter().map(round).collect::<Vec<_>>(),
                 })
             })
@@ -181,11 +224,17 @@ impl Size {
             .map(|budget| json!({"what": budget.what, "is": budget.is, "may_be": budget.may_be}))
             .collect();
         let memory = |memory: &Memory| json!({"top": memory.top, "syndics": memory.syndics});
+        let floors: serde_json::Map<String, Value> = self
+            .floors
+            .iter()
+            .map(|(name, memory)| ((*name).to_owned(), json!(memory)))
+            .collect();
         json!({
             "minions": self.minions,
+            "syndics": self.syndics,
             "memory_empty_bytes": memory(&self.empty),
             "memory_full_bytes": memory(&self.full),
-            "memory_quinn_alone_bytes": self.floor_memory,
+            "memory_floors_bytes": floors,
             "runs": runs,
             "budgets": budgets,
         })
@@ -195,22 +244,20 @@ impl Size {
 /// The whole outcome.
 #[derive(Debug)]
 pub struct Table {
-    syndics: u32,
     rounds: u32,
     sizes: Vec<Size>,
 }
 
 impl Table {
     /// With no figures yet.
-    pub fn new(syndics: u32, rounds: u32) -> Table {
+    pub fn new(rounds: u32) -> Table {
         Table {
-            syndics,
             rounds,
             sizes: Vec::new(),
         }
     }
 
-    /// Takes the figures of one number of minions in.
+    /// Takes the figures of one tree in.
     pub fn add(&mut self, size: Size) {
         self.sizes.push(size);
     }
@@ -218,8 +265,8 @@ impl Table {
     /// For people.
     pub fn text(&self) -> String {
         let mut text = format!(
-            "{} syndics, {} rounds of each kind; median (least to most); us and bytes for each minion\n",
-            self.syndics, self.rounds
+            "{} rounds of each kind; median (least to most); us and bytes for each minion\n",
+            self.rounds
         );
         for size in &self.sizes {
             text.push_str(&size.text());
@@ -230,7 +277,6 @@ impl Table {
     /// For machines.
     pub fn json(&self) -> Value {
         json!({
-            "syndics": self.syndics,
             "sizes": self.sizes.iter().map(Size::json).collect::<Vec<_>>(),
         })
     }
@@ -243,7 +289,7 @@ mod tests {
     #[test]
     fn figures_are_for_each_minion() {
         let memory = |syndics| Memory { top: 0, syndics };
-        let mut size = Size::new(100, memory(0), memory(100 * 20 * 1024), 0);
+        let mut size = Size::new(100, 1, memory(0), memory(100 * 20 * 1024));
         let round = |ms: u64| Round {
             wall: Duration::from_millis(ms),
             used: Usage {
@@ -252,18 +298,18 @@ mod tests {
             },
             bytes: Bytes { up: 300, down: 0 },
         };
-        for (name, ms) in [
-            ("quinn alone", 10),
-            ("test.ping", 14),
-            ("run '*' test.ping", 20),
+        for (name, beside, ms) in [
+            ("quinn alone", None, 10),
+            ("test.ping", Some("quinn alone".to_owned()), 14),
+            ("run '*' test.ping", Some("quinn alone".to_owned()), 20),
         ] {
-            size.add(name, round(ms));
+            size.add(name, beside, round(ms));
         }
         let is: Vec<f64> = size.budgets().iter().map(|budget| budget.is).collect();
         assert_eq!(is, [1.4, 2.0, 20.0, 3.0]);
         assert!(
             size.text()
-                .contains("| test.ping | 14 (14 to 14) | 140.0 (140.0 to 140.0) |")
+                .contains("| test.ping | 14 (14 to 14) | 1.40 | 140.0 (140.0 to 140.0) | 1.40 |")
         );
     }
 }
