@@ -134,7 +134,7 @@ fn one(
         Kind::Floor => floor.round()?,
         Kind::Ping => tree.job("test.ping", "[]", minions)?,
         Kind::Unique => tree.job("grains.get", r#"["id"]"#, minions)?,
-        Kind::Command => tree.command(programs)?,
+        Kind::Command => tree.command(programs, &["run", "*", "test.ping", "--out", "quiet"])?,
     };
     let processes: Vec<&Process> = match kind {
         Kind::Floor => floor.processes(),

@@ -5,9 +5,11 @@
 
 mod connect;
 mod control;
+mod ending;
 mod fanout;
 mod figures;
 mod floor;
+mod latency;
 mod process;
 mod report;
 mod tree;
@@ -38,6 +40,8 @@ enum What {
     Connect(connect::Arguments),
     /// A ping to one minion while others return bulk.
     Urgent(urgent::Arguments),
+    /// What one command to one minion takes, at each depth.
+    Latency(latency::Arguments),
 }
 
 /// What every benchmark can be told.
@@ -80,6 +84,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(What::Wan(arguments)) => wan::run(arguments),
         Some(What::Connect(arguments)) => connect::run(arguments),
         Some(What::Urgent(arguments)) => urgent::run(arguments),
+        Some(What::Latency(arguments)) => latency::run(arguments),
     }
 }
 

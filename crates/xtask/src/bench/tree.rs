@@ -11,7 +11,7 @@ use cable::{Cable, Ends, Way, Weather};
 use wire::Role;
 use wire::control::{Ask, RunAsk, Tell};
 
-use super::process::{Part, Process};
+use super::process::{self, Part, Process};
 use super::{PATIENCE, Programs, control};
 
 /// Tokens live longer than any run.
@@ -199,8 +199,8 @@ impl Tree {
         self.wait_for_minions()
     }
 
-    /// One more minion of a hub, the real program and no part of a swarm; call it before [`populate`](Self::populate), which
-    /// waits for it too.
+    /// One more minion of a hub, the real program and no part of a swarm. [`populate`](Self::populate) and
+    /// [`wait_for_minions`](Self::wait_for_minions) wait for it too.
     pub fn add_minion(&mut self, programs: &Programs, hub: usize, id: &str) -> anyhow::Result<()> {
         let token = token(&self.socket(hub), Role::Minion, 1)?;
         let settings = format!(
@@ -241,7 +241,8 @@ impl Tree {
         Ok(())
     }
 
-    fn wait_for_minions(&self) -> anyhow::Result<()> {
+    /// Waits until the top counts every minion that was added.
+    pub fn wait_for_minions(&self) -> anyhow::Result<()> {
         let minions = self.minions;
         for swarm in &self.swarms {
             let line = swarm.hear()?;
@@ -343,17 +344,11 @@ impl Tree {
         self.socket(0)
     }
 
-    /// Runs `top-master run '*' test.ping` as an operator does.
-    pub fn command(&self, programs: &Programs) -> anyhow::Result<Duration> {
-        let began = Instant::now();
-        let status = Command::new(&programs.top_master)
-            .arg("--root-dir")
-            .arg(self.work.join("top"))
-            .args(["run", "*", "test.ping", "--out", "quiet"])
-            .stdout(Stdio::null())
-            .status()?;
-        ensure!(status.success(), "`top-master run` ended with {status}");
-        Ok(began.elapsed())
+    /// Runs the command line of the top-master as an operator does, and gives how long the whole process took.
+    pub fn command(&self, programs: &Programs, words: &[&str]) -> anyhow::Result<Duration> {
+        let mut command = Command::new(&programs.top_master);
+        command.arg("--root-dir").arg(self.work.join("top"));
+        process::timed(command.args(words))
     }
 }
 
