@@ -3,13 +3,16 @@
 //! What counts are ratios between rounds of one run, which alternate, so that all meet the same weather on a machine that
 //! is never quiet.
 
+mod books;
 mod connect;
 mod control;
 mod ending;
 mod fanout;
 mod figures;
 mod floor;
+mod jobs;
 mod latency;
+mod load;
 mod process;
 mod report;
 mod tree;
@@ -42,6 +45,8 @@ enum What {
     Urgent(urgent::Arguments),
     /// What one command to one minion takes, at each depth.
     Latency(latency::Arguments),
+    /// Jobs a second, and what more of them than that come to.
+    Jobs(jobs::Arguments),
 }
 
 /// What every benchmark can be told.
@@ -85,6 +90,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(What::Connect(arguments)) => connect::run(arguments),
         Some(What::Urgent(arguments)) => urgent::run(arguments),
         Some(What::Latency(arguments)) => latency::run(arguments),
+        Some(What::Jobs(arguments)) => jobs::run(arguments),
     }
 }
 
