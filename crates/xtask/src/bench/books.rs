@@ -19,6 +19,8 @@ const READERS: usize = 4;
 pub struct Books {
     /// Accounts that are not exact, and why.
     pub flaws: Vec<(Jid, String)>,
+    /// Exact accounts in which every minion is ok.
+    pub all_ok: u64,
     /// Exact accounts in which not every minion is ok.
     pub not_all_ok: u64,
     /// Outcomes of all minions in all accounts.
@@ -64,7 +66,7 @@ impl Books {
         match flaw(&ledger, minions) {
             Some(flaw) => self.flaws.push((jid, flaw)),
             None if ledger.progress.counts.ok < u64::from(minions) => self.not_all_ok += 1,
-            None => {}
+            None => self.all_ok += 1,
         }
     }
 
@@ -196,7 +198,7 @@ mod tests {
         books.enter(jid(3), Err(anyhow::anyhow!("gone")), 1);
         assert_eq!(books.took(), Some(Duration::from_millis(700)));
         assert_eq!(books.flaws, [(jid(3), "gone".to_owned())]);
-        assert_eq!(books.not_all_ok, 1);
+        assert_eq!((books.all_ok, books.not_all_ok), (1, 1));
         assert_eq!(books.outcomes, [(Good, 1), (Unreachable, 1)].into());
     }
 }

@@ -35,7 +35,7 @@ pub fn ask_within<T>(
         let mut prefix = [0; PREFIX];
         stream.read_exact(&mut prefix).with_context(|| {
             format!(
-                "no more answers, for {} s or for ever",
+                "no more answers; waited {} s at most",
                 silence_max.as_secs()
             )
         })?;

@@ -101,6 +101,18 @@ impl Offer {
         self.percent
             .map_or("detached".to_owned(), |percent| percent.to_string())
     }
+
+    /// Jobs a second in which every minion is ok; of jobs that nobody waits for only the books know.
+    fn achieved(&self) -> f64 {
+        if self.percent.is_some() {
+            return self.load.per_second();
+        }
+        let took = self
+            .books
+            .took()
+            .map_or(f64::NAN, |took| took.as_secs_f64());
+        self.books.all_ok as f64 / took
+    }
 }
 
 /// Everything about one aim.
@@ -361,27 +373,20 @@ fn troubles(outcomes: &[Outcome]) -> String {
 
 fn row(offer: &Offer) -> String {
     let accepted = offer.load.accepted().len();
-    let achieved = match (offer.percent, offer.books.took()) {
-        (Some(_), _) => offer.load.per_second(),
-        (None, Some(took)) => accepted as f64 / took.as_secs_f64(),
-        (None, None) => f64::NAN,
-    };
+    let whole = |offered: f64| format!("{offered:.0}");
+    let offered = offer.offered.map_or("-".to_owned(), whole);
+    let never = || format!("not in {} s", AGAIN_WITHIN.as_secs());
+    let in_ms = |again: Duration| again.as_millis().to_string();
     format!(
-        "{} | {} | {achieved:.0} | {} | {accepted} | {} | {} | {} | {:.1} | {}",
+        "{} | {offered} | {:.0} | {} | {accepted} | {} | {} | {} | {:.1} | {}",
         offer.name(),
-        offer
-            .offered
-            .map_or("-".to_owned(), |it| format!("{it:.0}")),
+        offer.achieved(),
         quantiles(&offer.load.walls()),
         offer.load.asked.len() - accepted,
         offer.books.not_all_ok,
         offer.books.flaws.len(),
         quantile(&offer.idle, 0.99),
-        offer
-            .idle_again
-            .map_or(format!("not in {} s", AGAIN_WITHIN.as_secs()), |again| {
-                again.as_millis().to_string()
-            }),
+        offer.idle_again.map_or_else(never, in_ms),
     )
 }
 
@@ -398,7 +403,7 @@ fn figures(arguments: &Arguments, outcomes: &[Outcome]) -> Value {
         json!({
             "percent": offer.percent,
             "offered_per_second": offer.offered,
-            "achieved_per_second": offer.load.per_second(),
+            "achieved_per_second": offer.achieved(),
             "asked": offer.load.asked.len(),
             "accepted": offer.load.accepted().len(),
             "not_all_ok": offer.books.not_all_ok,
