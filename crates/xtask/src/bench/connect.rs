@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use serde_json::{Value, json};
 
-use super::figures::Spread;
+use super::figures::{Spread, verdict};
 use super::process::{Usage, quiet};
 use super::tree::{Order, Tree};
 use super::{Common, PATIENCE, Programs};
@@ -169,15 +169,11 @@ fn text(arguments: &Arguments, rounds: &[Return]) -> String {
         seconds(|round| round.minions_cpu).text(1),
     );
     let worst = seconds(|round| round.all).most;
-    let verdict = if worst <= BACK_WITHIN.as_secs_f64() {
-        "kept"
-    } else {
-        "missed"
-    };
     let _ = writeln!(
         text,
-        "\nAll back within {} s: {verdict}.",
-        BACK_WITHIN.as_secs()
+        "\nAll back within {} s: {}.",
+        BACK_WITHIN.as_secs(),
+        verdict(worst <= BACK_WITHIN.as_secs_f64())
     );
     text
 }

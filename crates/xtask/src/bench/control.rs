@@ -3,11 +3,11 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use wire::codec::{self, PREFIX};
-use wire::control::{Ask, Tell};
+use wire::control::{Ask, Ledger, Tell};
 
 use super::PATIENCE;
 
@@ -15,15 +15,30 @@ use super::PATIENCE;
 pub fn ask<T>(
     socket: &Path,
     ask: &Ask,
+    wanted: impl FnMut(Tell) -> Option<T>,
+) -> anyhow::Result<T> {
+    ask_within(PATIENCE, socket, ask, wanted)
+}
+
+/// As [`ask`], of a daemon that is never silent for longer.
+pub fn ask_within<T>(
+    silence_max: Duration,
+    socket: &Path,
+    ask: &Ask,
     mut wanted: impl FnMut(Tell) -> Option<T>,
 ) -> anyhow::Result<T> {
     let mut stream =
         UnixStream::connect(socket).with_context(|| format!("nobody at {}", socket.display()))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(silence_max))?;
     stream.write_all(&codec::frame(ask)?)?;
     loop {
         let mut prefix = [0; PREFIX];
-        stream.read_exact(&mut prefix).context("no more answers")?;
+        stream.read_exact(&mut prefix).with_context(|| {
+            format!(
+                "no more answers; waited {} s at most",
+                silence_max.as_secs()
+            )
+        })?;
         let mut body = vec![0; codec::frame_len(prefix)?];
         stream.read_exact(&mut body)?;
         match codec::decode(&body)? {
@@ -37,6 +52,23 @@ pub fn ask<T>(
     }
 }
 
+/// Asks for an account, and puts its parts together.
+pub fn account(silence_max: Duration, socket: &Path, question: &Ask) -> anyhow::Result<Ledger> {
+    let mut parts = Vec::new();
+    let mut ledger = ask_within(silence_max, socket, question, |tell| match tell {
+        Tell::LedgerPart { minions, values } => {
+            parts.push((minions, values));
+            None
+        }
+        Tell::Ledger(ledger) => Some(*ledger),
+        _ => None,
+    })?;
+    for (minions, values) in parts.into_iter().rev() {
+        ledger.join_parts(minions, values);
+    }
+    Ok(ledger)
+}
+
 /// Waits until a daemon answers who it is; gives the fingerprint of its tree.
 pub fn wait_for_daemon(socket: &Path) -> anyhow::Result<String> {
     let deadline = Instant::now() + PATIENCE;
@@ -48,6 +80,6 @@ pub fn wait_for_daemon(socket: &Path) -> anyhow::Result<String> {
         if identity.is_ok() || Instant::now() > deadline {
             return identity;
         }
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(50));
     }
 }

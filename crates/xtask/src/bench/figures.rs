@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Middle, least and greatest.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,10 +37,46 @@ impl Spread {
     }
 }
 
-/// The clock on the wall.
-pub fn unix_s() -> u64 {
+/// The value in milliseconds that this share of all does not exceed; not a number when there are none.
+pub fn quantile(walls: &[Duration], share: f64) -> f64 {
+    let mut walls = walls.to_vec();
+    walls.sort();
+    let last = walls.len().saturating_sub(1);
+    let place = (last as f64 * share).ceil() as usize;
+    walls
+        .get(place)
+        .map_or(f64::NAN, |wall| wall.as_secs_f64() * 1e3)
+}
+
+/// Headlines of [`quantiles`].
+pub const QUANTILES: &str = "p50 ms | p99 ms | least | most";
+
+/// Cells of a table, in milliseconds.
+pub fn quantiles(walls: &[Duration]) -> String {
+    [0.5, 0.99, 0.0, 1.0]
+        .map(|share| format!("{:.1}", quantile(walls, share)))
+        .join(" | ")
+}
+
+/// All of them, for machines.
+pub fn micros(walls: &[Duration]) -> Vec<u64> {
+    walls.iter().map(|wall| wall.as_micros() as u64).collect()
+}
+
+/// What a budget came to, in a word.
+pub fn verdict(is_kept: bool) -> &'static str {
+    if is_kept { "kept" } else { "missed" }
+}
+
+/// The clock on the wall, in microseconds.
+pub fn unix_us() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
+    since.map_or(0, |since| since.as_micros() as u64)
+}
+
+/// The clock on the wall, in seconds.
+pub fn unix_s() -> u64 {
+    unix_us() / 1_000_000
 }
 
 /// The commit that is measured.
@@ -96,5 +132,16 @@ mod tests {
         check(&[9.0, 1.0, 2.0], (2.0, 1.0, 9.0));
         check(&[4.0, 1.0, 2.0, 9.0], (3.0, 1.0, 9.0));
         assert!(Spread::of(std::iter::empty()).median.is_nan());
+    }
+
+    #[test]
+    fn quantiles_of_walls() {
+        let walls: Vec<_> = (1..=101).rev().map(Duration::from_millis).collect();
+        for (share, expected) in [(0.0, 1.0), (0.5, 51.0), (0.99, 100.0), (1.0, 101.0)] {
+            assert!((quantile(&walls, share) - expected).abs() < 1e-9, "{share}");
+        }
+        assert_eq!(quantiles(&walls), "51.0 | 100.0 | 1.0 | 101.0");
+        assert_eq!(quantiles(&walls[..1]), "101.0 | 101.0 | 101.0 | 101.0");
+        assert!(quantile(&[], 0.5).is_nan());
     }
 }

@@ -3,10 +3,15 @@
 //! What counts are ratios between rounds of one run, which alternate, so that all meet the same weather on a machine that
 //! is never quiet.
 
+mod books;
 mod connect;
 mod control;
+mod ending;
 mod figures;
 mod floor;
+mod jobs;
+mod latency;
+mod load;
 mod process;
 mod report;
 mod round;
@@ -37,6 +42,10 @@ enum What {
     Connect(connect::Arguments),
     /// A ping to one minion while others return bulk.
     Urgent(urgent::Arguments),
+    /// What one command to one minion takes, at each depth.
+    Latency(latency::Arguments),
+    /// Jobs a second, and what more of them than that come to.
+    Jobs(jobs::Arguments),
 }
 
 /// What every benchmark can be told.
@@ -79,6 +88,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         What::Wan(arguments) => wan::run(arguments),
         What::Connect(arguments) => connect::run(arguments),
         What::Urgent(arguments) => urgent::run(arguments),
+        What::Latency(arguments) => latency::run(arguments),
+        What::Jobs(arguments) => jobs::run(arguments),
     }
 }
 

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 
 use super::PATIENCE;
 
@@ -110,6 +110,16 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Runs a program to its end, which must be a good one; what it prints is thrown away.
+pub fn timed(command: &mut Command) -> anyhow::Result<Duration> {
+    let began = Instant::now();
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status();
+    let took = began.elapsed();
+    let status = status.with_context(|| format!("can't start {command:?}"))?;
+    ensure!(status.success(), "{command:?} ended with {status}");
+    Ok(took)
 }
 
 /// CPU time by part.

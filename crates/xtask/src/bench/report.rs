@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::figures::Spread;
+use super::figures::{Spread, verdict};
 use super::process::Usage;
 use super::tree::{Bytes, Memory};
 
@@ -190,7 +190,7 @@ impl Size {
         }
         text.push_str(".\n\n| budget | may be | is | |\n| --- | --- | --- | --- |\n");
         for Budget { what, is, may_be } in self.budgets() {
-            let verdict = if is <= may_be { "kept" } else { "missed" };
+            let verdict = verdict(is <= may_be);
             let _ = writeln!(text, "| {what} | {may_be} | {is:.2} | {verdict} |");
         }
         text

@@ -219,7 +219,7 @@ fn one(
     }
     let (before, travelled) = (at_rest(&tree.processes())?, tree.bytes());
     let wall = match kind {
-        Kind::Command => tree.command(programs)?,
+        Kind::Command => tree.command(programs, &["run", "*", "test.ping", "--out", "quiet"])?,
         Kind::Returns(values, bytes) => {
             let (fun, args) = values.order(bytes);
             tree.job(fun, &args, minions)?

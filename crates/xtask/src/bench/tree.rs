@@ -8,14 +8,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use cable::{Cable, Ends, Way, Weather};
-use wire::Role;
 use wire::control::{Ask, RunAsk, Tell};
+use wire::{Counts, Jid, Role};
 
-use super::process::{Part, Process};
+use super::process::{self, Part, Process};
 use super::{PATIENCE, Programs, control};
 
 /// Tokens live longer than any run.
 const TOKEN_TTL_S: u64 = 86_400;
+
+/// Minions begin a job within this time, or not at all.
+const START_WITHIN: Duration = Duration::from_secs(60);
+/// A hub that says nothing of a job for longer, half as long again, will say nothing more.
+pub const SILENCE_MAX: Duration = Duration::from_secs(90);
 
 /// Resident memory of the hubs, in bytes.
 #[derive(Debug, Clone, Copy, Default)]
@@ -199,8 +204,8 @@ impl Tree {
         self.wait_for_minions()
     }
 
-    /// One more minion of a hub, the real program and no part of a swarm; call it before [`populate`](Self::populate), which
-    /// waits for it too.
+    /// One more minion of a hub, the real program and no part of a swarm. [`populate`](Self::populate) and
+    /// [`wait_for_minions`](Self::wait_for_minions) wait for it too.
     pub fn add_minion(&mut self, programs: &Programs, hub: usize, id: &str) -> anyhow::Result<()> {
         let token = token(&self.socket(hub), Role::Minion, 1)?;
         let settings = format!(
@@ -241,7 +246,8 @@ impl Tree {
         Ok(())
     }
 
-    fn wait_for_minions(&self) -> anyhow::Result<()> {
+    /// Waits until the top counts every minion that was added.
+    pub fn wait_for_minions(&self) -> anyhow::Result<()> {
         let minions = self.minions;
         for swarm in &self.swarms {
             let line = swarm.hear()?;
@@ -343,17 +349,11 @@ impl Tree {
         self.socket(0)
     }
 
-    /// Runs `top-master run '*' test.ping` as an operator does.
-    pub fn command(&self, programs: &Programs) -> anyhow::Result<Duration> {
-        let began = Instant::now();
-        let status = Command::new(&programs.top_master)
-            .arg("--root-dir")
-            .arg(self.work.join("top"))
-            .args(["run", "*", "test.ping", "--out", "quiet"])
-            .stdout(Stdio::null())
-            .status()?;
-        ensure!(status.success(), "`top-master run` ended with {status}");
-        Ok(began.elapsed())
+    /// Runs the command line of the top-master as an operator does, and gives how long the whole process took.
+    pub fn command(&self, programs: &Programs, words: &[&str]) -> anyhow::Result<Duration> {
+        let mut command = Command::new(&programs.top_master);
+        command.arg("--root-dir").arg(self.work.join("top"));
+        process::timed(command.args(words))
     }
 }
 
@@ -364,6 +364,16 @@ pub struct Order<'a> {
     fun: &'a str,
     args: &'a str,
     start_within: Duration,
+    detach: bool,
+}
+
+/// What a hub says to an order.
+#[derive(Debug)]
+pub struct Answer {
+    /// The job's id, once it is accepted.
+    pub jid: Option<Jid>,
+    /// The counts of its account; None when it is not waited for. Else why there is none.
+    pub counts: anyhow::Result<Option<Counts>>,
 }
 
 impl<'a> Order<'a> {
@@ -373,7 +383,8 @@ impl<'a> Order<'a> {
             target,
             fun,
             args,
-            start_within: Duration::from_secs(60),
+            start_within: START_WITHIN,
+            detach: false,
         }
     }
 
@@ -385,13 +396,36 @@ impl<'a> Order<'a> {
         }
     }
 
+    /// For an operator who waits until the job is accepted, and no longer.
+    pub fn detached(self) -> Order<'a> {
+        Order {
+            detach: true,
+            ..self
+        }
+    }
+
+    /// Gives it to a hub that is never silent for longer, and waits for what is to be waited for.
+    pub fn give(self, silence_max: Duration, socket: &Path) -> Answer {
+        let mut accepted = None;
+        let counts = control::ask_within(silence_max, socket, &self.ask(), |tell| match tell {
+            Tell::Accepted { jid, .. } => {
+                accepted = Some(jid);
+                self.detach.then_some(None)
+            }
+            Tell::Ledger(ledger) => Some(Some(ledger.progress.counts)),
+            _ => None,
+        });
+        Answer {
+            jid: accepted,
+            counts,
+        }
+    }
+
     /// Gives it to a hub, and waits for the account: how long that took, how many are ok, of how many.
     pub fn run(self, socket: &Path) -> anyhow::Result<(Duration, u64, u64)> {
         let began = Instant::now();
-        let counts = control::ask(socket, &self.ask(), |tell| match tell {
-            Tell::Ledger(ledger) => Some(ledger.progress.counts),
-            _ => None,
-        })?;
+        let answer = self.give(PATIENCE, socket);
+        let counts = answer.counts?.context("it is not waited for")?;
         Ok((began.elapsed(), counts.ok, counts.expected))
     }
 
@@ -433,7 +467,7 @@ impl<'a> Order<'a> {
             roots: None,
             hold_ms: None,
             plan: None,
-            detach: false,
+            detach: self.detach,
         }))
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use cable::Weather;
 use serde_json::{Value, json};
 
-use super::figures::Spread;
+use super::figures::{Spread, micros, verdict};
 use super::process::quiet;
 use super::tree::Tree;
 use super::{Common, Programs};
@@ -180,10 +180,9 @@ fn text(arguments: &Arguments, all: &[Line]) -> String {
         let number = |figure: Option<f64>| figure.map_or("-".to_owned(), |it| format!("{it:.1}"));
         let is_kept = round_trips.is_none_or(|it| it <= ROUND_TRIPS_MAX)
             && loss_factor.is_none_or(|it| it < LOSS_FACTOR_MAX);
-        let verdict = match (round_trips.or(loss_factor), is_kept) {
-            (None, _) => "",
-            (_, true) => "kept",
-            (_, false) => "missed",
+        let verdict = match round_trips.or(loss_factor) {
+            None => "",
+            Some(_) => verdict(is_kept),
         };
         let _ = writeln!(
             text,
@@ -213,7 +212,7 @@ fn figures(arguments: &Arguments, all: &[Line]) -> Value {
             "lines": line.lines,
             "round_trip_ms": line.round_trip.as_millis() as u64,
             "loss": if line.is_lossy { LOSS } else { 0.0 },
-            "wall_us": line.rounds.iter().map(|wall| wall.as_micros() as u64).collect::<Vec<_>>(),
+            "wall_us": micros(&line.rounds),
             "round_trips_more": round_trips,
             "loss_factor": loss_factor,
         })
