@@ -10,6 +10,7 @@ mod figures;
 mod floor;
 mod process;
 mod report;
+mod salt;
 mod tree;
 mod urgent;
 mod wan;
@@ -38,6 +39,8 @@ enum What {
     Connect(connect::Arguments),
     /// A ping to one minion while others return bulk.
     Urgent(urgent::Arguments),
+    /// The same work on real Salt's tree, beside ours.
+    Salt(salt::Arguments),
 }
 
 /// What every benchmark can be told.
@@ -80,6 +83,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(What::Wan(arguments)) => wan::run(arguments),
         Some(What::Connect(arguments)) => connect::run(arguments),
         Some(What::Urgent(arguments)) => urgent::run(arguments),
+        Some(What::Salt(arguments)) => salt::run(arguments),
     }
 }
 

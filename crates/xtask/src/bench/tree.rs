@@ -46,6 +46,8 @@ impl Bytes {
 /// The tree; ended when dropped.
 pub struct Tree {
     work: PathBuf,
+    /// What every hub is told beside its place in the tree.
+    settings: String,
     fingerprint: String,
     /// The top-master, and the syndics in the order in which they were added.
     hubs: Vec<Hub>,
@@ -69,7 +71,17 @@ struct Hub {
 impl Tree {
     /// A top-master with so many syndics.
     pub fn plant(programs: &Programs, work: &Path, count: u32) -> anyhow::Result<Tree> {
-        let mut tree = Tree::top(programs, work)?;
+        Tree::plant_with(programs, work, count, "")
+    }
+
+    /// The same; `settings` are lines that all hubs are told.
+    pub fn plant_with(
+        programs: &Programs,
+        work: &Path,
+        count: u32,
+        settings: &str,
+    ) -> anyhow::Result<Tree> {
+        let mut tree = Tree::top(programs, work, settings)?;
         for _ in 0..count {
             tree.add_syndic(programs, 0)?;
         }
@@ -79,7 +91,7 @@ impl Tree {
 
     /// A top-master with a syndic below it, and one below that, and so on.
     pub fn chain(programs: &Programs, work: &Path, levels: usize) -> anyhow::Result<Tree> {
-        let mut tree = Tree::top(programs, work)?;
+        let mut tree = Tree::top(programs, work, "")?;
         for parent in 0..levels {
             tree.add_syndic(programs, parent)?;
             // The next one asks it for a token.
@@ -88,10 +100,10 @@ impl Tree {
         Ok(tree)
     }
 
-    fn top(programs: &Programs, work: &Path) -> anyhow::Result<Tree> {
+    fn top(programs: &Programs, work: &Path, settings: &str) -> anyhow::Result<Tree> {
         let address: SocketAddr = (Ipv4Addr::LOCALHOST, free_port()?).into();
-        let settings = format!("id: top\ninterface: 127.0.0.1\nport: {}\n", address.port());
-        let root = configure(work, "top", "top-master", &settings)?;
+        let place = format!("id: top\ninterface: 127.0.0.1\nport: {}\n", address.port());
+        let root = configure(work, "top", "top-master", &(place + settings))?;
         let init = Command::new(&programs.top_master)
             .arg("--root-dir")
             .arg(&root)
@@ -102,6 +114,7 @@ impl Tree {
         ensure!(init.success(), "`top-master init` failed");
         let mut tree = Tree {
             work: work.to_owned(),
+            settings: settings.to_owned(),
             fingerprint: String::new(),
             hubs: Vec::new(),
             swarms: Vec::new(),
@@ -126,9 +139,10 @@ impl Tree {
             seed: number as u64,
         })?;
         let settings = format!(
-            "id: {name}\ninterface: 127.0.0.1\nport: {port}\nmaster: {}\nmaster_finger: \"{}\"\njoin_token: {token}\n",
+            "id: {name}\ninterface: 127.0.0.1\nport: {port}\nmaster: {}\nmaster_finger: \"{}\"\njoin_token: {token}\n{}",
             cable.address(),
-            self.fingerprint
+            self.fingerprint,
+            self.settings
         );
         self.cables.push(cable);
         configure(&self.work, &name, "syndic", &settings)?;
@@ -199,8 +213,8 @@ impl Tree {
         self.wait_for_minions()
     }
 
-    /// One more minion of a hub, the real program and no part of a swarm; call it before [`populate`](Self::populate), which
-    /// waits for it too.
+    /// One more minion of a hub, the real program and no part of a swarm; [`wait_for_minions`](Self::wait_for_minions) waits
+    /// for it.
     pub fn add_minion(&mut self, programs: &Programs, hub: usize, id: &str) -> anyhow::Result<()> {
         let token = token(&self.socket(hub), Role::Minion, 1)?;
         let settings = format!(
@@ -241,7 +255,8 @@ impl Tree {
         Ok(())
     }
 
-    fn wait_for_minions(&self) -> anyhow::Result<()> {
+    /// Waits until the top counts every minion that was added.
+    pub fn wait_for_minions(&self) -> anyhow::Result<()> {
         let minions = self.minions;
         for swarm in &self.swarms {
             let line = swarm.hear()?;
@@ -278,11 +293,16 @@ impl Tree {
         )
     }
 
-    /// Kills a hub with SIGKILL and starts it again.
+    /// Kills a hub with SIGKILL.
+    pub fn kill(&mut self, hub: usize) {
+        self.hubs[hub].process.kill();
+    }
+
+    /// Kills a hub and starts it again.
     pub fn restart(&mut self, hub: usize) -> anyhow::Result<()> {
         let (part, path) = (self.hubs[hub].process.part, self.hubs[hub].path.clone());
         let name = self.hubs[hub].name.clone();
-        self.hubs[hub].process.kill();
+        self.kill(hub);
         self.hubs[hub].process = start(part, &path, &self.work, &name)?;
         Ok(())
     }
@@ -343,13 +363,22 @@ impl Tree {
         self.socket(0)
     }
 
+    /// `top-master run` as an operator begins it; target and function follow.
+    pub fn run_command(&self, programs: &Programs) -> Command {
+        let mut command = Command::new(&programs.top_master);
+        command
+            .arg("--root-dir")
+            .arg(self.work.join("top"))
+            .arg("run");
+        command
+    }
+
     /// Runs `top-master run '*' test.ping` as an operator does.
     pub fn command(&self, programs: &Programs) -> anyhow::Result<Duration> {
         let began = Instant::now();
-        let status = Command::new(&programs.top_master)
-            .arg("--root-dir")
-            .arg(self.work.join("top"))
-            .args(["run", "*", "test.ping", "--out", "quiet"])
+        let status = self
+            .run_command(programs)
+            .args(["*", "test.ping", "--out", "quiet"])
             .stdout(Stdio::null())
             .status()?;
         ensure!(status.success(), "`top-master run` ended with {status}");
