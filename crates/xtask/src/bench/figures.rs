@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Middle, least and greatest.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,6 +35,17 @@ impl Spread {
         } = self;
         format!("{median:.digits$} ({least:.digits$} to {most:.digits$})")
     }
+}
+
+/// The value that this share of all does not exceed, in milliseconds.
+pub fn quantile(walls: &[Duration], share: f64) -> f64 {
+    let mut walls = walls.to_vec();
+    walls.sort();
+    let last = walls.len().saturating_sub(1);
+    let place = (last as f64 * share).ceil() as usize;
+    walls
+        .get(place)
+        .map_or(f64::NAN, |wall| wall.as_secs_f64() * 1e3)
 }
 
 /// The clock on the wall.
@@ -96,5 +107,13 @@ mod tests {
         check(&[9.0, 1.0, 2.0], (2.0, 1.0, 9.0));
         check(&[4.0, 1.0, 2.0, 9.0], (3.0, 1.0, 9.0));
         assert!(Spread::of(std::iter::empty()).median.is_nan());
+    }
+
+    #[test]
+    fn quantiles() {
+        let walls: Vec<_> = (1..=101).map(Duration::from_millis).collect();
+        for (share, expected) in [(0.0, 1.0), (0.5, 51.0), (0.99, 100.0), (1.0, 101.0)] {
+            assert!((quantile(&walls, share) - expected).abs() < 1e-9, "{share}");
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 mod connect;
 mod control;
+mod enrol;
 mod fanout;
 mod figures;
 mod floor;
@@ -35,7 +36,7 @@ pub struct Arguments {
 enum What {
     /// Returns over long and lossy lines.
     Wan(wan::Arguments),
-    /// A hub that is killed, and how its minions come back.
+    /// First enrolments, and how minions come back to a hub that was killed.
     Connect(connect::Arguments),
     /// A ping to one minion while others return bulk.
     Urgent(urgent::Arguments),

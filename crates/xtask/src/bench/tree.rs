@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use cable::{Cable, Ends, Way, Weather};
 use wire::Role;
-use wire::control::{Ask, RunAsk, Tell};
+use wire::control::{Ask, MinionCounts, RunAsk, Tell};
 
 use super::process::{Part, Process};
 use super::{PATIENCE, Programs, control};
@@ -205,12 +205,24 @@ impl Tree {
         hubs: Range<usize>,
         grains: Option<&Path>,
     ) -> anyhow::Result<()> {
+        self.add_swarms(programs, minions, hubs, grains)?;
+        self.wait_for_minions()
+    }
+
+    /// Starts the processes that enrol and connect so many minions, the same number at each of these hubs.
+    pub fn add_swarms(
+        &mut self,
+        programs: &Programs,
+        minions: u32,
+        hubs: Range<usize>,
+        grains: Option<&Path>,
+    ) -> anyhow::Result<()> {
         let shares = shares(minions, hubs.len());
         for (hub, count) in hubs.zip(shares) {
             let prefix = format!("{}m", self.hubs[hub].name);
             self.add_swarm(programs, hub, count, &prefix, grains)?;
         }
-        self.wait_for_minions()
+        Ok(())
     }
 
     /// One more minion of a hub, the real program and no part of a swarm; [`wait_for_minions`](Self::wait_for_minions) waits
@@ -264,7 +276,7 @@ impl Tree {
         }
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let up = self.up()?;
+            let up = self.counts()?.up;
             if up == u64::from(minions) {
                 return Ok(());
             }
@@ -281,13 +293,13 @@ impl Tree {
         self.work.join(format!("{}-swarm.log", self.hubs[hub].name))
     }
 
-    /// How many minions the top-master counts as up.
-    pub fn up(&self) -> anyhow::Result<u64> {
+    /// How the top-master counts its minions.
+    pub fn counts(&self) -> anyhow::Result<MinionCounts> {
         control::ask(
             &self.socket(0),
             &Ask::Tree { minions: false },
             |tell| match tell {
-                Tell::Tree(tree) => Some(tree.totals.up),
+                Tell::Tree(tree) => Some(tree.totals),
                 _ => None,
             },
         )

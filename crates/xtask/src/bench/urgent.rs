@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use cable::Weather;
 use serde_json::{Value, json};
 
+use super::figures::quantile;
 use super::process::quiet;
 use super::tree::{Order, Tree};
 use super::{Common, Programs};
@@ -87,17 +88,6 @@ struct Line {
     busy: Vec<Duration>,
     /// Bytes that came up in each second of the busy time.
     bulk: f64,
-}
-
-/// The value that this share of all does not exceed.
-fn quantile(walls: &[Duration], share: f64) -> f64 {
-    let mut walls = walls.to_vec();
-    walls.sort();
-    let last = walls.len().saturating_sub(1);
-    let place = (last as f64 * share).ceil() as usize;
-    walls
-        .get(place)
-        .map_or(f64::NAN, |wall| wall.as_secs_f64() * 1e3)
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -204,17 +194,4 @@ fn figures(arguments: &Arguments, lines: &[Line]) -> Value {
         "return_bytes": arguments.bytes,
         "lines": lines.iter().map(line).collect::<Vec<_>>(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quantiles() {
-        let walls: Vec<_> = (1..=101).map(Duration::from_millis).collect();
-        for (share, expected) in [(0.0, 1.0), (0.5, 51.0), (0.99, 100.0), (1.0, 101.0)] {
-            assert!((quantile(&walls, share) - expected).abs() < 1e-9, "{share}");
-        }
-    }
 }
