@@ -1,4 +1,4 @@
-//! A hub that is killed and started again, and how its minions come back.
+//! How minions come to a hub: for the first time, and again after it was killed.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use serde_json::{Value, json};
 
+use super::enrol::{self, Storm};
 use super::figures::{Spread, verdict};
 use super::process::{Usage, quiet};
 use super::tree::{Order, Tree};
@@ -20,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// A probe that its minion does not begin within this time was too early.
 const PROBE: Duration = Duration::from_millis(500);
 
-/// Measure how minions come back after their hub was killed.
+/// Measure how minions enrol, and come back after their hub was killed.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Minions of the top-master itself.
@@ -51,15 +52,22 @@ struct Return {
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     arguments.common.measured("connect", |programs, work| {
-        let rounds = measure(programs, work, arguments)?;
-        Ok((text(arguments, &rounds), figures(arguments, &rounds)))
+        let (storm, rounds) = measure(programs, work, arguments)?;
+        let text = format!("{}\n{}", storm.text(), text(arguments, &rounds));
+        let mut figures = figures(arguments, &rounds);
+        figures["enrolment"] = storm.json();
+        Ok((text, figures))
     })
 }
 
-fn measure(programs: &Programs, work: &Path, arguments: &Arguments) -> anyhow::Result<Vec<Return>> {
+fn measure(
+    programs: &Programs,
+    work: &Path,
+    arguments: &Arguments,
+) -> anyhow::Result<(Storm, Vec<Return>)> {
     let began = Instant::now();
     let mut tree = Tree::plant(programs, work, 0)?;
-    tree.populate(programs, arguments.minions, 0..1, None)?;
+    let storm = enrol::storm(&mut tree, programs, arguments.minions)?;
     eprintln!("connected after {:.1} s", began.elapsed().as_secs_f64());
     let mut rounds = Vec::new();
     for _ in 0..arguments.rounds {
@@ -73,7 +81,7 @@ fn measure(programs: &Programs, work: &Path, arguments: &Arguments) -> anyhow::R
         );
         rounds.push(round);
     }
-    Ok(rounds)
+    Ok((storm, rounds))
 }
 
 fn kill(tree: &mut Tree, minions: u32) -> anyhow::Result<Return> {
@@ -85,7 +93,8 @@ fn kill(tree: &mut Tree, minions: u32) -> anyhow::Result<Return> {
     let (is_over, socket) = (AtomicBool::new(false), tree.top_socket());
     let (times, jobs) = std::thread::scope(|scope| {
         let jobs = scope.spawn(|| probe(&socket, minions, begin, &is_over));
-        let times = count(tree, minions, begin);
+        // The minion that was there before the storm comes back too.
+        let times = count(tree, minions + 1, begin);
         is_over.store(true, Ordering::Relaxed);
         (times, jobs.join())
     });
@@ -116,7 +125,7 @@ fn count(tree: &Tree, minions: u32, begin: Instant) -> anyhow::Result<[Duration;
     while let Some(next) = wanted.get(times.len()) {
         ensure!(begin.elapsed() < PATIENCE, "the minions do not come back");
         // Nobody answers while the hub starts.
-        let up = tree.up().unwrap_or(0);
+        let up = tree.counts().map_or(0, |counts| counts.up);
         if up >= u64::from(*next) {
             times.push(begin.elapsed());
         } else {

@@ -7,6 +7,7 @@ mod books;
 mod connect;
 mod control;
 mod ending;
+mod enrol;
 mod figures;
 mod floor;
 mod jobs;
@@ -15,6 +16,7 @@ mod load;
 mod process;
 mod report;
 mod round;
+mod salt;
 mod tree;
 mod urgent;
 mod wan;
@@ -38,7 +40,7 @@ enum What {
     Round(round::Arguments),
     /// Returns over long and lossy lines.
     Wan(wan::Arguments),
-    /// A hub that is killed, and how its minions come back.
+    /// First enrolments, and how minions come back to a hub that was killed.
     Connect(connect::Arguments),
     /// A ping to one minion while others return bulk.
     Urgent(urgent::Arguments),
@@ -46,6 +48,8 @@ enum What {
     Latency(latency::Arguments),
     /// Jobs a second, and what more of them than that come to.
     Jobs(jobs::Arguments),
+    /// The same work on real Salt's tree, beside ours.
+    Salt(salt::Arguments),
 }
 
 /// What every benchmark can be told.
@@ -90,6 +94,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         What::Urgent(arguments) => urgent::run(arguments),
         What::Latency(arguments) => latency::run(arguments),
         What::Jobs(arguments) => jobs::run(arguments),
+        What::Salt(arguments) => salt::run(arguments),
     }
 }
 

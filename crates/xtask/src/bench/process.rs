@@ -59,6 +59,11 @@ impl Process {
         })
     }
 
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it with SIGKILL.
     pub fn kill(&mut self) {
         // It may have ended by itself.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use cable::{Cable, Ends, Way, Weather};
-use wire::control::{Ask, RunAsk, Tell};
+use wire::control::{Ask, MinionCounts, RunAsk, Tell};
 use wire::{Counts, Jid, Role};
 
 use super::process::{self, Part, Process};
@@ -51,6 +51,8 @@ impl Bytes {
 /// The tree; ended when dropped.
 pub struct Tree {
     work: PathBuf,
+    /// What every hub is told beside its place in the tree.
+    settings: String,
     fingerprint: String,
     /// The top-master, and the syndics in the order in which they were added.
     hubs: Vec<Hub>,
@@ -74,7 +76,17 @@ struct Hub {
 impl Tree {
     /// A top-master with so many syndics.
     pub fn plant(programs: &Programs, work: &Path, count: u32) -> anyhow::Result<Tree> {
-        let mut tree = Tree::top(programs, work)?;
+        Tree::plant_with(programs, work, count, "")
+    }
+
+    /// The same; `settings` are lines that all hubs are told.
+    pub fn plant_with(
+        programs: &Programs,
+        work: &Path,
+        count: u32,
+        settings: &str,
+    ) -> anyhow::Result<Tree> {
+        let mut tree = Tree::top(programs, work, settings)?;
         for _ in 0..count {
             tree.add_syndic(programs, 0)?;
         }
@@ -84,7 +96,7 @@ impl Tree {
 
     /// A top-master with a syndic below it, and one below that, and so on.
     pub fn chain(programs: &Programs, work: &Path, levels: usize) -> anyhow::Result<Tree> {
-        let mut tree = Tree::top(programs, work)?;
+        let mut tree = Tree::top(programs, work, "")?;
         for parent in 0..levels {
             tree.add_syndic(programs, parent)?;
             // The next one asks it for a token.
@@ -93,10 +105,10 @@ impl Tree {
         Ok(tree)
     }
 
-    fn top(programs: &Programs, work: &Path) -> anyhow::Result<Tree> {
+    fn top(programs: &Programs, work: &Path, settings: &str) -> anyhow::Result<Tree> {
         let address: SocketAddr = (Ipv4Addr::LOCALHOST, free_port()?).into();
-        let settings = format!("id: top\ninterface: 127.0.0.1\nport: {}\n", address.port());
-        let root = configure(work, "top", "top-master", &settings)?;
+        let place = format!("id: top\ninterface: 127.0.0.1\nport: {}\n", address.port());
+        let root = configure(work, "top", "top-master", &(place + settings))?;
         let init = Command::new(&programs.top_master)
             .arg("--root-dir")
             .arg(&root)
@@ -107,6 +119,7 @@ impl Tree {
         ensure!(init.success(), "`top-master init` failed");
         let mut tree = Tree {
             work: work.to_owned(),
+            settings: settings.to_owned(),
             fingerprint: String::new(),
             hubs: Vec::new(),
             swarms: Vec::new(),
@@ -131,9 +144,10 @@ impl Tree {
             seed: number as u64,
         })?;
         let settings = format!(
-            "id: {name}\ninterface: 127.0.0.1\nport: {port}\nmaster: {}\nmaster_finger: \"{}\"\njoin_token: {token}\n",
+            "id: {name}\ninterface: 127.0.0.1\nport: {port}\nmaster: {}\nmaster_finger: \"{}\"\njoin_token: {token}\n{}",
             cable.address(),
-            self.fingerprint
+            self.fingerprint,
+            self.settings
         );
         self.cables.push(cable);
         configure(&self.work, &name, "syndic", &settings)?;
@@ -196,16 +210,28 @@ impl Tree {
         hubs: Range<usize>,
         grains: Option<&Path>,
     ) -> anyhow::Result<()> {
+        self.add_swarms(programs, minions, hubs, grains)?;
+        self.wait_for_minions()
+    }
+
+    /// Starts the processes that enrol and connect so many minions, the same number at each of these hubs.
+    pub fn add_swarms(
+        &mut self,
+        programs: &Programs,
+        minions: u32,
+        hubs: Range<usize>,
+        grains: Option<&Path>,
+    ) -> anyhow::Result<()> {
         let shares = shares(minions, hubs.len());
         for (hub, count) in hubs.zip(shares) {
             let prefix = format!("{}m", self.hubs[hub].name);
             self.add_swarm(programs, hub, count, &prefix, grains)?;
         }
-        self.wait_for_minions()
+        Ok(())
     }
 
-    /// One more minion of a hub, the real program and no part of a swarm. [`populate`](Self::populate) and
-    /// [`wait_for_minions`](Self::wait_for_minions) wait for it too.
+    /// One more minion of a hub, the real program and no part of a swarm; [`wait_for_minions`](Self::wait_for_minions) waits
+    /// for it.
     pub fn add_minion(&mut self, programs: &Programs, hub: usize, id: &str) -> anyhow::Result<()> {
         let token = token(&self.socket(hub), Role::Minion, 1)?;
         let settings = format!(
@@ -255,7 +281,7 @@ impl Tree {
         }
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let up = self.up()?;
+            let up = self.counts()?.up;
             if up == u64::from(minions) {
                 return Ok(());
             }
@@ -272,23 +298,28 @@ impl Tree {
         self.work.join(format!("{}-swarm.log", self.hubs[hub].name))
     }
 
-    /// How many minions the top-master counts as up.
-    pub fn up(&self) -> anyhow::Result<u64> {
+    /// How the top-master counts its minions.
+    pub fn counts(&self) -> anyhow::Result<MinionCounts> {
         control::ask(
             &self.socket(0),
             &Ask::Tree { minions: false },
             |tell| match tell {
-                Tell::Tree(tree) => Some(tree.totals.up),
+                Tell::Tree(tree) => Some(tree.totals),
                 _ => None,
             },
         )
     }
 
-    /// Kills a hub with SIGKILL and starts it again.
+    /// Kills a hub with SIGKILL.
+    pub fn kill(&mut self, hub: usize) {
+        self.hubs[hub].process.kill();
+    }
+
+    /// Kills a hub and starts it again.
     pub fn restart(&mut self, hub: usize) -> anyhow::Result<()> {
         let (part, path) = (self.hubs[hub].process.part, self.hubs[hub].path.clone());
         let name = self.hubs[hub].name.clone();
-        self.hubs[hub].process.kill();
+        self.kill(hub);
         self.hubs[hub].process = start(part, &path, &self.work, &name)?;
         Ok(())
     }
@@ -349,11 +380,16 @@ impl Tree {
         self.socket(0)
     }
 
-    /// Runs the command line of the top-master as an operator does, and gives how long the whole process took.
-    pub fn command(&self, programs: &Programs, words: &[&str]) -> anyhow::Result<Duration> {
+    /// The command line of the top-master as an operator begins it; words follow.
+    pub fn operator(&self, programs: &Programs) -> Command {
         let mut command = Command::new(&programs.top_master);
         command.arg("--root-dir").arg(self.work.join("top"));
-        process::timed(command.args(words))
+        command
+    }
+
+    /// Runs the command line of the top-master as an operator does, and gives how long the whole process took.
+    pub fn command(&self, programs: &Programs, words: &[&str]) -> anyhow::Result<Duration> {
+        process::timed(self.operator(programs).args(words))
     }
 }
 
