@@ -69,6 +69,7 @@ impl Stage {
             parents: 1,
             save_bytes_max: 64,
             gather_ms: relay::GATHER_MS,
+            awaited_max: relay::AWAITED_MAX,
         };
         let mut stage = Stage {
             hub: Hub::new(config, recovered, NOW),

@@ -365,10 +365,7 @@ impl<S: Surroundings> Engine<S> {
                 self.hub.handle_input(now, *input);
             }
             Message::Watch(jid, answer) => {
-                let finished = self
-                    .hub
-                    .job(jid)
-                    .is_none_or(|job| job.summary().finished.is_some());
+                let finished = self.is_ended(jid);
                 let sender = self
                     .watches
                     .entry(jid)
@@ -444,12 +441,12 @@ impl<S: Surroundings> Engine<S> {
                     let _ = answer.send(Err(reason));
                 }
             }
-            HubOutput::JobChanged { jid } => self.moved(jid, false),
+            HubOutput::JobChanged { jid } => self.moved(jid),
             HubOutput::JobFinished { jid } => {
                 if let Some(counts) = self.hub.counts(jid) {
                     self.surroundings.job_finished(&counts);
                 }
-                self.moved(jid, true);
+                self.moved(jid);
             }
             HubOutput::Recall { jid } => self.surroundings.recall(jid),
             HubOutput::JobOffered { jid, envelope } => {
@@ -487,8 +484,14 @@ impl<S: Surroundings> Engine<S> {
         Ok(())
     }
 
-    fn moved(&mut self, jid: Jid, finished: bool) {
+    fn is_ended(&self, jid: Jid) -> bool {
+        self.hub.job(jid).is_none_or(|job| job.is_ended())
+    }
+
+    fn moved(&mut self, jid: Jid) {
         if let Some(sender) = self.watches.get(&jid) {
+            // One that was recalled from the store has ended without a word of it.
+            let finished = self.is_ended(jid);
             sender.send_modify(|moves| {
                 moves.changes += 1;
                 moves.finished |= finished;

@@ -258,6 +258,7 @@ async fn start(
             parents: parents.len(),
             save_bytes_max: relay::SAVE_BYTES_MAX,
             gather_ms: relay::GATHER_MS,
+            awaited_max: relay::AWAITED_MAX,
             job_key: Some(job_key.public().0),
         },
         recover(recovered, &trust),

@@ -41,6 +41,12 @@ impl JobView<'_> {
         self.0.counts()
     }
 
+    /// Whether nobody has to wait for more: the last outcome is known. Returns that came without their order are no account: the
+    /// store has what is known of it.
+    pub fn is_ended(&self) -> bool {
+        self.0.order.is_none() || self.0.finished.is_some()
+    }
+
     /// Whether every expected minion is named.
     pub fn is_complete(&self) -> bool {
         self.0.is_complete()

@@ -35,8 +35,7 @@ impl Hub {
         plan: Option<BatchPlan>,
     ) {
         let jid = order.jid;
-        if self.jobs.len() - self.closed.len() >= OPEN_JOBS_MAX {
-            let reason = format!("{OPEN_JOBS_MAX} jobs are open; wait for some to end");
+        if let Some(reason) = self.overload() {
             self.outputs
                 .push_back(HubOutput::JobRefused { jid, reason });
             return;
@@ -59,6 +58,24 @@ impl Hub {
             return;
         }
         self.saving.after(Held::Out(HubOutput::JobAccepted { jid }));
+    }
+
+    /// Why no more jobs are taken now.
+    fn overload(&self) -> Option<String> {
+        if self.jobs.len() - self.closed.len() >= OPEN_JOBS_MAX {
+            return Some(format!(
+                "{OPEN_JOBS_MAX} jobs are open; wait for some to end"
+            ));
+        }
+        let counts = self.jobs.values().map(Job::counts);
+        let awaited: u64 = counts.map(|c| c.queued + c.running).sum();
+        if awaited < self.config.awaited_max {
+            return None;
+        }
+        let minions = self.roster.nodes().filter(|n| n.role == Role::Minion);
+        (awaited >= 4 * minions.count() as u64).then(|| {
+            format!("open jobs await {awaited} outcomes of minions; wait for some of them to end")
+        })
     }
 
     /// Saves a new job, names who is expected, and once that is on disk dispatches it.

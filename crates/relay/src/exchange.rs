@@ -34,6 +34,8 @@ pub struct HubConfig {
     pub save_bytes_max: usize,
     /// How long news of an account waits for more, in milliseconds: [`GATHER_MS`](crate::GATHER_MS), or not at all.
     pub gather_ms: u64,
+    /// Outcomes of open jobs that may be awaited: [`AWAITED_MAX`](crate::AWAITED_MAX), less in tests.
+    pub awaited_max: u64,
 }
 
 /// What the store had.

@@ -31,6 +31,9 @@ use crate::uplink::Parent;
 /// Jobs that are open at once, at most: a job is open until its last return is with its origin. Above it new jobs
 /// are refused. At 10,000 minions an open job takes a few hundred KiB.
 pub const OPEN_JOBS_MAX: usize = 4_096;
+/// Outcomes of open jobs that are awaited, at most, or four of each minion when that is more. Above it new jobs are refused: a
+/// tree that is asked for more than it can do would lose sight of minions that have no time to answer.
+pub const AWAITED_MAX: u64 = 250_000;
 /// Closed jobs that stay in memory for watchers that ask late.
 pub(crate) const CLOSED_KEPT: usize = 64;
 /// And bytes of their values, unless the last one alone has more.

@@ -195,6 +195,11 @@ impl Job {
         }
     }
 
+    /// Whether it is worth asking whether nothing more is awaited.
+    pub(crate) fn may_be_over(&self) -> bool {
+        self.finished.is_some() || self.order.is_none()
+    }
+
     /// Whether nothing more is awaited: the returns are with the origin, and every parent has the account on disk.
     pub(crate) fn is_over(&self, signer: Option<u8>) -> bool {
         let knows = |sink: &Sink| !self.has_news(sink) && sink.in_flight() == 0;

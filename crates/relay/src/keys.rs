@@ -203,6 +203,7 @@ mod tests {
             parents: 0,
             save_bytes_max: crate::SAVE_BYTES_MAX,
             gather_ms: 0,
+            awaited_max: crate::AWAITED_MAX,
         };
         let mut hub = Hub::new(config, HubRecovered::default(), 1);
         let uid = |n: usize| {

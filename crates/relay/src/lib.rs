@@ -36,7 +36,7 @@ mod uplink;
 pub use account::{JobView, NameOf, Replay};
 pub use exchange::{HubConfig, HubInput, HubOutput, HubRecovered, HubStats, RecoveredJob};
 pub use gate::{Authorized, Peer, Violation, authorize};
-pub use hub::Hub;
+pub use hub::{AWAITED_MAX, Hub};
 pub use job::BATCH_RUN_MS;
 pub use leaf::{Leaf, LeafConfig, LeafInput, LeafOutput, LeafRecovered, Verify};
 pub use node::RosterView;

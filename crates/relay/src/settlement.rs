@@ -93,7 +93,9 @@ impl Hub {
             .jobs
             .iter()
             .filter(|(jid, job)| {
-                !self.unsaved.contains(**jid)
+                // Nearly all that are open have not ended.
+                job.may_be_over()
+                    && !self.unsaved.contains(**jid)
                     && !self.closed.contains(jid)
                     && job.is_over(self.signer)
             })

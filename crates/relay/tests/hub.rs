@@ -3,7 +3,7 @@
 #[allow(dead_code)] // Each test program uses a part of the bench.
 mod support;
 
-use relay::{HubInput, HubOutput};
+use relay::{HubInput, HubOutput, LinkId};
 use support::{
     Bench, NOW, back, from_parent, hello, jid, json, ledgers, minion, order, peer, pong, refusal,
     roster_of, syndic, tells, told,
@@ -564,4 +564,52 @@ fn what_a_key_ran_under_an_old_number_ends() {
     assert_eq!(bench.row(jid(1), "m2"), "running");
     bench.says(1, support::nth_roster(&far, 5, 2));
     assert_eq!(bench.row(jid(1), "m2"), "unreachable Removed");
+}
+
+/// A return that comes when the account has left memory is no reason to wait, neither before the account is recalled nor after.
+#[test]
+fn nobody_waits_for_an_account_that_is_recalled() {
+    let mut bench = Bench::new("");
+    bench.connect(1, minion(1));
+    bench.submit(jid(1), "*");
+    bench.says(1, Up::Return(pong(jid(1))));
+    let mut bench = bench.restarted();
+    assert!(bench.hub.job(jid(1)).is_none(), "it left memory");
+    bench.connect(1, minion(1));
+    let message = Up::Return(pong(jid(1)));
+    let link = LinkId(1);
+    let input = HubInput::ChildMessage { link, message };
+    bench.hub.handle_input(bench.now, input);
+    let view = bench.hub.job(jid(1)).expect("the return");
+    assert!(view.order().is_none() && view.is_ended());
+    let outputs = bench.wait(0);
+    let view = bench.hub.job(jid(1)).expect("the account");
+    assert!(view.order().is_some() && view.is_ended());
+    let is_news = |output: &HubOutput| matches!(output, HubOutput::JobChanged { .. });
+    assert!(outputs.iter().any(is_news), "{outputs:?}");
+}
+
+/// P9: a tree is not given more than it can do, and says so.
+#[test]
+fn jobs_that_await_too_much_are_refused() {
+    let mut bench = Bench::new("");
+    for number in 1..=2 {
+        bench.connect(number.into(), minion(number));
+    }
+    let refused = |outputs: &[HubOutput]| {
+        outputs.iter().find_map(|output| match output {
+            HubOutput::JobRefused { reason, .. } => Some(reason.clone()),
+            _ => None,
+        })
+    };
+    let fit = support::AWAITED_MAX as u8 / 2;
+    for number in 1..=fit {
+        let outputs = bench.submit(jid(number), "*");
+        assert_eq!(refused(&outputs), None, "{number}");
+    }
+    let outputs = bench.submit(jid(fit + 1), "m1");
+    let reason = refused(&outputs).expect("a refusal");
+    assert!(reason.contains("await 40 outcomes"), "{reason}");
+    bench.says(1, Up::Return(pong(jid(1))));
+    assert_eq!(refused(&bench.submit(jid(fit + 2), "m1")), None);
 }

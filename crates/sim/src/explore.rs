@@ -859,6 +859,7 @@ impl Explorer {
                     // A save takes one value.
                     save_bytes_max: 1,
                     gather_ms: 0,
+                    awaited_max: relay::AWAITED_MAX,
                 };
                 let disk = self.hub_disks[disk as usize].recovered();
                 *machine = Some(Live::Hub(Box::new(Hub::new(config, disk, now))));

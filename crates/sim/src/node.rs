@@ -150,6 +150,7 @@ impl World {
                 parents: node.spec.parents.len(),
                 save_bytes_max: self.plan.save_bytes_max,
                 gather_ms: self.plan.gather_ms,
+                awaited_max: relay::AWAITED_MAX,
                 job_key: None,
             };
             let hub = Hub::new(config, node.hub_disk.recovered(), now);

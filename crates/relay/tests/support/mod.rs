@@ -12,6 +12,9 @@ use wire::{
 
 pub const NOW: UnixMillis = 1_795_387_000_000;
 
+/// Outcomes that a hub of the bench may await.
+pub const AWAITED_MAX: u64 = 40;
+
 pub fn json(text: &str) -> Json {
     text.as_bytes().into()
 }
@@ -179,6 +182,8 @@ impl Bench {
             parents,
             save_bytes_max,
             gather_ms,
+            // A few minions are enough to reach it.
+            awaited_max: AWAITED_MAX,
         };
         let mut bench = Bench {
             hub: Hub::new(config, recovered, NOW),
