@@ -13,10 +13,12 @@ mod floor;
 mod jobs;
 mod latency;
 mod load;
+mod minion;
 mod process;
 mod report;
 mod round;
 mod salt;
+mod scale;
 mod tree;
 mod urgent;
 mod wan;
@@ -48,6 +50,10 @@ enum What {
     Latency(latency::Arguments),
     /// Jobs a second, and what more of them than that come to.
     Jobs(jobs::Arguments),
+    /// One large tree: counts, a cut, a restart of all, and idleness.
+    Scale(scale::Arguments),
+    /// The minion's own process.
+    Minion(minion::Arguments),
     /// The same work on real Salt's tree, beside ours.
     Salt(salt::Arguments),
 }
@@ -94,6 +100,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         What::Urgent(arguments) => urgent::run(arguments),
         What::Latency(arguments) => latency::run(arguments),
         What::Jobs(arguments) => jobs::run(arguments),
+        What::Scale(arguments) => scale::run(arguments),
+        What::Minion(arguments) => minion::run(arguments),
         What::Salt(arguments) => salt::run(arguments),
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use cable::{Cable, Ends, Way, Weather};
-use wire::control::{Ask, MinionCounts, RunAsk, Tell};
+use wire::control::{Ask, Ledger, MinionCounts, RunAsk, Tell};
 use wire::{Counts, Jid, Role};
 
 use super::process::{self, Part, Process};
@@ -245,6 +245,27 @@ impl Tree {
         Ok(())
     }
 
+    /// A minion with a program of its own, in the order in which they were added.
+    pub fn minion(&self, number: usize) -> &Process {
+        &self.singles[number]
+    }
+
+    /// Kills it with SIGKILL.
+    pub fn kill_minion(&mut self, number: usize) {
+        self.singles[number].kill();
+    }
+
+    /// Starts it again.
+    pub fn start_minion(
+        &mut self,
+        programs: &Programs,
+        number: usize,
+        id: &str,
+    ) -> anyhow::Result<()> {
+        self.singles[number] = start(Part::Minions, &programs.minion, &self.work, id)?;
+        Ok(())
+    }
+
     fn add_swarm(
         &mut self,
         programs: &Programs,
@@ -324,9 +345,29 @@ impl Tree {
         Ok(())
     }
 
+    /// The site that a syndic under the top-master serves.
+    pub fn site(&self, syndic: usize) -> &str {
+        &self.hubs[syndic].name
+    }
+
+    /// No packet passes between a syndic and its parent any more.
+    pub fn cut(&self, syndic: usize) {
+        self.cables[syndic - 1].cut();
+    }
+
+    /// Packets pass again.
+    pub fn heal(&self, syndic: usize) {
+        self.cables[syndic - 1].heal();
+    }
+
+    /// All hubs.
+    pub fn hub_processes(&self) -> Vec<&Process> {
+        self.hubs.iter().map(|hub| &hub.process).collect()
+    }
+
     /// Everything that runs.
     pub fn processes(&self) -> Vec<&Process> {
-        let hubs = self.hubs.iter().map(|hub| &hub.process);
+        let hubs = self.hub_processes().into_iter();
         hubs.chain(&self.swarms).chain(&self.singles).collect()
     }
 
@@ -455,6 +496,11 @@ impl<'a> Order<'a> {
             jid: accepted,
             counts,
         }
+    }
+
+    /// Gives it to a hub, and waits for the whole account, row by row.
+    pub fn account(self, socket: &Path) -> anyhow::Result<Ledger> {
+        control::account(PATIENCE, socket, &self.ask())
     }
 
     /// Gives it to a hub, and waits for the account: how long that took, how many are ok, of how many.
