@@ -1,9 +1,16 @@
 //! A set of roster numbers, compressed.
 
+use std::io;
+
+use bincode::de::Decoder;
+use bincode::de::read::Reader;
+use bincode::enc::Encoder;
+use bincode::enc::write::Writer;
+use bincode::error::{DecodeError, EncodeError};
 use bincode::{Decode, Encode};
 use roaring::RoaringBitmap;
 
-use crate::limits::{MAX_FRAME, MAX_INDICES};
+use crate::limits::MAX_INDICES;
 
 /// A set of roster numbers of one link, as a compressed bitmap.
 #[derive(Clone, Default, PartialEq, Debug)]
@@ -63,32 +70,42 @@ impl FromIterator<u32> for IndexSet {
 }
 
 impl Encode for IndexSet {
-    fn encode<E: bincode::enc::Encoder>(
-        &self,
-        e: &mut E,
-    ) -> Result<(), bincode::error::EncodeError> {
+    fn encode<E: Encoder>(&self, e: &mut E) -> Result<(), EncodeError> {
         let mut compact = self.0.clone();
         compact.optimize();
-        let mut bytes = Vec::with_capacity(compact.serialized_size());
+        compact.serialized_size().encode(e)?;
         compact
-            .serialize_into(&mut bytes)
-            .map_err(|_| bincode::error::EncodeError::Other("bitmap does not serialize"))?;
-        bytes.encode(e)
+            .serialize_into(Bytes(e.writer()))
+            .map_err(|_| EncodeError::Other("bitmap does not serialize"))
+    }
+}
+
+/// An encoder's writer, as the bitmap wants it.
+struct Bytes<'a, W>(&'a mut W);
+
+impl<W: Writer> io::Write for Bytes<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
 impl<C> Decode<C> for IndexSet {
-    fn decode<D: bincode::de::Decoder<Context = C>>(
-        d: &mut D,
-    ) -> Result<Self, bincode::error::DecodeError> {
-        let bytes = Vec::<u8>::decode(d)?;
-        if bytes.len() > MAX_FRAME {
-            return Err(bincode::error::DecodeError::LimitExceeded);
-        }
-        let numbers = RoaringBitmap::deserialize_from(&bytes[..])
-            .map_err(|_| bincode::error::DecodeError::Other("not a bitmap"))?;
+    fn decode<D: Decoder<Context = C>>(d: &mut D) -> Result<Self, DecodeError> {
+        let len = usize::decode(d)?;
+        d.claim_bytes_read(len)?;
+        // Messages are decoded from slices alone, so that what can't be looked at is not there.
+        let bytes = d.reader().peek_read(len);
+        let bytes = bytes.ok_or(DecodeError::UnexpectedEnd { additional: len })?;
+        let numbers = RoaringBitmap::deserialize_from(bytes)
+            .map_err(|_| DecodeError::Other("not a bitmap"))?;
+        d.reader().consume(len);
         if numbers.len() > MAX_INDICES as u64 {
-            return Err(bincode::error::DecodeError::Other("too many numbers"));
+            return Err(DecodeError::Other("too many numbers"));
         }
         Ok(IndexSet(numbers))
     }
