@@ -24,7 +24,8 @@ impl IndexSet {
 
     /// Adds a number; false when it was there.
     pub fn insert(&mut self, index: u32) -> bool {
-        self.0.insert(index)
+        // Most sets are made in rising order, and then there is nothing to search.
+        self.0.try_push(index).is_ok() || self.0.insert(index)
     }
 
     /// Adds all numbers of another set.
@@ -35,6 +36,12 @@ impl IndexSet {
     /// Takes out all numbers of another set.
     pub fn subtract(&mut self, other: &IndexSet) {
         self.0 -= &other.0;
+    }
+
+    /// The numbers that are in both.
+    #[must_use]
+    pub fn intersection(&self, other: &IndexSet) -> IndexSet {
+        IndexSet(&self.0 & &other.0)
     }
 
     /// Takes a number out; false when it was not there.
