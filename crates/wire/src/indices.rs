@@ -12,6 +12,9 @@ use roaring::RoaringBitmap;
 
 use crate::limits::MAX_INDICES;
 
+/// A set that is so many times larger than another one takes in that one's numbers one by one.
+const UNION_WORTH: usize = 16;
+
 /// A set of roster numbers of one link, as a compressed bitmap.
 #[derive(Clone, Default, PartialEq, Debug)]
 pub struct IndexSet(RoaringBitmap);
@@ -30,7 +33,14 @@ impl IndexSet {
 
     /// Adds all numbers of another set.
     pub fn extend(&mut self, other: &IndexSet) {
-        self.0 |= &other.0;
+        // A union copies the larger set, however small the other one is.
+        if other.len() < self.len() / UNION_WORTH {
+            for index in other.iter() {
+                self.insert(index);
+            }
+        } else {
+            self.0 |= &other.0;
+        }
     }
 
     /// Takes out all numbers of another set.
@@ -121,8 +131,21 @@ bincode::impl_borrow_decode!(IndexSet);
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::codec::{decode, encode};
+
+    #[test]
+    fn unions_hold_what_either_holds_whatever_their_sizes() {
+        let large: IndexSet = (0..1_000).map(|n| n * 3).collect();
+        for small in [vec![], vec![1], vec![0, 1, 70_000], (5..500).collect()] {
+            let mut union = large.clone();
+            union.extend(&small.iter().copied().collect());
+            let expected: BTreeSet<u32> = large.iter().chain(small).collect();
+            assert!(union.iter().eq(expected));
+        }
+    }
 
     #[test]
     fn few_bytes_name_no_more_minions_than_there_can_be() {
