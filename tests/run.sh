@@ -2,7 +2,7 @@
 # Checks and tests everything: format, build, tidy, clippy, documentation, tests. Ends at the first step that fails.
 #
 #   tests/run.sh                   everything
-#   tests/run.sh --quick           without the tests that drive the built programs
+#   tests/run.sh --quick           without the tests that drive the built programs, and without the counts
 #   tests/run.sh -- NAME           what follows `--` goes to `cargo test`
 #
 # Works from a fresh clone on Debian 12. As root it installs the packages that are missing; as another user it names them.
@@ -50,6 +50,7 @@ rust() {
 
 # The binary itself: `cargo run --package xtask` would compile its dependencies once more, with the features of it alone.
 tidy() { "$target/debug/xtask" tidy; }
+counts() { "$target/debug/xtask" counts; }
 
 deny() {
     if cargo deny --version >/dev/null 2>&1; then
@@ -81,6 +82,9 @@ fi
 step "tests" cargo test "${tests[@]}" --locked "$@"
 # Alone, so that no program is built with the bugs.
 step "planted bugs are found" cargo test --package sim --features planted --test planted --locked
+if [[ $quick == no ]]; then
+    step "instructions are as recorded" counts
+fi
 
 printf '\n==== All steps passed\n'
 printf '%s\n' "${times[@]}"

@@ -3,6 +3,8 @@
 mod minion;
 mod syndic;
 
+use std::sync::Arc;
+
 use wire::{
     Down, Hello, HelloBody, Jid, ProtocolRange, Refusal, RefusalCode, Revocation, Role, UnixMillis,
     Up, Welcome,
@@ -22,7 +24,7 @@ use crate::state::State;
 /// One session.
 #[derive(Debug)]
 pub(crate) struct Child {
-    pub peer: Peer,
+    pub peer: Arc<Peer>,
     /// This hub's number for it; None until its hello was answered.
     pub index: Option<u32>,
     /// What the session is in; 0 until its hello was answered.
@@ -46,7 +48,7 @@ impl Child {
 impl Hub {
     pub(crate) fn child_connected(&mut self, link: LinkId, peer: Peer) {
         let child = Child {
-            peer,
+            peer: Arc::new(peer),
             index: None,
             protocol: 0,
             heard: self.now,

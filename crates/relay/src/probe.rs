@@ -40,8 +40,9 @@ impl<K> Default for Timers<K> {
 impl<K: Ord + Copy> Timers<K> {
     /// Sets or moves a timer.
     pub(crate) fn set(&mut self, key: K, at: UnixMillis) {
-        self.clear(key);
-        self.at.insert(key, at);
+        if let Some(before) = self.at.insert(key, at) {
+            self.queue.remove(&(before, key));
+        }
         self.queue.insert((at, key));
     }
 

@@ -242,9 +242,10 @@ impl Hub {
             .groups
             .iter()
             .filter(|group| matches!(group.outcome, Outcome::Held { round, .. } if round > 0));
+        let numbers = self.roster.numbers_of(hub);
         let who: IndexSet = held
             .flat_map(|group| group.who.iter())
-            .filter_map(|theirs| self.roster.ours(hub, theirs))
+            .filter_map(|theirs| numbers?.get(&theirs).copied())
             .collect();
         let who = job.turned_down(&who);
         if !who.is_empty() {

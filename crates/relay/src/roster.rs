@@ -236,9 +236,14 @@ impl Roster {
         !self.records.is_empty()
     }
 
+    /// The child hub's numbers, and what they mean here.
+    pub(crate) fn numbers_of(&self, hub: Uid) -> Option<&HashMap<u32, u32>> {
+        self.children.get(&hub).map(|child| &child.ours)
+    }
+
     /// What the child hub's number means here.
-    pub(crate) fn ours(&self, hub: Uid, theirs: u32) -> Option<u32> {
-        self.children.get(&hub)?.ours.get(&theirs).copied()
+    fn ours(&self, hub: Uid, theirs: u32) -> Option<u32> {
+        self.numbers_of(hub)?.get(&theirs).copied()
     }
 
     pub(crate) fn child_mark(&self, hub: Uid) -> RosterMark {

@@ -48,7 +48,7 @@ struct Arguments {
     #[arg(long, value_name = "FILE")]
     roll: PathBuf,
     /// Seconds between signs of life.
-    #[arg(long, value_name = "NUMBER", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 25, value_parser = clap::value_parser!(u64).range(1..=600))]
     keep_alive: u64,
     /// A JSON object: grains that each minion has beside its id.
     #[arg(long, value_name = "FILE")]

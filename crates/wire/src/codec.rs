@@ -25,13 +25,16 @@ pub enum CodecError {
 /// # Errors
 /// [`CodecError::TooLong`] when they would not fit into a frame.
 pub fn encode<T: Encode>(value: &T) -> Result<Vec<u8>, CodecError> {
-    let bytes =
-        bincode::encode_to_vec(value, CONFIG).map_err(|e| CodecError::Malformed(e.to_string()))?;
+    let bytes = to_vec(value)?;
     if bytes.len() > MAX_FRAME {
         Err(CodecError::TooLong(bytes.len()))
     } else {
         Ok(bytes)
     }
+}
+
+fn to_vec<T: Encode>(value: &T) -> Result<Vec<u8>, CodecError> {
+    bincode::encode_to_vec(value, CONFIG).map_err(|e| CodecError::Malformed(e.to_string()))
 }
 
 /// The value of these bytes; nothing may be left over.
@@ -60,10 +63,12 @@ pub const PREFIX: usize = 4;
 /// # Errors
 /// As [`encode`].
 pub fn frame<T: Encode>(value: &T) -> Result<Vec<u8>, CodecError> {
-    let body = encode(value)?;
-    let mut bytes = Vec::with_capacity(PREFIX + body.len());
-    bytes.extend_from_slice(&(body.len() as u32).to_le_bytes());
-    bytes.extend_from_slice(&body);
+    let mut bytes = to_vec(&([0; PREFIX], value))?;
+    let len = bytes.len() - PREFIX;
+    if len > MAX_FRAME {
+        return Err(CodecError::TooLong(len));
+    }
+    bytes[..PREFIX].copy_from_slice(&(len as u32).to_le_bytes());
     Ok(bytes)
 }
 

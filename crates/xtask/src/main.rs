@@ -1,10 +1,11 @@
 //! Chores of the workspace: `cargo xtask tidy` checks what the compiler can't, `cargo xtask docs` writes generated pages,
-//! `cargo xtask bench` measures the built programs, `cargo xtask chaos` breaks them.
+//! `cargo xtask bench` measures the built programs, `cargo xtask chaos` breaks them, `cargo xtask counts` guards what the machines cost.
 //!
 //! It is part of no product; nothing may depend on it.
 
 mod bench;
 mod chaos;
+mod counts;
 mod docs;
 mod tidy;
 mod workspace;
@@ -27,6 +28,8 @@ enum Chore {
     Bench(bench::Arguments),
     /// Break a tree of the built programs at random.
     Chaos(chaos::Arguments),
+    /// Count the instructions of the machines and the codec, and compare them with the record.
+    Counts(counts::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
             .map(|()| ExitCode::SUCCESS),
         Chore::Bench(arguments) => bench::run(&arguments).map(|()| ExitCode::SUCCESS),
         Chore::Chaos(arguments) => chaos::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Chore::Counts(arguments) => counts::run(&arguments),
     };
     done.unwrap_or_else(|error| {
         eprintln!("xtask: {error:#}");

@@ -48,8 +48,17 @@ pub fn root() -> anyhow::Result<PathBuf> {
     Ok(root.context("cargo named no manifest")?.to_owned())
 }
 
-fn cargo() -> OsString {
+/// The cargo that runs this program, or the first one of the path.
+pub fn cargo() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// Where cargo builds.
+pub fn target(root: &Path) -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(dir) => root.join(dir),
+        None => root.join("target"),
+    }
 }
 
 impl Workspace {
@@ -136,7 +145,11 @@ fn files(root: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     Ok(files)
 }
 
-fn output(command: &mut Command) -> anyhow::Result<String> {
+/// What a program prints.
+///
+/// # Errors
+/// When it can't be started or fails, with what it says.
+pub fn output(command: &mut Command) -> anyhow::Result<String> {
     let output = command
         .output()
         .with_context(|| format!("can't start {command:?}"))?;

@@ -126,8 +126,8 @@ pub const KEYS: &[Key] = &[
     Key { name: "interface", programs: HUBS, default: Unset::Value("0.0.0.0"), help: "The address on which the hub listens for its children.", ..ANY },
     Key { name: "port", programs: HUBS, kind: PORTS, default: Unset::Value("4510"), unit: "UDP port", help: "The port on which the hub listens for its children. One port is all there is.", ..ANY },
     Key { name: "max_minions", programs: HUBS, kind: Kind::Number { min: 1, max: 1_000_000 }, default: Unset::Value("100000"), unit: "nodes", help: "Most children that are connected to this hub at a time; further ones are refused with the reason.", ..ANY },
-    Key { name: "keepalive_seconds", kind: Kind::Number { min: 1, max: 600 }, default: Unset::Value("10"), unit: "seconds", help: "A link that is silent for so long is asked for a sign of life.", ..ANY },
-    Key { name: "idle_timeout_seconds", kind: Kind::Number { min: 2, max: 3_600 }, default: Unset::Value("30"), unit: "seconds", help: "A link without a sign of life for so long is dead. At least twice `keepalive_seconds`, so that one lost packet cuts nothing.", ..ANY },
+    Key { name: "keepalive_seconds", kind: Kind::Number { min: 1, max: 600 }, default: Unset::Follows("25 on minions, else 10"), unit: "seconds", help: "A link to a parent that is silent for so long is asked for a sign of life.", ..ANY },
+    Key { name: "idle_timeout_seconds", kind: Kind::Number { min: 2, max: 3_600 }, default: Unset::Follows("75 between minions and hubs, 30 between hubs"), unit: "seconds", help: "A link without a sign of life for so long is dead; of two ends the one with less patience decides. At least twice `keepalive_seconds`, so that one lost packet cuts nothing.", ..ANY },
     // Roots.
     Key { name: "roots", programs: HUBS, kind: Kind::Block(ROOTS_KEYS), help: "The git remote behind `file_roots` and `pillar_roots`.", ..ANY },
     Key { name: "roots_update_interval", alias: Some("gitfs_update_interval"), programs: HUBS, kind: SECONDS, default: Unset::Value("60"), unit: "seconds", help: "How often the remote is asked for changes.", ..ANY },

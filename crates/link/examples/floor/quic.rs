@@ -17,7 +17,7 @@ use crate::orders::{Order, Orders, say};
 use crate::{COMMAND, Failure, HANDSHAKES_MAX, REPLIES_MAX, asked, command, identity, socket};
 
 /// As the programs have it by default.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
+const KEEP_ALIVE: Duration = Duration::from_secs(25);
 
 fn transport(keep_alive: Option<Duration>) -> Arc<TransportConfig> {
     let window = VarInt::from_u32(256 << 10);

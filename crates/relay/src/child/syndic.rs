@@ -152,30 +152,26 @@ impl Hub {
         };
         let before = job.counts().returned();
         let was_complete = job.sources.get(&peer.uid).is_some_and(|s| s.complete);
-        let roster = &self.roster;
-        job.apply(peer.uid, delta, |theirs| roster.ours(peer.uid, theirs));
+        let numbers = self.roster.numbers_of(peer.uid);
+        let ours = |theirs: u32| numbers?.get(&theirs).copied();
+        job.apply(peer.uid, delta, ours);
         job.unacked.insert(link, delta.serial);
         self.unsaved.insert(jid);
         let job = &self.jobs[&jid];
         self.returns += job.counts().returned().saturating_sub(before);
+        let mut returned = IndexSet::new();
+        // Copies that come again of returns that are settled: the child may free them.
+        let mut again = IndexSet::new();
         let returns = delta.groups.iter();
         let returns = returns.filter(|g| matches!(g.outcome, wire::Outcome::Returned { .. }));
-        let returned: IndexSet = returns
-            .flat_map(|g| g.who.iter())
-            .filter_map(|theirs| roster.ours(peer.uid, theirs))
-            .collect();
-        // Copies that come again of returns that are settled: the child may free them.
-        let again: IndexSet = delta
-            .groups
-            .iter()
-            .filter(|g| matches!(g.outcome, wire::Outcome::Returned { .. }))
-            .flat_map(|g| g.who.iter())
-            .filter(|theirs| {
-                roster
-                    .ours(peer.uid, *theirs)
-                    .is_some_and(|ours| job.settled.contains(ours))
-            })
-            .collect();
+        for theirs in returns.flat_map(|group| group.who.iter()) {
+            if let Some(index) = ours(theirs) {
+                returned.insert(index);
+                if job.settled.contains(index) {
+                    again.insert(theirs);
+                }
+            }
+        }
         if !was_complete && job.sources.get(&peer.uid).is_some_and(|s| s.complete) {
             self.work_ends(link);
         }

@@ -43,26 +43,24 @@ impl Job {
         if delta.serial == 1 {
             told.values.clear();
         }
+        let mut named = IndexSet::new();
         for group in &delta.groups {
             let Some(state) = self.state_of(hub, &group.outcome) else {
                 continue;
             };
             for (nth, theirs) in group.who.iter().enumerate() {
                 let Some(index) = ours(theirs) else { continue };
-                if let Some(told) = self.sources.get_mut(&hub) {
-                    told.silent.remove(index);
-                }
+                named.insert(index);
                 let mut state = state.clone();
                 if let State::Returned { timing, .. } = &mut state {
                     *timing = group.timings.get(nth).copied().unwrap_or_default();
-                }
-                if let Some(told) = self.sources.get_mut(&hub) {
-                    told.mirrored.remove(index);
                 }
                 self.claim(index, source, state);
             }
         }
         let told = self.sources.entry(hub).or_default();
+        told.silent.subtract(&named);
+        told.mirrored.subtract(&named);
         told.told = true;
         told.complete |= delta.complete;
         if delta.complete {

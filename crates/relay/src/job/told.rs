@@ -1,7 +1,7 @@
 //! What of an account has been told to whom: the disk, and each parent in its session.
 
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use wire::{IndexSet, LedgerDelta, Outcome, OutcomeGroup, Reason, Uid, ValueRef, limits};
@@ -27,7 +27,8 @@ pub(crate) struct Sink {
     serial: u32,
     acked: u32,
     complete_told: bool,
-    defined: HashSet<u32>,
+    /// Numbers of values that it knows.
+    defined: IndexSet,
     dirty: IndexSet,
 }
 
@@ -38,7 +39,7 @@ impl Default for Sink {
             serial: 0,
             acked: 0,
             complete_told: false,
-            defined: HashSet::new(),
+            defined: IndexSet::new(),
             dirty: IndexSet::new(),
         }
     }
@@ -71,7 +72,7 @@ impl Sink {
 
     /// Whether it takes bytes to tell it this.
     fn has_to_define(&self, state: &State) -> bool {
-        matches!(state, State::Returned { value, .. } if !self.defined.contains(value))
+        matches!(state, State::Returned { value, .. } if !self.defined.contains(*value))
     }
 
     pub(crate) fn acked(&mut self, serial: u32) {
@@ -120,13 +121,10 @@ impl Job {
     /// is not, and waits for the next one.
     pub(crate) fn uplink_delta(&mut self, parent: Uid) -> Option<LedgerDelta> {
         let mut sink = self.uplinks.remove(&parent)?;
-        let mut unsaved = IndexSet::new();
-        for index in self.disk.dirty.iter().filter(|i| sink.dirty.contains(*i)) {
-            if planted::is(Bug::TellsUnsaved) {
-                break;
-            }
-            unsaved.insert(index);
-        }
+        let mut unsaved = match planted::is(Bug::TellsUnsaved) {
+            true => IndexSet::new(),
+            false => self.disk.dirty.intersection(&sink.dirty),
+        };
         sink.dirty.subtract(&unsaved);
         let named = !self.is_complete() || self.disk.complete_told;
         let is_all = named && unsaved.is_empty();
@@ -158,22 +156,22 @@ impl Job {
         if !self.has_news(sink) {
             return None;
         }
-        let mut groups: HashMap<GroupKey, usize> = HashMap::new();
+        let mut groups: BTreeMap<GroupKey, usize> = BTreeMap::new();
         let mut out: Vec<OutcomeGroup> = Vec::new();
         let mut bytes = 0;
-        let mut told = Vec::new();
+        let mut told = IndexSet::new();
         for index in sink.dirty.iter() {
             if told.len() >= limits::LEDGER_ROWS_PER_FRAME {
                 break;
             }
             let Some(row) = self.rows.get(&index) else {
-                told.push(index);
+                told.insert(index);
                 continue;
             };
             let state = row.summary();
             if self.order.is_none() && !matches!(*state, State::Returned { .. }) {
                 // Without the order nobody here would ever say how that goes on.
-                told.push(index);
+                told.insert(index);
                 continue;
             }
             let at = match groups.entry(GroupKey::of(&state)) {
@@ -189,15 +187,13 @@ impl Job {
                     *new.insert(out.len() - 1)
                 }
             };
-            told.push(index);
+            told.insert(index);
             out[at].who.insert(index);
             if let State::Returned { timing, .. } = row.best {
                 out[at].timings.push(timing);
             }
         }
-        for index in &told {
-            sink.dirty.remove(*index);
-        }
+        sink.dirty.subtract(&told);
         let complete = is_all && self.is_complete() && sink.dirty.is_empty();
         if told.is_empty() && !complete {
             return None;
@@ -218,7 +214,7 @@ impl Job {
         &self,
         state: &State,
         protocol: u16,
-        defined: &mut HashSet<u32>,
+        defined: &mut IndexSet,
         bytes: &mut usize,
     ) -> Outcome {
         let reason = |reason: &Reason| Reason {
@@ -281,7 +277,7 @@ impl Job {
 }
 
 /// What makes outcomes equal enough to fold.
-#[derive(PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum GroupKey {
     Plain(u8),
     Returned(i32, bool, u32),

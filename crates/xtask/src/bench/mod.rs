@@ -29,6 +29,8 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
+use crate::workspace::{cargo, target};
+
 /// Measure the built programs.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -143,20 +145,12 @@ impl Common {
     }
 }
 
-fn target(root: &Path) -> PathBuf {
-    match std::env::var_os("CARGO_TARGET_DIR") {
-        Some(dir) => root.join(dir),
-        None => root.join("target"),
-    }
-}
-
 fn build(root: &Path) -> anyhow::Result<Programs> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     for arguments in [
         &["-p=top-master", "-p=syndic", "-p=minion", "-p=swarm"][..],
         &["-p=link", "--example=floor"],
     ] {
-        let status = Command::new(&cargo)
+        let status = Command::new(cargo())
             .args(["build", "--release"])
             .args(arguments)
             .current_dir(root)
