@@ -24,6 +24,16 @@ pub fn few_grains() -> Map<String, Value> {
 /// Longest text of `test.rand_str`.
 const TEXT_MAX: u64 = 1 << 20;
 
+/// Racks in which all minions stand.
+const RACKS: u32 = 8;
+
+/// The number behind a minion's id says in which rack it is: as many minions in each as can be.
+fn rack(id: &NodeId) -> String {
+    let name = id.as_str().trim_end_matches(|c: char| c.is_ascii_digit());
+    let number: u32 = id.as_str()[name.len()..].parse().unwrap_or(0);
+    format!("rack{}", number % RACKS)
+}
+
 /// A text that no two minions and no two jobs share, and that no compression makes much shorter.
 fn noise(order: &JobOrder, id: &NodeId, length: u64) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -41,7 +51,7 @@ fn noise(order: &JobOrder, id: &NodeId, length: u64) -> String {
 }
 
 /// Runs a function here and now: `test.ping` gives true, `test.echo` its argument, `grains.get id` a value that no two
-/// minions share, `test.rand_str` a long one. Any other is not available, in Salt's words.
+/// minions share, `grains.get rack` one of a few, `test.rand_str` a long one. Any other is not available, in Salt's words.
 pub fn run(order: &JobOrder, id: &NodeId, now: UnixMillis) -> Return {
     let first = || -> Option<Value> {
         let arguments: Vec<Value> = serde_json::from_slice(&order.args).ok()?;
@@ -52,6 +62,9 @@ pub fn run(order: &JobOrder, id: &NodeId, now: UnixMillis) -> Return {
         "test.echo" => first().map(|value| value.to_string().into_bytes().into()),
         "grains.get" if first().is_some_and(|name| name == "id") => {
             Some(json!(id.as_str()).to_string().into_bytes().into())
+        }
+        "grains.get" if first().is_some_and(|name| name == "rack") => {
+            Some(json!(rack(id)).to_string().into_bytes().into())
         }
         "test.rand_str" => {
             let length = first().and_then(|length| length.as_u64());
@@ -81,6 +94,8 @@ pub fn run(order: &JobOrder, id: &NodeId, now: UnixMillis) -> Return {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use wire::{JobOptions, RunTarget, SitePath, TreeId, Uid};
 
@@ -118,6 +133,7 @@ mod tests {
         check("test.ping", "[]", ("true", 0));
         check("test.echo", r#"[{"a":[1]}]"#, (r#"{"a":[1]}"#, 0));
         check("grains.get", r#"["id"]"#, (r#""m1""#, 0));
+        check("grains.get", r#"["rack"]"#, (r#""rack1""#, 0));
         check(
             "grains.get",
             r#"["os"]"#,
@@ -133,6 +149,14 @@ mod tests {
             r#"["id"]"#,
             (r#""'cmd.run' is not available.""#, 254),
         );
+    }
+
+    #[test]
+    fn racks_are_few() {
+        let racks: BTreeSet<String> = (1..=100)
+            .map(|number| rack(&format!("s1m{number}").parse().unwrap()))
+            .collect();
+        assert_eq!(racks.len(), RACKS as usize);
     }
 
     #[test]
