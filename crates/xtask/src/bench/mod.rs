@@ -7,8 +7,10 @@ mod connect;
 mod control;
 mod fanout;
 mod figures;
+mod files;
 mod floor;
 mod process;
+mod remote;
 mod report;
 mod tree;
 mod urgent;
@@ -38,6 +40,8 @@ enum What {
     Connect(connect::Arguments),
     /// A ping to one minion while others return bulk.
     Urgent(urgent::Arguments),
+    /// Files from the roots to all minions.
+    Files(files::Arguments),
 }
 
 /// What every benchmark can be told.
@@ -80,6 +84,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(What::Wan(arguments)) => wan::run(arguments),
         Some(What::Connect(arguments)) => connect::run(arguments),
         Some(What::Urgent(arguments)) => urgent::run(arguments),
+        Some(What::Files(arguments)) => files::run(arguments),
     }
 }
 

@@ -69,7 +69,17 @@ struct Hub {
 impl Tree {
     /// A top-master with so many syndics.
     pub fn plant(programs: &Programs, work: &Path, count: u32) -> anyhow::Result<Tree> {
-        let mut tree = Tree::top(programs, work)?;
+        Tree::plant_with(programs, work, count, "")
+    }
+
+    /// The same, with more lines in the top-master's configuration.
+    pub fn plant_with(
+        programs: &Programs,
+        work: &Path,
+        count: u32,
+        settings: &str,
+    ) -> anyhow::Result<Tree> {
+        let mut tree = Tree::top(programs, work, settings)?;
         for _ in 0..count {
             tree.add_syndic(programs, 0)?;
         }
@@ -79,7 +89,7 @@ impl Tree {
 
     /// A top-master with a syndic below it, and one below that, and so on.
     pub fn chain(programs: &Programs, work: &Path, levels: usize) -> anyhow::Result<Tree> {
-        let mut tree = Tree::top(programs, work)?;
+        let mut tree = Tree::top(programs, work, "")?;
         for parent in 0..levels {
             tree.add_syndic(programs, parent)?;
             // The next one asks it for a token.
@@ -88,9 +98,12 @@ impl Tree {
         Ok(tree)
     }
 
-    fn top(programs: &Programs, work: &Path) -> anyhow::Result<Tree> {
+    fn top(programs: &Programs, work: &Path, settings: &str) -> anyhow::Result<Tree> {
         let address: SocketAddr = (Ipv4Addr::LOCALHOST, free_port()?).into();
-        let settings = format!("id: top\ninterface: 127.0.0.1\nport: {}\n", address.port());
+        let settings = format!(
+            "id: top\ninterface: 127.0.0.1\nport: {}\n{settings}",
+            address.port()
+        );
         let root = configure(work, "top", "top-master", &settings)?;
         let init = Command::new(&programs.top_master)
             .arg("--root-dir")
@@ -169,7 +182,8 @@ impl Tree {
         Ok(())
     }
 
-    fn socket(&self, hub: usize) -> PathBuf {
+    /// Where a hub is asked; the top-master is the first one.
+    pub fn socket(&self, hub: usize) -> PathBuf {
         let Hub { name, program, .. } = &self.hubs[hub];
         self.work
             .join(name)
@@ -291,6 +305,11 @@ impl Tree {
     pub fn processes(&self) -> Vec<&Process> {
         let hubs = self.hubs.iter().map(|hub| &hub.process);
         hubs.chain(&self.swarms).chain(&self.singles).collect()
+    }
+
+    /// The syndics.
+    pub fn syndics(&self) -> impl Iterator<Item = &Process> {
+        self.hubs[1..].iter().map(|hub| &hub.process)
     }
 
     /// Resident memory of the hubs.
@@ -458,7 +477,8 @@ fn configure(work: &Path, node: &str, program: &str, settings: &str) -> anyhow::
     Ok(root)
 }
 
-fn start(part: Part, program: &Path, work: &Path, node: &str) -> anyhow::Result<Process> {
+/// Starts the daemon of a node that is configured.
+pub fn start(part: Part, program: &Path, work: &Path, node: &str) -> anyhow::Result<Process> {
     let mut command = Command::new(program);
     command.arg("--root-dir").arg(work.join(node)).arg("serve");
     Process::start(part, &mut command, &work.join(format!("{node}.log")))
