@@ -12,6 +12,7 @@ mod floor;
 mod process;
 mod remote;
 mod report;
+mod roots;
 mod tree;
 mod urgent;
 mod wan;
@@ -42,6 +43,8 @@ enum What {
     Urgent(urgent::Arguments),
     /// Files from the roots to all minions.
     Files(files::Arguments),
+    /// From a push to every site.
+    Roots(roots::Arguments),
 }
 
 /// What every benchmark can be told.
@@ -85,6 +88,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(What::Connect(arguments)) => connect::run(arguments),
         Some(What::Urgent(arguments)) => urgent::run(arguments),
         Some(What::Files(arguments)) => files::run(arguments),
+        Some(What::Roots(arguments)) => roots::run(arguments),
     }
 }
 
