@@ -13,6 +13,7 @@ mod process;
 mod remote;
 mod report;
 mod roots;
+mod store;
 mod tree;
 mod urgent;
 mod wan;
@@ -45,6 +46,8 @@ enum What {
     Files(files::Arguments),
     /// From a push to every site.
     Roots(roots::Arguments),
+    /// A long history in a hub's store.
+    Store(store::Arguments),
 }
 
 /// What every benchmark can be told.
@@ -89,6 +92,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(What::Urgent(arguments)) => urgent::run(arguments),
         Some(What::Files(arguments)) => files::run(arguments),
         Some(What::Roots(arguments)) => roots::run(arguments),
+        Some(What::Store(arguments)) => store::run(arguments),
     }
 }
 
