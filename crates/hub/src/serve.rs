@@ -22,6 +22,7 @@ use targeting::Nodegroups;
 use tokio::sync::{mpsc, watch};
 use wire::Role;
 
+use crate::contents::Contents;
 use crate::control;
 use crate::disk::{Disk, as_gauge};
 use crate::engine::{Engine, EngineHandle};
@@ -334,6 +335,7 @@ async fn start(
     let requests = Arc::new(Requests {
         engine: handle.clone(),
         roots: roots.clone(),
+        contents: Contents::default(),
         grants: Grants::new(committer.clone(), tree, path.clone()),
         authority: authority.clone(),
         lifetimes: lifetimes(&config),
