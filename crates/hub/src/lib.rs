@@ -13,6 +13,7 @@ pub mod init;
 mod jobs;
 pub mod links;
 pub mod parents;
+pub mod pruning;
 pub mod report;
 pub mod requests;
 pub mod roots;
