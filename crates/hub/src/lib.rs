@@ -3,6 +3,7 @@
 //! It joins link, store, roots, keys and configuration, and decides nothing that the machine decides: the loop in
 //! [`engine`] moves messages, bytes and time. The programs `top-master` and `syndic` use it, nobody else.
 
+pub mod contents;
 pub mod control;
 pub mod disk;
 pub mod engine;
@@ -12,6 +13,7 @@ pub mod init;
 mod jobs;
 pub mod links;
 pub mod parents;
+pub mod pruning;
 pub mod report;
 pub mod requests;
 pub mod roots;

@@ -7,12 +7,12 @@ use std::time::Duration;
 use gitsync::{CommitId, Snapshot};
 use pki::{Authority, ChildSpec, Lifetimes, Peer, PublicKey};
 use relay::HubInput;
-use sha2::{Digest, Sha256};
 use tokio::io::AsyncReadExt;
 use wire::enrol::{EnrolAnswer, EnrolRequest};
 use wire::files::{Answer, FileEntry, MAX_LIST, Request};
 use wire::{Json, KeyDecision, Role, Standing};
 
+use crate::contents::{Content, Contents};
 use crate::engine::EngineHandle;
 use crate::grants::Grants;
 use crate::roots::{RootsHandle, refs_to_text};
@@ -30,6 +30,8 @@ pub struct Requests {
     pub engine: EngineHandle,
     /// The roots.
     pub roots: RootsHandle,
+    /// Contents of files that are asked for.
+    pub contents: Contents,
     /// Join tokens.
     pub grants: Grants,
     /// Certifies children; replaced when this hub's own certificate is renewed.
@@ -207,8 +209,8 @@ impl Requests {
         match request {
             Request::Enrol(_) => Ok(()),
             Request::Stat { roots, env, path } => {
-                let answer = match self.read(roots.as_deref(), &env, &path).await {
-                    Ok(file) => Answer::Stat(file.map(|file| file.entry(path))),
+                let answer = match self.stat(roots.as_deref(), &env, path).await {
+                    Ok(entry) => Answer::Stat(entry),
                     Err(text) => Answer::Refused(text),
                 };
                 responder.answer(&answer).await
@@ -218,26 +220,18 @@ impl Requests {
                 env,
                 path,
                 offset,
-            } => match self.read(roots.as_deref(), &env, &path).await {
-                Ok(Some(file)) => {
-                    let size = file.bytes.len() as u64;
+            } => match self.content(roots.as_deref(), &env, &path).await {
+                Ok(content) => {
+                    let mut rest = content.bytes();
+                    let size = rest.len() as u64;
                     let mut stream = responder.stream(&Answer::Content { size }).await?;
-                    let from = usize::try_from(offset)
-                        .unwrap_or(usize::MAX)
-                        .min(file.bytes.len());
-                    let mut rest = bytes::Bytes::from(file.bytes).slice(from..);
+                    let from = usize::try_from(offset).unwrap_or(usize::MAX);
+                    drop(rest.split_to(from.min(rest.len())));
                     while !rest.is_empty() {
                         stream.write(rest.split_to(CHUNK.min(rest.len()))).await?;
                     }
                     stream.finish();
                     Ok(())
-                }
-                Ok(None) => {
-                    responder
-                        .answer(&Answer::Refused(format!(
-                            "there is no file {path} in {env}"
-                        )))
-                        .await
                 }
                 Err(text) => responder.answer(&Answer::Refused(text)).await,
             },
@@ -311,25 +305,32 @@ impl Requests {
             })
     }
 
-    async fn read(
+    async fn stat(
         &self,
         roots: Option<&str>,
         env: &str,
-        path: &str,
-    ) -> Result<Option<Found>, String> {
+        path: String,
+    ) -> Result<Option<FileEntry>, String> {
         let snapshot = self.snapshot(roots).await?;
-        let (env, path) = (env.to_owned(), path.to_owned());
-        tokio::task::spawn_blocking(move || {
-            let file = snapshot.read(&env, &path).map_err(|e| e.to_string())?;
-            Ok(file.map(|file| Found {
-                sha256: data_encoding::HEXLOWER.encode(&Sha256::digest(&file.bytes)),
-                blob: file.blob_id.to_string(),
-                executable: file.executable,
-                bytes: file.bytes,
-            }))
-        })
-        .await
-        .map_err(|e| e.to_string())?
+        let Some(entry) = snapshot.entry(env, &path).map_err(|e| e.to_string())? else {
+            return Ok(None);
+        };
+        let read = read(&snapshot, env, &path);
+        Ok(Some(FileEntry {
+            size: entry.size,
+            executable: entry.executable,
+            sha256: self.contents.sha256(entry.blob, read).await?,
+            blob: entry.blob.to_string(),
+            path,
+        }))
+    }
+
+    async fn content(&self, roots: Option<&str>, env: &str, path: &str) -> Result<Content, String> {
+        let snapshot = self.snapshot(roots).await?;
+        let entry = snapshot.entry(env, path).map_err(|e| e.to_string())?;
+        let entry = entry.ok_or_else(|| no_file(env, path))?;
+        let read = read(&snapshot, env, path);
+        self.contents.content(entry.blob, read).await
     }
 
     async fn pack(
@@ -398,21 +399,19 @@ impl Requests {
     }
 }
 
-struct Found {
-    bytes: Vec<u8>,
-    executable: bool,
-    sha256: String,
-    blob: String,
+/// Reads a file of a snapshot, when it is called.
+fn read(
+    snapshot: &Snapshot,
+    env: &str,
+    path: &str,
+) -> impl FnOnce() -> Result<Vec<u8>, String> + Send + 'static {
+    let (snapshot, env, path) = (snapshot.clone(), env.to_owned(), path.to_owned());
+    move || {
+        let file = snapshot.read(&env, &path).map_err(|e| e.to_string())?;
+        Ok(file.ok_or_else(|| no_file(&env, &path))?.bytes)
+    }
 }
 
-impl Found {
-    fn entry(&self, path: String) -> FileEntry {
-        FileEntry {
-            path,
-            size: self.bytes.len() as u64,
-            executable: self.executable,
-            sha256: self.sha256.clone(),
-            blob: self.blob.clone(),
-        }
-    }
+fn no_file(env: &str, path: &str) -> String {
+    format!("there is no file {path} in {env}")
 }

@@ -10,7 +10,7 @@ use anyhow::Context;
 use daemon::clock::{Clock, millis};
 use daemon::config::{HubConfig, RootsLayout, RootsSettings};
 use daemon::http::{Pages, Readiness};
-use daemon::metrics::{DiskMetrics, HubMetrics};
+use daemon::metrics::HubMetrics;
 use daemon::signals::{self, Notice, Signals};
 use gitsync::{Auth, EnvironmentRule, HostKeys, Layout, Limits, Mirror, Remote, SshKey};
 use link::{Endpoint, Tuning};
@@ -22,13 +22,15 @@ use targeting::Nodegroups;
 use tokio::sync::{mpsc, watch};
 use wire::Role;
 
+use crate::contents::Contents;
 use crate::control;
-use crate::disk::{Disk, as_gauge};
+use crate::disk::Disk;
 use crate::engine::{Engine, EngineHandle};
 use crate::grants::Grants;
 use crate::init::{key_directory, lifetimes};
 use crate::links::{LinkIds, Uplink, accept, uplink};
 use crate::parents::Parents;
+use crate::pruning::{self, Retention};
 use crate::requests::Requests;
 use crate::roots::{RootsKeeper, Source};
 use crate::service::Service;
@@ -37,8 +39,6 @@ use crate::submit::JobDesk;
 use crate::surroundings::HubSurroundings;
 use crate::trust::TrustDesk;
 
-/// How often the store is pruned.
-const PRUNE_EVERY: Duration = Duration::from_secs(60);
 /// How often the key directory is looked at for a newer trust bundle, left by an offline command.
 const TRUST_RELOAD_EVERY: Duration = Duration::from_secs(2);
 /// A receive buffer below this makes a wide fan-out drop packets.
@@ -336,6 +336,7 @@ async fn start(
     let requests = Arc::new(Requests {
         engine: handle.clone(),
         roots: roots.clone(),
+        contents: Contents::default(),
         grants: Grants::new(committer.clone(), tree, path.clone()),
         authority: authority.clone(),
         lifetimes: lifetimes(&config),
@@ -409,13 +410,11 @@ async fn start(
     let socket = config.paths.control_socket();
     let listener = control::bind(&socket)?;
     tokio::spawn(control::serve(listener, service.clone()));
-    tokio::spawn(prune(
-        committer,
-        clock,
-        config.jobs.keep,
-        config.jobs.store_bytes_max,
-        disk_metrics,
-    ));
+    let retention = Retention {
+        keep_ms: millis(config.jobs.keep),
+        bytes_max: config.jobs.store_bytes_max,
+    };
+    tokio::spawn(pruning::run(committer, clock, retention, disk_metrics));
     if role == Role::TopMaster {
         tokio::spawn(reload_trust(service, handle.clone()));
     }
@@ -451,41 +450,6 @@ async fn reload_trust(service: Arc<Service>, engine: EngineHandle) {
             Err(error) => {
                 tracing::warn!("the trust bundle in the key directory is not taken: {error:#}")
             }
-        }
-    }
-}
-
-async fn prune(
-    committer: Arc<Committer>,
-    clock: Clock,
-    keep: Duration,
-    bytes_max: u64,
-    metrics: DiskMetrics,
-) {
-    let keep_ms = millis(keep);
-    loop {
-        tokio::time::sleep(PRUNE_EVERY).await;
-        let now = clock.now();
-        let live = metrics.store_bytes.with_label_values(&["live"]);
-        let queued = committer.work(move |store| {
-            loop {
-                match store.prune(now, keep_ms, bytes_max) {
-                    Ok(pruned) => {
-                        tracing::debug!(jobs = pruned.jobs.len(), "job store pruned");
-                        if !pruned.more {
-                            live.set(as_gauge(store.live_bytes().unwrap_or_default()));
-                            return;
-                        }
-                    }
-                    Err(error) => {
-                        tracing::error!(%error, "the job store can't be pruned");
-                        return;
-                    }
-                }
-            }
-        });
-        if queued.is_err() {
-            return;
         }
     }
 }

@@ -6,7 +6,7 @@ use wire::{Jid, UnixMillis};
 use crate::{HubStore, StoreError};
 
 /// A call of [`HubStore::prune`] ends with the job with which it has removed this many rows: other commits wait
-/// meanwhile, for about 50 ms.
+/// meanwhile, for 50 to 100 ms.
 pub const PRUNE_ROWS_MAX: u64 = 10_000;
 
 /// Rows of a job beside its news: the job and its head.

@@ -1,12 +1,13 @@
 //! Many minions in one process, for benchmarks: real keys, certificates, sessions and leaf machines, a few functions.
 //!
-//! What it leaves out of a minion is what happens on the minion's host: the journal is memory, and functions are
-//! the few of `functions`. It never measures anything, and no product depends on it; `cargo xtask bench` starts it.
+//! What it leaves out of a minion is what happens on the minion's host: the journal is memory, functions are the few of
+//! `functions`, and files that are fetched (`files`) go nowhere. It never measures anything, and no product depends on it; `cargo xtask bench` starts it.
 //!
 //! All minions share one socket and one thread, so a hub meets them as it would meet minions on as many hosts, at a
 //! fraction of the memory.
 
 mod crew;
+mod files;
 mod functions;
 mod minion;
 mod roll;

@@ -11,9 +11,11 @@ use membership::Backoff;
 use pki::TrustStore;
 use relay::{Leaf, LeafConfig, LeafInput, LeafOutput, LeafRecovered, LinkId, Verify};
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use wire::record::JournalRecord;
 use wire::{Down, Jid, JobEnvelope, JobOrder, Json, Return, TreeId, UnixMillis, Up, codec};
 
+use crate::files::{Cache, Fetch};
 use crate::functions;
 use crate::roll::Enrolled;
 
@@ -76,6 +78,9 @@ pub struct Minion {
     around: Arc<Surroundings>,
     /// Returns that are not settled.
     journal: HashMap<Jid, Return>,
+    files: Cache,
+    /// Jobs that fetch files.
+    fetching: JoinSet<Return>,
     sessions: u64,
 }
 
@@ -98,6 +103,8 @@ impl Minion {
             enrolled,
             around,
             journal: HashMap::new(),
+            files: Cache::default(),
+            fetching: JoinSet::new(),
             sessions: 0,
         }
     }
@@ -166,6 +173,10 @@ impl Minion {
                     Ok(Event::Request(..)) => {}
                     Err(closed) => break closed.to_string(),
                 },
+                Some(fetched) = self.fetching.join_next() => match fetched {
+                    Ok(ret) => self.leaf.handle_input(unix_now(), LeafInput::Finished(ret)),
+                    Err(error) => break error.to_string(),
+                },
                 () = sleep_until(wake) => self.leaf.handle_timeout(unix_now()),
             }
         };
@@ -175,7 +186,7 @@ impl Minion {
         why
     }
 
-    /// Does what the machine wants: the journal is memory, a function runs at once.
+    /// Does what the machine wants: the journal is memory, a function runs at once, unless it fetches files.
     fn perform(&mut self, sender: &link::Sender) {
         while let Some(output) = self.leaf.poll_output() {
             let now = unix_now();
@@ -196,10 +207,13 @@ impl Minion {
                         send(sender, &Up::Return(ret.clone()));
                     }
                 }
-                LeafOutput::Start(order) => {
-                    let ret = functions::run(&order, &self.enrolled.member.id, now);
-                    self.leaf.handle_input(now, LeafInput::Finished(ret));
-                }
+                LeafOutput::Start(order) => match Fetch::of(&order, &self.files, sender) {
+                    Some(fetch) => drop(self.fetching.spawn(fetch.run())),
+                    None => {
+                        let ret = functions::run(&order, &self.enrolled.member.id, now);
+                        self.leaf.handle_input(now, LeafInput::Finished(ret));
+                    }
+                },
                 LeafOutput::Close { reason, .. } => sender.close(CloseCode::Done, &reason),
                 LeafOutput::TrustOffered(bundle) => {
                     let version = self.around.trust.accept(&bundle);

@@ -80,6 +80,6 @@ pub fn wait_for_daemon(socket: &Path) -> anyhow::Result<String> {
         if identity.is_ok() || Instant::now() > deadline {
             return identity;
         }
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -9,16 +9,20 @@ mod control;
 mod ending;
 mod enrol;
 mod figures;
+mod files;
 mod floor;
 mod jobs;
 mod latency;
 mod load;
 mod minion;
 mod process;
+mod remote;
 mod report;
+mod roots;
 mod round;
 mod salt;
 mod scale;
+mod store;
 mod tree;
 mod urgent;
 mod wan;
@@ -58,6 +62,12 @@ enum What {
     Minion(minion::Arguments),
     /// The same work on real Salt's tree, beside ours.
     Salt(salt::Arguments),
+    /// Files from the roots to all minions.
+    Files(files::Arguments),
+    /// From a push to every site.
+    Roots(roots::Arguments),
+    /// A long history in a hub's store.
+    Store(store::Arguments),
 }
 
 /// What every benchmark can be told.
@@ -105,6 +115,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         What::Scale(arguments) => scale::run(arguments),
         What::Minion(arguments) => minion::run(arguments),
         What::Salt(arguments) => salt::run(arguments),
+        What::Files(arguments) => files::run(arguments),
+        What::Roots(arguments) => roots::run(arguments),
+        What::Store(arguments) => store::run(arguments),
     }
 }
 

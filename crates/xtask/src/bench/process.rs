@@ -101,11 +101,28 @@ impl Process {
 
     /// Resident memory, in bytes.
     pub fn memory(&self) -> anyhow::Result<u64> {
+        self.status("VmRSS:")
+    }
+
+    /// The most resident memory that it had since [`forget_peak`](Self::forget_peak), in bytes.
+    pub fn peak_memory(&self) -> anyhow::Result<u64> {
+        self.status("VmHWM:")
+    }
+
+    /// The most resident memory that it had so far is of no interest.
+    pub fn forget_peak(&self) -> anyhow::Result<()> {
+        // "5" resets the peak (proc_pid_clear_refs(5)).
+        std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5")
+            .context("can't reset the peak of a process's memory")
+    }
+
+    /// Bytes in a row of the process's status.
+    fn status(&self, row: &str) -> anyhow::Result<u64> {
         let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = text.lines().find_map(|line| line.strip_prefix(row));
         let kib: u64 = line
             .and_then(|rest| rest.split_whitespace().next())
-            .context("no VmRSS: the process has ended")?
+            .with_context(|| format!("no {row} the process has ended"))?
             .parse()?;
         Ok(kib << 10)
     }

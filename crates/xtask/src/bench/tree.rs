@@ -51,8 +51,6 @@ impl Bytes {
 /// The tree; ended when dropped.
 pub struct Tree {
     work: PathBuf,
-    /// What every hub is told beside its place in the tree.
-    settings: String,
     fingerprint: String,
     /// The top-master, and the syndics in the order in which they were added.
     hubs: Vec<Hub>,
@@ -79,7 +77,7 @@ impl Tree {
         Tree::plant_with(programs, work, count, "")
     }
 
-    /// The same; `settings` are lines that all hubs are told.
+    /// The same, with more lines in the top-master's configuration.
     pub fn plant_with(
         programs: &Programs,
         work: &Path,
@@ -107,8 +105,11 @@ impl Tree {
 
     fn top(programs: &Programs, work: &Path, settings: &str) -> anyhow::Result<Tree> {
         let address: SocketAddr = (Ipv4Addr::LOCALHOST, free_port()?).into();
-        let place = format!("id: top\ninterface: 127.0.0.1\nport: {}\n", address.port());
-        let root = configure(work, "top", "top-master", &(place + settings))?;
+        let settings = format!(
+            "id: top\ninterface: 127.0.0.1\nport: {}\n{settings}",
+            address.port()
+        );
+        let root = configure(work, "top", "top-master", &settings)?;
         let init = Command::new(&programs.top_master)
             .arg("--root-dir")
             .arg(&root)
@@ -119,7 +120,6 @@ impl Tree {
         ensure!(init.success(), "`top-master init` failed");
         let mut tree = Tree {
             work: work.to_owned(),
-            settings: settings.to_owned(),
             fingerprint: String::new(),
             hubs: Vec::new(),
             swarms: Vec::new(),
@@ -144,10 +144,9 @@ impl Tree {
             seed: number as u64,
         })?;
         let settings = format!(
-            "id: {name}\ninterface: 127.0.0.1\nport: {port}\nmaster: {}\nmaster_finger: \"{}\"\njoin_token: {token}\n{}",
+            "id: {name}\ninterface: 127.0.0.1\nport: {port}\nmaster: {}\nmaster_finger: \"{}\"\njoin_token: {token}\n",
             cable.address(),
-            self.fingerprint,
-            self.settings
+            self.fingerprint
         );
         self.cables.push(cable);
         configure(&self.work, &name, "syndic", &settings)?;
@@ -188,7 +187,8 @@ impl Tree {
         Ok(())
     }
 
-    fn socket(&self, hub: usize) -> PathBuf {
+    /// Where a hub is asked; the top-master is the first one.
+    pub fn socket(&self, hub: usize) -> PathBuf {
         let Hub { name, program, .. } = &self.hubs[hub];
         self.work
             .join(name)
@@ -369,6 +369,11 @@ impl Tree {
     pub fn processes(&self) -> Vec<&Process> {
         let hubs = self.hub_processes().into_iter();
         hubs.chain(&self.swarms).chain(&self.singles).collect()
+    }
+
+    /// The syndics.
+    pub fn syndics(&self) -> impl Iterator<Item = &Process> {
+        self.hubs[1..].iter().map(|hub| &hub.process)
     }
 
     /// Resident memory of the hubs.
@@ -574,7 +579,8 @@ fn configure(work: &Path, node: &str, program: &str, settings: &str) -> anyhow::
     Ok(root)
 }
 
-fn start(part: Part, program: &Path, work: &Path, node: &str) -> anyhow::Result<Process> {
+/// Starts the daemon of a node that is configured.
+pub fn start(part: Part, program: &Path, work: &Path, node: &str) -> anyhow::Result<Process> {
     let mut command = Command::new(program);
     command.arg("--root-dir").arg(work.join(node)).arg("serve");
     Process::start(part, &mut command, &work.join(format!("{node}.log")))
