@@ -4,7 +4,9 @@
 //! on the loop, and wait for what the machine says.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +14,7 @@ use daemon::clock::Clock;
 use link::{Held, Paced};
 use relay::{Decision, Hub, HubInput, HubOutput, LinkId};
 use store::Committer;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use wire::codec;
 use wire::limits::BULK_FRAME;
@@ -108,22 +111,25 @@ impl EngineHandle {
     ///
     /// # Errors
     /// [`EngineGone`] while the process stops.
-    pub async fn input(&self, input: HubInput) -> Result<(), EngineGone> {
-        self.messages
-            .send(Message::Input(input))
-            .await
-            .map_err(|_| EngineGone)
+    pub fn input(
+        &self,
+        input: HubInput,
+    ) -> Handed<'_> {
+        hand_in(&self.messages, Message::Input(input))
     }
 
     /// Sends a frame's message, of so many bytes. Whatever is short overtakes what is long, as it does on the way here.
     ///
     /// # Errors
     /// [`EngineGone`] while the process stops.
-    pub async fn message(&self, input: HubInput, bytes: usize) -> Result<(), EngineGone> {
-        if bytes > BULK_FRAME {
-            self.long.send(input).await.map_err(|_| EngineGone)
-        } else {
-            self.input(input).await
+    pub fn message(
+        &self,
+        input: HubInput,
+        bytes: usize,
+    ) -> Handed<'_> {
+        match bytes > BULK_FRAME {
+            true => hand_in(&self.long, input),
+            false => self.input(input),
         }
     }
 
@@ -208,6 +214,35 @@ impl EngineHandle {
     /// Decisions about keys as they come into force.
     pub fn decisions(&self) -> broadcast::Receiver<Decision> {
         self.decisions.subscribe()
+    }
+}
+
+type Waits<'a> = Pin<Box<dyn Future<Output = Result<(), EngineGone>> + Send + 'a>>;
+
+/// Something that was put into a queue, or waits for room there.
+#[must_use]
+pub struct Handed<'a>(Option<Waits<'a>>);
+
+impl Future for Handed<'_> {
+    type Output = Result<(), EngineGone>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            None => Poll::Ready(Ok(())),
+            Some(waits) => waits.as_mut().poll(cx),
+        }
+    }
+}
+
+/// Puts something into a queue. Mostly there is room; so no task has to be as large as what it would wait with.
+fn hand_in<T: Send>(queue: &mpsc::Sender<T>, item: T) -> Handed<'_> {
+    match queue.try_send(item) {
+        Ok(()) => Handed(None),
+        Err(TrySendError::Full(item) | TrySendError::Closed(item)) => {
+            Handed(Some(Box::pin(async move {
+                queue.send(item).await.map_err(|_| EngineGone)
+            })))
+        }
     }
 }
 

@@ -63,7 +63,7 @@ pub async fn accept(
     let children = Arc::new(Semaphore::new(children_max));
     while let Some(session) = endpoint.accept().await {
         let (engine, requests) = (engine.clone(), requests.clone());
-        match session.peer().clone() {
+        match session.peer() {
             Peer::Stranger(_) => {
                 let Ok(place) = enrolments.clone().try_acquire_owned() else {
                     session
@@ -90,7 +90,7 @@ pub async fn accept(
                 tokio::spawn(async move {
                     let _place = place;
                     // The only error is that the hub stops.
-                    let _ = child(session, link, &member, engine, requests, places).await;
+                    let _ = child(session, link, engine, requests, places).await;
                 });
             }
         }
@@ -115,23 +115,25 @@ async fn stranger(session: Session, requests: Arc<Requests>) {
 async fn child(
     session: Session,
     link: LinkId,
-    member: &pki::Member,
     engine: EngineHandle,
     requests: Arc<Requests>,
     places: Arc<Semaphore>,
 ) -> Result<(), EngineGone> {
+    let (sender, mut receiver) = session.split();
+    let Some(member) = sender.peer().member() else {
+        return Ok(());
+    };
     let vouchers = member.via.clone();
     if engine
         .query(move |hub| vouchers.iter().any(|uid| hub.is_revoked(*uid)))
         .await?
     {
-        session.split().0.close(
+        sender.close(
             link::CloseCode::Revoked,
             "a hub that vouches for this node is revoked",
         );
         return Ok(());
     }
-    let (sender, mut receiver) = session.split();
     engine.link(link, sender.clone()).await?;
     engine
         .input(HubInput::ChildConnected {

@@ -11,12 +11,14 @@ use wire::OutcomeKind;
 use wire::control::{Ledger, LedgerRow};
 
 use super::figures::{self, verdict};
-use super::process::{Usage, quiet};
+use super::process::Usage;
 use super::tree::{Memory, Order, Tree, shares};
 use super::{Common, PATIENCE, Programs};
 
 /// CPU of all hubs while nothing happens, in parts of one core.
 const IDLE_MAX: f64 = 0.1;
+/// From the last connection until stores and timers have done what was left to do.
+const SETTLE: Duration = Duration::from_secs(10);
 /// Between two counts of who is there.
 const LOOK: Duration = Duration::from_millis(250);
 
@@ -69,11 +71,13 @@ fn measure(programs: &Programs, work: &Path, arguments: &Arguments) -> anyhow::R
     } = *arguments;
     let began = Instant::now();
     let mut tree = Tree::plant(programs, work, syndics)?;
+    let empty = tree.hub_memory()?;
     tree.populate(programs, minions, 1..syndics as usize + 1, None)?;
     let enrolled = began.elapsed();
     eprintln!("{minions} minions after {:.0} s", enrolled.as_secs_f64());
-    quiet(&tree.hub_processes())?;
-    let memory = tree.hub_memory()?;
+    // So many signs of life are never quiet.
+    std::thread::sleep(SETTLE);
+    let memory = tree.hub_memory()?.since(empty);
     let mut jobs = vec![job("all are there", &tree, |ledger| {
         counted(ledger, minions, 0)
     })?];

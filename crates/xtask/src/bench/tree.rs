@@ -29,6 +29,16 @@ pub struct Memory {
     pub syndics: u64,
 }
 
+impl Memory {
+    /// What came since then.
+    pub fn since(self, before: Memory) -> Memory {
+        Memory {
+            top: self.top.saturating_sub(before.top),
+            syndics: self.syndics.saturating_sub(before.syndics),
+        }
+    }
+}
+
 /// UDP payload between hubs, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Bytes {
@@ -360,14 +370,9 @@ impl Tree {
         self.cables[syndic - 1].heal();
     }
 
-    /// All hubs.
-    pub fn hub_processes(&self) -> Vec<&Process> {
-        self.hubs.iter().map(|hub| &hub.process).collect()
-    }
-
     /// Everything that runs.
     pub fn processes(&self) -> Vec<&Process> {
-        let hubs = self.hub_processes().into_iter();
+        let hubs = self.hubs.iter().map(|hub| &hub.process);
         hubs.chain(&self.swarms).chain(&self.singles).collect()
     }
 
