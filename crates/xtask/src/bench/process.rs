@@ -26,6 +26,8 @@ pub enum Part {
 #[derive(Debug)]
 pub struct Process {
     pub part: Part,
+    /// Peers of hubs that it is.
+    peers: u32,
     child: Child,
     input: Option<ChildStdin>,
     lines: Receiver<String>,
@@ -53,6 +55,7 @@ impl Process {
         });
         Ok(Process {
             part,
+            peers: 1,
             child,
             input,
             lines,
@@ -62,6 +65,12 @@ impl Process {
     /// Its number.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// As so many peers of hubs, each of which gives signs of life.
+    pub fn as_peers(mut self, peers: u32) -> Process {
+        self.peers = peers;
+        self
     }
 
     /// Ends it with SIGKILL.
@@ -185,10 +194,14 @@ impl Usage {
 const LOOK: Duration = Duration::from_millis(100);
 const LOOKS: u32 = 3;
 const NOISE: Duration = Duration::from_millis(3);
+/// And as much for each peer: a sign of life each 25 s takes both ends some 40 us.
+const NOISE_OF_A_PEER: Duration = Duration::from_nanos(200);
 
 /// Waits until the processes have nothing left to do.
 pub fn quiet(processes: &[&Process]) -> anyhow::Result<()> {
     let deadline = Instant::now() + PATIENCE;
+    let peers = processes.iter().map(|process| process.peers).sum();
+    let noise = NOISE + NOISE_OF_A_PEER * peers;
     let mut before = Usage::of(processes)?;
     let mut looks = 0;
     while looks < LOOKS {
@@ -197,7 +210,7 @@ pub fn quiet(processes: &[&Process]) -> anyhow::Result<()> {
         }
         std::thread::sleep(LOOK);
         let now = Usage::of(processes)?;
-        looks = if now.since(&before).total() < NOISE {
+        looks = if now.since(&before).total() < noise {
             looks + 1
         } else {
             0
