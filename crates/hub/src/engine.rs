@@ -111,10 +111,7 @@ impl EngineHandle {
     ///
     /// # Errors
     /// [`EngineGone`] while the process stops.
-    pub fn input(
-        &self,
-        input: HubInput,
-    ) -> Handed<'_> {
+    pub fn input(&self, input: HubInput) -> Handed<'_> {
         hand_in(&self.messages, Message::Input(input))
     }
 
@@ -122,11 +119,7 @@ impl EngineHandle {
     ///
     /// # Errors
     /// [`EngineGone`] while the process stops.
-    pub fn message(
-        &self,
-        input: HubInput,
-        bytes: usize,
-    ) -> Handed<'_> {
+    pub fn message(&self, input: HubInput, bytes: usize) -> Handed<'_> {
         match bytes > BULK_FRAME {
             true => hand_in(&self.long, input),
             false => self.input(input),

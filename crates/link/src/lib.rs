@@ -12,6 +12,7 @@
 //! This crate never looks into a frame, decides nothing about peers beyond what `pki` decides, and does not
 //! reconnect: it dials when told. It needs a tokio runtime, of either kind.
 
+mod cids;
 mod close;
 mod congestion;
 mod endpoint;

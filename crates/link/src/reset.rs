@@ -9,7 +9,8 @@ use std::time::Duration;
 use pki::TlsIdentity;
 use quinn::EndpointConfig;
 use quinn::crypto::{CryptoError, HmacKey};
-use quinn_proto::HashedConnectionIdGenerator;
+
+use crate::cids::Cids;
 
 /// Between two such answers of a hub: nothing. Packets are read many at a time and at one instant, so that any pause would leave
 /// all but the first of them without an answer, and their minions wait for longer and longer. An answer is shorter than what
@@ -40,13 +41,11 @@ impl HmacKey for Key {
 /// The configuration of an endpoint whose resets are known after a restart too.
 pub(crate) fn config(identity: &TlsIdentity) -> EndpointConfig {
     let key = Key(identity.secret("banyan/link/reset/v1"));
-    let mut own = [0; 8];
-    own.copy_from_slice(&identity.secret("banyan/link/connection-id/v1")[..8]);
-    let own = u64::from_le_bytes(own);
+    let own = identity.secret("banyan/link/connection-id/v1");
     let mut config = EndpointConfig::new(Arc::new(key));
     config
         // Packets that can't be ours get no answer.
-        .cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(own)))
+        .cid_generator(move || Box::new(Cids::new(own)))
         .min_reset_interval(PAUSE);
     config
 }
