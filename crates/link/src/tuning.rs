@@ -28,8 +28,8 @@ const INCOMING_BUFFER: u64 = 16 << 10;
 /// Requests of a child in flight at a time. quinn keeps an entry for each stream that a peer may open, about 80
 /// bytes, so that hundreds would double the size of a connection.
 const REQUESTS: u32 = 4;
-/// Long frames under way at a time in one direction. Our sender has one; the rest covers credit on its way.
-const BULK_STREAMS: u32 = 4;
+/// Long frames under way at a time in one direction. Our sender has one; the other covers credit on its way.
+const BULK_STREAMS: u32 = 2;
 /// The control stream.
 const CONTROL_STREAMS: u32 = 1;
 /// Out-of-order handshake bytes; a chain of eight certificates has 5 KiB.

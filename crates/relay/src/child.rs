@@ -246,6 +246,7 @@ impl Hub {
         let Some(child) = self.children.remove(&link) else {
             return;
         };
+        self.working -= usize::from(child.outstanding > 0);
         let Some(index) = child.index else { return };
         if self.child_links.get(&child.peer.uid) != Some(&link) {
             return;

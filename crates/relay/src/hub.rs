@@ -88,6 +88,8 @@ pub struct Hub {
     pub(crate) roster: Roster,
     pub(crate) children: BTreeMap<LinkId, Child>,
     pub(crate) child_links: HashMap<Uid, LinkId>,
+    /// Children with work under way.
+    pub(crate) working: usize,
     pub(crate) parents: BTreeMap<LinkId, Parent>,
     pub(crate) jobs: BTreeMap<Jid, Job>,
     pub(crate) unsaved: Unsaved,
@@ -144,6 +146,7 @@ impl Hub {
             roster,
             children: BTreeMap::new(),
             child_links: HashMap::new(),
+            working: 0,
             parents: BTreeMap::new(),
             jobs: BTreeMap::new(),
             unsaved: Unsaved::default(),

@@ -17,6 +17,9 @@ const PROBE_FIRST_MS: u64 = 2_000;
 const PROBE_LAST_MS: u64 = 16_000;
 /// An answer has this long: a few round trips over the worst link and a busy host.
 const PROBE_ANSWER_MS: u64 = 3_000;
+/// And as much again for each so many links with work under way: nobody reads and answers that many at once in no time, and
+/// who does not get a processor for a second among all the others is not dead.
+const PROBE_LINKS: usize = 1_000;
 /// A timer that fires so much later than it was due tells that this hub was paused, or starved of processor time: answers
 /// may wait in its queues, unread.
 const HELD_UP_MS: u64 = 500;
@@ -83,6 +86,7 @@ impl Hub {
         let Some(child) = self.children.get_mut(&link) else {
             return;
         };
+        self.working += usize::from(child.outstanding == 0);
         child.outstanding += 1;
         if child.probe.is_none() {
             child.probe = Some(Probe {
@@ -97,6 +101,7 @@ impl Hub {
     /// One piece of work on the link has its outcome.
     pub(crate) fn work_ends(&mut self, link: LinkId) {
         if let Some(child) = self.children.get_mut(&link) {
+            self.working -= usize::from(child.outstanding == 1);
             child.outstanding = child.outstanding.saturating_sub(1);
         }
     }
@@ -119,6 +124,7 @@ impl Hub {
 
     pub(crate) fn probe_due(&mut self, link: LinkId) {
         let now = self.now;
+        let patience = PROBE_ANSWER_MS * (1 + self.working / PROBE_LINKS) as u64;
         let Some(child) = self.children.get_mut(&link) else {
             return;
         };
@@ -128,8 +134,10 @@ impl Hub {
             return;
         }
         match probe.asked {
-            Some(asked) if now < asked + PROBE_ANSWER_MS => {
-                self.timers.set(Timer::Probe(link), asked + PROBE_ANSWER_MS);
+            Some(asked) if now < asked + patience => {
+                // When the others have ended there is less of it.
+                let at = (now + PROBE_ANSWER_MS).min(asked + patience);
+                self.timers.set(Timer::Probe(link), at);
                 return;
             }
             Some(asked) if self.held_up <= asked => {

@@ -613,3 +613,31 @@ fn jobs_that_await_too_much_are_refused() {
     bench.says(1, Up::Return(pong(jid(1))));
     assert_eq!(refused(&bench.submit(jid(fit + 2), "m1")), None);
 }
+
+/// Who is one of a thousand that are asked at once has more time to answer; who is the last one of them has not.
+#[test]
+fn many_who_are_asked_at_once_have_more_time() {
+    let mut bench = Bench::new("");
+    let minions: u16 = 1_000;
+    for number in 1..=minions {
+        let mut uid = [7; 16];
+        uid[..2].copy_from_slice(&number.to_be_bytes());
+        let minion = relay::Peer {
+            uid: wire::Uid(uid),
+            id: format!("m{number}").parse().unwrap(),
+            ..minion(1)
+        };
+        bench.connect(number.into(), minion);
+    }
+    bench.submit(jid(1), "*");
+    // The question after two seconds of silence, and the usual time for an answer.
+    bench.wait(2_000);
+    bench.wait(3_000);
+    assert_eq!(bench.hub.counts(jid(1)).unwrap().unreachable, 0);
+    for number in 2..=minions {
+        bench.says(number.into(), Up::Return(pong(jid(1))));
+    }
+    bench.wait(3_000);
+    let counts = bench.hub.counts(jid(1)).unwrap();
+    assert_eq!((counts.ok, counts.unreachable), (999, 1));
+}
