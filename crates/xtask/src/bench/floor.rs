@@ -81,7 +81,7 @@ impl Floor {
             command.args([&format!("127.0.0.1:{port}"), &share.to_string()]);
             let clients = Process::start(Part::Minions, &mut command, &log)?;
             floor.servers.push(server);
-            floor.clients.push(clients.as_peers(*share));
+            floor.clients.push(clients.with_peers(*share));
         }
         for clients in &floor.clients {
             clients.hear()?;

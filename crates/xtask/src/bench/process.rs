@@ -68,7 +68,7 @@ impl Process {
     }
 
     /// As so many peers of hubs, each of which gives signs of life.
-    pub fn as_peers(mut self, peers: u32) -> Process {
+    pub fn with_peers(mut self, peers: u32) -> Process {
         self.peers = peers;
         self
     }

@@ -298,7 +298,7 @@ impl Tree {
         }
         let log = self.swarm_log(hub);
         let process = Process::start(Part::Minions, &mut command, &log)?;
-        self.swarms.push(process.as_peers(count));
+        self.swarms.push(process.with_peers(count));
         self.minions += count;
         Ok(())
     }
