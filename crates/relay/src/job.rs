@@ -279,7 +279,8 @@ impl Job {
             round
                 .zip(self.claims(*index))
                 .is_some_and(|(round, (best, mut claims))| {
-                    matches!(best, State::Held(..)) && !claims.any(|claim| claim.may_run(round))
+                    matches!(best, State::Held(..) | State::Unreachable(_))
+                        && !claims.any(|claim| claim.may_run(round))
                 })
         };
         who.iter().filter(all_said_no).collect()

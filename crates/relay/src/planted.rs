@@ -55,6 +55,8 @@ bugs! {
     QueuesHalted,
     /// A turn that was turned down is given when it is told again.
     ForgetsDeclined,
+    /// A turn that was turned down for a minion that is not kept the job is given when another hub below comes back.
+    KeepsTurnOfAbsent,
     /// After a restart what one hub says of a minion passes for the word of all.
     RestartForgetsWays,
     /// A count keeps what a minion was before.

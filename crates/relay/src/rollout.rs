@@ -238,12 +238,17 @@ impl Hub {
         if job.plan.is_some() || planted::is(Bug::ForgetsDeclined) {
             return;
         }
-        let held = delta
-            .groups
-            .iter()
-            .filter(|group| matches!(group.outcome, Outcome::Held { round, .. } if round > 0));
+        let is_turned_down = |outcome: &Outcome| match outcome {
+            Outcome::Held { round, .. } => *round > 0,
+            Outcome::Unreachable(reason) => {
+                reason.code == ReasonCode::MinionDown && !planted::is(Bug::KeepsTurnOfAbsent)
+            }
+            _ => false,
+        };
+        let groups = delta.groups.iter();
+        let turned_down = groups.filter(|group| is_turned_down(&group.outcome));
         let numbers = self.roster.numbers_of(hub);
-        let who: IndexSet = held
+        let who: IndexSet = turned_down
             .flat_map(|group| group.who.iter())
             .filter_map(|theirs| numbers?.get(&theirs).copied())
             .collect();

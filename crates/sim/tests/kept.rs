@@ -4,7 +4,7 @@
 use sim::scenario::Scenario;
 
 /// The planted bug that takes the mend out, what was wrong, and the shortest way there.
-const KEPT: [(&str, &str, &str); 21] = [
+const KEPT: [(&str, &str, &str); 22] = [
     (
         "SendsUnsaved",
         "a job was sent to a child that came back at that moment, before it was on disk",
@@ -14,6 +14,11 @@ const KEPT: [(&str, &str, &str); 21] = [
         "TrustsOthers",
         "a key that was deleted stayed pending, unseen from above, at a site that was just being cut off and knew it too",
         "gathered:20159:acts=0,1,4,5,6,7,8,9,12,13,14,18,21,29,31,38,49,52",
+    ),
+    (
+        "KeepsTurnOfAbsent",
+        "a turn that one hub had turned down was given by another one that came back, and two ran where one may",
+        "faults:80953:acts=7,10,11:nodes-13,14",
     ),
     (
         "LosesOtherWay",
