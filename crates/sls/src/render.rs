@@ -30,7 +30,12 @@ pub trait Functions {
     /// Whether there is a function of this name.
     fn has(&self, name: &str) -> bool;
     /// Calls one. An error ends the rendering and is shown to the user.
-    fn call(&self, name: &str, args: &[Value], kwargs: &Map<String, Value>) -> Result<Value, String>;
+    fn call(
+        &self,
+        name: &str,
+        args: &[Value],
+        kwargs: &Map<String, Value>,
+    ) -> Result<Value, String>;
 }
 
 /// Renderers that are not built in, such as `gpg`, `age` and `py`.
@@ -117,13 +122,22 @@ impl Renderer<'_> {
         for (name, value) in names::of(source).iter().chain(&source.context) {
             names.insert(name.as_str().into(), jinja::from_json(value));
         }
-        for (name, value) in [("grains", self.grains), ("pillar", self.pillar), ("opts", self.opts)] {
+        for (name, value) in [
+            ("grains", self.grains),
+            ("pillar", self.pillar),
+            ("opts", self.opts),
+        ] {
             names.insert(name.into(), jinja::from_json(value));
         }
         names.insert("salt".into(), jinja::Value::Salt);
         let (whitespace, text) = pipeline::whitespace(self.opts, source, text);
-        let mut machine =
-            jinja::Machine::new(self.files, self.functions, source.saltenv, whitespace, names.clone());
+        let mut machine = jinja::Machine::new(
+            self.files,
+            self.functions,
+            source.saltenv,
+            whitespace,
+            names.clone(),
+        );
         let rendered = machine.render(source.path, &text, &names);
         match rendered {
             Ok(mut rendered) => {
@@ -134,7 +148,8 @@ impl Renderer<'_> {
                 Ok(rendered)
             }
             Err(fault) => {
-                let mut error = pipeline::error(source, format!("{}{}", fault.kind.words(), fault.message));
+                let mut error =
+                    pipeline::error(source, format!("{}{}", fault.kind.words(), fault.message));
                 if let Some((file, line)) = fault.place {
                     error.line = Some(line);
                     if let Some(text) = machine.sources.get(&file) {

@@ -113,7 +113,7 @@ impl Printer {
                 }
                 self.write("}");
             }
-            _ => self.scalar(value, indent - INDENT, is_key),
+            _ => self.scalar(value, indent, is_key),
         }
     }
 

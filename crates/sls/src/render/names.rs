@@ -18,7 +18,13 @@ pub(super) fn of(source: &Source<'_>) -> Map<String, Value> {
     set("tplfile", path);
     set("tpldir", if dir.is_empty() { "." } else { dir });
     set("tpldot", &dir.replace('/', "."));
-    set("tplroot", path.split('/').next().filter(|_| !dir.is_empty()).unwrap_or("."));
+    set(
+        "tplroot",
+        path.split('/')
+            .next()
+            .filter(|_| !dir.is_empty())
+            .unwrap_or("."),
+    );
     if !source.sls.is_empty() {
         set("sls", source.sls);
         set("slspath", dir);
@@ -42,7 +48,11 @@ mod tests {
         };
         let names = of(&source);
         for (name, value) in expected {
-            assert_eq!(names.get(*name).and_then(Value::as_str), *value, "{name} of {path}");
+            assert_eq!(
+                names.get(*name).and_then(Value::as_str),
+                *value,
+                "{name} of {path}"
+            );
         }
     }
 
@@ -63,8 +73,28 @@ mod tests {
                 ("sls_path", Some("a_b")),
             ],
         );
-        check("a/init.sls", "a", &[("tpldir", Some("a")), ("slspath", Some("a")), ("tplroot", Some("a"))]);
-        check("top.sls", "top", &[("tpldir", Some(".")), ("tpldot", Some("")), ("slspath", Some(""))]);
-        check("a/f.conf", "", &[("tpldir", Some("a")), ("sls", None), ("slspath", None)]);
+        check(
+            "a/init.sls",
+            "a",
+            &[
+                ("tpldir", Some("a")),
+                ("slspath", Some("a")),
+                ("tplroot", Some("a")),
+            ],
+        );
+        check(
+            "top.sls",
+            "top",
+            &[
+                ("tpldir", Some(".")),
+                ("tpldot", Some("")),
+                ("slspath", Some("")),
+            ],
+        );
+        check(
+            "a/f.conf",
+            "",
+            &[("tpldir", Some("a")), ("sls", None), ("slspath", None)],
+        );
     }
 }

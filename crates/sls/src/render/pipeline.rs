@@ -56,13 +56,21 @@ pub(super) fn error(source: &Source<'_>, message: impl Into<String>) -> RenderEr
 
 pub(super) fn text_of(source: &Source<'_>) -> Result<String, RenderError> {
     if source.text.len() > FILE_BYTES_MAX {
-        return Err(error(source, format!("the file has more than {FILE_BYTES_MAX} bytes")));
+        return Err(error(
+            source,
+            format!("the file has more than {FILE_BYTES_MAX} bytes"),
+        ));
     }
-    let text = std::str::from_utf8(source.text).map_err(|_| error(source, "the file is not UTF-8"))?;
+    let text =
+        std::str::from_utf8(source.text).map_err(|_| error(source, "the file is not UTF-8"))?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned())
 }
 
-pub(super) fn run(renderer: &Renderer<'_>, source: &Source<'_>, default: &str) -> Result<Data, RenderError> {
+pub(super) fn run(
+    renderer: &Renderer<'_>,
+    source: &Source<'_>,
+    default: &str,
+) -> Result<Data, RenderError> {
     let text = text_of(source)?;
     if text.trim().is_empty() {
         return Ok(Data::Tree(Value::Object(serde_json::Map::new())));
@@ -74,12 +82,19 @@ pub(super) fn run(renderer: &Renderer<'_>, source: &Source<'_>, default: &str) -
         data = one(renderer, source, step, data)?;
     }
     match data {
-        Data::Text(text) if has_windows_lines && !text.contains("\r\n") => Ok(Data::Text(text.replace('\n', "\r\n"))),
+        Data::Text(text) if has_windows_lines && !text.contains("\r\n") => {
+            Ok(Data::Text(text.replace('\n', "\r\n")))
+        }
         data => Ok(data),
     }
 }
 
-fn one(renderer: &Renderer<'_>, source: &Source<'_>, step: &Step, data: Data) -> Result<Data, RenderError> {
+fn one(
+    renderer: &Renderer<'_>,
+    source: &Source<'_>,
+    step: &Step,
+    data: Data,
+) -> Result<Data, RenderError> {
     match (step.name.as_str(), data) {
         ("jinja", Data::Text(text)) => renderer.jinja(source, &text).map(Data::Text),
         ("yaml", Data::Text(text)) => yaml(source, &text),
@@ -87,24 +102,33 @@ fn one(renderer: &Renderer<'_>, source: &Source<'_>, step: &Step, data: Data) ->
         ("text", data) => Ok(data),
         ("jinja" | "yaml" | "json", Data::Tree(_)) => Err(error(
             source,
-            format!("the renderer '{}' needs text, and the one before it gives a tree", step.name),
+            format!(
+                "the renderer '{}' needs text, and the one before it gives a tree",
+                step.name
+            ),
         )),
         (name, data) => match renderer.foreign.render(step, &data) {
-            Some(result) => result.map_err(|problem| error(source, format!("renderer '{name}': {problem}"))),
+            Some(result) => {
+                result.map_err(|problem| error(source, format!("renderer '{name}': {problem}")))
+            }
             None => Err(error(
                 source,
-                format!("the renderer '{name}' is not available: use jinja, yaml, json or text, or set up '{name}'"),
+                format!(
+                    "the renderer '{name}' is not available: use jinja, yaml, json or text, or set up '{name}'"
+                ),
             )),
         },
     }
 }
 
 fn yaml(source: &Source<'_>, text: &str) -> Result<Data, RenderError> {
-    yaml::parse(text).map(Data::Tree).map_err(|problem| RenderError {
-        line: Some(problem.line),
-        excerpt: excerpt(text, problem.line),
-        ..error(source, problem.message)
-    })
+    yaml::parse(text)
+        .map(Data::Tree)
+        .map_err(|problem| RenderError {
+            line: Some(problem.line),
+            excerpt: excerpt(text, problem.line),
+            ..error(source, problem.message)
+        })
 }
 
 /// JSON below a first line that names its renderers, as Salt reads it.
@@ -117,20 +141,30 @@ fn json(source: &Source<'_>, text: &str) -> Result<Data, RenderError> {
     if body.trim().is_empty() {
         return Ok(Data::Tree(Value::Null));
     }
-    serde_json::from_str(body).map(Data::Tree).map_err(|problem| {
-        let line = problem.line() + skipped;
-        RenderError {
-            line: Some(line),
-            excerpt: excerpt(text, line),
-            ..error(source, format!("JSON: {problem}"))
-        }
-    })
+    serde_json::from_str(body)
+        .map(Data::Tree)
+        .map_err(|problem| {
+            let line = problem.line() + skipped;
+            RenderError {
+                line: Some(line),
+                excerpt: excerpt(text, line),
+                ..error(source, format!("JSON: {problem}"))
+            }
+        })
 }
 
 /// How white space is treated, by the settings and by a header line, which is taken out.
-pub(super) fn whitespace<'t>(opts: &Value, source: &Source<'_>, text: &'t str) -> (Whitespace, Cow<'t, str>) {
+pub(super) fn whitespace<'t>(
+    opts: &Value,
+    source: &Source<'_>,
+    text: &'t str,
+) -> (Whitespace, Cow<'t, str>) {
     let mut whitespace = Whitespace::default();
-    let section = if source.sls.is_empty() { "jinja_env" } else { "jinja_sls_env" };
+    let section = if source.sls.is_empty() {
+        "jinja_env"
+    } else {
+        "jinja_sls_env"
+    };
     let flag = |map: &Value, name: &str| map.get(name).and_then(Value::as_bool);
     if let Some(map) = opts.get(section) {
         set(&mut whitespace, map);
@@ -138,9 +172,15 @@ pub(super) fn whitespace<'t>(opts: &Value, source: &Source<'_>, text: &'t str) -
     whitespace.trim_blocks |= flag(opts, "jinja_trim_blocks").unwrap_or(false);
     whitespace.lstrip_blocks |= flag(opts, "jinja_lstrip_blocks").unwrap_or(false);
     let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
-    let at = usize::from(lines.first().is_some_and(|line| line.starts_with("#!") && !line.starts_with("#!/")));
+    let at = usize::from(
+        lines
+            .first()
+            .is_some_and(|line| line.starts_with("#!") && !line.starts_with("#!/")),
+    );
     let header = lines.get(at).and_then(|line| line.strip_prefix(HEADER));
-    let settings = header.and_then(|json| serde_json::from_str::<Value>(json).ok()).filter(Value::is_object);
+    let settings = header
+        .and_then(|json| serde_json::from_str::<Value>(json).ok())
+        .filter(Value::is_object);
     let Some(settings) = settings else {
         return (whitespace, Cow::Borrowed(text));
     };
@@ -171,13 +211,19 @@ mod tests {
     fn the_first_line_names_the_renderers() {
         let check = |text: &str, expected: &[(&str, &str)]| {
             let found = steps(text, DEFAULT_PIPELINE);
-            let found: Vec<_> = found.iter().map(|step| (step.name.as_str(), step.arguments.as_str())).collect();
+            let found: Vec<_> = found
+                .iter()
+                .map(|step| (step.name.as_str(), step.arguments.as_str()))
+                .collect();
             assert_eq!(found, expected, "{text}");
         };
         check("a: 1\n", &[("jinja", ""), ("yaml", "")]);
         check("#!yaml\na: 1\n", &[("yaml", "")]);
         check("#!jinja | json\n", &[("jinja", ""), ("json", "")]);
-        check("#!stateconf yaml . jinja\n", &[("stateconf", "yaml . jinja")]);
+        check(
+            "#!stateconf yaml . jinja\n",
+            &[("stateconf", "yaml . jinja")],
+        );
         check("#!/bin/sh\n", &[("jinja", ""), ("yaml", "")]);
     }
 }

@@ -20,7 +20,11 @@ impl Args {
     }
 
     /// Gives each parameter its argument. Too many arguments, or one with another name, are an error.
-    pub(crate) fn bind<const N: usize>(self, function: &str, names: [&str; N]) -> Result<[Option<Value>; N]> {
+    pub(crate) fn bind<const N: usize>(
+        self,
+        function: &str,
+        names: [&str; N],
+    ) -> Result<[Option<Value>; N]> {
         let given = self.positional.len();
         if given > N {
             return Err(Fault::value(format!(
@@ -38,7 +42,9 @@ impl Args {
                 )));
             };
             if bound[index].replace(value).is_some() {
-                return Err(Fault::value(format!("{function}() got multiple values for argument '{name}'")));
+                return Err(Fault::value(format!(
+                    "{function}() got multiple values for argument '{name}'"
+                )));
             }
         }
         Ok(bound)
@@ -55,13 +61,20 @@ impl Args {
 }
 
 pub(crate) fn required(value: Option<Value>, function: &str, name: &str) -> Result<Value> {
-    value.ok_or_else(|| Fault::value(format!("{function}() missing 1 required positional argument: '{name}'")))
+    value.ok_or_else(|| {
+        Fault::value(format!(
+            "{function}() missing 1 required positional argument: '{name}'"
+        ))
+    })
 }
 
 pub(crate) fn text(value: &Value, function: &str) -> Result<Rc<str>> {
     value.check_defined()?;
     value.as_str().cloned().ok_or_else(|| {
-        Fault::value(format!("{function}() argument must be str, not {}", value.type_name()))
+        Fault::value(format!(
+            "{function}() argument must be str, not {}",
+            value.type_name()
+        ))
     })
 }
 

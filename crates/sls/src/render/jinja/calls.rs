@@ -13,7 +13,15 @@ use super::{containers, strings};
 
 /// The functions that every template has.
 pub(super) const BUILTINS: &[&str] = &[
-    "range", "dict", "odict", "cycler", "joiner", "namespace", "raise", "show_full_context", "ifelse",
+    "range",
+    "dict",
+    "odict",
+    "cycler",
+    "joiner",
+    "namespace",
+    "raise",
+    "show_full_context",
+    "ifelse",
 ];
 
 /// Longest range, as Jinja's sandbox has it.
@@ -30,7 +38,11 @@ impl Machine<'_> {
             Value::Joiner(joiner) => {
                 args.none("joiner")?;
                 let is_first = !joiner.1.replace(true);
-                Ok(if is_first { Value::str("") } else { Value::Str(joiner.0.clone()) })
+                Ok(if is_first {
+                    Value::str("")
+                } else {
+                    Value::Str(joiner.0.clone())
+                })
             }
             Value::Block(block) => {
                 args.none("block")?;
@@ -44,10 +56,15 @@ impl Machine<'_> {
                 };
                 let iter = args.one("loop", "iterable")?;
                 let mut out = String::new();
-                self.calling(|machine| machine.for_loop(&inside(outer), node, &iter, state.depth + 1, &mut out))?;
+                self.calling(|machine| {
+                    machine.for_loop(&inside(outer), node, &iter, state.depth + 1, &mut out)
+                })?;
                 Ok(Value::str(out))
             }
-            other => Err(Fault::value(format!("'{}' object is not callable", other.type_name()))),
+            other => Err(Fault::value(format!(
+                "'{}' object is not callable",
+                other.type_name()
+            ))),
         }
     }
 
@@ -72,7 +89,10 @@ impl Machine<'_> {
         for (name, value) in named {
             match node.parameters.iter().position(|(known, _)| *known == name) {
                 Some(index) if values[index].is_some() => {
-                    return Err(Fault::value(format!("macro '{}' got multiple values for argument '{name}'", node.name)));
+                    return Err(Fault::value(format!(
+                        "macro '{}' got multiple values for argument '{name}'",
+                        node.name
+                    )));
                 }
                 Some(index) => values[index] = Some(value),
                 None if &*name == "caller" && node.takes.caller => caller = Some(value),
@@ -80,7 +100,10 @@ impl Machine<'_> {
                     extra.insert(Key::text(name), value);
                 }
                 None => {
-                    return Err(Fault::value(format!("macro '{}' takes no keyword argument '{name}'", node.name)));
+                    return Err(Fault::value(format!(
+                        "macro '{}' takes no keyword argument '{name}'",
+                        node.name
+                    )));
                 }
             }
         }
@@ -96,7 +119,9 @@ impl Machine<'_> {
                 let value = match (value, default) {
                     (Some(value), _) => value,
                     (None, Some(default)) => machine.eval(&frame, default)?,
-                    (None, None) => Value::undefined(format!("parameter '{name}' was not provided")),
+                    (None, None) => {
+                        Value::undefined(format!("parameter '{name}' was not provided"))
+                    }
                 };
                 frame.scope.set(name, value);
             }
@@ -114,7 +139,13 @@ impl Machine<'_> {
         })
     }
 
-    pub(super) fn call_method(&mut self, frame: &Frame, owner: &Value, name: &str, args: Args) -> Result<Value> {
+    pub(super) fn call_method(
+        &mut self,
+        frame: &Frame,
+        owner: &Value,
+        name: &str,
+        args: Args,
+    ) -> Result<Value> {
         match owner {
             Value::Str(text) => strings::call(text, name, args),
             Value::List(list) => containers::list(self, frame, list, name, args),
@@ -141,7 +172,10 @@ impl Machine<'_> {
                     default.unwrap_or(Value::None)
                 })
             }
-            other => Err(Fault::value(format!("'{}' object has no attribute '{name}'", other.type_name()))),
+            other => Err(Fault::value(format!(
+                "'{}' object has no attribute '{name}'",
+                other.type_name()
+            ))),
         }
     }
 
@@ -157,7 +191,10 @@ impl Machine<'_> {
                 if args.positional.is_empty() {
                     return Err(Fault::value("at least one item has to be provided"));
                 }
-                Ok(Value::Cycler(Rc::new(Cycler { items: args.positional, at: Cell::new(0) })))
+                Ok(Value::Cycler(Rc::new(Cycler {
+                    items: args.positional,
+                    at: Cell::new(0),
+                })))
             }
             "joiner" => {
                 let [separator] = args.bind("joiner", ["sep"])?;
@@ -197,14 +234,19 @@ fn range(args: Args) -> Result<Value> {
             "Range too big. The sandbox blocks ranges larger than MAX_RANGE ({RANGE_MAX})."
         )));
     }
-    let items = (0..count).map(|index| Value::Int(start + index * step)).collect();
+    let items = (0..count)
+        .map(|index| Value::Int(start + index * step))
+        .collect();
     Ok(Value::sequence(SequenceKind::Range, items))
 }
 
 fn dict(args: Args) -> Result<Value> {
     let mut map = Map::new();
     if args.positional.len() > 1 {
-        return Err(Fault::value(format!("dict expected at most 1 argument, got {}", args.positional.len())));
+        return Err(Fault::value(format!(
+            "dict expected at most 1 argument, got {}",
+            args.positional.len()
+        )));
     }
     if let Some(source) = args.positional.first() {
         containers::merge(&mut map, source)?;
@@ -263,7 +305,11 @@ pub(super) fn arguments_of_macro(one: &Macro, name: &str) -> Option<Value> {
     match name {
         "name" => Some(Value::Str(one.node.name.clone())),
         "arguments" => {
-            let names = one.node.parameters.iter().map(|(name, _)| Value::Str(name.clone()));
+            let names = one
+                .node
+                .parameters
+                .iter()
+                .map(|(name, _)| Value::Str(name.clone()));
             Some(Value::tuple(names.collect()))
         }
         "catch_kwargs" => Some(Value::Bool(one.node.takes.kwargs)),

@@ -31,10 +31,17 @@ pub(super) fn check(name: &str, value: &Value, args: Args) -> Result<bool> {
             return Ok(integer(value, name)? % divisor == 0);
         }
         "match" => {
-            let [regex, ignorecase, multiline] = args.bind(name, ["rgx", "ignorecase", "multiline"])?;
+            let [regex, ignorecase, multiline] =
+                args.bind(name, ["rgx", "ignorecase", "multiline"])?;
             let regex = text(&required(regex, name, "rgx")?, name)?;
-            let regex = pattern(&format!("\\A(?:{regex})"), flag(ignorecase, false)?, flag(multiline, false)?)?;
-            return regex.is_match(&text(value, name)?).map_err(|error| Fault::value(error.to_string()));
+            let regex = pattern(
+                &format!("\\A(?:{regex})"),
+                flag(ignorecase, false)?,
+                flag(multiline, false)?,
+            )?;
+            return regex
+                .is_match(&text(value, name)?)
+                .map_err(|error| Fault::value(error.to_string()));
         }
         _ => args.none(name)?,
     }
@@ -64,7 +71,12 @@ pub(super) fn check(name: &str, value: &Value, args: Args) -> Result<bool> {
             value.check_defined()?;
             matches!(
                 value,
-                Value::Str(_) | Value::List(_) | Value::Tuple(_) | Value::Dict(_) | Value::Sequence(_) | Value::Loop(_)
+                Value::Str(_)
+                    | Value::List(_)
+                    | Value::Tuple(_)
+                    | Value::Dict(_)
+                    | Value::Sequence(_)
+                    | Value::Loop(_)
             )
         }
         "callable" => matches!(
@@ -79,8 +91,12 @@ pub(super) fn check(name: &str, value: &Value, args: Args) -> Result<bool> {
         ),
         "odd" => integer(value, name)?.rem_euclid(2) == 1,
         "even" => integer(value, name)?.rem_euclid(2) == 0,
-        "lower" => is_text(|text| text.chars().any(char::is_lowercase) && !text.chars().any(char::is_uppercase))?,
-        "upper" => is_text(|text| text.chars().any(char::is_uppercase) && !text.chars().any(char::is_lowercase))?,
+        "lower" => is_text(|text| {
+            text.chars().any(char::is_lowercase) && !text.chars().any(char::is_uppercase)
+        })?,
+        "upper" => is_text(|text| {
+            text.chars().any(char::is_uppercase) && !text.chars().any(char::is_lowercase)
+        })?,
         "escaped" => false,
         "filter" => super::filters::exists(&text(value, name)?),
         "test" => exists(&text(value, name)?),

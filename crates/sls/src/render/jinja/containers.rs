@@ -10,16 +10,36 @@ use super::print::repr;
 use super::value::{Dict, Key, List, Map, SequenceKind, Value, position};
 
 pub(super) const LIST_METHODS: &[&str] = &[
-    "append", "clear", "copy", "count", "extend", "index", "insert", "pop", "remove", "reverse", "sort",
+    "append", "clear", "copy", "count", "extend", "index", "insert", "pop", "remove", "reverse",
+    "sort",
 ];
 pub(super) const TUPLE_METHODS: &[&str] = &["count", "index"];
-pub(super) const SEQUENCE_METHODS: &[&str] = &["count", "index", "union", "difference", "intersection"];
+pub(super) const SEQUENCE_METHODS: &[&str] =
+    &["count", "index", "union", "difference", "intersection"];
 pub(super) const DICT_METHODS: &[&str] = &[
-    "clear", "copy", "fromkeys", "get", "items", "iteritems", "iterkeys", "itervalues", "keys", "pop", "popitem", "setdefault",
-    "update", "values",
+    "clear",
+    "copy",
+    "fromkeys",
+    "get",
+    "items",
+    "iteritems",
+    "iterkeys",
+    "itervalues",
+    "keys",
+    "pop",
+    "popitem",
+    "setdefault",
+    "update",
+    "values",
 ];
 
-pub(super) fn list(machine: &mut Machine<'_>, frame: &Frame, own: &Rc<List>, name: &str, args: Args) -> Result<Value> {
+pub(super) fn list(
+    machine: &mut Machine<'_>,
+    frame: &Frame,
+    own: &Rc<List>,
+    name: &str,
+    args: Args,
+) -> Result<Value> {
     match name {
         "append" => {
             let item = args.one(name, "object")?;
@@ -35,8 +55,15 @@ pub(super) fn list(machine: &mut Machine<'_>, frame: &Frame, own: &Rc<List>, nam
             let index = integer(&required(index, name, "index")?, name)?;
             let item = required(item, name, "object")?;
             let length = own.0.borrow().len() as i128;
-            let at = if index < 0 { index.saturating_add(length) } else { index }.clamp(0, length);
-            own.0.borrow_mut().insert(usize::try_from(at).unwrap_or(0), item);
+            let at = if index < 0 {
+                index.saturating_add(length)
+            } else {
+                index
+            }
+            .clamp(0, length);
+            own.0
+                .borrow_mut()
+                .insert(usize::try_from(at).unwrap_or(0), item);
         }
         "pop" => {
             let [index] = args.bind(name, ["index"])?;
@@ -45,7 +72,8 @@ pub(super) fn list(machine: &mut Machine<'_>, frame: &Frame, own: &Rc<List>, nam
             if length == 0 {
                 return Err(Fault::value("pop from empty list"));
             }
-            let at = position(index, length).ok_or_else(|| Fault::value("pop index out of range"))?;
+            let at =
+                position(index, length).ok_or_else(|| Fault::value("pop index out of range"))?;
             return Ok(own.0.borrow_mut().remove(at));
         }
         "remove" => {
@@ -88,7 +116,11 @@ pub(super) fn list(machine: &mut Machine<'_>, frame: &Frame, own: &Rc<List>, nam
 pub(super) fn sort(items: &mut [(Value, Value)], is_reverse: bool) -> Result<()> {
     let mut fault = None;
     items.sort_by(|(left, _), (right, _)| {
-        let (left, right) = if is_reverse { (right, left) } else { (left, right) };
+        let (left, right) = if is_reverse {
+            (right, left)
+        } else {
+            (left, right)
+        };
         sort_order(left, right).unwrap_or_else(|error| {
             fault.get_or_insert(error);
             std::cmp::Ordering::Equal
@@ -143,7 +175,13 @@ pub(super) fn tuple(own: &[Value], name: &str, args: Args) -> Result<Value> {
 /// Takes in the entries of a map, or of a list of pairs.
 pub(super) fn merge(map: &mut Map, source: &Value) -> Result<()> {
     if let Value::Dict(source) = source {
-        map.extend(source.0.borrow().iter().map(|(key, value)| (key.clone(), value.clone())));
+        map.extend(
+            source
+                .0
+                .borrow()
+                .iter()
+                .map(|(key, value)| (key.clone(), value.clone())),
+        );
         return Ok(());
     }
     for (index, pair) in source.iterate()?.iter().enumerate() {
@@ -180,18 +218,28 @@ pub(super) fn dict(own: &Rc<Dict>, name: &str, args: Args) -> Result<Value> {
                 };
             }
             let mut map = own.0.borrow_mut();
-            Ok(map.entry(key).or_insert_with(|| default.unwrap_or(Value::None)).clone())
+            Ok(map
+                .entry(key)
+                .or_insert_with(|| default.unwrap_or(Value::None))
+                .clone())
         }
         "update" => {
             if args.positional.len() > 1 {
-                return Err(Fault::value(format!("update expected at most 1 argument, got {}", args.positional.len())));
+                return Err(Fault::value(format!(
+                    "update expected at most 1 argument, got {}",
+                    args.positional.len()
+                )));
             }
             let mut news = Map::new();
             if let Some(source) = args.positional.first() {
                 source.check_defined()?;
                 merge(&mut news, source)?;
             }
-            news.extend(args.named.into_iter().map(|(name, value)| (Key::text(name), value)));
+            news.extend(
+                args.named
+                    .into_iter()
+                    .map(|(name, value)| (Key::text(name), value)),
+            );
             own.0.borrow_mut().extend(news);
             Ok(Value::None)
         }
@@ -199,7 +247,10 @@ pub(super) fn dict(own: &Rc<Dict>, name: &str, args: Args) -> Result<Value> {
             let [keys, value] = args.bind(name, ["iterable", "value"])?;
             let value = value.unwrap_or(Value::None);
             let keys = required(keys, name, "iterable")?.iterate()?;
-            let map = keys.iter().map(|key| Ok((Key::new(key)?, value.clone()))).collect::<Result<Map>>()?;
+            let map = keys
+                .iter()
+                .map(|key| Ok((Key::new(key)?, value.clone())))
+                .collect::<Result<Map>>()?;
             Ok(Value::dict(map))
         }
         _ => {
@@ -209,7 +260,9 @@ pub(super) fn dict(own: &Rc<Dict>, name: &str, args: Args) -> Result<Value> {
                     Value::tuple(vec![key.value().clone(), value.clone()])
                 }),
                 "keys" | "iterkeys" => entries(SequenceKind::Keys, |(key, _)| key.value().clone()),
-                "values" | "itervalues" => entries(SequenceKind::Values, |(_, value)| value.clone()),
+                "values" | "itervalues" => {
+                    entries(SequenceKind::Values, |(_, value)| value.clone())
+                }
                 "copy" => Value::dict(own.0.borrow().clone()),
                 "clear" => {
                     own.0.borrow_mut().clear();
@@ -217,7 +270,8 @@ pub(super) fn dict(own: &Rc<Dict>, name: &str, args: Args) -> Result<Value> {
                 }
                 _ => {
                     let last = own.0.borrow_mut().pop();
-                    let (key, value) = last.ok_or_else(|| Fault::value("'popitem(): dictionary is empty'"))?;
+                    let (key, value) =
+                        last.ok_or_else(|| Fault::value("'popitem(): dictionary is empty'"))?;
                     Value::tuple(vec![key.value().clone(), value])
                 }
             })

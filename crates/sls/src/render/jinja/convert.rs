@@ -35,12 +35,19 @@ fn data(value: &Value, depth: usize) -> Result<Json> {
     if depth > VALUE_DEPTH_MAX {
         return Err(Fault::limit("the depth of a value"));
     }
-    let list = |items: &[Value]| items.iter().map(|item| data(item, depth + 1)).collect::<Result<Vec<_>>>();
+    let list = |items: &[Value]| {
+        items
+            .iter()
+            .map(|item| data(item, depth + 1))
+            .collect::<Result<Vec<_>>>()
+    };
     Ok(match value {
         Value::None => Json::Null,
         Value::Bool(value) => Json::Bool(*value),
-        Value::Int(number) => Number::from_i128(*number).map_or_else(|| Json::String(number.to_string()), Json::Number),
-        Value::Float(number) => Number::from_f64(*number).map_or_else(|| Json::String(super::print::float(*number)), Json::Number),
+        Value::Int(number) => Number::from_i128(*number)
+            .map_or_else(|| Json::String(number.to_string()), Json::Number),
+        Value::Float(number) => Number::from_f64(*number)
+            .map_or_else(|| Json::String(super::print::float(*number)), Json::Number),
         Value::Str(text) => Json::String(text.to_string()),
         Value::List(items) | Value::Tuple(items) => Json::Array(list(&items.0.borrow())?),
         Value::Sequence(sequence) => Json::Array(list(&sequence.items)?),

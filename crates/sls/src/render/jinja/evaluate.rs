@@ -87,11 +87,19 @@ impl Machine<'_> {
             Expr::Not(operand) => Value::Bool(!self.eval(frame, operand)?.truth()?),
             Expr::And(left, right) => {
                 let left = self.eval(frame, left)?;
-                if left.truth()? { self.eval(frame, right)? } else { left }
+                if left.truth()? {
+                    self.eval(frame, right)?
+                } else {
+                    left
+                }
             }
             Expr::Or(left, right) => {
                 let left = self.eval(frame, left)?;
-                if left.truth()? { left } else { self.eval(frame, right)? }
+                if left.truth()? {
+                    left
+                } else {
+                    self.eval(frame, right)?
+                }
             }
             Expr::Binary(operator, left, right) => {
                 let left = self.eval(frame, left)?;
@@ -125,7 +133,7 @@ impl Machine<'_> {
                 } else if let Some(otherwise) = otherwise {
                     self.eval(frame, otherwise)?
                 } else {
-                    Value::undefined("the inline if-expression evaluated to false and no else section was defined.")
+                    Value::Nothing
                 }
             }
         })
@@ -168,7 +176,7 @@ impl Machine<'_> {
 
     /// `owner.name`: a method or an attribute, else an entry.
     pub(crate) fn attribute(&self, owner: &Value, name: &Rc<str>) -> Result<Value> {
-        owner.check_defined()?;
+        check_owner(owner)?;
         if let Some(found) = self.own_attribute(owner, name) {
             return Ok(found);
         }
@@ -177,7 +185,10 @@ impl Machine<'_> {
         {
             return Ok(value.clone());
         }
-        Ok(Value::undefined(format!("'{} object' has no attribute '{name}'", owner.type_name())))
+        Ok(Value::undefined(format!(
+            "'{} object' has no attribute '{name}'",
+            owner.type_name()
+        )))
     }
 
     fn own_attribute(&self, owner: &Value, name: &Rc<str>) -> Option<Value> {
@@ -197,16 +208,26 @@ impl Machine<'_> {
         }
         match owner {
             Value::Loop(state) => state.attribute(name),
-            Value::Module(module) if !name.starts_with('_') => module.unit.top.names.borrow().get(name).cloned(),
-            Value::Cycler(cycler) if &**name == "current" => cycler.items.get(cycler.at.get()).cloned(),
+            Value::Module(module) if !name.starts_with('_') => {
+                module.unit.top.names.borrow().get(name).cloned()
+            }
+            Value::Cycler(cycler) if &**name == "current" => {
+                cycler.items.get(cycler.at.get()).cloned()
+            }
             Value::Macro(one) => arguments_of_macro(one, name),
             Value::Salt if !name.starts_with('_') => Some(Value::SaltModule(name.clone())),
             Value::SaltModule(module) => {
                 let full = format!("{module}.{name}");
-                self.functions.has(&full).then(|| Value::SaltFunction(full.into()))
+                self.functions
+                    .has(&full)
+                    .then(|| Value::SaltFunction(full.into()))
             }
             Value::Blocks(unit) => {
-                let node = unit.blocks.borrow().get(name).and_then(|list| list.first().cloned())?;
+                let node = unit
+                    .blocks
+                    .borrow()
+                    .get(name)
+                    .and_then(|list| list.first().cloned())?;
                 Some(Value::Block(Rc::new(super::value::BlockRef {
                     unit: unit.clone(),
                     name: name.clone(),
@@ -221,7 +242,7 @@ impl Machine<'_> {
 
     /// `owner[key]`: an entry, else an attribute.
     pub(crate) fn item(&self, owner: &Value, key: &Value) -> Result<Value> {
-        owner.check_defined()?;
+        check_owner(owner)?;
         key.check_defined()?;
         let found = match owner {
             Value::Dict(dict) => match Key::new(key) {
@@ -230,7 +251,9 @@ impl Machine<'_> {
             },
             Value::List(list) | Value::Tuple(list) => {
                 let list = list.0.borrow();
-                key.as_index().and_then(|index| position(index, list.len())).map(|at| list[at].clone())
+                key.as_index()
+                    .and_then(|index| position(index, list.len()))
+                    .map(|at| list[at].clone())
             }
             Value::Sequence(sequence) if sequence.kind == super::value::SequenceKind::Range => key
                 .as_index()
@@ -240,9 +263,10 @@ impl Machine<'_> {
                 let chars: Vec<char> = text.chars().collect();
                 position(index, chars.len()).map(|at| Value::str(chars[at].to_string()))
             }),
-            Value::Salt => {
-                key.as_str().filter(|name| self.functions.has(name)).map(|name| Value::SaltFunction(name.clone()))
-            }
+            Value::Salt => key
+                .as_str()
+                .filter(|name| self.functions.has(name))
+                .map(|name| Value::SaltFunction(name.clone())),
             _ => None,
         };
         if let Some(found) = found {
@@ -259,8 +283,25 @@ impl Machine<'_> {
             {
                 return Ok(value.clone());
             }
-            return Ok(Value::undefined(format!("'{} object' has no attribute '{name}'", owner.type_name())));
+            return Ok(Value::undefined(format!(
+                "'{} object' has no attribute '{name}'",
+                owner.type_name()
+            )));
         }
-        Ok(Value::undefined(format!("{} object has no element {}", owner.type_name(), print::repr(key)?)))
+        Ok(Value::undefined(format!(
+            "{} object has no element {}",
+            owner.type_name(),
+            print::repr(key)?
+        )))
+    }
+}
+
+/// Nothing that is undefined has attributes or entries, not even what prints as nothing.
+fn check_owner(owner: &Value) -> Result<()> {
+    match owner {
+        Value::Nothing => Err(Fault::undefined(
+            "the inline if-expression evaluated to false and no else section was defined.",
+        )),
+        owner => owner.check_defined(),
     }
 }

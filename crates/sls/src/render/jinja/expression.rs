@@ -16,7 +16,11 @@ impl Parser {
             if self.ends_tuple() {
                 break;
             }
-            items.push(if with_condition { self.expression()? } else { self.deeper(Parser::or)? });
+            items.push(if with_condition {
+                self.expression()?
+            } else {
+                self.deeper(Parser::or)?
+            });
             if !self.skip_symbol(",") {
                 break;
             }
@@ -28,12 +32,18 @@ impl Parser {
                 items.push(last);
                 Ok(Expr::Tuple(items))
             }
-            None => Err(Fault::syntax(format!("Expected an expression, got '{}'", describe(self.peek())))),
+            None => Err(Fault::syntax(format!(
+                "Expected an expression, got '{}'",
+                describe(self.peek())
+            ))),
         }
     }
 
     fn ends_tuple(&self) -> bool {
-        matches!(self.peek(), Token::VariableEnd | Token::BlockEnd | Token::Symbol(")"))
+        matches!(
+            self.peek(),
+            Token::VariableEnd | Token::BlockEnd | Token::Symbol(")")
+        )
     }
 
     pub(super) fn expression(&mut self) -> Result<Expr> {
@@ -163,7 +173,11 @@ impl Parser {
             self.primary()?
         };
         let node = self.postfix(node)?;
-        if with_filters { self.filters_and_tests(node) } else { Ok(node) }
+        if with_filters {
+            self.filters_and_tests(node)
+        } else {
+            Ok(node)
+        }
     }
 
     fn primary(&mut self) -> Result<Expr> {
@@ -340,7 +354,11 @@ impl Parser {
         while is_begun || self.skip_symbol("|") {
             is_begun = false;
             let name = self.dotted_name()?;
-            let arguments = if self.is_symbol("(") { self.arguments()? } else { Arguments::default() };
+            let arguments = if self.is_symbol("(") {
+                self.arguments()?
+            } else {
+                Arguments::default()
+            };
             node = Expr::Filter(Box::new(node), name, Box::new(arguments));
         }
         Ok(node)
@@ -364,7 +382,10 @@ impl Parser {
         let is_negated = self.skip_name("not");
         let name = self.dotted_name()?;
         let begins_argument = match self.peek() {
-            Token::Name(next) => !matches!(&**next, "else" | "or" | "and" | "if" | "is" | "in" | "not" | "recursive"),
+            Token::Name(next) => !matches!(
+                &**next,
+                "else" | "or" | "and" | "if" | "is" | "in" | "not" | "recursive"
+            ),
             Token::Str(_) | Token::Int(_) | Token::Float(_) => true,
             Token::Symbol(symbol) => matches!(*symbol, "[" | "{"),
             _ => false,
@@ -373,11 +394,18 @@ impl Parser {
             self.arguments()?
         } else if begins_argument {
             let argument = self.primary()?;
-            Arguments { positional: vec![self.postfix(argument)?], ..Arguments::default() }
+            Arguments {
+                positional: vec![self.postfix(argument)?],
+                ..Arguments::default()
+            }
         } else {
             Arguments::default()
         };
         let test = Expr::Test(Box::new(node), name, Box::new(arguments));
-        Ok(if is_negated { Expr::Not(Box::new(test)) } else { test })
+        Ok(if is_negated {
+            Expr::Not(Box::new(test))
+        } else {
+            test
+        })
     }
 }

@@ -59,7 +59,9 @@ pub(crate) fn percent(template: &str, value: &Value) -> Result<String> {
             }
         }
         if chars.next_if_eq(&'*').is_some() {
-            let width = next(&mut used)?.as_index().ok_or_else(|| Fault::value("* wants int"))?;
+            let width = next(&mut used)?
+                .as_index()
+                .ok_or_else(|| Fault::value("* wants int"))?;
             if width < 0 {
                 layout.align = Some('<');
             }
@@ -71,7 +73,9 @@ pub(crate) fn percent(template: &str, value: &Value) -> Result<String> {
             layout.precision = Some(digits(&mut chars)?.unwrap_or(0));
         }
         while chars.next_if(|c| matches!(c, 'h' | 'l' | 'L')).is_some() {}
-        let kind = chars.next().ok_or_else(|| Fault::value("incomplete format"))?;
+        let kind = chars
+            .next()
+            .ok_or_else(|| Fault::value("incomplete format"))?;
         if kind == '%' {
             out.push('%');
             continue;
@@ -88,7 +92,9 @@ pub(crate) fn percent(template: &str, value: &Value) -> Result<String> {
     }
     let is_mapping = matches!(value, Value::Dict(_) | Value::List(_));
     if used < tuple.len() && !is_by_name && !(is_mapping && used == 0) {
-        return Err(Fault::value("not all arguments converted during string formatting"));
+        return Err(Fault::value(
+            "not all arguments converted during string formatting",
+        ));
     }
     Ok(out)
 }
@@ -96,7 +102,11 @@ pub(crate) fn percent(template: &str, value: &Value) -> Result<String> {
 fn percent_one(value: &Value, kind: char, mut layout: Layout, out: &mut String) -> Result<()> {
     value.check_defined()?;
     if matches!(kind, 's' | 'r' | 'a') {
-        let text = if kind == 's' { string(value)? } else { repr(value)? };
+        let text = if kind == 's' {
+            string(value)?
+        } else {
+            repr(value)?
+        };
         layout.fill = None;
         layout.align = layout.align.or(Some('>'));
         return text_field(&text, &layout, out);
@@ -115,8 +125,15 @@ fn percent_one(value: &Value, kind: char, mut layout: Layout, out: &mut String) 
         return text_field(&text, &layout, out);
     }
     let Some(number) = value.as_number() else {
-        let wanted = if matches!(kind, 'd' | 'i' | 'u') { "a real number is required" } else { "must be real number" };
-        return Err(Fault::value(format!("%{kind} format: {wanted}, not {}", value.type_name())));
+        let wanted = if matches!(kind, 'd' | 'i' | 'u') {
+            "a real number is required"
+        } else {
+            "must be real number"
+        };
+        return Err(Fault::value(format!(
+            "%{kind} format: {wanted}, not {}",
+            value.type_name()
+        )));
     };
     match kind {
         'd' | 'i' | 'u' => {
@@ -127,11 +144,20 @@ fn percent_one(value: &Value, kind: char, mut layout: Layout, out: &mut String) 
                 let digits = format!("{:0precision$}", whole.unsigned_abs());
                 return number_field(whole < 0, "", &digits, &layout, out);
             }
-            number_field(whole < 0, "", &whole.unsigned_abs().to_string(), &layout, out)
+            number_field(
+                whole < 0,
+                "",
+                &whole.unsigned_abs().to_string(),
+                &layout,
+                out,
+            )
         }
         'x' | 'X' | 'o' => {
             let whole = value.as_index().ok_or_else(|| {
-                Fault::value(format!("%{kind} format: an integer is required, not {}", value.type_name()))
+                Fault::value(format!(
+                    "%{kind} format: an integer is required, not {}",
+                    value.type_name()
+                ))
             })?;
             layout.kind = Some(kind);
             integer_field(whole, &layout, out)
@@ -140,14 +166,19 @@ fn percent_one(value: &Value, kind: char, mut layout: Layout, out: &mut String) 
             layout.kind = Some(kind);
             float_field(number, &layout, out)
         }
-        _ => Err(Fault::value(format!("unsupported format character '{kind}'"))),
+        _ => Err(Fault::value(format!(
+            "unsupported format character '{kind}'"
+        ))),
     }
 }
 
 fn digits(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<Option<usize>> {
     let mut number = None;
     while let Some(digit) = chars.next_if(char::is_ascii_digit) {
-        let next = number.unwrap_or(0_usize).saturating_mul(10).saturating_add(digit as usize - '0' as usize);
+        let next = number
+            .unwrap_or(0_usize)
+            .saturating_mul(10)
+            .saturating_add(digit as usize - '0' as usize);
         number = Some(next);
         check_length(next)?;
     }
@@ -161,7 +192,7 @@ pub(crate) fn format(template: &str, args: &Args) -> Result<String> {
 }
 
 fn fields(template: &str, args: &Args, automatic: &mut usize, depth: usize) -> Result<String> {
-    if depth > 1 {
+    if depth > 1 && template.contains(['{', '}']) {
         return Err(Fault::value("Max string recursion exceeded"));
     }
     let mut out = String::new();
@@ -188,7 +219,13 @@ fn fields(template: &str, args: &Args, automatic: &mut usize, depth: usize) -> R
                 };
                 open == 0
             })
-            .ok_or_else(|| Fault::value("expected '}' before end of string"))?;
+            .ok_or_else(|| {
+                Fault::value(if rest.is_empty() {
+                    "Single '{' encountered in format string"
+                } else {
+                    "expected '}' before end of string"
+                })
+            })?;
         let field = &rest[..end];
         rest = &rest[end + 1..];
         let (path, spec) = field.split_once(':').unwrap_or((field, ""));
@@ -198,7 +235,11 @@ fn fields(template: &str, args: &Args, automatic: &mut usize, depth: usize) -> R
             "" => value,
             "s" => Value::str(string(&value)?),
             "r" | "a" => Value::str(repr(&value)?),
-            other => return Err(Fault::value(format!("Unknown conversion specifier '{other}'"))),
+            other => {
+                return Err(Fault::value(format!(
+                    "Unknown conversion specifier '{other}'"
+                )));
+            }
         };
         let spec = fields(spec, args, automatic, depth + 1)?;
         field_value(&value, &spec, &mut out)?;
@@ -219,11 +260,15 @@ fn lookup(path: &str, args: &Args, automatic: &mut usize) -> Result<Value> {
     };
     let mut value = match index {
         Some(index) => args.positional.get(index).cloned().ok_or_else(|| {
-            Fault::value(format!("Replacement index {index} out of range for positional args tuple"))
+            Fault::value(format!(
+                "Replacement index {index} out of range for positional args tuple"
+            ))
         })?,
         None => {
             let found = args.named.iter().find(|(known, _)| **known == *name);
-            found.map(|(_, value)| value.clone()).ok_or_else(|| Fault::value(format!("'{name}'")))?
+            found
+                .map(|(_, value)| value.clone())
+                .ok_or_else(|| Fault::value(format!("'{name}'")))?
         }
     };
     while !rest.is_empty() {
@@ -249,7 +294,9 @@ fn entry(value: &Value, key: &str) -> Result<Value> {
             let list = list.0.borrow();
             position(index, list.len()).map(|at| list[at].clone())
         }
-        (Value::Dict(dict), Ok(index)) => dict.0.borrow().get(&Key::new(&Value::Int(index))?).cloned(),
+        (Value::Dict(dict), Ok(index)) => {
+            dict.0.borrow().get(&Key::new(&Value::Int(index))?).cloned()
+        }
         (Value::Dict(dict), Err(_)) => dict.0.borrow().get(&Key::text(key)).cloned(),
         _ => None,
     };
@@ -282,7 +329,10 @@ fn field_value(value: &Value, spec: &str, out: &mut String) -> Result<()> {
             Some(kind) if value.as_str().is_some() => {
                 format!("Unknown format code '{kind}' for object of type 'str'")
             }
-            _ => format!("unsupported format string passed to {}.__format__", value.type_name()),
+            _ => format!(
+                "unsupported format string passed to {}.__format__",
+                value.type_name()
+            ),
         })),
     }
 }
@@ -344,12 +394,23 @@ fn pad(text: &str, layout: &Layout, default_align: char, out: &mut String) -> Re
 
 fn text_field(text: &str, layout: &Layout, out: &mut String) -> Result<()> {
     match layout.precision {
-        Some(precision) => pad(&text.chars().take(precision).collect::<String>(), layout, '<', out),
+        Some(precision) => pad(
+            &text.chars().take(precision).collect::<String>(),
+            layout,
+            '<',
+            out,
+        ),
         None => pad(text, layout, '<', out),
     }
 }
 
-fn number_field(is_negative: bool, prefix: &str, digits: &str, layout: &Layout, out: &mut String) -> Result<()> {
+fn number_field(
+    is_negative: bool,
+    prefix: &str,
+    digits: &str,
+    layout: &Layout,
+    out: &mut String,
+) -> Result<()> {
     let sign = match layout.sign {
         _ if is_negative => "-",
         Some('+') => "+",
@@ -373,7 +434,9 @@ fn number_field(is_negative: bool, prefix: &str, digits: &str, layout: &Layout, 
 }
 
 fn group(digits: &str, mark: char) -> String {
-    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    let end = digits
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(digits.len());
     let mut out = String::new();
     for (index, digit) in digits[..end].chars().enumerate() {
         if index > 0 && (end - index).is_multiple_of(3) {
@@ -398,7 +461,9 @@ fn integer_field(number: i128, layout: &Layout, out: &mut String) -> Result<()> 
             return pad(&c.to_string(), layout, '<', out);
         }
         Some(kind) => {
-            return Err(Fault::value(format!("Unknown format code '{kind}' for object of type 'int'")));
+            return Err(Fault::value(format!(
+                "Unknown format code '{kind}' for object of type 'int'"
+            )));
         }
     };
     let prefix = if layout.is_alternate { prefix } else { "" };
@@ -409,7 +474,11 @@ fn float_field(number: f64, layout: &Layout, out: &mut String) -> Result<()> {
     let size = number.abs();
     let precision = layout.precision.unwrap_or(6).min(500);
     let digits = if !size.is_finite() {
-        if size.is_nan() { "nan".to_owned() } else { "inf".to_owned() }
+        if size.is_nan() {
+            "nan".to_owned()
+        } else {
+            "inf".to_owned()
+        }
     } else {
         match layout.kind {
             None => super::print::float(size),
@@ -418,12 +487,24 @@ fn float_field(number: f64, layout: &Layout, out: &mut String) -> Result<()> {
             Some('e' | 'E') => exponent(size, precision),
             Some('g' | 'G' | 'n') => general(size, precision.max(1), layout.is_alternate),
             Some(kind) => {
-                return Err(Fault::value(format!("Unknown format code '{kind}' for object of type 'float'")));
+                return Err(Fault::value(format!(
+                    "Unknown format code '{kind}' for object of type 'float'"
+                )));
             }
         }
     };
-    let digits = if matches!(layout.kind, Some('E' | 'F' | 'G')) { digits.to_uppercase() } else { digits };
-    number_field(number.is_sign_negative() && !number.is_nan(), "", &digits, layout, out)
+    let digits = if matches!(layout.kind, Some('E' | 'F' | 'G')) {
+        digits.to_uppercase()
+    } else {
+        digits
+    };
+    number_field(
+        number.is_sign_negative() && !number.is_nan(),
+        "",
+        &digits,
+        layout,
+        out,
+    )
 }
 
 /// At least two digits of exponent, with a sign.
@@ -431,12 +512,19 @@ fn exponent(number: f64, precision: usize) -> String {
     let text = format!("{number:.precision$e}");
     let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
     let power: i32 = power.parse().unwrap_or(0);
-    format!("{digits}e{}{:02}", if power < 0 { '-' } else { '+' }, power.unsigned_abs())
+    format!(
+        "{digits}e{}{:02}",
+        if power < 0 { '-' } else { '+' },
+        power.unsigned_abs()
+    )
 }
 
 fn general(number: f64, precision: usize, keeps_zeros: bool) -> String {
     let scientific = exponent(number, precision - 1);
-    let power: i32 = scientific.split_once('e').and_then(|(_, power)| power.parse().ok()).unwrap_or(0);
+    let power: i32 = scientific
+        .split_once('e')
+        .and_then(|(_, power)| power.parse().ok())
+        .unwrap_or(0);
     let trim = |text: &str| {
         if keeps_zeros || !text.contains('.') {
             text.to_owned()

@@ -36,8 +36,13 @@ const SYMBOLS: &[&str] = &[
 ];
 
 /// All tokens with their lines, counted from 1.
-pub(crate) fn tokens(source: &str, whitespace: Whitespace, file: &Rc<str>) -> Result<Vec<(Token, usize)>> {
+pub(crate) fn tokens(
+    source: &str,
+    whitespace: Whitespace,
+    file: &Rc<str>,
+) -> Result<Vec<(Token, usize)>> {
     let mut lexer = Lexer {
+        source,
         rest: source,
         line: 1,
         whitespace,
@@ -50,6 +55,7 @@ pub(crate) fn tokens(source: &str, whitespace: Whitespace, file: &Rc<str>) -> Re
 }
 
 struct Lexer<'a> {
+    source: &'a str,
     rest: &'a str,
     line: usize,
     whitespace: Whitespace,
@@ -67,6 +73,18 @@ impl<'a> Lexer<'a> {
             self.is_line_start = *last == b'\n';
         }
         taken
+    }
+
+    fn unexpected(&self, c: char) -> Fault {
+        let quoted = if c == '\'' {
+            "\"'\"".to_owned()
+        } else {
+            format!("'{c}'")
+        };
+        let at = self.source[..self.source.len() - self.rest.len()]
+            .chars()
+            .count();
+        Fault::syntax(format!("unexpected char {quoted} at {at}"))
     }
 
     fn push(&mut self, token: Token) {
@@ -108,7 +126,13 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn stripped<'t>(&self, text: &'t str, sign: Option<char>, is_strippable: bool, was_line_start: bool) -> &'t str {
+    fn stripped<'t>(
+        &self,
+        text: &'t str,
+        sign: Option<char>,
+        is_strippable: bool,
+        was_line_start: bool,
+    ) -> &'t str {
         if sign == Some('-') {
             return text.trim_end();
         }
@@ -126,7 +150,11 @@ impl<'a> Lexer<'a> {
         if sign == Some('-') {
             let blank = self.rest.len() - self.rest.trim_start().len();
             self.take(blank);
-        } else if sign != Some('+') && trims && self.whitespace.trim_blocks && self.rest.starts_with('\n') {
+        } else if sign != Some('+')
+            && trims
+            && self.whitespace.trim_blocks
+            && self.rest.starts_with('\n')
+        {
             self.take(1);
         }
     }
@@ -184,11 +212,9 @@ impl<'a> Lexer<'a> {
         loop {
             let blank = self.rest.len() - self.rest.trim_start().len();
             self.take(blank);
+            // The parser says what it missed.
             let Some(first) = self.rest.chars().next() else {
-                return Err(Fault::syntax(format!(
-                    "unexpected end of template, expected 'end of {} statement'.",
-                    if is_variable { "print" } else { "block" }
-                )));
+                return Ok(());
             };
             if open.is_empty() {
                 let sign = Some(first).filter(|c| *c == '-' || (*c == '+' && !is_variable));
@@ -221,8 +247,11 @@ impl<'a> Lexer<'a> {
         if matches!(first, '"' | '\'') {
             return self.string(first);
         }
-        let Some(symbol) = SYMBOLS.iter().find(|symbol| self.rest.starts_with(**symbol)) else {
-            return Err(Fault::syntax(format!("unexpected char {first:?}")));
+        let Some(symbol) = SYMBOLS
+            .iter()
+            .find(|symbol| self.rest.starts_with(**symbol))
+        else {
+            return Err(self.unexpected(first));
         };
         match first {
             '(' | '[' | '{' => open.push(first),
@@ -234,7 +263,9 @@ impl<'a> Lexer<'a> {
                     None => return Err(Fault::syntax(format!("unexpected '{first}'"))),
                 };
                 if expected != first {
-                    return Err(Fault::syntax(format!("unexpected '{first}', expected '{expected}'")));
+                    return Err(Fault::syntax(format!(
+                        "unexpected '{first}', expected '{expected}'"
+                    )));
                 }
             }
             _ => {}
@@ -263,7 +294,9 @@ impl<'a> Lexer<'a> {
         }
         let mut end = digits_end(self.rest, 10);
         let mut is_float = false;
-        let fraction = self.rest[end..].strip_prefix('.').map_or(0, |rest| digits_end(rest, 10));
+        let fraction = self.rest[end..]
+            .strip_prefix('.')
+            .map_or(0, |rest| digits_end(rest, 10));
         if fraction > 0 {
             end += 1 + fraction;
             is_float = true;
@@ -282,7 +315,8 @@ impl<'a> Lexer<'a> {
         } else {
             text.parse().map(Token::Int).ok()
         };
-        let token = token.ok_or_else(|| Fault::syntax(format!("the number {text} is too large")))?;
+        let token =
+            token.ok_or_else(|| Fault::syntax(format!("the number {text} is too large")))?;
         self.push(token);
         self.take(end);
         Ok(())
@@ -312,8 +346,12 @@ impl<'a> Lexer<'a> {
             };
             if width > 0 {
                 let digits: String = chars.by_ref().take(width).map(|(_, c)| c).collect();
-                let c = u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32);
-                text.push(c.ok_or_else(|| Fault::syntax(format!("\\{escape}{digits} is no character")))?);
+                let c = u32::from_str_radix(&digits, 16)
+                    .ok()
+                    .and_then(char::from_u32);
+                text.push(
+                    c.ok_or_else(|| Fault::syntax(format!("\\{escape}{digits} is no character")))?,
+                );
                 continue;
             }
             match escape {
@@ -346,14 +384,18 @@ impl<'a> Lexer<'a> {
                 }
             }
         }
-        Err(Fault::syntax(format!("unexpected char {quote:?}")))
+        Err(self.unexpected(quote))
     }
 }
 
 /// Where a run of digits, with single underscores between them, ends.
 fn digits_end(text: &str, radix: u32) -> usize {
     let bytes = text.as_bytes();
-    let is_digit = |at: usize| bytes.get(at).is_some_and(|b| char::from(*b).is_digit(radix));
+    let is_digit = |at: usize| {
+        bytes
+            .get(at)
+            .is_some_and(|b| char::from(*b).is_digit(radix))
+    };
     let mut end = 0;
     while is_digit(end) || (end > 0 && bytes.get(end) == Some(&b'_') && is_digit(end + 1)) {
         end += 1;

@@ -15,7 +15,8 @@ use super::scope::Scope;
 use super::syntax::{BlockNode, Expr, ForNode, Node, Statement, Target, Template};
 use super::value::{BlockRef, Key, Loop, Macro, Value};
 use crate::render::limits::{
-    BUILT_BYTES_MAX, CALL_DEPTH_MAX, FILE_BYTES_MAX, FILES_MAX, FUEL_MAX, NESTING_MAX, TEXT_BYTES_MAX,
+    BUILT_BYTES_MAX, CALL_DEPTH_MAX, FILE_BYTES_MAX, FILES_MAX, FUEL_MAX, NESTING_MAX,
+    TEXT_BYTES_MAX,
 };
 use crate::render::{Files, Functions};
 
@@ -108,7 +109,12 @@ impl<'a> Machine<'a> {
     }
 
     /// Renders the file that was asked for. `names` are its context, which imports without context don't see.
-    pub(crate) fn render(&mut self, name: &str, source: &str, names: &HashMap<Rc<str>, Value>) -> Result<String> {
+    pub(crate) fn render(
+        &mut self,
+        name: &str,
+        source: &str,
+        names: &HashMap<Rc<str>, Value>,
+    ) -> Result<String> {
         let name: Rc<str> = name.into();
         self.sources.insert(name.clone(), source.to_owned());
         let template = Rc::new(parse(&name, source, self.whitespace)?);
@@ -181,7 +187,10 @@ impl<'a> Machine<'a> {
     fn unit(&mut self, template: &Template, context: Option<Rc<Scope>>) -> Rc<Unit> {
         let top = Scope::inside(context);
         self.keep(&top);
-        let blocks = template.blocks.iter().map(|(name, block)| (name.clone(), vec![block.clone()]));
+        let blocks = template
+            .blocks
+            .iter()
+            .map(|(name, block)| (name.clone(), vec![block.clone()]));
         Rc::new(Unit {
             name: template.name.clone(),
             top,
@@ -209,12 +218,17 @@ impl<'a> Machine<'a> {
         }
     }
 
-    pub(crate) fn body(&mut self, frame: &Frame, body: &[Statement], out: &mut String) -> Result<Flow> {
+    pub(crate) fn body(
+        &mut self,
+        frame: &Frame,
+        body: &[Statement],
+        out: &mut String,
+    ) -> Result<Flow> {
         self.deeper(|machine| {
             for statement in body {
                 machine.spend(1)?;
                 let flow = machine
-                    .statement(frame, &statement.node, out)
+                    .statement(frame, statement, out)
                     .map_err(|fault| fault.at(&frame.file, statement.line))?;
                 if flow != Flow::Next {
                     return Ok(flow);
@@ -249,11 +263,18 @@ impl<'a> Machine<'a> {
         value
     }
 
-    fn statement(&mut self, frame: &Frame, node: &Node, out: &mut String) -> Result<Flow> {
+    fn statement(
+        &mut self,
+        frame: &Frame,
+        statement: &Statement,
+        out: &mut String,
+    ) -> Result<Flow> {
         // What a child prints outside of its blocks goes nowhere.
-        let is_muted = frame.unit.parent.borrow().is_some() && Rc::ptr_eq(&frame.scope, &frame.unit.top);
-        match node {
-            Node::Text(_) | Node::Output(_) | Node::Block(_) | Node::Include { .. } if is_muted => {}
+        let is_muted =
+            frame.unit.parent.borrow().is_some() && Rc::ptr_eq(&frame.scope, &frame.unit.top);
+        match &statement.node {
+            Node::Text(_) | Node::Output(_) | Node::Block(_) | Node::Include { .. } if is_muted => {
+            }
             Node::Text(text) => self.print(text, out)?,
             Node::Output(expr) => {
                 let value = self.eval(frame, expr)?;
@@ -338,21 +359,34 @@ impl<'a> Machine<'a> {
                     let found = module.unit.top.names.borrow().get(name).cloned();
                     let value = found.unwrap_or_else(|| {
                         Value::undefined(format!(
-                            "the template '{}' (imported on '{}') does not export the requested name '{name}'",
-                            module.unit.name, frame.file
+                            "the template '{}' (imported on line {} in '{}') does not export the requested name '{name}'",
+                            module.unit.name, statement.line, frame.file
                         ))
                     });
                     frame.scope.set(alias, value);
                 }
             }
-            Node::Include { name, is_missing_ignored, with_context } => {
+            Node::Include {
+                name,
+                is_missing_ignored,
+                with_context,
+            } => {
                 self.include(frame, name, *is_missing_ignored, *with_context, out)?;
             }
             Node::Extends(name) => self.extends(frame, name, out.len())?,
             Node::Block(node) => {
-                let first = frame.unit.blocks.borrow().get(&node.name).and_then(|list| list.first().cloned());
+                let first = frame
+                    .unit
+                    .blocks
+                    .borrow()
+                    .get(&node.name)
+                    .and_then(|list| list.first().cloned());
                 let first = first.unwrap_or_else(|| node.clone());
-                let scope = if node.is_scoped { &frame.scope } else { &frame.unit.top };
+                let scope = if node.is_scoped {
+                    &frame.scope
+                } else {
+                    &frame.unit.top
+                };
                 let block = BlockRef {
                     unit: frame.unit.clone(),
                     name: node.name.clone(),
@@ -420,18 +454,38 @@ impl<'a> Machine<'a> {
             Target::Name(name) => frame.scope.set(name, value),
             Target::Attribute(name, attribute) => match self.lookup(frame, name) {
                 Value::Namespace(namespace) => {
-                    namespace.0.borrow_mut().insert(Key::text(attribute.clone()), value);
+                    namespace
+                        .0
+                        .borrow_mut()
+                        .insert(Key::text(attribute.clone()), value);
                 }
-                _ => return Err(Fault::syntax("cannot assign attribute on non-namespace object")),
+                _ => {
+                    return Err(Fault::syntax(
+                        "cannot assign attribute on non-namespace object",
+                    ));
+                }
             },
             Target::Tuple(targets) => {
-                if !matches!(value, Value::Str(_) | Value::List(_) | Value::Tuple(_) | Value::Dict(_) | Value::Sequence(_)) {
+                if !matches!(
+                    value,
+                    Value::Str(_)
+                        | Value::List(_)
+                        | Value::Tuple(_)
+                        | Value::Dict(_)
+                        | Value::Sequence(_)
+                ) {
                     value.check_defined()?;
-                    return Err(Fault::value(format!("cannot unpack non-iterable {} object", value.type_name())));
+                    return Err(Fault::value(format!(
+                        "cannot unpack non-iterable {} object",
+                        value.type_name()
+                    )));
                 }
                 let items = value.iterate()?;
                 if items.len() > targets.len() {
-                    return Err(Fault::value(format!("too many values to unpack (expected {})", targets.len())));
+                    return Err(Fault::value(format!(
+                        "too many values to unpack (expected {})",
+                        targets.len()
+                    )));
                 }
                 if items.len() < targets.len() {
                     return Err(Fault::value(format!(
@@ -459,7 +513,10 @@ impl<'a> Machine<'a> {
             let unit = machine.unit(&template, context);
             let mut text = String::new();
             machine.run(&unit, &template, &mut text)?;
-            Ok(Rc::new(Module { text: text.into(), unit }))
+            Ok(Rc::new(Module {
+                text: text.into(),
+                unit,
+            }))
         })?;
         if !with_context {
             self.modules.insert(name, module.clone());
@@ -471,7 +528,10 @@ impl<'a> Machine<'a> {
         let name = self.eval(frame, name)?.defined()?;
         match name {
             Value::Str(name) => Ok(name),
-            other => Err(Fault::value(format!("the name of a template must be str, not {}", other.type_name()))),
+            other => Err(Fault::value(format!(
+                "the name of a template must be str, not {}",
+                other.type_name()
+            ))),
         }
     }
 
@@ -490,7 +550,10 @@ impl<'a> Machine<'a> {
         let mut missing = Vec::new();
         for name in names {
             let Value::Str(name) = name else {
-                return Err(Fault::value(format!("the name of a template must be str, not {}", name.type_name())));
+                return Err(Fault::value(format!(
+                    "the name of a template must be str, not {}",
+                    name.type_name()
+                )));
             };
             let template = match self.load(&name) {
                 Ok(template) => template,
@@ -534,12 +597,20 @@ impl<'a> Machine<'a> {
 
     pub(super) fn run_block(&mut self, block: &BlockRef) -> Result<Value> {
         if block.node.is_required {
-            return Err(Fault::syntax(format!("Required block '{}' not found", block.name)));
+            return Err(Fault::syntax(format!(
+                "Required block '{}' not found",
+                block.name
+            )));
         }
         let scope = Scope::inside(Some(block.scope.clone()));
         self.keep(&scope);
         let level = block.level + 1;
-        let above = block.unit.blocks.borrow().get(&block.name).and_then(|list| list.get(level).cloned());
+        let above = block
+            .unit
+            .blocks
+            .borrow()
+            .get(&block.name)
+            .and_then(|list| list.get(level).cloned());
         let parent = match above {
             Some(node) => Value::Block(Rc::new(BlockRef {
                 unit: block.unit.clone(),
@@ -566,7 +637,15 @@ impl<'a> Machine<'a> {
         if let Some(template) = self.templates.get(name) {
             return Ok(template.clone());
         }
-        let missing = || Fault::new(Kind::Missing, format!("{name}: there is no such file in saltenv '{}'", self.saltenv));
+        let missing = || {
+            Fault::new(
+                Kind::Missing,
+                format!(
+                    "{name}: there is no such file in saltenv '{}'",
+                    self.saltenv
+                ),
+            )
+        };
         let first = name.split('/').next().unwrap_or_default();
         let is_relative = matches!(first, "." | "..");
         let mut path = name.to_string();
@@ -593,12 +672,19 @@ impl<'a> Machine<'a> {
             .read(self.saltenv, &path)
             .map_err(|error| Fault::value(format!("{path}: {error}")))?;
         let bytes = bytes.ok_or_else(|| {
-            Fault::new(Kind::Missing, format!("{name}: there is no such file in saltenv '{}'", self.saltenv))
+            Fault::new(
+                Kind::Missing,
+                format!(
+                    "{name}: there is no such file in saltenv '{}'",
+                    self.saltenv
+                ),
+            )
         })?;
         if bytes.len() > FILE_BYTES_MAX {
             return Err(Fault::limit("the size of a file"));
         }
-        let source = String::from_utf8(bytes).map_err(|_| Fault::value(format!("{path} is not UTF-8")))?;
+        let source =
+            String::from_utf8(bytes).map_err(|_| Fault::value(format!("{path} is not UTF-8")))?;
         self.build(source.len())?;
         let file: Rc<str> = path.into();
         let template = parse(&file, &source, self.whitespace);
@@ -609,13 +695,20 @@ impl<'a> Machine<'a> {
     }
 
     pub(crate) fn lookup(&self, frame: &Frame, name: &str) -> Value {
-        if let Some(value) = frame.scope.find(name).or_else(|| self.globals.get(name).cloned()) {
+        if let Some(value) = frame
+            .scope
+            .find(name)
+            .or_else(|| self.globals.get(name).cloned())
+        {
             return value;
         }
         if name == "self" {
             return Value::Blocks(frame.unit.clone());
         }
-        match super::calls::BUILTINS.iter().find(|builtin| **builtin == name) {
+        match super::calls::BUILTINS
+            .iter()
+            .find(|builtin| **builtin == name)
+        {
             Some(builtin) => Value::Builtin(builtin),
             None => Value::undefined(format!("'{name}' is undefined")),
         }
@@ -637,7 +730,11 @@ impl<'a> Machine<'a> {
 
     /// Calls an execution function.
     pub(super) fn salt(&mut self, name: &str, args: Args) -> Result<Value> {
-        let positional = args.positional.iter().map(super::convert::to_json).collect::<Result<Vec<_>>>()?;
+        let positional = args
+            .positional
+            .iter()
+            .map(super::convert::to_json)
+            .collect::<Result<Vec<_>>>()?;
         let mut named = serde_json::Map::new();
         for (name, value) in &args.named {
             named.insert(name.to_string(), super::convert::to_json(value)?);

@@ -40,7 +40,11 @@ pub(crate) fn binary(operator: Binary, left: &Value, right: &Value) -> Result<Va
         (Binary::Mul, Value::Str(_) | Value::List(_) | Value::Tuple(_), count)
         | (Binary::Mul, count, Value::Str(_) | Value::List(_) | Value::Tuple(_)) => {
             if let Some(count) = count.as_index() {
-                let repeated = if left.as_index().is_some() { right } else { left };
+                let repeated = if left.as_index().is_some() {
+                    right
+                } else {
+                    left
+                };
                 return repeat(repeated, count);
             }
         }
@@ -90,7 +94,9 @@ pub(crate) fn check_length(bytes: usize) -> Result<()> {
 }
 
 fn repeat(value: &Value, count: i128) -> Result<Value> {
-    let length = value.as_str().map_or_else(|| value.length(), |text| Ok(text.len()))?;
+    let length = value
+        .as_str()
+        .map_or_else(|| value.length(), |text| Ok(text.len()))?;
     let count = usize::try_from(count.max(0)).unwrap_or(usize::MAX);
     check_length(length.saturating_mul(count))?;
     let times = |items: &[Value]| {
@@ -121,14 +127,26 @@ fn integers(operator: Binary, a: i128, b: i128) -> Result<Value> {
         }
         // Python rounds towards minus infinity, and a remainder has the sign of the divisor.
         Binary::FloorDiv => a.checked_div(b).map(|quotient| {
-            if a % b != 0 && (a < 0) != (b < 0) { quotient - 1 } else { quotient }
+            if a % b != 0 && (a < 0) != (b < 0) {
+                quotient - 1
+            } else {
+                quotient
+            }
         }),
-        Binary::Rem => a.checked_rem(b).map(|rest| if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest }),
+        Binary::Rem => a.checked_rem(b).map(|rest| {
+            if rest != 0 && (rest < 0) != (b < 0) {
+                rest + b
+            } else {
+                rest
+            }
+        }),
         Binary::Pow if b < 0 => return floats(operator, a as f64, b as f64),
         Binary::Pow if b > EXPONENT_MAX && a.unsigned_abs() > 1 => None,
         Binary::Pow => u32::try_from(b).ok().and_then(|b| a.checked_pow(b)),
     };
-    result.map(Value::Int).ok_or_else(|| Fault::limit("the size of a number"))
+    result
+        .map(Value::Int)
+        .ok_or_else(|| Fault::limit("the size of a number"))
 }
 
 fn floats(operator: Binary, a: f64, b: f64) -> Result<Value> {
@@ -143,7 +161,11 @@ fn floats(operator: Binary, a: f64, b: f64) -> Result<Value> {
         Binary::FloorDiv => (a / b).floor(),
         Binary::Rem => {
             let rest = a % b;
-            if rest != 0.0 && (rest < 0.0) != (b < 0.0) { rest + b } else { rest }
+            if rest != 0.0 && (rest < 0.0) != (b < 0.0) {
+                rest + b
+            } else {
+                rest
+            }
         }
         Binary::Pow => a.powf(b),
     }))
@@ -155,7 +177,10 @@ pub(crate) fn negative(value: &Value) -> Result<Value> {
         Value::Float(number) => Ok(Value::Float(-number)),
         _ => match value.as_index() {
             Some(number) => Ok(Value::Int(-number)),
-            None => Err(Fault::value(format!("bad operand type for unary -: '{}'", value.type_name()))),
+            None => Err(Fault::value(format!(
+                "bad operand type for unary -: '{}'",
+                value.type_name()
+            ))),
         },
     }
 }
@@ -165,7 +190,10 @@ pub(crate) fn positive(value: &Value) -> Result<Value> {
     match (value, value.as_index()) {
         (Value::Float(_), _) => Ok(value.clone()),
         (_, Some(number)) => Ok(Value::Int(number)),
-        _ => Err(Fault::value(format!("bad operand type for unary +: '{}'", value.type_name()))),
+        _ => Err(Fault::value(format!(
+            "bad operand type for unary +: '{}'",
+            value.type_name()
+        ))),
     }
 }
 
@@ -274,7 +302,9 @@ pub(crate) fn equal(left: &Value, right: &Value) -> Result<bool> {
         match (left, right) {
             (Value::None, Value::None) => Ok(true),
             (Value::Str(a), Value::Str(b)) => Ok(a == b),
-            (Value::List(a), Value::List(b)) | (Value::Tuple(a), Value::Tuple(b)) => all(&a.0.borrow(), &b.0.borrow()),
+            (Value::List(a), Value::List(b)) | (Value::Tuple(a), Value::Tuple(b)) => {
+                all(&a.0.borrow(), &b.0.borrow())
+            }
             (Value::Dict(a), Value::Dict(b)) => {
                 let (a, b) = (a.0.borrow(), b.0.borrow());
                 if a.len() != b.len() {
@@ -288,7 +318,9 @@ pub(crate) fn equal(left: &Value, right: &Value) -> Result<bool> {
                 }
                 Ok(true)
             }
-            (Value::Sequence(a), Value::Sequence(b)) => Ok(a.kind == b.kind && all(&a.items, &b.items)?),
+            (Value::Sequence(a), Value::Sequence(b)) => {
+                Ok(a.kind == b.kind && all(&a.items, &b.items)?)
+            }
             _ => match (left.as_index(), right.as_index()) {
                 (Some(a), Some(b)) => Ok(a == b),
                 _ => Ok(match (left.as_number(), right.as_number()) {
@@ -311,7 +343,9 @@ pub(crate) fn same(left: &Value, right: &Value) -> bool {
         (Value::Str(a), Value::Str(b)) => a == b,
         (Value::Float(a), Value::Float(b)) => a == b,
         (Value::List(a), Value::List(b)) | (Value::Tuple(a), Value::Tuple(b)) => Rc::ptr_eq(a, b),
-        (Value::Dict(a), Value::Dict(b)) | (Value::Namespace(a), Value::Namespace(b)) => Rc::ptr_eq(a, b),
+        (Value::Dict(a), Value::Dict(b)) | (Value::Namespace(a), Value::Namespace(b)) => {
+            Rc::ptr_eq(a, b)
+        }
         (Value::Macro(a), Value::Macro(b)) => Rc::ptr_eq(a, b),
         (Value::Module(a), Value::Module(b)) => Rc::ptr_eq(a, b),
         (Value::Builtin(a), Value::Builtin(b)) => a == b,
@@ -344,7 +378,10 @@ pub(crate) fn contains(container: &Value, item: &Value) -> Result<bool> {
         Value::Dict(dict) => Ok(dict.0.borrow().contains_key(&Key::new(item)?)),
         Value::List(list) | Value::Tuple(list) => contains_item(&list.0.borrow(), item),
         Value::Sequence(sequence) => contains_item(&sequence.items, item),
-        _ => Err(Fault::value(format!("argument of type '{}' is not iterable", container.type_name()))),
+        _ => Err(Fault::value(format!(
+            "argument of type '{}' is not iterable",
+            container.type_name()
+        ))),
     }
 }
 
@@ -357,9 +394,20 @@ pub(crate) fn slice(value: &Value, bounds: [Option<i128>; 3]) -> Result<Value> {
         return Err(Fault::value("slice step cannot be zero"));
     }
     // As CPython: bounds are cut to where the walk can begin and end.
-    let (low, high) = if step > 0 { (0, length) } else { (-1, length - 1) };
+    let (low, high) = if step > 0 {
+        (0, length)
+    } else {
+        (-1, length - 1)
+    };
     let bound = |given: Option<i128>, default: i128| {
-        given.map_or(default, |at| (if at < 0 { at.saturating_add(length) } else { at }).clamp(low, high))
+        given.map_or(default, |at| {
+            (if at < 0 {
+                at.saturating_add(length)
+            } else {
+                at
+            })
+            .clamp(low, high)
+        })
     };
     let (start, stop) = if step > 0 {
         (bound(bounds[0], low), bound(bounds[1], high))
@@ -372,7 +420,12 @@ pub(crate) fn slice(value: &Value, bounds: [Option<i128>; 3]) -> Result<Value> {
         indices.extend(position(at, usize::try_from(length).unwrap_or(0)));
         at = at.saturating_add(step);
     }
-    let pick = |items: &[Value]| indices.iter().map(|at| items[*at].clone()).collect::<Vec<_>>();
+    let pick = |items: &[Value]| {
+        indices
+            .iter()
+            .map(|at| items[*at].clone())
+            .collect::<Vec<_>>()
+    };
     Ok(match value {
         Value::Str(text) => {
             let chars: Vec<char> = text.chars().collect();
@@ -383,6 +436,11 @@ pub(crate) fn slice(value: &Value, bounds: [Option<i128>; 3]) -> Result<Value> {
         Value::Sequence(sequence) if sequence.kind == SequenceKind::Range => {
             Value::sequence(SequenceKind::Range, pick(&sequence.items))
         }
-        _ => return Err(Fault::value(format!("'{}' object is not subscriptable", value.type_name()))),
+        _ => {
+            return Err(Fault::value(format!(
+                "'{}' object is not subscriptable",
+                value.type_name()
+            )));
+        }
     })
 }

@@ -5,7 +5,9 @@ use std::rc::Rc;
 
 use super::fault::{Fault, Result};
 use super::lexer::{Token, Whitespace, tokens};
-use super::syntax::{BlockNode, Expr, ForNode, MacroNode, Node, Statement, Takes, Target, Template};
+use super::syntax::{
+    BlockNode, Expr, ForNode, MacroNode, Node, Statement, Takes, Target, Template,
+};
 use crate::render::limits::SYNTAX_DEPTH_MAX;
 
 /// Reads a template.
@@ -145,7 +147,10 @@ impl Parser {
             match self.peek().clone() {
                 Token::Text(text) => {
                     self.next();
-                    body.push(Statement { line, node: Node::Text(text.into()) });
+                    body.push(Statement {
+                        line,
+                        node: Node::Text(text.into()),
+                    });
                 }
                 Token::VariableBegin => {
                     self.next();
@@ -155,7 +160,10 @@ impl Parser {
                         return Err(self.expected("token 'end of print statement'"));
                     }
                     self.next();
-                    body.push(Statement { line, node: Node::Output(expr) });
+                    body.push(Statement {
+                        line,
+                        node: Node::Output(expr),
+                    });
                 }
                 Token::BlockBegin => {
                     if let Token::Name(name) = self.peek_next()
@@ -171,9 +179,16 @@ impl Parser {
                 }
                 _ if ends.is_empty() => return Ok(body),
                 _ => {
-                    let wanted = ends.iter().map(|end| format!("'{end}'")).collect::<Vec<_>>();
+                    let wanted = ends
+                        .iter()
+                        .map(|end| format!("'{end}'"))
+                        .collect::<Vec<_>>();
+                    let innermost = ends
+                        .last()
+                        .and_then(|end| end.strip_prefix("end"))
+                        .unwrap_or_default();
                     return Err(Fault::syntax(format!(
-                        "Unexpected end of template. Jinja was looking for the following tags: {}.",
+                        "Unexpected end of template. Jinja was looking for the following tags: {}. The innermost block that needs to be closed is '{innermost}'.",
                         wanted.join(" or ")
                     )));
                 }
@@ -203,13 +218,26 @@ impl Parser {
                 Node::Macro(self.macro_rest(name, "endmacro")?)
             }
             "call" => {
-                let signature = if self.is_symbol("(") { self.signature()? } else { Vec::new() };
+                let signature = if self.is_symbol("(") {
+                    self.signature()?
+                } else {
+                    Vec::new()
+                };
                 let call = self.expression()?;
                 let outer = self.takes;
                 self.takes = Takes::default();
                 let body = self.body_until("endcall")?;
                 let takes = std::mem::replace(&mut self.takes, outer);
-                Node::Call(call, Rc::new(MacroNode { name: "caller".into(), file: self.file.clone(), parameters: signature, body, takes }))
+                Node::Call(
+                    call,
+                    Rc::new(MacroNode {
+                        name: "caller".into(),
+                        file: self.file.clone(),
+                        parameters: signature,
+                        body,
+                        takes,
+                    }),
+                )
             }
             "filter" => {
                 let filter = self.filters(Expr::Captured, true)?;
@@ -236,7 +264,11 @@ impl Parser {
             "load_yaml" | "load_json" | "load_text" => {
                 self.expect_name("as")?;
                 let target = self.target()?;
-                let filter = Expr::Filter(Box::new(Expr::Captured), loader(&tag).into(), Box::default());
+                let filter = Expr::Filter(
+                    Box::new(Expr::Captured),
+                    loader(&tag).into(),
+                    Box::default(),
+                );
                 Node::SetBlock(target, filter, self.body_until("endload")?)
             }
             "from" => self.from_import()?,
@@ -248,7 +280,11 @@ impl Parser {
                     self.expect_name("missing")?;
                 }
                 let with_context = self.context(true)?;
-                Node::Include { name, is_missing_ignored, with_context }
+                Node::Include {
+                    name,
+                    is_missing_ignored,
+                    with_context,
+                }
             }
             "extends" => Node::Extends(self.expression()?),
             "block" => self.block()?,
@@ -284,16 +320,27 @@ impl Parser {
         let target = self.target()?;
         self.expect_name("in")?;
         let iter = self.tuple(false)?;
-        let filter = if self.skip_name("if") { Some(self.expression()?) } else { None };
+        let filter = if self.skip_name("if") {
+            Some(self.expression()?)
+        } else {
+            None
+        };
         let is_recursive = self.skip_name("recursive");
         self.block_end()?;
-        let body = self.body(&["endfor", "else"])?;
+        let body = self.body(&["else", "endfor"])?;
         let mut otherwise = Vec::new();
         if &*self.name()? == "else" {
             otherwise = self.body_until("endfor")?;
         }
         self.block_end()?;
-        Ok(Node::For(Rc::new(ForNode { target, iter, filter, body, otherwise, is_recursive })))
+        Ok(Node::For(Rc::new(ForNode {
+            target,
+            iter,
+            filter,
+            body,
+            otherwise,
+            is_recursive,
+        })))
     }
 
     fn set(&mut self) -> Result<Node> {
@@ -329,7 +376,11 @@ impl Parser {
         let mut targets = Vec::new();
         let mut is_tuple = false;
         loop {
-            if self.is_name("in") || *self.peek() == Token::BlockEnd || self.is_symbol(")") || self.is_symbol("=") {
+            if self.is_name("in")
+                || *self.peek() == Token::BlockEnd
+                || self.is_symbol(")")
+                || self.is_symbol("=")
+            {
                 break;
             }
             targets.push(if self.skip_symbol("(") {
@@ -350,7 +401,10 @@ impl Parser {
                 targets.push(last);
                 Ok(Target::Tuple(targets))
             }
-            None => Err(self.expected("token 'name'")),
+            None => Err(Fault::syntax(format!(
+                "Expected an expression, got '{}'",
+                describe(self.peek())
+            ))),
         }
     }
 
@@ -365,9 +419,19 @@ impl Parser {
                 }
             }
             let name = self.name()?;
-            let default = if self.skip_symbol("=") { Some(self.expression()?) } else { None };
-            if default.is_none() && parameters.last().is_some_and(|(_, default)| default.is_some()) {
-                return Err(Fault::syntax("non-default argument follows default argument"));
+            let default = if self.skip_symbol("=") {
+                Some(self.expression()?)
+            } else {
+                None
+            };
+            if default.is_none()
+                && parameters
+                    .last()
+                    .is_some_and(|(_, default)| default.is_some())
+            {
+                return Err(Fault::syntax(
+                    "non-default argument follows default argument",
+                ));
             }
             parameters.push((name, default));
         }
@@ -381,13 +445,21 @@ impl Parser {
         let parameters = self.signature()?;
         let body = self.body_until(end)?;
         let takes = std::mem::replace(&mut self.takes, outer);
-        Ok(Rc::new(MacroNode { name, file: self.file.clone(), parameters, body, takes }))
+        Ok(Rc::new(MacroNode {
+            name,
+            file: self.file.clone(),
+            parameters,
+            body,
+            takes,
+        }))
     }
 
     /// `with context` or `without context`, if it stands here.
     fn context(&mut self, default: bool) -> Result<bool> {
         let with = self.is_name("with");
-        if (with || self.is_name("without")) && matches!(self.peek_next(), Token::Name(name) if &**name == "context") {
+        if (with || self.is_name("without"))
+            && matches!(self.peek_next(), Token::Name(name) if &**name == "context")
+        {
             self.next();
             self.next();
             return Ok(with);
@@ -413,9 +485,15 @@ impl Parser {
             }
             let name = self.name()?;
             if name.starts_with('_') {
-                return Err(Fault::syntax("names starting with an underline can not be imported"));
+                return Err(Fault::syntax(
+                    "names starting with an underline can not be imported",
+                ));
             }
-            let alias = if self.skip_name("as") { self.name()? } else { name.clone() };
+            let alias = if self.skip_name("as") {
+                self.name()?
+            } else {
+                name.clone()
+            };
             names.push((name, alias));
             if !self.skip_symbol(",") {
                 break;
@@ -438,7 +516,13 @@ impl Parser {
         }
         let body = self.body_until("endblock")?;
         self.skip_name(&name);
-        let block = Rc::new(BlockNode { name: name.clone(), file: self.file.clone(), is_scoped, is_required, body });
+        let block = Rc::new(BlockNode {
+            name: name.clone(),
+            file: self.file.clone(),
+            is_scoped,
+            is_required,
+            body,
+        });
         if self.blocks.insert(name.clone(), block.clone()).is_some() {
             return Err(Fault::syntax(format!("block '{name}' defined twice")));
         }

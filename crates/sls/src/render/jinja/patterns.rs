@@ -67,7 +67,8 @@ fn translated(source: &str) -> String {
 
 fn opens_count(mut rest: impl Iterator<Item = char>) -> bool {
     let inner: String = rest.by_ref().take_while(|c| *c != '}').collect();
-    inner.chars().any(|c| c.is_ascii_digit()) && inner.chars().all(|c| c.is_ascii_digit() || c == ',')
+    inner.chars().any(|c| c.is_ascii_digit())
+        && inner.chars().all(|c| c.is_ascii_digit() || c == ',')
 }
 
 /// `re.sub(replacement, text)`.
@@ -120,7 +121,9 @@ fn expand(replacement: &str, found: &Captures<'_>, out: &mut String) -> Result<(
             Some('t') => out.push('\t'),
             Some('r') => out.push('\r'),
             Some('\\') | None => out.push('\\'),
-            Some(other) if other.is_ascii_alphabetic() => return Err(Fault::value(format!("bad escape \\{other}"))),
+            Some(other) if other.is_ascii_alphabetic() => {
+                return Err(Fault::value(format!("bad escape \\{other}")));
+            }
             Some(other) => {
                 out.push('\\');
                 out.push(other);

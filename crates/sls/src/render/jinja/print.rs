@@ -6,21 +6,30 @@ use crate::render::limits::{TEXT_BYTES_MAX, VALUE_DEPTH_MAX};
 
 /// `str(value)`.
 pub(crate) fn string(value: &Value) -> Result<String> {
-    let mut printer = Printer { out: String::new(), is_yaml_safe: false };
+    let mut printer = Printer {
+        out: String::new(),
+        is_yaml_safe: false,
+    };
     printer.string(value)?;
     Ok(printer.out)
 }
 
 /// `repr(value)`.
 pub(crate) fn repr(value: &Value) -> Result<String> {
-    let mut printer = Printer { out: String::new(), is_yaml_safe: false };
+    let mut printer = Printer {
+        out: String::new(),
+        is_yaml_safe: false,
+    };
     printer.repr(value, 0)?;
     Ok(printer.out)
 }
 
 /// What `{{ value }}` prints: `str()`, but texts with line breaks in maps are quoted as YAML does.
 pub(crate) fn output(value: &Value) -> Result<String> {
-    let mut printer = Printer { out: String::new(), is_yaml_safe: true };
+    let mut printer = Printer {
+        out: String::new(),
+        is_yaml_safe: true,
+    };
     printer.string(value)?;
     Ok(printer.out)
 }
@@ -34,6 +43,8 @@ impl Printer {
     fn string(&mut self, value: &Value) -> Result<()> {
         match value {
             Value::Str(text) => self.out.push_str(text),
+            Value::Nothing => {}
+            Value::Undefined(message) => return Err(Fault::undefined(&**message)),
             _ => self.repr(value, 0)?,
         }
         Ok(())
@@ -57,7 +68,7 @@ impl Printer {
             return Err(Fault::limit("the length of a text"));
         }
         match value {
-            Value::Undefined(message) => return Err(Fault::undefined(&**message)),
+            Value::Undefined(_) | Value::Nothing => self.out.push_str("Undefined"),
             Value::None => self.out.push_str("None"),
             Value::Bool(true) => self.out.push_str("True"),
             Value::Bool(false) => self.out.push_str("False"),
@@ -100,9 +111,15 @@ impl Printer {
             Value::Macro(one) => self.out.push_str(&format!("<Macro '{}'>", one.node.name)),
             Value::Module(module) => self.out.push_str(&module.text),
             Value::Loop(state) => {
-                self.out.push_str(&format!("<LoopContext {}/{}>", state.index + 1, state.items.len()));
+                self.out.push_str(&format!(
+                    "<LoopContext {}/{}>",
+                    state.index + 1,
+                    state.items.len()
+                ));
             }
-            _ => self.out.push_str(&format!("<{} object>", value.type_name())),
+            _ => self
+                .out
+                .push_str(&format!("<{} object>", value.type_name())),
         }
         Ok(())
     }
@@ -118,6 +135,9 @@ impl Printer {
             match value {
                 Value::Str(text) if self.is_yaml_safe && text.contains(['\n', '\r', '\t']) => {
                     self.out.push_str(&yaml::double_quoted(text, false));
+                }
+                Value::Undefined(message) if self.is_yaml_safe => {
+                    return Err(Fault::undefined(&**message));
                 }
                 _ => self.repr(value, depth + 1)?,
             }
@@ -149,7 +169,11 @@ pub(crate) fn float(number: f64) -> String {
 
 /// A string in Python's quotes and escapes.
 fn quoted(text: &str, out: &mut String) {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let quote = if text.contains('\'') && !text.contains('"') {
+        '"'
+    } else {
+        '\''
+    };
     out.push(quote);
     for c in text.chars() {
         match c {

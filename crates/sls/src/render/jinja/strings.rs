@@ -9,11 +9,52 @@ use super::operators::check_length;
 use super::value::{Value, position};
 
 pub(super) const METHODS: &[&str] = &[
-    "capitalize", "casefold", "center", "count", "encode", "endswith", "expandtabs", "find", "format", "format_map", "index",
-    "isalnum", "isalpha", "isascii", "isdecimal", "isdigit", "isidentifier", "islower", "isnumeric", "isprintable", "isspace",
-    "istitle", "isupper", "join", "ljust", "lower", "lstrip", "partition", "removeprefix", "removesuffix", "replace", "rfind",
-    "rindex", "rjust", "rpartition", "rsplit", "rstrip", "split", "splitlines", "startswith", "strip", "swapcase", "title",
-    "translate", "upper", "zfill",
+    "capitalize",
+    "casefold",
+    "center",
+    "count",
+    "encode",
+    "endswith",
+    "expandtabs",
+    "find",
+    "format",
+    "format_map",
+    "index",
+    "isalnum",
+    "isalpha",
+    "isascii",
+    "isdecimal",
+    "isdigit",
+    "isidentifier",
+    "islower",
+    "isnumeric",
+    "isprintable",
+    "isspace",
+    "istitle",
+    "isupper",
+    "join",
+    "ljust",
+    "lower",
+    "lstrip",
+    "partition",
+    "removeprefix",
+    "removesuffix",
+    "replace",
+    "rfind",
+    "rindex",
+    "rjust",
+    "rpartition",
+    "rsplit",
+    "rstrip",
+    "split",
+    "splitlines",
+    "startswith",
+    "strip",
+    "swapcase",
+    "title",
+    "translate",
+    "upper",
+    "zfill",
 ];
 
 pub(super) fn call(own: &Rc<str>, name: &str, args: Args) -> Result<Value> {
@@ -24,8 +65,20 @@ pub(super) fn call(own: &Rc<str>, name: &str, args: Args) -> Result<Value> {
             let Value::Dict(map) = args.one(name, "map")? else {
                 return Err(Fault::value("format_map() argument must be a mapping"));
             };
-            let named = map.0.borrow().iter().filter_map(|(key, value)| Some((key.value().as_str()?.clone(), value.clone()))).collect();
-            return format(own, &Args { positional: Vec::new(), named }).map(Value::str);
+            let named = map
+                .0
+                .borrow()
+                .iter()
+                .filter_map(|(key, value)| Some((key.value().as_str()?.clone(), value.clone())))
+                .collect();
+            return format(
+                own,
+                &Args {
+                    positional: Vec::new(),
+                    named,
+                },
+            )
+            .map(Value::str);
         }
         "join" => return join(own, &args.one(name, "iterable")?),
         "split" | "rsplit" => return split(own, args, name),
@@ -49,7 +102,11 @@ pub(super) fn call(own: &Rc<str>, name: &str, args: Args) -> Result<Value> {
                 return Err(Fault::value("empty separator"));
             }
             let is_right = name == "rpartition";
-            let found = if is_right { own.rsplit_once(&*separator) } else { own.split_once(&*separator) };
+            let found = if is_right {
+                own.rsplit_once(&*separator)
+            } else {
+                own.split_once(&*separator)
+            };
             let parts = match found {
                 Some((before, after)) => [before, &separator, after],
                 None if is_right => ["", "", own],
@@ -59,7 +116,11 @@ pub(super) fn call(own: &Rc<str>, name: &str, args: Args) -> Result<Value> {
         }
         "removeprefix" | "removesuffix" => {
             let affix = text(&args.one(name, "affix")?, name)?;
-            let rest = if name == "removeprefix" { own.strip_prefix(&*affix) } else { own.strip_suffix(&*affix) };
+            let rest = if name == "removeprefix" {
+                own.strip_prefix(&*affix)
+            } else {
+                own.strip_suffix(&*affix)
+            };
             return Ok(Value::str(rest.unwrap_or(own)));
         }
         "ljust" | "rjust" | "center" => {
@@ -72,7 +133,9 @@ pub(super) fn call(own: &Rc<str>, name: &str, args: Args) -> Result<Value> {
             let width = integer(&args.one(name, "width")?, name)?;
             let (sign, digits) = own.split_at(usize::from(own.starts_with(['+', '-'])));
             let width = width - sign.len() as i128;
-            return Ok(Value::str(sign.to_owned() + &justified(digits, width, "0", "rjust")?));
+            return Ok(Value::str(
+                sign.to_owned() + &justified(digits, width, "0", "rjust")?,
+            ));
         }
         "expandtabs" => {
             let [size] = args.bind(name, ["tabsize"])?;
@@ -81,7 +144,11 @@ pub(super) fn call(own: &Rc<str>, name: &str, args: Args) -> Result<Value> {
         }
         // Templates only ever see text, so bytes stay what they are.
         "encode" => return Ok(Value::str(own)),
-        "translate" => return Err(Fault::value("str.translate() is not available in templates: use replace()")),
+        "translate" => {
+            return Err(Fault::value(
+                "str.translate() is not available in templates: use replace()",
+            ));
+        }
         _ => args.none(name)?,
     }
     Ok(match name {
@@ -91,7 +158,13 @@ pub(super) fn call(own: &Rc<str>, name: &str, args: Args) -> Result<Value> {
         "title" => Value::str(title(own)),
         "swapcase" => Value::str(
             own.chars()
-                .flat_map(|c| if c.is_uppercase() { c.to_lowercase().collect::<Vec<_>>() } else { c.to_uppercase().collect() })
+                .flat_map(|c| {
+                    if c.is_uppercase() {
+                        c.to_lowercase().collect::<Vec<_>>()
+                    } else {
+                        c.to_uppercase().collect()
+                    }
+                })
                 .collect::<String>(),
         ),
         _ => Value::Bool(is_all(own, name)),
@@ -116,9 +189,7 @@ fn is_all(own: &str, name: &str) -> bool {
         "islower" => has_case && !own.chars().any(char::is_uppercase),
         "isupper" => has_case && !own.chars().any(char::is_lowercase),
         "istitle" => has_case && title(own) == own,
-        _ => {
-            all(|c| c == '_' || c.is_alphanumeric()) && !own.starts_with(|c: char| c.is_numeric())
-        }
+        _ => all(|c| c == '_' || c.is_alphanumeric()) && !own.starts_with(|c: char| c.is_numeric()),
     }
 }
 
@@ -176,11 +247,23 @@ fn split(own: &str, args: Args, name: &str) -> Result<Value> {
         Some(separator) => own.splitn(parts, &*separator).collect(),
         None => {
             let mut found = Vec::new();
-            let mut rest = if is_right { own.trim_end() } else { own.trim_start() };
+            let mut rest = if is_right {
+                own.trim_end()
+            } else {
+                own.trim_start()
+            };
             while !rest.is_empty() {
-                let at = if is_right { rest.rfind(char::is_whitespace) } else { rest.find(char::is_whitespace) };
+                let at = if is_right {
+                    rest.rfind(char::is_whitespace)
+                } else {
+                    rest.find(char::is_whitespace)
+                };
                 let Some(at) = at.filter(|_| found.len() + 1 < parts) else {
-                    found.push(if found.len() + 1 < parts { rest.trim() } else { rest });
+                    found.push(if found.len() + 1 < parts {
+                        rest.trim()
+                    } else {
+                        rest
+                    });
                     break;
                 };
                 if is_right {
@@ -203,7 +286,18 @@ fn split(own: &str, args: Args, name: &str) -> Result<Value> {
 /// The lines of a text, by all the ends of lines that Python knows.
 pub(super) fn lines(own: &str, keep: bool) -> Vec<&str> {
     let is_end = |c| {
-        matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}' | '\u{1d}' | '\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+        matches!(
+            c,
+            '\n' | '\r'
+                | '\u{b}'
+                | '\u{c}'
+                | '\u{1c}'
+                | '\u{1d}'
+                | '\u{1e}'
+                | '\u{85}'
+                | '\u{2028}'
+                | '\u{2029}'
+        )
     };
     let mut found = Vec::new();
     let mut rest = own;
@@ -213,21 +307,34 @@ pub(super) fn lines(own: &str, keep: bool) -> Vec<&str> {
             Some(at) => (at, rest[at..].chars().next().map_or(0, char::len_utf8)),
             None => (rest.len(), 0),
         };
-        found.push(if keep { &rest[..at + length] } else { &rest[..at] });
+        found.push(if keep {
+            &rest[..at + length]
+        } else {
+            &rest[..at]
+        });
         rest = &rest[at + length..];
     }
     found
 }
 
 /// The part of a text that `start` and `end` leave, and where it begins in characters. None if they cross.
-fn part<'a>(own: &'a str, start: Option<Value>, end: Option<Value>, name: &str) -> Result<Option<(&'a str, usize)>> {
+fn part<'a>(
+    own: &'a str,
+    start: Option<Value>,
+    end: Option<Value>,
+    name: &str,
+) -> Result<Option<(&'a str, usize)>> {
     let length = own.chars().count();
     let bound = |value: Option<Value>, default: usize| -> Result<usize> {
         match value {
             None | Some(Value::None) => Ok(default),
             Some(value) => {
                 let at = integer(&value, name)?;
-                let at = if at < 0 { at.saturating_add(length as i128) } else { at };
+                let at = if at < 0 {
+                    at.saturating_add(length as i128)
+                } else {
+                    at
+                };
                 Ok(usize::try_from(at).unwrap_or(0))
             }
         }
@@ -237,7 +344,11 @@ fn part<'a>(own: &'a str, start: Option<Value>, end: Option<Value>, name: &str) 
     if start > end {
         return Ok(None);
     }
-    let byte = |at: usize| own.char_indices().nth(at).map_or(own.len(), |(byte, _)| byte);
+    let byte = |at: usize| {
+        own.char_indices()
+            .nth(at)
+            .map_or(own.len(), |(byte, _)| byte)
+    };
     Ok(Some((&own[byte(start)..byte(end)], start)))
 }
 
@@ -252,7 +363,11 @@ fn affix(own: &str, args: Args, name: &str) -> Result<Value> {
     };
     for affix in affixes {
         let affix = text(&affix, name)?;
-        if if name == "startswith" { own.starts_with(&*affix) } else { own.ends_with(&*affix) } {
+        if if name == "startswith" {
+            own.starts_with(&*affix)
+        } else {
+            own.ends_with(&*affix)
+        } {
             return Ok(Value::Bool(true));
         }
     }
@@ -268,7 +383,11 @@ fn search(own: &str, args: Args, name: &str) -> Result<Value> {
         return Ok(Value::Int(count as i128));
     }
     let found = part.and_then(|(part, start)| {
-        let at = if name.starts_with('r') { part.rfind(&*sub) } else { part.find(&*sub) }?;
+        let at = if name.starts_with('r') {
+            part.rfind(&*sub)
+        } else {
+            part.find(&*sub)
+        }?;
         Some(start + part[..at].chars().count())
     });
     match found {
@@ -281,7 +400,11 @@ fn search(own: &str, args: Args, name: &str) -> Result<Value> {
 fn strip(own: &str, args: Args, name: &str) -> Result<Value> {
     let [chars] = args.bind(name, ["chars"])?;
     let chars = optional_text(chars, name)?;
-    let is_cut = |c: char| chars.as_ref().map_or_else(|| c.is_whitespace(), |chars| chars.contains(c));
+    let is_cut = |c: char| {
+        chars
+            .as_ref()
+            .map_or_else(|| c.is_whitespace(), |chars| chars.contains(c))
+    };
     Ok(Value::str(match name {
         "lstrip" => own.trim_start_matches(is_cut),
         "rstrip" => own.trim_end_matches(is_cut),
@@ -298,7 +421,9 @@ pub(super) fn replace(own: &str, old: &str, new: &str, count: Option<usize>) -> 
 
 pub(super) fn justified(own: &str, width: i128, fill: &str, name: &str) -> Result<String> {
     if fill.chars().count() != 1 {
-        return Err(Fault::value("The fill character must be exactly one character long"));
+        return Err(Fault::value(
+            "The fill character must be exactly one character long",
+        ));
     }
     let length = own.chars().count();
     let width = usize::try_from(width).unwrap_or(0);

@@ -150,3 +150,34 @@ pub(crate) enum Expr {
     /// condition, then, else
     If(Box<Expr>, Box<Expr>, Option<Box<Expr>>),
 }
+
+impl Expr {
+    /// Takes out what a chain such as `a.b.c` or `1 + 2 + 3` goes on with.
+    fn take_first(&mut self) -> Option<Expr> {
+        let first = match self {
+            Expr::Attribute(first, _)
+            | Expr::Item(first, _)
+            | Expr::Slice(first, _)
+            | Expr::Call(first, _)
+            | Expr::Filter(first, _, _)
+            | Expr::Test(first, _, _)
+            | Expr::And(first, _)
+            | Expr::Or(first, _)
+            | Expr::Binary(_, first, _)
+            | Expr::If(_, first, _)
+            | Expr::Not(first) => first,
+            _ => return None,
+        };
+        Some(std::mem::replace(&mut **first, Expr::None))
+    }
+}
+
+/// Chains are read in a loop, and may be longer than the stack is deep: so they go in a loop as well.
+impl Drop for Expr {
+    fn drop(&mut self) {
+        let mut rest = self.take_first();
+        while let Some(mut expr) = rest {
+            rest = expr.take_first();
+        }
+    }
+}

@@ -16,6 +16,8 @@ use crate::render::limits::VALUE_DEPTH_MAX;
 pub(crate) enum Value {
     /// With the sentence that its use is answered with.
     Undefined(Rc<str>),
+    /// What an `if` expression without `else` gives: undefined, but empty where it is printed or walked.
+    Nothing,
     None,
     Bool(bool),
     Int(i128),
@@ -114,7 +116,11 @@ fn dismantle(values: impl Iterator<Item = Value>) {
             }
             Value::Sequence(sequence) => {
                 if let Some(mut sequence) = Rc::into_inner(sequence) {
-                    waiting.extend(std::mem::take(&mut sequence.items).into_iter().filter(is_container));
+                    waiting.extend(
+                        std::mem::take(&mut sequence.items)
+                            .into_iter()
+                            .filter(is_container),
+                    );
                 }
             }
             _ => {}
@@ -125,7 +131,11 @@ fn dismantle(values: impl Iterator<Item = Value>) {
 fn is_container(value: &Value) -> bool {
     matches!(
         value,
-        Value::List(_) | Value::Tuple(_) | Value::Dict(_) | Value::Namespace(_) | Value::Sequence(_)
+        Value::List(_)
+            | Value::Tuple(_)
+            | Value::Dict(_)
+            | Value::Namespace(_)
+            | Value::Sequence(_)
     )
 }
 
@@ -155,12 +165,19 @@ impl Key {
     pub(crate) fn new(value: &Value) -> Result<Key> {
         fn check(value: &Value, depth: usize) -> Result<()> {
             match value {
-                Value::None | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Str(_) => Ok(()),
-                Value::Tuple(items) if depth < VALUE_DEPTH_MAX => {
-                    items.0.borrow().iter().try_for_each(|item| check(item, depth + 1))
+                Value::None | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Str(_) => {
+                    Ok(())
                 }
+                Value::Tuple(items) if depth < VALUE_DEPTH_MAX => items
+                    .0
+                    .borrow()
+                    .iter()
+                    .try_for_each(|item| check(item, depth + 1)),
                 Value::Undefined(message) => Err(Fault::undefined(&**message)),
-                _ => Err(Fault::value(format!("unhashable type: '{}'", value.type_name()))),
+                _ => Err(Fault::value(format!(
+                    "unhashable type: '{}'",
+                    value.type_name()
+                ))),
             }
         }
         check(value, 0)?;
@@ -193,7 +210,10 @@ impl PartialEq for Key {
             (Value::None, Value::None) => true,
             (Value::Tuple(a), Value::Tuple(b)) => {
                 let (a, b) = (a.0.borrow(), b.0.borrow());
-                a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| Key(a.clone()) == Key(b.clone()))
+                a.len() == b.len()
+                    && a.iter()
+                        .zip(b.iter())
+                        .all(|(a, b)| Key(a.clone()) == Key(b.clone()))
             }
             (a, b) => matches!((number(a), number(b)), (Some(a), Some(b)) if a == b),
         }
@@ -212,7 +232,9 @@ impl Hash for Key {
                 }
             }
             // Zero has two forms that are equal.
-            value => number(value).map(|n| if n == 0.0 { 0 } else { n.to_bits() }).hash(state),
+            value => number(value)
+                .map(|n| if n == 0.0 { 0 } else { n.to_bits() })
+                .hash(state),
         }
     }
 }
@@ -247,7 +269,7 @@ impl Value {
     }
 
     pub(crate) fn is_undefined(&self) -> bool {
-        matches!(self, Value::Undefined(_))
+        matches!(self, Value::Undefined(_) | Value::Nothing)
     }
 
     /// The value itself, unless it is undefined and must not be used.
@@ -269,6 +291,7 @@ impl Value {
     pub(crate) fn type_name(&self) -> &'static str {
         match self {
             Value::Undefined(_) => "StrictUndefined",
+            Value::Nothing => "Undefined",
             Value::None => "NoneType",
             Value::Bool(_) => "bool",
             Value::Int(_) => "int",
@@ -289,7 +312,7 @@ impl Value {
             Value::Method(_) => "builtin_function_or_method",
             Value::Builtin(_) | Value::SaltFunction(_) => "function",
             Value::Macro(_) => "Macro",
-            Value::Module(_) => "TemplateModule",
+            Value::Module(_) => "jinja2.environment.TemplateModule",
             Value::Loop(_) => "LoopContext",
             Value::Salt => "salt.utils.templates.AliasedLoader",
             Value::SaltModule(_) => "salt.loader.lazy.LoadedMod",
@@ -311,7 +334,7 @@ impl Value {
     pub(crate) fn truth(&self) -> Result<bool> {
         Ok(match self {
             Value::Undefined(message) => return Err(Fault::undefined(&**message)),
-            Value::None => false,
+            Value::None | Value::Nothing => false,
             Value::Bool(value) => *value,
             Value::Int(value) => *value != 0,
             Value::Float(value) => *value != 0.0,
@@ -331,11 +354,17 @@ impl Value {
             Value::Str(text) => text.chars().count(),
             Value::List(list) | Value::Tuple(list) => list.0.borrow().len(),
             Value::Dict(dict) => dict.0.borrow().len(),
-            Value::Sequence(sequence) if sequence.kind != SequenceKind::Generator => sequence.items.len(),
+            Value::Sequence(sequence) if sequence.kind != SequenceKind::Generator => {
+                sequence.items.len()
+            }
             Value::Loop(state) => state.items.len(),
+            Value::Nothing => 0,
             _ => {
                 self.check_defined()?;
-                return Err(Fault::value(format!("object of type '{}' has no len()", self.type_name())));
+                return Err(Fault::value(format!(
+                    "object of type '{}' has no len()",
+                    self.type_name()
+                )));
             }
         })
     }
@@ -345,11 +374,20 @@ impl Value {
         Ok(match self {
             Value::Str(text) => text.chars().map(|c| Value::str(c.to_string())).collect(),
             Value::List(list) | Value::Tuple(list) => list.0.borrow().clone(),
-            Value::Dict(dict) => dict.0.borrow().keys().map(|key| key.value().clone()).collect(),
+            Value::Dict(dict) => dict
+                .0
+                .borrow()
+                .keys()
+                .map(|key| key.value().clone())
+                .collect(),
             Value::Sequence(sequence) => sequence.items.clone(),
+            Value::Nothing => Vec::new(),
             _ => {
                 self.check_defined()?;
-                return Err(Fault::value(format!("'{}' object is not iterable", self.type_name())));
+                return Err(Fault::value(format!(
+                    "'{}' object is not iterable",
+                    self.type_name()
+                )));
             }
         })
     }
@@ -370,6 +408,10 @@ impl Value {
 
 /// Where a Python index leads in something of a length; negative ones count from the end.
 pub(crate) fn position(index: i128, length: usize) -> Option<usize> {
-    let index = if index < 0 { index.checked_add(length as i128)? } else { index };
+    let index = if index < 0 {
+        index.checked_add(length as i128)?
+    } else {
+        index
+    };
     usize::try_from(index).ok().filter(|index| *index < length)
 }

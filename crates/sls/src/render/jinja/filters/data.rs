@@ -12,8 +12,17 @@ use crate::render::error::excerpt;
 use crate::render::limits::{TEXT_BYTES_MAX, VALUE_DEPTH_MAX};
 
 pub(super) const NAMES: &[&str] = &[
-    "dict_to_sls_yaml_params", "json", "load_json", "load_text", "load_yaml", "tojson", "traverse", "yaml", "yaml_dquote",
-    "yaml_encode", "yaml_squote",
+    "dict_to_sls_yaml_params",
+    "json",
+    "load_json",
+    "load_text",
+    "load_yaml",
+    "tojson",
+    "traverse",
+    "yaml",
+    "yaml_dquote",
+    "yaml_encode",
+    "yaml_squote",
 ];
 
 pub(super) fn apply(name: &str, value: &Value, args: Args) -> Result<Value> {
@@ -22,7 +31,11 @@ pub(super) fn apply(name: &str, value: &Value, args: Args) -> Result<Value> {
             let [flow] = args.bind(name, ["flow_style"])?;
             let json = to_json(value)?;
             let is_flow = flag(flow, true)?;
-            let text = if is_flow { yaml::emit_flow(&json) } else { yaml::emit(&json) };
+            let text = if is_flow {
+                yaml::emit_flow(&json)
+            } else {
+                yaml::emit(&json)
+            };
             let text = text.trim();
             Ok(Value::str(text.strip_suffix("\n...").unwrap_or(text)))
         }
@@ -36,7 +49,8 @@ pub(super) fn apply(name: &str, value: &Value, args: Args) -> Result<Value> {
             dumps(value, &style).map(Value::str)
         }
         "tojson" => {
-            let [indent, ascii, sort_keys] = args.bind(name, ["indent", "ensure_ascii", "sort_keys"])?;
+            let [indent, ascii, sort_keys] =
+                args.bind(name, ["indent", "ensure_ascii", "sort_keys"])?;
             let style = Style {
                 sort_keys: flag(sort_keys, false)?,
                 indent: indentation(indent, name)?,
@@ -69,8 +83,9 @@ pub(super) fn apply(name: &str, value: &Value, args: Args) -> Result<Value> {
                 "load_yaml" => load_yaml(value),
                 "load_json" => {
                     let text = source(value, "json")?;
-                    let json: Json = serde_json::from_str(&text)
-                        .map_err(|_| Fault::new(Kind::Syntax, format!("Unable to load json from {text}")))?;
+                    let json: Json = serde_json::from_str(&text).map_err(|_| {
+                        Fault::new(Kind::Syntax, format!("Unable to load json from {text}"))
+                    })?;
                     Ok(from_json(&json))
                 }
                 "load_text" => Ok(match value {
@@ -78,7 +93,10 @@ pub(super) fn apply(name: &str, value: &Value, args: Args) -> Result<Value> {
                     other => other.clone(),
                 }),
                 "yaml_dquote" => Ok(Value::str(yaml::double_quoted(&string(value)?, true))),
-                "yaml_squote" => Ok(Value::str(format!("'{}'", string(value)?.replace('\'', "''")))),
+                "yaml_squote" => Ok(Value::str(format!(
+                    "'{}'",
+                    string(value)?.replace('\'', "''")
+                ))),
                 "yaml_encode" => yaml_encode(value),
                 _ => params(value),
             }
@@ -90,7 +108,11 @@ fn source(value: &Value, language: &str) -> Result<String> {
     match value {
         Value::Str(text) => Ok(text.to_string()),
         Value::Module(module) => Ok(module.text.to_string()),
-        other => Err(Fault::new(Kind::Syntax, format!("Unable to load {language} from {}", repr(other)?))),
+        _ if language == "yaml" => Err(Fault::value("a string or stream input is required")),
+        other => Err(Fault::new(
+            Kind::Syntax,
+            format!("Unable to load {language} from {}", repr(other)?),
+        )),
     }
 }
 
@@ -100,7 +122,11 @@ fn load_yaml(value: &Value) -> Result<Value> {
         Ok(json) => Ok(from_json(&json)),
         Err(error) => Err(Fault::new(
             Kind::Syntax,
-            format!("Encountered error loading yaml: {}\n{}", error.message, excerpt(&text, error.line)),
+            format!(
+                "Encountered error loading yaml: {}\n{}",
+                error.message,
+                excerpt(&text, error.line)
+            ),
         )),
     }
 }
@@ -114,7 +140,7 @@ fn yaml_encode(value: &Value) -> Result<Value> {
         }
         other => {
             return Err(Fault::value(format!(
-                "yaml_encode() only works with YAML scalar data; failed for {}",
+                "yaml_encode() only works with YAML scalar data; failed for <class '{}'>",
                 other.type_name()
             )));
         }
@@ -124,9 +150,15 @@ fn yaml_encode(value: &Value) -> Result<Value> {
 /// The parameters of a state, from a map, as the list that SLS files have.
 fn params(value: &Value) -> Result<Value> {
     let Json::Object(entries) = to_json(value)? else {
-        return Err(Fault::value(format!("'{}' object has no attribute 'items'", value.type_name())));
+        return Err(Fault::value(format!(
+            "'{}' object has no attribute 'items'",
+            value.type_name()
+        )));
     };
-    let list = entries.into_iter().map(|entry| Json::Object([entry].into_iter().collect())).collect();
+    let list = entries
+        .into_iter()
+        .map(|entry| Json::Object([entry].into_iter().collect()))
+        .collect();
     Ok(Value::str(yaml::emit(&Json::Array(list)).trim()))
 }
 
@@ -135,7 +167,11 @@ fn traverse(value: &Value, path: &[Value]) -> Result<Option<Value>> {
     for key in path {
         let entry = |container: &Value, key: &Value| -> Result<Option<Value>> {
             match container {
-                Value::Dict(dict) => Ok(dict.0.borrow().get(&super::super::value::Key::new(key)?).cloned()),
+                Value::Dict(dict) => Ok(dict
+                    .0
+                    .borrow()
+                    .get(&super::super::value::Key::new(key)?)
+                    .cloned()),
                 _ => Ok(None),
             }
         };
@@ -154,7 +190,8 @@ fn traverse(value: &Value, path: &[Value]) -> Result<Option<Value>> {
                         break;
                     }
                 }
-                let by_index = index.and_then(|index| super::super::value::position(index, items.len()));
+                let by_index =
+                    index.and_then(|index| super::super::value::position(index, items.len()));
                 found.or_else(|| by_index.map(|at| items[at].clone()))
             }
             Value::Dict(_) => match (entry(&value, key)?, index) {
@@ -233,7 +270,10 @@ fn dump(value: &Value, style: &Style, depth: usize, out: &mut String) -> Result<
         }
         _ => {
             value.check_defined()?;
-            return Err(Fault::value(format!("Object of type {} is not JSON serializable", value.type_name())));
+            return Err(Fault::value(format!(
+                "Object of type {} is not JSON serializable",
+                value.type_name()
+            )));
         }
     }
     Ok(())
@@ -267,7 +307,11 @@ fn json_float(number: f64) -> String {
     if number.is_nan() {
         "NaN".to_owned()
     } else if number.is_infinite() {
-        if number > 0.0 { "Infinity".to_owned() } else { "-Infinity".to_owned() }
+        if number > 0.0 {
+            "Infinity".to_owned()
+        } else {
+            "-Infinity".to_owned()
+        }
     } else {
         float(number)
     }

@@ -7,7 +7,9 @@ use super::super::fault::Result;
 use super::super::print::string;
 use super::super::value::Value;
 
-pub(super) const NAMES: &[&str] = &["ipaddr", "ipv4", "ipv6", "ipwrap", "is_ip", "is_ipv4", "is_ipv6"];
+pub(super) const NAMES: &[&str] = &[
+    "ipaddr", "ipv4", "ipv6", "ipwrap", "is_ip", "is_ipv4", "is_ipv6",
+];
 
 pub(super) fn apply(name: &str, value: &Value, args: Args) -> Result<Value> {
     args.none(name)?;
@@ -19,7 +21,9 @@ pub(super) fn apply(name: &str, value: &Value, args: Args) -> Result<Value> {
     match name {
         "is_ip" | "is_ipv4" | "is_ipv6" => {
             let text = string(value)?;
-            Ok(Value::Bool(Address::read(&text).is_some_and(|address| wanted(&address))))
+            Ok(Value::Bool(
+                Address::read(&text).is_some_and(|address| wanted(&address)),
+            ))
         }
         "ipwrap" => each(value, |item| {
             let text = string(item)?;
@@ -30,7 +34,9 @@ pub(super) fn apply(name: &str, value: &Value, args: Args) -> Result<Value> {
         }),
         _ => each(value, |item| {
             let text = string(item)?;
-            Ok(Address::read(&text).filter(wanted).map(|address| Value::str(address.text)))
+            Ok(Address::read(&text)
+                .filter(wanted)
+                .map(|address| Value::str(address.text)))
         }),
     }
 }
@@ -57,7 +63,10 @@ impl Address {
         }
         Some(Address {
             is_v4: address.is_ipv4(),
-            text: prefix.map_or_else(|| address.to_string(), |prefix| format!("{address}/{prefix}")),
+            text: prefix.map_or_else(
+                || address.to_string(),
+                |prefix| format!("{address}/{prefix}"),
+            ),
         })
     }
 }

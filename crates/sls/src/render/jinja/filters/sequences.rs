@@ -14,29 +14,77 @@ use super::super::value::{Key, Map, SequenceKind, Value};
 use crate::render::limits::VALUE_DEPTH_MAX;
 
 pub(super) const NAMES: &[&str] = &[
-    "avg", "batch", "compare_dicts", "compare_lists", "count", "dictsort", "difference", "exactly_n_true", "exactly_one_true",
-    "first", "flatten", "from_entries", "groupby", "intersect", "is_iter", "is_list", "items", "join", "last", "length", "list",
-    "map", "max", "min", "reject", "rejectattr", "reverse", "select", "selectattr", "sequence", "slice", "sort",
-    "sorted_ignorecase", "substring_in_list", "sum", "symmetric_difference", "to_entries", "union", "unique", "zip",
+    "avg",
+    "batch",
+    "compare_dicts",
+    "compare_lists",
+    "count",
+    "dictsort",
+    "difference",
+    "exactly_n_true",
+    "exactly_one_true",
+    "first",
+    "flatten",
+    "from_entries",
+    "groupby",
+    "intersect",
+    "is_iter",
+    "is_list",
+    "items",
+    "join",
+    "last",
+    "length",
+    "list",
+    "map",
+    "max",
+    "min",
+    "reject",
+    "rejectattr",
+    "reverse",
+    "select",
+    "selectattr",
+    "sequence",
+    "slice",
+    "sort",
+    "sorted_ignorecase",
+    "substring_in_list",
+    "sum",
+    "symmetric_difference",
+    "to_entries",
+    "union",
+    "unique",
+    "zip",
     "zip_longest",
 ];
 
-pub(super) fn apply(machine: &mut Machine<'_>, frame: &Frame, name: &str, value: &Value, args: Args) -> Result<Value> {
+pub(super) fn apply(
+    machine: &mut Machine<'_>,
+    frame: &Frame,
+    name: &str,
+    value: &Value,
+    args: Args,
+) -> Result<Value> {
     match name {
         "join" => join(machine, value, args),
         "map" => map(machine, frame, value, args),
         "select" | "reject" => select(machine, value, args, false, name == "select"),
         "selectattr" | "rejectattr" => select(machine, value, args, true, name == "selectattr"),
         "sort" => {
-            let [reverse, case_sensitive, attribute] = args.bind(name, ["reverse", "case_sensitive", "attribute"])?;
+            let [reverse, case_sensitive, attribute] =
+                args.bind(name, ["reverse", "case_sensitive", "attribute"])?;
             let attribute = attribute.filter(|attribute| !matches!(attribute, Value::None));
             let is_sensitive = flag(case_sensitive, false)?;
             let mut pairs = Vec::new();
             for item in value.iterate()? {
-                pairs.push((sort_key(machine, &item, attribute.as_ref(), is_sensitive)?, item));
+                pairs.push((
+                    sort_key(machine, &item, attribute.as_ref(), is_sensitive)?,
+                    item,
+                ));
             }
             sort_pairs(&mut pairs, flag(reverse, false)?)?;
-            Ok(Value::list(pairs.into_iter().map(|(_, item)| item).collect()))
+            Ok(Value::list(
+                pairs.into_iter().map(|(_, item)| item).collect(),
+            ))
         }
         "sum" => {
             let [attribute, start] = args.bind(name, ["attribute", "start"])?;
@@ -44,7 +92,7 @@ pub(super) fn apply(machine: &mut Machine<'_>, frame: &Frame, name: &str, value:
             for item in value.iterate()? {
                 let item = match &attribute {
                     None | Some(Value::None) => item,
-                    Some(attribute) => by_path(machine, &item, attribute)?,
+                    Some(attribute) => by_path(machine, &item, attribute, None)?,
                 };
                 sum = binary(Binary::Add, &sum, &item)?;
             }
@@ -54,8 +102,14 @@ pub(super) fn apply(machine: &mut Machine<'_>, frame: &Frame, name: &str, value:
         "first" | "last" => {
             args.none(name)?;
             let items = value.iterate()?;
-            let found = if name == "first" { items.into_iter().next() } else { items.into_iter().next_back() };
-            Ok(found.unwrap_or_else(|| Value::undefined(format!("No {name} item, sequence was empty."))))
+            let found = if name == "first" {
+                items.into_iter().next()
+            } else {
+                items.into_iter().next_back()
+            };
+            Ok(found.unwrap_or_else(|| {
+                Value::undefined(format!("No {name} item, sequence was empty."))
+            }))
         }
         "zip" | "zip_longest" => zip(name, value, args),
         "dictsort" => dictsort(value, args),
@@ -67,7 +121,14 @@ pub(super) fn apply(machine: &mut Machine<'_>, frame: &Frame, name: &str, value:
                 Some(levels) => integer(&levels, name)?,
             };
             let mut out = Vec::new();
-            flatten(machine, value, levels, flag(preserve_nulls, false)?, VALUE_DEPTH_MAX, &mut out)?;
+            flatten(
+                machine,
+                value,
+                levels,
+                flag(preserve_nulls, false)?,
+                VALUE_DEPTH_MAX,
+                &mut out,
+            )?;
             Ok(Value::list(out))
         }
         "union" | "intersect" | "difference" | "symmetric_difference" => {
@@ -76,12 +137,18 @@ pub(super) fn apply(machine: &mut Machine<'_>, frame: &Frame, name: &str, value:
         }
         "compare_lists" | "compare_dicts" => {
             let new = args.one(name, "new")?;
-            if name == "compare_lists" { compare_lists(value, &new) } else { compare_dicts(value, &new) }
+            if name == "compare_lists" {
+                compare_lists(value, &new)
+            } else {
+                compare_dicts(value, &new)
+            }
         }
         "substring_in_list" => {
             let wanted = text(value, name)?;
             let list = args.one(name, "list_to_search")?.iterate()?;
-            let found = list.iter().any(|item| item.as_str().is_some_and(|item| item.contains(&*wanted)));
+            let found = list
+                .iter()
+                .any(|item| item.as_str().is_some_and(|item| item.contains(&*wanted)));
             Ok(Value::Bool(found))
         }
         "exactly_n_true" => {
@@ -118,7 +185,11 @@ fn plain(machine: &mut Machine<'_>, name: &str, value: &Value) -> Result<Value> 
                 .ok_or_else(|| Fault::value(format!("{name}() iterable argument is empty")))?;
             for item in items {
                 let order = sort_order(&item, &best)?;
-                if if name == "min" { order.is_lt() } else { order.is_gt() } {
+                if if name == "min" {
+                    order.is_lt()
+                } else {
+                    order.is_gt()
+                } {
                     best = item;
                 }
             }
@@ -152,11 +223,19 @@ fn plain(machine: &mut Machine<'_>, name: &str, value: &Value) -> Result<Value> 
         "exactly_one_true" => Value::Bool(count_true(value)? == 1),
         "to_entries" => {
             let Value::Dict(dict) = value else {
-                return Err(Fault::value(format!("'{}' object has no attribute 'items'", value.type_name())));
+                return Err(Fault::value(format!(
+                    "'{}' object has no attribute 'items'",
+                    value.type_name()
+                )));
             };
             let entry = |(key, value): (&Key, &Value)| {
                 let names = [("key", key.value().clone()), ("value", value.clone())];
-                Value::dict(names.map(|(name, value)| (Key::text(name), value)).into_iter().collect())
+                Value::dict(
+                    names
+                        .map(|(name, value)| (Key::text(name), value))
+                        .into_iter()
+                        .collect(),
+                )
             };
             Value::list(dict.0.borrow().iter().map(entry).collect())
         }
@@ -167,10 +246,17 @@ fn plain(machine: &mut Machine<'_>, name: &str, value: &Value) -> Result<Value> 
                     return Err(Fault::value("from_entries wants a list of maps"));
                 };
                 let entry = entry.0.borrow();
-                let part = |names: &[&str]| names.iter().find_map(|name| entry.get(&Key::text(*name)).cloned());
+                let part = |names: &[&str]| {
+                    names
+                        .iter()
+                        .find_map(|name| entry.get(&Key::text(*name)).cloned())
+                };
                 let key = part(&["key", "Key", "name", "Name"])
                     .ok_or_else(|| Fault::value("from_entries: an entry has no key"))?;
-                map.insert(Key::new(&key)?, part(&["value", "Value"]).unwrap_or(Value::None));
+                map.insert(
+                    Key::new(&key)?,
+                    part(&["value", "Value"]).unwrap_or(Value::None),
+                );
             }
             Value::dict(map)
         }
@@ -178,7 +264,9 @@ fn plain(machine: &mut Machine<'_>, name: &str, value: &Value) -> Result<Value> 
 }
 
 fn pairs(map: &Map) -> Vec<Value> {
-    map.iter().map(|(key, value)| Value::tuple(vec![key.value().clone(), value.clone()])).collect()
+    map.iter()
+        .map(|(key, value)| Value::tuple(vec![key.value().clone(), value.clone()]))
+        .collect()
 }
 
 fn count_true(value: &Value) -> Result<i128> {
@@ -190,9 +278,18 @@ fn count_true(value: &Value) -> Result<i128> {
 }
 
 /// What `a.b.0` leads to in an item, as `map(attribute=…)` and its like have it.
-fn by_path(machine: &Machine<'_>, item: &Value, path: &Value) -> Result<Value> {
+fn by_path(
+    machine: &Machine<'_>,
+    item: &Value,
+    path: &Value,
+    default: Option<&Value>,
+) -> Result<Value> {
+    let or_default = |found: Value| match default {
+        Some(default) if found.is_undefined() => default.clone(),
+        _ => found,
+    };
     let Value::Str(path) = path else {
-        return machine.item(item, path);
+        return machine.item(item, path).map(or_default);
     };
     let mut value = item.clone();
     for part in path.split('.') {
@@ -200,7 +297,7 @@ fn by_path(machine: &Machine<'_>, item: &Value, path: &Value) -> Result<Value> {
             Ok(index) if part.chars().all(|c| c.is_ascii_digit()) => Value::Int(index),
             _ => Value::str(part),
         };
-        value = machine.item(&value, &key)?;
+        value = or_default(machine.item(&value, &key)?);
     }
     Ok(value)
 }
@@ -212,16 +309,27 @@ fn folded(value: Value, is_sensitive: bool) -> Value {
     }
 }
 
-fn sort_key(machine: &Machine<'_>, item: &Value, attribute: Option<&Value>, is_sensitive: bool) -> Result<Value> {
+fn sort_key(
+    machine: &Machine<'_>,
+    item: &Value,
+    attribute: Option<&Value>,
+    is_sensitive: bool,
+) -> Result<Value> {
     let Some(attribute) = attribute else {
         return Ok(folded(item.clone(), is_sensitive));
     };
     let Value::Str(names) = attribute else {
-        return Ok(folded(by_path(machine, item, attribute)?, is_sensitive));
+        return Ok(folded(
+            by_path(machine, item, attribute, None)?,
+            is_sensitive,
+        ));
     };
     let mut keys = Vec::new();
     for name in names.split(',') {
-        keys.push(folded(by_path(machine, item, &Value::str(name))?, is_sensitive));
+        keys.push(folded(
+            by_path(machine, item, &Value::str(name), None)?,
+            is_sensitive,
+        ));
     }
     Ok(Value::list(keys))
 }
@@ -236,7 +344,7 @@ fn join(machine: &mut Machine<'_>, value: &Value, args: Args) -> Result<Value> {
         }
         match &attribute {
             None | Some(Value::None) => out.push_str(&string(item)?),
-            Some(attribute) => out.push_str(&string(&by_path(machine, item, attribute)?)?),
+            Some(attribute) => out.push_str(&string(&by_path(machine, item, attribute, None)?)?),
         }
         check_length(out.len())?;
     }
@@ -251,11 +359,7 @@ fn map(machine: &mut Machine<'_>, frame: &Frame, value: &Value, mut args: Args) 
         let [attribute, default] = args.bind("map", ["attribute", "default"])?;
         let attribute = required(attribute, "map", "attribute")?;
         for item in items {
-            let found = by_path(machine, &item, &attribute)?;
-            mapped.push(match (&default, found.is_undefined()) {
-                (Some(default), true) => default.clone(),
-                _ => found,
-            });
+            mapped.push(by_path(machine, &item, &attribute, default.as_ref())?);
         }
         return Ok(Value::generator(mapped));
     }
@@ -266,7 +370,13 @@ fn map(machine: &mut Machine<'_>, frame: &Frame, value: &Value, mut args: Args) 
     Ok(Value::generator(mapped))
 }
 
-fn select(machine: &mut Machine<'_>, value: &Value, mut args: Args, by_attribute: bool, wanted: bool) -> Result<Value> {
+fn select(
+    machine: &mut Machine<'_>,
+    value: &Value,
+    mut args: Args,
+    by_attribute: bool,
+    wanted: bool,
+) -> Result<Value> {
     let items = value.iterate()?;
     machine.spend(items.len())?;
     let attribute = if by_attribute {
@@ -277,11 +387,15 @@ fn select(machine: &mut Machine<'_>, value: &Value, mut args: Args, by_attribute
     } else {
         None
     };
-    let test = if args.positional.is_empty() { None } else { Some(text(&args.positional.remove(0), "select")?) };
+    let test = if args.positional.is_empty() {
+        None
+    } else {
+        Some(text(&args.positional.remove(0), "select")?)
+    };
     let mut kept = Vec::new();
     for item in items {
         let operand = match &attribute {
-            Some(attribute) => by_path(machine, &item, attribute)?,
+            Some(attribute) => by_path(machine, &item, attribute, None)?,
             None => item.clone(),
         };
         let is_true = match &test {
@@ -296,17 +410,17 @@ fn select(machine: &mut Machine<'_>, value: &Value, mut args: Args, by_attribute
 }
 
 fn groupby(machine: &mut Machine<'_>, value: &Value, args: Args) -> Result<Value> {
-    let [attribute, default, case_sensitive] = args.bind("groupby", ["attribute", "default", "case_sensitive"])?;
+    let [attribute, default, case_sensitive] =
+        args.bind("groupby", ["attribute", "default", "case_sensitive"])?;
     let attribute = required(attribute, "groupby", "attribute")?;
     let is_sensitive = flag(case_sensitive, false)?;
     let mut keyed = Vec::new();
     for item in value.iterate()? {
-        let found = by_path(machine, &item, &attribute)?;
-        let key = match (&default, found.is_undefined()) {
-            (Some(default), true) => default.clone(),
-            _ => found,
-        };
-        keyed.push((folded(key.clone(), is_sensitive), Value::tuple(vec![key, item])));
+        let key = by_path(machine, &item, &attribute, default.as_ref())?;
+        keyed.push((
+            folded(key.clone(), is_sensitive),
+            Value::tuple(vec![key, item]),
+        ));
     }
     sort_pairs(&mut keyed, false)?;
     let mut groups: Vec<(Value, Value, Vec<Value>)> = Vec::new();
@@ -329,35 +443,58 @@ fn zip(name: &str, value: &Value, args: Args) -> Result<Value> {
     let mut fill = Value::None;
     for (key, value) in args.named {
         if name == "zip" || &*key != "fillvalue" {
-            return Err(Fault::value(format!("{name}() got an unexpected keyword argument '{key}'")));
+            return Err(Fault::value(format!(
+                "{name}() got an unexpected keyword argument '{key}'"
+            )));
         }
         fill = value;
     }
     let lengths = columns.iter().map(Vec::len);
-    let length = if name == "zip" { lengths.min() } else { lengths.max() }.unwrap_or(0);
+    let length = if name == "zip" {
+        lengths.min()
+    } else {
+        lengths.max()
+    }
+    .unwrap_or(0);
     let row = |index: usize| {
-        Value::tuple(columns.iter().map(|column| column.get(index).unwrap_or(&fill).clone()).collect())
+        Value::tuple(
+            columns
+                .iter()
+                .map(|column| column.get(index).unwrap_or(&fill).clone())
+                .collect(),
+        )
     };
     Ok(Value::generator((0..length).map(row).collect()))
 }
 
 fn dictsort(value: &Value, args: Args) -> Result<Value> {
-    let [case_sensitive, by, reverse] = args.bind("dictsort", ["case_sensitive", "by", "reverse"])?;
+    let [case_sensitive, by, reverse] =
+        args.bind("dictsort", ["case_sensitive", "by", "reverse"])?;
     let Value::Dict(dict) = value else {
-        return Err(Fault::value(format!("'{}' object has no attribute 'items'", value.type_name())));
+        return Err(Fault::value(format!(
+            "'{}' object has no attribute 'items'",
+            value.type_name()
+        )));
     };
     let is_sensitive = flag(case_sensitive, false)?;
     let by = optional_text(by, "dictsort")?.unwrap_or_else(|| Rc::from("key"));
     if !matches!(&*by, "key" | "value") {
-        return Err(Fault::value("You can only sort by either \"key\" or \"value\""));
+        return Err(Fault::value(
+            "You can only sort by either \"key\" or \"value\"",
+        ));
     }
     let mut keyed = Vec::new();
     for (key, value) in dict.0.borrow().iter() {
         let by = if &*by == "key" { key.value() } else { value };
-        keyed.push((folded(by.clone(), is_sensitive), Value::tuple(vec![key.value().clone(), value.clone()])));
+        keyed.push((
+            folded(by.clone(), is_sensitive),
+            Value::tuple(vec![key.value().clone(), value.clone()]),
+        ));
     }
     sort_pairs(&mut keyed, flag(reverse, false)?)?;
-    Ok(Value::list(keyed.into_iter().map(|(_, pair)| pair).collect()))
+    Ok(Value::list(
+        keyed.into_iter().map(|(_, pair)| pair).collect(),
+    ))
 }
 
 fn chunks(name: &str, value: &Value, args: Args) -> Result<Value> {
@@ -413,7 +550,10 @@ fn flatten(
             Value::Str(text) => matches!(&**text, "None" | "null"),
             _ => false,
         };
-        let is_nested = matches!(item, Value::List(_) | Value::Tuple(_) | Value::Dict(_) | Value::Sequence(_));
+        let is_nested = matches!(
+            item,
+            Value::List(_) | Value::Tuple(_) | Value::Dict(_) | Value::Sequence(_)
+        );
         if is_null && !preserve_nulls {
             continue;
         }
@@ -440,7 +580,11 @@ fn unique(machine: &mut Machine<'_>, value: &Value) -> Result<Value> {
     for item in value.iterate()? {
         push_new(machine, &mut items, item)?;
     }
-    Ok(if is_hashable(value) { Value::sequence(SequenceKind::Set, items) } else { Value::list(items) })
+    Ok(if is_hashable(value) {
+        Value::sequence(SequenceKind::Set, items)
+    } else {
+        Value::list(items)
+    })
 }
 
 fn is_hashable(value: &Value) -> bool {
@@ -472,7 +616,11 @@ fn sets(machine: &mut Machine<'_>, name: &str, left: &Value, right: &Value) -> R
         }
     }
     let is_set = is_hashable(left) && is_hashable(right);
-    Ok(if is_set { Value::sequence(SequenceKind::Set, items) } else { Value::list(items) })
+    Ok(if is_set {
+        Value::sequence(SequenceKind::Set, items)
+    } else {
+        Value::list(items)
+    })
 }
 
 fn compare_lists(old: &Value, new: &Value) -> Result<Value> {
@@ -505,7 +653,10 @@ fn compare_dicts(old: &Value, new: &Value) -> Result<Value> {
         let is_same = old.contains_key(key) && new.contains_key(key) && equal(before, after)?;
         if !is_same {
             let change = [("old", before.clone()), ("new", after.clone())];
-            let change = change.map(|(name, value)| (Key::text(name), value)).into_iter().collect();
+            let change = change
+                .map(|(name, value)| (Key::text(name), value))
+                .into_iter()
+                .collect();
             map.insert(key.clone(), Value::dict(change));
         }
     }

@@ -14,10 +14,44 @@ use super::super::strings;
 use super::super::value::Value;
 
 pub(super) const NAMES: &[&str] = &[
-    "abs", "base64_decode", "base64_encode", "capitalize", "center", "contains_whitespace", "e", "escape", "float", "forceescape",
-    "format", "indent", "int", "is_hex", "lower", "md5", "path_join", "quote", "regex_escape", "regex_match", "regex_replace",
-    "regex_search", "replace", "round", "sha1", "sha256", "sha512", "str_to_num", "string", "title", "to_bool", "to_num", "trim",
-    "truncate", "upper", "urlencode", "wordcount", "wordwrap",
+    "abs",
+    "base64_decode",
+    "base64_encode",
+    "capitalize",
+    "center",
+    "contains_whitespace",
+    "e",
+    "escape",
+    "float",
+    "forceescape",
+    "format",
+    "indent",
+    "int",
+    "is_hex",
+    "lower",
+    "md5",
+    "path_join",
+    "quote",
+    "regex_escape",
+    "regex_match",
+    "regex_replace",
+    "regex_search",
+    "replace",
+    "round",
+    "sha1",
+    "sha256",
+    "sha512",
+    "str_to_num",
+    "string",
+    "title",
+    "to_bool",
+    "to_num",
+    "trim",
+    "truncate",
+    "upper",
+    "urlencode",
+    "wordcount",
+    "wordwrap",
 ];
 
 /// What a shell takes as it is, as Python's `shlex` has it.
@@ -41,12 +75,17 @@ pub(super) fn apply(name: &str, value: &Value, args: Args) -> Result<Value> {
         "format" => {
             let template = string(value)?;
             if !args.positional.is_empty() && !args.named.is_empty() {
-                return Err(Fault::value("can't handle positional and keyword arguments at the same time"));
+                return Err(Fault::value(
+                    "can't handle positional and keyword arguments at the same time",
+                ));
             }
             let operand = if args.named.is_empty() {
                 Value::tuple(args.positional)
             } else {
-                let named = args.named.into_iter().map(|(name, value)| (super::super::value::Key::text(name), value));
+                let named = args
+                    .named
+                    .into_iter()
+                    .map(|(name, value)| (super::super::value::Key::text(name), value));
                 Value::dict(named.collect())
             };
             return percent(&template, &operand).map(Value::str);
@@ -78,7 +117,8 @@ pub(super) fn apply(name: &str, value: &Value, args: Args) -> Result<Value> {
         "truncate" => return truncate(value, args),
         "wordwrap" => return wordwrap(value, args),
         "regex_replace" => {
-            let [regex, by, ignorecase, multiline] = args.bind(name, ["rgx", "val", "ignorecase", "multiline"])?;
+            let [regex, by, ignorecase, multiline] =
+                args.bind(name, ["rgx", "val", "ignorecase", "multiline"])?;
             let regex = text(&required(regex, name, "rgx")?, name)?;
             let by = text(&required(by, name, "val")?, name)?;
             let regex = pattern(&regex, flag(ignorecase, false)?, flag(multiline, false)?)?;
@@ -102,7 +142,9 @@ pub(super) fn apply(name: &str, value: &Value, args: Args) -> Result<Value> {
         "capitalize" => Value::str(strings::capitalize(&own)),
         "title" => Value::str(title(&own)),
         "wordcount" => {
-            let words = own.split(|c: char| c != '_' && !c.is_alphanumeric()).filter(|word| !word.is_empty());
+            let words = own
+                .split(|c: char| c != '_' && !c.is_alphanumeric())
+                .filter(|word| !word.is_empty());
             Value::Int(words.count() as i128)
         }
         "abs" => match value {
@@ -112,11 +154,19 @@ pub(super) fn apply(name: &str, value: &Value, args: Args) -> Result<Value> {
         "e" | "escape" | "forceescape" => Value::str(html(&own)),
         "quote" => Value::str(quote(&own)),
         "regex_escape" => {
-            let escaped = own.chars().flat_map(|c| REGEX_SPECIAL.contains(c).then_some('\\').into_iter().chain([c]));
+            let escaped = own.chars().flat_map(|c| {
+                REGEX_SPECIAL
+                    .contains(c)
+                    .then_some('\\')
+                    .into_iter()
+                    .chain([c])
+            });
             Value::str(escaped.collect::<String>())
         }
         "contains_whitespace" => Value::Bool(own.contains(char::is_whitespace)),
-        "is_hex" => Value::Bool(i128::from_str_radix(own.trim().trim_start_matches("0x"), 16).is_ok()),
+        "is_hex" => {
+            Value::Bool(i128::from_str_radix(own.trim().trim_start_matches("0x"), 16).is_ok())
+        }
         "to_num" | "str_to_num" => match own.trim().parse::<i128>() {
             Ok(number) => Value::Int(number),
             Err(_) => python_float(&own).map_or_else(|| value.clone(), Value::Float),
@@ -155,7 +205,8 @@ fn python_float(text: &str) -> Option<f64> {
 }
 
 fn indent(value: &Value, args: Args) -> Result<Value> {
-    let [width, first, blank, old_first] = args.bind("indent", ["width", "first", "blank", "indentfirst"])?;
+    let [width, first, blank, old_first] =
+        args.bind("indent", ["width", "first", "blank", "indentfirst"])?;
     let own = text(value, "indent")?;
     let margin = match width {
         None => " ".repeat(4),
@@ -170,13 +221,20 @@ fn indent(value: &Value, args: Args) -> Result<Value> {
     let blank = flag(blank, false)?;
     let whole = format!("{own}\n");
     let lines = strings::lines(&whole, false);
-    check_length(own.len().saturating_add(margin.len().saturating_mul(lines.len())))?;
+    check_length(
+        own.len()
+            .saturating_add(margin.len().saturating_mul(lines.len())),
+    )?;
     let mut out = String::new();
     for (index, line) in lines.iter().enumerate() {
         if index > 0 {
             out.push('\n');
         }
-        if if index == 0 { first } else { blank || !line.is_empty() } {
+        if if index == 0 {
+            first
+        } else {
+            blank || !line.is_empty()
+        } {
             out.push_str(&margin);
         }
         out.push_str(line);
@@ -196,9 +254,14 @@ fn int(value: &Value, args: Args) -> Result<Value> {
                 2 => text.trim_start_matches("0b").trim_start_matches("0B"),
                 _ => &text,
             };
-            let base = u32::try_from(base).ok().filter(|base| (2..=36).contains(base));
-            let base = base.ok_or_else(|| Fault::value("int() base must be >= 2 and <= 36, or 0"))?;
-            i128::from_str_radix(digits, base).ok().or_else(|| python_float(&text).and_then(truncated))
+            let base = u32::try_from(base)
+                .ok()
+                .filter(|base| (2..=36).contains(base));
+            let base =
+                base.ok_or_else(|| Fault::value("int() base must be >= 2 and <= 36, or 0"))?;
+            i128::from_str_radix(digits, base)
+                .ok()
+                .or_else(|| python_float(&text).and_then(truncated))
         }
         Value::Float(number) => truncated(*number),
         other => other.as_index(),
@@ -214,9 +277,12 @@ fn round(value: &Value, args: Args) -> Result<Value> {
     let [precision, method] = args.bind("round", ["precision", "method"])?;
     let precision = precision.map_or(Ok(0), |precision| integer(&precision, "round"))?;
     let method = optional_text(method, "round")?.unwrap_or_else(|| "common".into());
-    let number = value
-        .as_number()
-        .ok_or_else(|| Fault::value(format!("type {} doesn't define __round__ method", value.type_name())))?;
+    let number = value.as_number().ok_or_else(|| {
+        Fault::value(format!(
+            "type {} doesn't define __round__ method",
+            value.type_name()
+        ))
+    })?;
     let scale = 10_f64.powi(i32::try_from(precision).unwrap_or(0));
     match &*method {
         "common" => {}
@@ -229,11 +295,17 @@ fn round(value: &Value, args: Args) -> Result<Value> {
     }
     if precision < 0 {
         let rounded = (number * scale).round_ties_even() / scale;
-        return Ok(if value.as_index().is_some() { Value::Int(rounded as i128) } else { Value::Float(rounded) });
+        return Ok(if value.as_index().is_some() {
+            Value::Int(rounded as i128)
+        } else {
+            Value::Float(rounded)
+        });
     }
     // The exact digits are rounded, as Python does.
     let decimals = usize::try_from(precision).unwrap_or(0).min(300);
-    Ok(Value::Float(format!("{number:.decimals$}").parse().unwrap_or(number)))
+    Ok(Value::Float(
+        format!("{number:.decimals$}").parse().unwrap_or(number),
+    ))
 }
 
 /// Jinja's `title`: words begin after blanks, hyphens and opening brackets.
@@ -252,7 +324,8 @@ fn title(own: &str) -> String {
 }
 
 fn truncate(value: &Value, args: Args) -> Result<Value> {
-    let [length, kill_words, end, leeway] = args.bind("truncate", ["length", "killwords", "end", "leeway"])?;
+    let [length, kill_words, end, leeway] =
+        args.bind("truncate", ["length", "killwords", "end", "leeway"])?;
     let length = length.map_or(Ok(255), |length| integer(&length, "truncate"))?;
     let end = optional_text(end, "truncate")?.unwrap_or_else(|| "...".into());
     let leeway = leeway.map_or(Ok(5), |leeway| integer(&leeway, "truncate"))?;
@@ -261,8 +334,12 @@ fn truncate(value: &Value, args: Args) -> Result<Value> {
     if chars.len() as i128 <= length + leeway {
         return Ok(Value::str(own));
     }
-    let kept = usize::try_from(length - end.chars().count() as i128)
-        .map_err(|_| Fault::value(format!("expected length >= {}, got {length}", end.chars().count())))?;
+    let kept = usize::try_from(length - end.chars().count() as i128).map_err(|_| {
+        Fault::value(format!(
+            "expected length >= {}, got {length}",
+            end.chars().count()
+        ))
+    })?;
     let mut cut: String = chars[..kept].iter().collect();
     if !flag(kill_words, false)?
         && let Some(at) = cut.rfind(' ')
@@ -273,7 +350,8 @@ fn truncate(value: &Value, args: Args) -> Result<Value> {
 }
 
 fn wordwrap(value: &Value, args: Args) -> Result<Value> {
-    let [width, break_long, wrap] = args.bind("wordwrap", ["width", "break_long_words", "wrapstring"])?;
+    let [width, break_long, wrap] =
+        args.bind("wordwrap", ["width", "break_long_words", "wrapstring"])?;
     let width = width.map_or(Ok(79), |width| integer(&width, "wordwrap"))?;
     let width = usize::try_from(width).ok().filter(|width| *width > 0);
     let width = width.ok_or_else(|| Fault::value("invalid width (must be > 0)"))?;
@@ -298,7 +376,10 @@ fn wordwrap(value: &Value, args: Args) -> Result<Value> {
                 lines.push(std::mem::take(&mut current));
             }
             while break_long && word.chars().count() > width {
-                let at = word.char_indices().nth(width).map_or(word.len(), |(at, _)| at);
+                let at = word
+                    .char_indices()
+                    .nth(width)
+                    .map_or(word.len(), |(at, _)| at);
                 lines.push(word[..at].to_owned());
                 word = &word[at..];
             }
@@ -306,7 +387,10 @@ fn wordwrap(value: &Value, args: Args) -> Result<Value> {
         }
         lines.push(current);
     }
-    check_length(own.len().saturating_add(lines.len().saturating_mul(wrap.len())))?;
+    check_length(
+        own.len()
+            .saturating_add(lines.len().saturating_mul(wrap.len())),
+    )?;
     Ok(Value::str(lines.join(&wrap)))
 }
 
@@ -318,12 +402,18 @@ fn regex_find(name: &str, value: &Value, args: Args) -> Result<Value> {
     }
     let regex = pattern(&regex, flag(ignorecase, false)?, flag(multiline, false)?)?;
     let own = text(value, name)?;
-    let found = regex.captures(&own).map_err(|error| Fault::value(error.to_string()))?;
+    let found = regex
+        .captures(&own)
+        .map_err(|error| Fault::value(error.to_string()))?;
     let Some(found) = found else {
         return Ok(Value::None);
     };
     let from = usize::from(found.len() > 1);
-    let groups = (from..found.len()).map(|index| found.get(index).map_or(Value::None, |group| Value::str(group.as_str())));
+    let groups = (from..found.len()).map(|index| {
+        found
+            .get(index)
+            .map_or(Value::None, |group| Value::str(group.as_str()))
+    });
     Ok(Value::tuple(groups.collect()))
 }
 
@@ -379,7 +469,8 @@ fn query(value: &Value) -> Result<String> {
         let [key, value] = pair.as_slice() else {
             return Err(Fault::value("not enough values to unpack (expected 2)"));
         };
-        let quoted = |value: &Value| string(value).map(|text| url_quoted(&text, "").replace("%20", "+"));
+        let quoted =
+            |value: &Value| string(value).map(|text| url_quoted(&text, "").replace("%20", "+"));
         parts.push(format!("{}={}", quoted(key)?, quoted(value)?));
     }
     Ok(parts.join("&"))
@@ -390,7 +481,13 @@ fn path_join(parts: &[String]) -> String {
     let whole = parts
         .iter()
         .enumerate()
-        .map(|(index, part)| if index == 0 { part.as_str() } else { part.trim_start_matches('/') })
+        .map(|(index, part)| {
+            if index == 0 {
+                part.as_str()
+            } else {
+                part.trim_start_matches('/')
+            }
+        })
         .collect::<Vec<_>>()
         .join("/");
     let is_absolute = whole.starts_with('/');
