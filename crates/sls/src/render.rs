@@ -95,12 +95,12 @@ pub struct Source<'a> {
 
 impl Renderer<'_> {
     /// Renders a file through the renderers of its first line, or those of `default`.
-    pub fn render(&self, source: &Source<'_>, default: &str) -> Result<Data, RenderError> {
+    pub fn render(&self, source: &Source<'_>, default: &str) -> Result<Data, Box<RenderError>> {
         pipeline::run(self, source, default)
     }
 
     /// Renders an SLS or pillar file to its tree; one that says nothing is an empty map.
-    pub fn sls(&self, source: &Source<'_>) -> Result<Value, RenderError> {
+    pub fn sls(&self, source: &Source<'_>) -> Result<Value, Box<RenderError>> {
         match self.render(source, DEFAULT_PIPELINE)? {
             Data::Tree(Value::Null) => Ok(Value::Object(Map::new())),
             Data::Tree(tree) => Ok(tree),
@@ -112,12 +112,12 @@ impl Renderer<'_> {
     }
 
     /// Renders a template, such as a source of `file.managed`, to text. A first line that names renderers is text here.
-    pub fn template(&self, source: &Source<'_>) -> Result<String, RenderError> {
+    pub fn template(&self, source: &Source<'_>) -> Result<String, Box<RenderError>> {
         let text = pipeline::text_of(source)?;
         self.jinja(source, &text)
     }
 
-    fn jinja(&self, source: &Source<'_>, text: &str) -> Result<String, RenderError> {
+    fn jinja(&self, source: &Source<'_>, text: &str) -> Result<String, Box<RenderError>> {
         let mut names: HashMap<Rc<str>, jinja::Value> = HashMap::new();
         for (name, value) in names::of(source).iter().chain(&source.context) {
             names.insert(name.as_str().into(), jinja::from_json(value));

@@ -80,7 +80,7 @@ impl Functions for Table {
     }
 }
 
-fn render(template: &str, files: &Value) -> Result<String, RenderError> {
+fn render(template: &str, files: &Value) -> Result<String, Box<RenderError>> {
     let tree = files.as_object().into_iter().flatten();
     let tree = Tree(
         tree.map(|(path, text)| (path.clone(), text.as_str().unwrap_or_default().to_owned()))

@@ -43,18 +43,18 @@ fn steps(text: &str, default: &str) -> Vec<Step> {
         .collect()
 }
 
-pub(super) fn error(source: &Source<'_>, message: impl Into<String>) -> RenderError {
-    RenderError {
+pub(super) fn error(source: &Source<'_>, message: impl Into<String>) -> Box<RenderError> {
+    Box::new(RenderError {
         sls: source.sls.to_owned(),
         saltenv: source.saltenv.to_owned(),
         file: None,
         line: None,
         message: message.into(),
         excerpt: String::new(),
-    }
+    })
 }
 
-pub(super) fn text_of(source: &Source<'_>) -> Result<String, RenderError> {
+pub(super) fn text_of(source: &Source<'_>) -> Result<String, Box<RenderError>> {
     if source.text.len() > FILE_BYTES_MAX {
         return Err(error(
             source,
@@ -70,7 +70,7 @@ pub(super) fn run(
     renderer: &Renderer<'_>,
     source: &Source<'_>,
     default: &str,
-) -> Result<Data, RenderError> {
+) -> Result<Data, Box<RenderError>> {
     let text = text_of(source)?;
     if text.trim().is_empty() {
         return Ok(Data::Tree(Value::Object(serde_json::Map::new())));
@@ -94,7 +94,7 @@ fn one(
     source: &Source<'_>,
     step: &Step,
     data: Data,
-) -> Result<Data, RenderError> {
+) -> Result<Data, Box<RenderError>> {
     match (step.name.as_str(), data) {
         ("jinja", Data::Text(text)) => renderer.jinja(source, &text).map(Data::Text),
         ("yaml", Data::Text(text)) => yaml(source, &text),
@@ -121,18 +121,14 @@ fn one(
     }
 }
 
-fn yaml(source: &Source<'_>, text: &str) -> Result<Data, RenderError> {
+fn yaml(source: &Source<'_>, text: &str) -> Result<Data, Box<RenderError>> {
     yaml::parse(text)
         .map(Data::Tree)
-        .map_err(|problem| RenderError {
-            line: Some(problem.line),
-            excerpt: excerpt(text, problem.line),
-            ..error(source, problem.message)
-        })
+        .map_err(|problem| at_line(source, text, problem.line, problem.message))
 }
 
 /// JSON below a first line that names its renderers, as Salt reads it.
-fn json(source: &Source<'_>, text: &str) -> Result<Data, RenderError> {
+fn json(source: &Source<'_>, text: &str) -> Result<Data, Box<RenderError>> {
     let body = match text.strip_prefix("#!") {
         Some(_) => text.split_once('\n').map_or("", |(_, body)| body),
         None => text,
@@ -145,12 +141,15 @@ fn json(source: &Source<'_>, text: &str) -> Result<Data, RenderError> {
         .map(Data::Tree)
         .map_err(|problem| {
             let line = problem.line() + skipped;
-            RenderError {
-                line: Some(line),
-                excerpt: excerpt(text, line),
-                ..error(source, format!("JSON: {problem}"))
-            }
+            at_line(source, text, line, format!("JSON: {problem}"))
         })
+}
+
+fn at_line(source: &Source<'_>, text: &str, line: usize, message: String) -> Box<RenderError> {
+    let mut error = error(source, message);
+    error.line = Some(line);
+    error.excerpt = excerpt(text, line);
+    error
 }
 
 /// How white space is treated, by the settings and by a header line, which is taken out.

@@ -271,7 +271,7 @@ impl Parser {
                 );
                 Node::SetBlock(target, filter, self.body_until("endload")?)
             }
-            "from" => self.from_import()?,
+            "from" => self.import_names()?,
             "include" => {
                 let name = self.expression()?;
                 let is_missing_ignored = self.is_name("ignore");
@@ -474,7 +474,7 @@ impl Parser {
         Ok((template, name, self.context(false)?))
     }
 
-    fn from_import(&mut self) -> Result<Node> {
+    fn import_names(&mut self) -> Result<Node> {
         let template = self.expression()?;
         self.expect_name("import")?;
         let mut names = Vec::new();
