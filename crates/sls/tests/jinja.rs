@@ -69,8 +69,8 @@ impl Functions for Table {
             "test.args" => Ok(json!({"args": args, "kwargs": kwargs})),
             "pillar.get" => {
                 let key = argument(0).unwrap_or_default();
-                let path = key.as_str().unwrap_or_default().split(':');
-                let found = path.fold(Some(&self.0), |value, part| value?.get(part));
+                let mut path = key.as_str().unwrap_or_default().split(':');
+                let found = path.try_fold(&self.0, |value, part| value.get(part));
                 Ok(found
                     .cloned()
                     .unwrap_or_else(|| argument(1).unwrap_or_else(|| json!(""))))

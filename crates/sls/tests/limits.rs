@@ -97,6 +97,7 @@ fn texts() {
     );
     check("{{ 'a' * 10**12 }}", length);
     check("{{ [1] * 10**12 }}", length);
+    check("{{ [1] | batch(10**12, 0) }}", length);
     check("{{ ('a' * 100000) | replace('a', 'b' * 100000) }}", length);
     check("{{ ('a' * 100000).replace('a', 'b' * 100000) }}", length);
     check("{{ 'a'.ljust(10**15) }}{{ 'a'.center(10**15) }}", length);
@@ -177,6 +178,59 @@ fn depth() {
         "{% set l = [] %}{% do l.append(l) %}{{ l | flatten }}",
         "limit",
     );
+}
+
+/// Few values that share parts may stand for very many.
+#[test]
+fn shared_parts() {
+    let double = |first: &str, step: &str| {
+        format!(
+            "{{% set ns = namespace(x={first}, y={first}) %}}{{% for i in range(60) %}}{{% set ns.x = {step} %}}{{% set ns.y = {} %}}{{% endfor %}}",
+            step.replace('x', "y")
+        )
+    };
+    let lists = double("[]", "[ns.x, ns.x]");
+    for use_ in [
+        "{{ ns.x == ns.y }}",
+        "{{ ns.x | json }}",
+        "{{ ns.x | yaml }}",
+        "{{ ns.x | flatten }}",
+        "{{ ns.x < ns.y }}",
+        "{{ ns.x }}",
+        "{{ show_full_context() }}{{ ns.x | string }}",
+    ] {
+        check(&format!("{lists}{use_}"), "limit");
+    }
+    let tuples = double("()", "(ns.x, ns.x)");
+    check(
+        &format!("{tuples}{{{{ {{ns.x: 1}} }}}}"),
+        "the number of steps",
+    );
+}
+
+/// What is quick once must not be free a million times.
+#[test]
+fn repeated_work() {
+    let many = "{% for a in range(99999) %}{% for b in range(99999) %}";
+    let ends = "{% endfor %}{% endfor %}";
+    let text = "{% set s = 'a' * 9999999 %}";
+    let list = "{% set l = range(99999) | list %}";
+    for (set, use_) in [
+        (text, "{% if 'b' in s %}x{% endif %}"),
+        (text, "{% do s.count('b') %}"),
+        (text, "{% do s | length %}"),
+        (text, "{% if s | wordcount %}{% endif %}"),
+        (list, "{% if -1 in l %}x{% endif %}"),
+        (list, "{% do l.count(-1) %}"),
+        (list, "{% do l | max %}"),
+        (
+            "",
+            "{% do 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab' | regex_match('((a+)+)\\\\1$') %}",
+        ),
+        ("", "{% do 'a' | regex_match('(a{1,50}){1,50}') %}"),
+    ] {
+        check(&format!("{set}{many}{use_}{ends}"), "");
+    }
 }
 
 /// Long chains that the parser reads in a loop must not be walked, or dropped, in a recursion.

@@ -13,6 +13,7 @@ mod expression;
 mod fault;
 mod filters;
 mod format;
+mod fuel;
 mod lexer;
 mod machine;
 mod operators;

@@ -7,9 +7,11 @@ pub const TEXT_BYTES_MAX: usize = 16 << 20;
 /// Most bytes of text that all steps of one rendering may make together.
 pub const BUILT_BYTES_MAX: usize = 256 << 20;
 /// Most steps: each node of a template that is evaluated is one, and so is each item that a filter or a loop handles.
-pub const FUEL_MAX: u64 = 20_000_000;
+pub const FUEL_MAX: u64 = 5_000_000;
 /// Most files that one rendering may load by import, include and extends.
 pub const FILES_MAX: usize = 500;
+/// Most entries of one list that an operator or a method makes.
+pub const ITEMS_MAX: usize = 1_000_000;
 /// Deepest nesting of imports, includes and calls of macros.
 pub const CALL_DEPTH_MAX: usize = 60;
 /// Deepest nesting of statements and expressions while they run, through all calls.

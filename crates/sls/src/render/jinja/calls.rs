@@ -225,7 +225,7 @@ fn range(args: Args) -> Result<Value> {
     }
     let distance = stop.saturating_sub(start);
     let count = if (distance > 0) == (step > 0) {
-        (distance.saturating_abs() + step.saturating_abs() - 1) / step.saturating_abs()
+        (distance.saturating_abs() - 1) / step.saturating_abs() + 1
     } else {
         0
     };

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::arguments::{Args, flag, integer, required};
 use super::fault::{Fault, Result};
 use super::machine::{Frame, Machine};
-use super::operators::{contains_item, equal, sort_order};
+use super::operators::{check_items, contains_item, equal, sort_order};
 use super::print::repr;
 use super::value::{Dict, Key, List, Map, SequenceKind, Value, position};
 
@@ -47,6 +47,7 @@ pub(super) fn list(
         }
         "extend" => {
             let more = args.one(name, "iterable")?.iterate()?;
+            check_items(own.0.borrow().len() + more.len())?;
             machine.spend(more.len())?;
             own.0.borrow_mut().extend(more);
         }
@@ -92,8 +93,10 @@ pub(super) fn list(
         }
         "sort" => {
             let [key, reverse] = args.bind(name, ["key", "reverse"])?;
+            // A copy: the key may be a macro that changes the list.
+            let copy = own.0.borrow().clone();
             let mut items = Vec::new();
-            for item in own.0.borrow().clone() {
+            for item in copy {
                 let by = match &key {
                     None | Some(Value::None) => item.clone(),
                     Some(key) => machine.call(frame, key, Args::of(vec![item.clone()]))?,

@@ -3,9 +3,13 @@
 use serde_json::{Map as JsonMap, Number, Value as Json};
 
 use super::fault::{Fault, Result};
+use super::fuel;
 use super::print::string;
 use super::value::{Key, Map, Value};
 use crate::render::limits::VALUE_DEPTH_MAX;
+
+/// Data takes more memory than the parts that a template's values share.
+const STEPS_PER_NODE: usize = 4;
 
 pub(crate) fn from_json(json: &Json) -> Value {
     match json {
@@ -35,6 +39,7 @@ fn data(value: &Value, depth: usize) -> Result<Json> {
     if depth > VALUE_DEPTH_MAX {
         return Err(Fault::limit("the depth of a value"));
     }
+    fuel::spend(STEPS_PER_NODE)?;
     let list = |items: &[Value]| {
         items
             .iter()

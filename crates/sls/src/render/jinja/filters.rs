@@ -7,6 +7,7 @@ mod texts;
 
 use super::arguments::{Args, flag};
 use super::fault::{Fault, Result};
+use super::fuel;
 use super::machine::{Frame, Machine};
 use super::value::Value;
 
@@ -22,6 +23,9 @@ pub(super) fn apply(
 ) -> Result<Value> {
     if !TAKE_UNDEFINED.contains(&name) {
         value.check_defined()?;
+    }
+    if let Value::Str(text) = &value {
+        fuel::spend_text(text)?;
     }
     match name {
         "default" | "d" => {

@@ -93,10 +93,7 @@ impl<'a> Lexer<'a> {
 
     fn run(&mut self) -> Result<()> {
         while !self.rest.is_empty() {
-            let opening = ["{{", "{%", "{#"]
-                .iter()
-                .filter_map(|tag| self.rest.find(tag))
-                .min();
+            let opening = next_tag(self.rest);
             let Some(at) = opening else {
                 let line = self.line;
                 let text = self.take(self.rest.len());
@@ -386,6 +383,12 @@ impl<'a> Lexer<'a> {
         }
         Err(self.unexpected(quote))
     }
+}
+
+/// Where the next tag opens.
+fn next_tag(text: &str) -> Option<usize> {
+    let is_tag = |at: &usize| matches!(text.as_bytes().get(at + 1), Some(b'{' | b'%' | b'#'));
+    text.match_indices('{').map(|(at, _)| at).find(is_tag)
 }
 
 /// Where a run of digits, with single underscores between them, ends.

@@ -7,13 +7,13 @@ use std::rc::Rc;
 use super::arguments::Args;
 use super::convert::from_json;
 use super::fault::{Fault, Kind, Result};
-use super::filters;
 use super::lexer::Whitespace;
 use super::parser::parse;
 use super::print;
 use super::scope::Scope;
 use super::syntax::{BlockNode, Expr, ForNode, Node, Statement, Target, Template};
 use super::value::{BlockRef, Key, Loop, Macro, Value};
+use super::{filters, fuel};
 use crate::render::limits::{
     BUILT_BYTES_MAX, CALL_DEPTH_MAX, FILE_BYTES_MAX, FILES_MAX, FUEL_MAX, NESTING_MAX,
     TEXT_BYTES_MAX,
@@ -68,7 +68,7 @@ pub(crate) struct Machine<'a> {
     pub(super) captured: Vec<Value>,
     /// Scopes that macros and blocks hold on to; they are emptied at the end, for each holds what holds it.
     kept: Vec<Rc<Scope>>,
-    fuel: u64,
+    _tank: fuel::Tank,
     built: usize,
     nesting: usize,
     calls: usize,
@@ -101,7 +101,7 @@ impl<'a> Machine<'a> {
             sources: HashMap::new(),
             captured: Vec::new(),
             kept: Vec::new(),
-            fuel: FUEL_MAX,
+            _tank: fuel::Tank::full(),
             built: 0,
             nesting: 0,
             calls: 0,
@@ -130,11 +130,7 @@ impl<'a> Machine<'a> {
 
     /// Takes steps from the fuel.
     pub(crate) fn spend(&mut self, steps: usize) -> Result<()> {
-        self.fuel = self
-            .fuel
-            .checked_sub(steps as u64)
-            .ok_or_else(|| Fault::limit("the number of steps"))?;
-        Ok(())
+        fuel::spend(steps)
     }
 
     /// Counts text that was made.

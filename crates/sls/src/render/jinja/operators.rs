@@ -4,9 +4,10 @@ use std::cmp::Ordering;
 
 use super::fault::{Fault, Result};
 use super::format::percent;
+use super::fuel;
 use super::syntax::{Binary, Comparison};
 use super::value::{Key, SequenceKind, Value, position};
-use crate::render::limits::{TEXT_BYTES_MAX, VALUE_DEPTH_MAX};
+use crate::render::limits::{ITEMS_MAX, TEXT_BYTES_MAX, VALUE_DEPTH_MAX};
 
 /// Most bits of an exponent that can fit: larger ones overflow with any base but 0, 1 and -1.
 const EXPONENT_MAX: i128 = 1_000;
@@ -22,11 +23,13 @@ pub(crate) fn binary(operator: Binary, left: &Value, right: &Value) -> Result<Va
             return Ok(Value::str([&**a, &**b].concat()));
         }
         (Binary::Add, Value::List(a), Value::List(b)) => {
+            check_items(a.0.borrow().len() + b.0.borrow().len())?;
             let mut items = a.0.borrow().clone();
             items.extend(b.0.borrow().iter().cloned());
             return Ok(Value::list(items));
         }
         (Binary::Add, Value::Tuple(a), Value::Tuple(b)) => {
+            check_items(a.0.borrow().len() + b.0.borrow().len())?;
             let mut items = a.0.borrow().clone();
             items.extend(b.0.borrow().iter().cloned());
             return Ok(Value::tuple(items));
@@ -93,12 +96,22 @@ pub(crate) fn check_length(bytes: usize) -> Result<()> {
     Ok(())
 }
 
+pub(crate) fn check_items(count: usize) -> Result<()> {
+    if count > ITEMS_MAX {
+        return Err(Fault::limit("the length of a list"));
+    }
+    Ok(())
+}
+
 fn repeat(value: &Value, count: i128) -> Result<Value> {
     let length = value
         .as_str()
         .map_or_else(|| value.length(), |text| Ok(text.len()))?;
     let count = usize::try_from(count.max(0)).unwrap_or(usize::MAX);
-    check_length(length.saturating_mul(count))?;
+    match value {
+        Value::Str(_) => check_length(length.saturating_mul(count))?,
+        _ => check_items(length.saturating_mul(count))?,
+    }
     let times = |items: &[Value]| {
         let mut repeated = Vec::with_capacity(items.len() * count);
         for _ in 0..count {
@@ -176,7 +189,7 @@ pub(crate) fn negative(value: &Value) -> Result<Value> {
     match value {
         Value::Float(number) => Ok(Value::Float(-number)),
         _ => match value.as_index() {
-            Some(number) => Ok(Value::Int(-number)),
+            Some(number) => integers(Binary::Sub, 0, number),
             None => Err(Fault::value(format!(
                 "bad operand type for unary -: '{}'",
                 value.type_name()
@@ -259,7 +272,10 @@ fn order(left: &Value, right: &Value) -> Result<Option<Ordering>> {
             return Err(Fault::limit("the depth of a value"));
         }
         match (left, right) {
-            (Value::Str(a), Value::Str(b)) => Ok(Some(a.cmp(b))),
+            (Value::Str(a), Value::Str(b)) => {
+                fuel::spend_text(a)?;
+                Ok(Some(a.cmp(b)))
+            }
             (Value::List(a), Value::List(b)) | (Value::Tuple(a), Value::Tuple(b)) => {
                 let (a, b) = (a.0.borrow(), b.0.borrow());
                 for (left, right) in a.iter().zip(b.iter()) {
@@ -286,6 +302,7 @@ pub(crate) fn equal(left: &Value, right: &Value) -> Result<bool> {
         if depth > VALUE_DEPTH_MAX {
             return Err(Fault::limit("the depth of a value"));
         }
+        fuel::spend(1)?;
         left.check_defined()?;
         right.check_defined()?;
         let all = |a: &[Value], b: &[Value]| {
@@ -301,7 +318,10 @@ pub(crate) fn equal(left: &Value, right: &Value) -> Result<bool> {
         };
         match (left, right) {
             (Value::None, Value::None) => Ok(true),
-            (Value::Str(a), Value::Str(b)) => Ok(a == b),
+            (Value::Str(a), Value::Str(b)) => {
+                fuel::spend_text(a)?;
+                Ok(a == b)
+            }
             (Value::List(a), Value::List(b)) | (Value::Tuple(a), Value::Tuple(b)) => {
                 all(&a.0.borrow(), &b.0.borrow())
             }
@@ -369,7 +389,10 @@ pub(crate) fn contains(container: &Value, item: &Value) -> Result<bool> {
     item.check_defined()?;
     match container {
         Value::Str(text) => match item {
-            Value::Str(part) => Ok(text.contains(&**part)),
+            Value::Str(part) => {
+                fuel::spend_text(text)?;
+                Ok(text.contains(&**part))
+            }
             _ => Err(Fault::value(format!(
                 "'in <string>' requires string as left operand, not {}",
                 item.type_name()

@@ -3,13 +3,17 @@
 use fancy_regex::{Captures, Regex, RegexBuilder};
 
 use super::fault::{Fault, Result};
+use super::fuel;
 use super::operators::check_length;
 
 /// Steps of going back before a search is given up.
-const BACKTRACK_MAX: usize = 1_000_000;
+const BACKTRACK_MAX: usize = 100_000;
+/// What it takes to compile a pattern and to search once, beside looking at the text.
+const STEPS: usize = 5_000;
 
 /// Compiles a pattern that is written for Python's `re`.
 pub(super) fn pattern(source: &str, ignorecase: bool, multiline: bool) -> Result<Regex> {
+    fuel::spend(STEPS + source.len())?;
     let flags = match (ignorecase, multiline) {
         (true, true) => "(?im)",
         (true, false) => "(?i)",

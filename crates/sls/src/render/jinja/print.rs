@@ -1,6 +1,7 @@
 //! Python's `str()` and `repr()`, and the form in which Salt prints maps so that YAML can read them.
 
 use super::fault::{Fault, Result};
+use super::fuel;
 use super::value::{SequenceKind, Value};
 use crate::render::limits::{TEXT_BYTES_MAX, VALUE_DEPTH_MAX};
 
@@ -67,6 +68,7 @@ impl Printer {
         if self.out.len() > TEXT_BYTES_MAX {
             return Err(Fault::limit("the length of a text"));
         }
+        fuel::spend(1)?;
         match value {
             Value::Undefined(_) | Value::Nothing => self.out.push_str("Undefined"),
             Value::None => self.out.push_str("None"),
@@ -154,7 +156,7 @@ fn range(items: &[Value]) -> String {
         return "range(0, 0)".to_owned();
     };
     let step = second.map_or(1, |second| second - first);
-    let stop = first + step * items.len() as i128;
+    let stop = first.saturating_add(step.saturating_mul(items.len() as i128));
     if step == 1 {
         format!("range({first}, {stop})")
     } else {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::arguments::{Args, flag, integer, optional_text, required, text};
 use super::fault::{Fault, Result};
 use super::format::format;
+use super::fuel;
 use super::operators::check_length;
 use super::value::{Value, position};
 
@@ -59,6 +60,7 @@ pub(super) const METHODS: &[&str] = &[
 
 pub(super) fn call(own: &Rc<str>, name: &str, args: Args) -> Result<Value> {
     let own = &**own;
+    fuel::spend_text(own)?;
     match name {
         "format" => return format(own, &args).map(Value::str),
         "format_map" => {
@@ -132,7 +134,7 @@ pub(super) fn call(own: &Rc<str>, name: &str, args: Args) -> Result<Value> {
         "zfill" => {
             let width = integer(&args.one(name, "width")?, name)?;
             let (sign, digits) = own.split_at(usize::from(own.starts_with(['+', '-'])));
-            let width = width - sign.len() as i128;
+            let width = width.saturating_sub(sign.len() as i128);
             return Ok(Value::str(
                 sign.to_owned() + &justified(digits, width, "0", "rjust")?,
             ));

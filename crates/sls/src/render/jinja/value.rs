@@ -7,10 +7,15 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 
 use super::fault::{Fault, Result};
+use super::fuel;
 use super::machine::{Frame, Module, Unit};
+use super::operators::check_items;
 use super::scope::Scope;
 use super::syntax::{BlockNode, ForNode, MacroNode};
 use crate::render::limits::VALUE_DEPTH_MAX;
+
+/// Entries of a list that are copied in one step.
+const ITEMS_PER_STEP: usize = 16;
 
 #[derive(Clone)]
 pub(crate) enum Value {
@@ -164,6 +169,7 @@ pub(crate) struct Key(Value);
 impl Key {
     pub(crate) fn new(value: &Value) -> Result<Key> {
         fn check(value: &Value, depth: usize) -> Result<()> {
+            fuel::spend(1)?;
             match value {
                 Value::None | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Str(_) => {
                     Ok(())
@@ -371,6 +377,10 @@ impl Value {
 
     /// The entries that a loop over it sees: a copy, so that it may change meanwhile.
     pub(crate) fn iterate(&self) -> Result<Vec<Value>> {
+        if let Ok(length) = self.length() {
+            check_items(length)?;
+            fuel::spend(length / ITEMS_PER_STEP)?;
+        }
         Ok(match self {
             Value::Str(text) => text.chars().map(|c| Value::str(c.to_string())).collect(),
             Value::List(list) | Value::Tuple(list) => list.0.borrow().clone(),

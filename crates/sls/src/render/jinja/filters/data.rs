@@ -240,6 +240,7 @@ fn dump(value: &Value, style: &Style, depth: usize, out: &mut String) -> Result<
         return Err(Fault::limit("the depth of a value"));
     }
     check_length(out.len())?;
+    super::super::fuel::spend(1)?;
     let list = |items: &[Value], out: &mut String| -> Result<()> {
         out.push('[');
         for (index, item) in items.iter().enumerate() {

@@ -7,7 +7,9 @@ use super::super::checks;
 use super::super::containers::sort as sort_pairs;
 use super::super::fault::{Fault, Result};
 use super::super::machine::{Frame, Machine};
-use super::super::operators::{binary, check_length, contains_item, equal, sort_order};
+use super::super::operators::{
+    binary, check_items, check_length, contains_item, equal, sort_order,
+};
 use super::super::print::string;
 use super::super::syntax::Binary;
 use super::super::value::{Key, Map, SequenceKind, Value};
@@ -503,7 +505,7 @@ fn chunks(name: &str, value: &Value, args: Args) -> Result<Value> {
     if size == 0 {
         return Err(Fault::value(format!("{name}: the number must be above 0")));
     }
-    check_length(size)?;
+    check_items(size)?;
     let fill = fill.filter(|fill| !matches!(fill, Value::None));
     let items = value.iterate()?;
     if name == "batch" {

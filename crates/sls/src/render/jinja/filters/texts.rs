@@ -149,7 +149,7 @@ pub(super) fn apply(name: &str, value: &Value, args: Args) -> Result<Value> {
         }
         "abs" => match value {
             Value::Float(number) => Value::Float(number.abs()),
-            _ => Value::Int(integer(value, name)?.abs()),
+            _ => Value::Int(integer(value, name)?.saturating_abs()),
         },
         "e" | "escape" | "forceescape" => Value::str(html(&own)),
         "quote" => Value::str(quote(&own)),
@@ -331,16 +331,17 @@ fn truncate(value: &Value, args: Args) -> Result<Value> {
     let leeway = leeway.map_or(Ok(5), |leeway| integer(&leeway, "truncate"))?;
     let own = string(value)?;
     let chars: Vec<char> = own.chars().collect();
-    if chars.len() as i128 <= length + leeway {
+    if chars.len() as i128 <= length.saturating_add(leeway) {
         return Ok(Value::str(own));
     }
-    let kept = usize::try_from(length - end.chars().count() as i128).map_err(|_| {
-        Fault::value(format!(
-            "expected length >= {}, got {length}",
-            end.chars().count()
-        ))
-    })?;
-    let mut cut: String = chars[..kept].iter().collect();
+    let kept =
+        usize::try_from(length.saturating_sub(end.chars().count() as i128)).map_err(|_| {
+            Fault::value(format!(
+                "expected length >= {}, got {length}",
+                end.chars().count()
+            ))
+        })?;
+    let mut cut: String = chars[..kept.min(chars.len())].iter().collect();
     if !flag(kill_words, false)?
         && let Some(at) = cut.rfind(' ')
     {
