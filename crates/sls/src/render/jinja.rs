@@ -23,6 +23,7 @@ mod print;
 mod scope;
 mod strings;
 mod syntax;
+mod templates;
 mod value;
 
 pub(super) use convert::from_json;

@@ -3,6 +3,7 @@
 mod data;
 mod network;
 mod sequences;
+mod sets;
 mod texts;
 
 use super::arguments::{Args, flag};

@@ -14,10 +14,7 @@ use super::scope::Scope;
 use super::syntax::{BlockNode, Expr, ForNode, Node, Statement, Target, Template};
 use super::value::{BlockRef, Key, Loop, Macro, Value};
 use super::{filters, fuel};
-use crate::render::limits::{
-    BUILT_BYTES_MAX, CALL_DEPTH_MAX, FILE_BYTES_MAX, FILES_MAX, FUEL_MAX, NESTING_MAX,
-    TEXT_BYTES_MAX,
-};
+use crate::render::limits::{BUILT_BYTES_MAX, CALL_DEPTH_MAX, NESTING_MAX, TEXT_BYTES_MAX};
 use crate::render::{Files, Functions};
 
 /// A template that runs or has run: its names, and its blocks with those that override them first.
@@ -26,7 +23,7 @@ pub(crate) struct Unit {
     pub(crate) top: Rc<Scope>,
     pub(crate) blocks: RefCell<HashMap<Rc<str>, Vec<Rc<BlockNode>>>>,
     /// The template that this one extends, and how much was printed before that was said.
-    parent: RefCell<Option<(Rc<Template>, usize)>>,
+    pub(super) parent: RefCell<Option<(Rc<Template>, usize)>>,
 }
 
 /// An imported template: its names and its text.
@@ -56,12 +53,12 @@ pub(crate) struct Machine<'a> {
     pub(crate) files: &'a dyn Files,
     pub(crate) functions: &'a dyn Functions,
     pub(crate) saltenv: &'a str,
-    whitespace: Whitespace,
+    pub(super) whitespace: Whitespace,
     pub(crate) globals: HashMap<Rc<str>, Value>,
     /// Templates that were loaded, by the name that they were asked for with.
-    templates: HashMap<Rc<str>, Rc<Template>>,
+    pub(super) templates: HashMap<Rc<str>, Rc<Template>>,
     /// Modules that were imported without context: each runs once.
-    modules: HashMap<Rc<str>, Rc<Module>>,
+    pub(super) modules: HashMap<Rc<str>, Rc<Module>>,
     /// Sources of templates, for messages.
     pub(crate) sources: HashMap<Rc<str>, String>,
     /// The text that the filters of a block are applied to.
@@ -180,7 +177,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn unit(&mut self, template: &Template, context: Option<Rc<Scope>>) -> Rc<Unit> {
+    pub(super) fn unit(&mut self, template: &Template, context: Option<Rc<Scope>>) -> Rc<Unit> {
         let top = Scope::inside(context);
         self.keep(&top);
         let blocks = template
@@ -195,7 +192,12 @@ impl<'a> Machine<'a> {
         })
     }
 
-    fn run(&mut self, unit: &Rc<Unit>, template: &Rc<Template>, out: &mut String) -> Result<()> {
+    pub(super) fn run(
+        &mut self,
+        unit: &Rc<Unit>,
+        template: &Rc<Template>,
+        out: &mut String,
+    ) -> Result<()> {
         let mut template = template.clone();
         loop {
             let frame = Frame {
@@ -498,99 +500,6 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn import(&mut self, frame: &Frame, name: &Expr, with_context: bool) -> Result<Rc<Module>> {
-        let name = self.template_name(frame, name)?;
-        let template = self.load(&name)?;
-        if !with_context && let Some(module) = self.modules.get(&name) {
-            return Ok(module.clone());
-        }
-        let context = with_context.then(|| frame.scope.flattened());
-        let module = self.calling(|machine| {
-            let unit = machine.unit(&template, context);
-            let mut text = String::new();
-            machine.run(&unit, &template, &mut text)?;
-            Ok(Rc::new(Module {
-                text: text.into(),
-                unit,
-            }))
-        })?;
-        if !with_context {
-            self.modules.insert(name, module.clone());
-        }
-        Ok(module)
-    }
-
-    fn template_name(&mut self, frame: &Frame, name: &Expr) -> Result<Rc<str>> {
-        let name = self.eval(frame, name)?.defined()?;
-        match name {
-            Value::Str(name) => Ok(name),
-            other => Err(Fault::value(format!(
-                "the name of a template must be str, not {}",
-                other.type_name()
-            ))),
-        }
-    }
-
-    fn include(
-        &mut self,
-        frame: &Frame,
-        name: &Expr,
-        is_missing_ignored: bool,
-        with_context: bool,
-        out: &mut String,
-    ) -> Result<()> {
-        let names = match self.eval(frame, name)?.defined()? {
-            Value::List(list) | Value::Tuple(list) => list.0.borrow().clone(),
-            one => vec![one],
-        };
-        let mut missing = Vec::new();
-        for name in names {
-            let Value::Str(name) = name else {
-                return Err(Fault::value(format!(
-                    "the name of a template must be str, not {}",
-                    name.type_name()
-                )));
-            };
-            let template = match self.load(&name) {
-                Ok(template) => template,
-                Err(fault) if fault.kind == Kind::Missing => {
-                    missing.push(fault);
-                    continue;
-                }
-                Err(fault) => return Err(fault),
-            };
-            let context = with_context.then(|| frame.scope.flattened());
-            return self.calling(|machine| {
-                let unit = machine.unit(&template, context);
-                machine.run(&unit, &template, out)
-            });
-        }
-        match missing.into_iter().next() {
-            Some(fault) if !is_missing_ignored => Err(fault),
-            _ => Ok(()),
-        }
-    }
-
-    fn extends(&mut self, frame: &Frame, name: &Expr, printed: usize) -> Result<()> {
-        if frame.unit.parent.borrow().is_some() {
-            return Err(Fault::syntax("extended multiple times"));
-        }
-        let name = self.template_name(frame, name)?;
-        let parent = self.load(&name)?;
-        for (name, block) in &parent.blocks {
-            let mut blocks = frame.unit.blocks.borrow_mut();
-            let list = blocks.entry(name.clone()).or_default();
-            // Each ancestor adds one; a circle of templates would add them for ever.
-            if list.len() >= CALL_DEPTH_MAX {
-                return Err(Fault::limit("the depth of its calls"));
-            }
-            list.push(block.clone());
-        }
-        self.spend(FUEL_MAX as usize / FILES_MAX)?;
-        *frame.unit.parent.borrow_mut() = Some((parent, printed));
-        Ok(())
-    }
-
     pub(super) fn run_block(&mut self, block: &BlockRef) -> Result<Value> {
         if block.node.is_required {
             return Err(Fault::syntax(format!(
@@ -625,69 +534,6 @@ impl<'a> Machine<'a> {
             file: block.node.file.clone(),
         };
         self.calling(|machine| machine.capture(&frame, &block.node.body))
-    }
-
-    /// A template by the name that a tag gives. As in Salt, a name that begins with `./` or `../` is relative to `tpldir`, and
-    /// the first load of another name moves `tpldir` for what is imported without context.
-    fn load(&mut self, name: &Rc<str>) -> Result<Rc<Template>> {
-        if let Some(template) = self.templates.get(name) {
-            return Ok(template.clone());
-        }
-        let missing = || {
-            Fault::new(
-                Kind::Missing,
-                format!(
-                    "{name}: there is no such file in saltenv '{}'",
-                    self.saltenv
-                ),
-            )
-        };
-        let first = name.split('/').next().unwrap_or_default();
-        let is_relative = matches!(first, "." | "..");
-        let mut path = name.to_string();
-        if is_relative {
-            let Some(Value::Str(base)) = self.globals.get("tpldir") else {
-                return Err(missing());
-            };
-            path = normalized(&format!("{base}/{name}")).ok_or_else(missing)?;
-        } else {
-            let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
-            let names = [
-                ("tplfile", path.as_str()),
-                ("tpldir", if dir.is_empty() { "." } else { dir }),
-                ("tpldot", &dir.replace('/', ".")),
-            ]
-            .map(|(name, value)| (Rc::from(name), Value::str(value)));
-            self.globals.extend(names);
-        }
-        if self.templates.len() >= FILES_MAX {
-            return Err(Fault::limit("the number of its files"));
-        }
-        let bytes = self
-            .files
-            .read(self.saltenv, &path)
-            .map_err(|error| Fault::value(format!("{path}: {error}")))?;
-        let bytes = bytes.ok_or_else(|| {
-            Fault::new(
-                Kind::Missing,
-                format!(
-                    "{name}: there is no such file in saltenv '{}'",
-                    self.saltenv
-                ),
-            )
-        })?;
-        if bytes.len() > FILE_BYTES_MAX {
-            return Err(Fault::limit("the size of a file"));
-        }
-        let source =
-            String::from_utf8(bytes).map_err(|_| Fault::value(format!("{path} is not UTF-8")))?;
-        self.build(source.len())?;
-        let file: Rc<str> = path.into();
-        let template = parse(&file, &source, self.whitespace);
-        self.sources.insert(file, source);
-        let template = Rc::new(template?);
-        self.templates.insert(name.clone(), template.clone());
-        Ok(template)
     }
 
     pub(crate) fn lookup(&self, frame: &Frame, name: &str) -> Value {
@@ -750,19 +596,4 @@ pub(super) fn inside(frame: &Frame) -> Frame {
         scope: Scope::inside(Some(frame.scope.clone())),
         file: frame.file.clone(),
     }
-}
-
-/// A path without `.` and `..`; None if it leads out of the roots.
-fn normalized(path: &str) -> Option<String> {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop()?;
-            }
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/"))
 }
