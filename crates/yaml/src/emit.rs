@@ -1,4 +1,4 @@
-//! Prints values as block style YAML, the way PyYAML's `safe_dump(default_flow_style=False, allow_unicode=True)` does.
+//! Prints values as YAML, the way PyYAML's `safe_dump(allow_unicode=True)` does: in block style, or in flow style.
 //!
 //! Salt prints with that function, so scripts and eyes know its form: keys sorted, lists not indented below their key,
 //! long strings folded past column 80, quotes only where a string would read back as something else.
@@ -21,21 +21,39 @@ const INDENT: usize = 2;
 ///
 /// Reading it with [`crate::parse`] gives the value again. A bare scalar without quotes is followed by `...`.
 pub fn emit(value: &Value) -> String {
-    let mut printer = Printer {
-        out: String::new(),
-        column: 0,
-    };
+    let mut printer = Printer::new(false);
     printer.node(value, 0, Context::Root);
     printer.out.push('\n');
     let is_open = match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => true,
-        Value::String(text) => Shape::of(text).style() == Style::Plain,
+        Value::String(text) => Shape::of(text).style(false) == Style::Plain,
         Value::Array(_) | Value::Object(_) => false,
     };
     if is_open {
         printer.out.push_str("...\n");
     }
     printer.out
+}
+
+/// Prints a value as one document in flow style, without a line break at its end: `{a: 1, b: [x, y]}`.
+pub fn emit_flow(value: &Value) -> String {
+    let mut printer = Printer::new(true);
+    printer.flow(value, INDENT, false);
+    printer.out
+}
+
+/// A text in YAML's double quotes, in one line. `is_ascii` escapes all other characters.
+pub fn double_quoted(text: &str, is_ascii: bool) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match escape(c) {
+            Some(escape) => out.push_str(&escape),
+            None if is_ascii && !c.is_ascii() => out.push_str(&code(c)),
+            None => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// Where a node stands, which decides how it begins.
@@ -55,9 +73,61 @@ struct Printer {
     out: String,
     /// Characters in the current line.
     column: usize,
+    /// Whether brackets stand around lists and maps; then more strings need quotes.
+    is_flow: bool,
 }
 
 impl Printer {
+    fn new(is_flow: bool) -> Printer {
+        Printer {
+            out: String::new(),
+            column: 0,
+            is_flow,
+        }
+    }
+
+    /// Prints a node between brackets; `indent` is the column of lines that begin inside of it.
+    fn flow(&mut self, value: &Value, indent: usize, is_key: bool) {
+        match value {
+            Value::Array(items) if !items.is_empty() => {
+                self.write("[");
+                for (index, item) in items.iter().enumerate() {
+                    self.flow_separator(index, indent);
+                    self.flow(item, indent + INDENT, false);
+                }
+                self.write("]");
+            }
+            Value::Object(entries) if !entries.is_empty() => {
+                self.write("{");
+                let mut sorted: Vec<_> = entries.iter().collect();
+                sorted.sort_by_key(|(key, _)| *key);
+                for (index, (key, value)) in sorted.into_iter().enumerate() {
+                    self.flow_separator(index, indent);
+                    let is_simple = is_simple_key(key);
+                    if !is_simple {
+                        self.write("? ");
+                    }
+                    self.string(key, indent, is_simple);
+                    self.write(if is_simple { ": " } else { " : " });
+                    self.flow(value, indent + INDENT, false);
+                }
+                self.write("}");
+            }
+            _ => self.scalar(value, indent, is_key),
+        }
+    }
+
+    fn flow_separator(&mut self, index: usize, indent: usize) {
+        if index > 0 {
+            self.write(",");
+        }
+        if self.column > WIDTH {
+            self.line(indent);
+        } else if index > 0 {
+            self.write(" ");
+        }
+    }
+
     fn write(&mut self, text: &str) {
         self.column += text.chars().count();
         self.out.push_str(text);
@@ -140,7 +210,7 @@ impl Printer {
 
     /// Prints a string whose folded lines begin at column `indent`.
     fn string(&mut self, text: &str, indent: usize, is_key: bool) {
-        match Shape::of(text).style() {
+        match Shape::of(text).style(self.is_flow) {
             Style::Plain => self.folded(text, indent, is_key, false),
             Style::Single => {
                 self.write("'");
@@ -231,6 +301,8 @@ struct Shape {
     is_other_type: bool,
     /// An indicator stands where YAML would see it.
     has_indicator: bool,
+    /// An indicator that only counts between brackets.
+    has_flow_indicator: bool,
     has_edge_blank: bool,
     /// A space after a line break, which quotes would lose.
     has_break_space: bool,
@@ -264,6 +336,7 @@ impl Shape {
                 (Some(before), '#') => is_blank(before),
                 _ => false,
             };
+            shape.has_flow_indicator |= matches!(c, ',' | '?' | '[' | ']' | '{' | '}' | ':');
             shape.is_multiline |= c == '\n';
             shape.needs_escape |=
                 !(c == '\n' || is_printable(c)) || (c == '\n' && previous == Some(' '));
@@ -273,9 +346,10 @@ impl Shape {
         shape
     }
 
-    fn style(&self) -> Style {
+    fn style(&self, is_flow: bool) -> Style {
+        let has_indicator = self.has_indicator || (is_flow && self.has_flow_indicator);
         let plain_fits =
-            !(self.is_other_type || self.has_indicator || self.has_edge_blank || self.is_multiline);
+            !(self.is_other_type || has_indicator || self.has_edge_blank || self.is_multiline);
         if plain_fits && !self.needs_escape {
             Style::Plain
         } else if !self.needs_escape && !self.has_break_space {
@@ -330,15 +404,18 @@ fn escape(c: char) -> Option<String> {
         '\u{2028}' => 'L',
         '\u{2029}' => 'P',
         _ if is_printable(c) && c < '\u{10000}' => return None,
-        _ => {
-            return Some(match u32::from(c) {
-                code @ ..=0xff => format!("\\x{code:02X}"),
-                code @ ..=0xffff => format!("\\u{code:04X}"),
-                code => format!("\\U{code:08X}"),
-            });
-        }
+        _ => return Some(code(c)),
     };
     Some(format!("\\{letter}"))
+}
+
+/// The escape of a character by its number.
+fn code(c: char) -> String {
+    match u32::from(c) {
+        code @ ..=0xff => format!("\\x{code:02X}"),
+        code @ ..=0xffff => format!("\\u{code:04X}"),
+        code => format!("\\U{code:08X}"),
+    }
 }
 
 /// A float with the dot that YAML 1.1 demands.

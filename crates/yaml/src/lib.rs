@@ -23,7 +23,8 @@ mod spanned;
 
 pub use argument::{parse_argument, parse_arguments};
 pub use compose::{COPIED_BYTES_MAX, DEPTH_MAX, NODES_MAX};
-pub use emit::emit;
+pub use emit::{double_quoted, emit, emit_flow};
+pub use number::python_float;
 pub use spanned::{Node, Spanned};
 
 /// Why a text could not be read, and where.

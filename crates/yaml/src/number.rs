@@ -113,7 +113,7 @@ pub(crate) fn float(text: &str) -> Option<Value> {
 }
 
 /// A float as Python's `repr()` prints it: the shortest digits that read back, with an exponent below 1e-4 and from 1e16.
-pub(crate) fn python_float(value: f64) -> String {
+pub fn python_float(value: f64) -> String {
     if value.is_nan() {
         return "nan".to_owned();
     }
