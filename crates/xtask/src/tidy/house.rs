@@ -46,6 +46,7 @@ pub const ROOMS: &[Room] = &[
     pure("wire", &[]),
     pure("targeting", &[]),
     pure("yaml", &[]),
+    pure("sls", &["yaml", "targeting"]),
     pure("relay", &["wire", "targeting"]),
     pure("output", &["wire"]),
     library("pki", &["wire"]),

@@ -1,0 +1,7 @@
+//! Compiling and running states, held against what real Salt makes of the same trees, and against properties.
+
+mod executor;
+mod golden;
+mod properties;
+mod random;
+mod tree;
