@@ -103,7 +103,8 @@ fn settled(results: &Value) -> Value {
             names.sort_unstable();
             record["comment"] = json!(format!("{words}: {}", names.join(", ")));
         }
-        if let Some(names) = record["changes"]["Requisites with changes"].as_array_mut() {
+        let names = record.pointer_mut("/changes/Requisites with changes");
+        if let Some(names) = names.and_then(Value::as_array_mut) {
             names.sort_by_key(ToString::to_string);
         }
     }

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Records what real Salt makes of high data by chance, as a line of JSON for each: the order of the calls, and the results.
 
-Run it as `record.py`, with a first seed, a number of trees, and the file to write.
+Run it as `record.py`, with a first seed, a number of trees, and the file to write; what is kept are 80 trees from seed 12. About one tree
+in a hundred differs from ours: where Salt runs states in the order of a set, and where it forgets a listener that another
+state asked beforehand.
 """
 
 import copy
@@ -61,6 +63,8 @@ def tree(seed):
             arguments.append({requisite: [target for target in targets if target]})
         if dice.random() < 0.02:
             arguments.append({"failhard": True})
+        if dice.random() < 0.2:
+            arguments.append({"aggregate": True})
         if dice.random() < 0.1:
             arguments.append({"onlyif": dice.choice(["true", "false"])})
         order = dice.choice([1, 5, -1, -3, "first", "last"]) if dice.random() < 0.2 else 10000 + index
@@ -72,7 +76,11 @@ def tree(seed):
 def machine(root, is_test):
     opts = record.configuration({"files": {}}, pathlib.Path(root))
     opts["test"] = is_test
-    return salt.state.HighState(opts, pillar_override={"none": 1}).state
+    state = salt.state.HighState(opts, pillar_override={"none": 1}).state
+    # The functions of `test` have none: this one changes nothing, but its states are grouped.
+    state.states["test.nop"]
+    state.states._dict["test.mod_aggregate"] = lambda low, chunks, running: low
+    return state
 
 
 def results(state, high):

@@ -164,7 +164,7 @@ impl Run {
             &answer.start_time,
             answer.duration_ms,
         );
-        if job.is_parallel {
+        if job.is_parallel && !returned.is_set("skip_watch") {
             record.insert("__parallel__".to_owned(), json!(true));
         }
         self.keep(job.tag, record);
