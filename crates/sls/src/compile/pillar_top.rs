@@ -26,7 +26,7 @@ struct Entry {
 impl PillarTop {
     /// Renders the top files and merges them. A file that cannot be used is an error beside the others.
     ///
-    /// `pillarenv` is the only environment that counts; `env_order` says which are read, and in which order they give their values.
+    /// `pillarenv` is the only environment that counts. Environments of `env_order` give their values first, in its order, and the others after them.
     pub fn read(
         source: &mut dyn Render,
         pillarenv: Option<&str>,
@@ -35,7 +35,7 @@ impl PillarTop {
         let mut errors = Vec::new();
         let envs = match pillarenv {
             Some(env) => vec![env.to_owned()],
-            None => top::env_order(&*source, env_order),
+            None => top::env_order(&*source, &[]),
         };
         let mut read = PillarTop {
             env_order: env_order.to_vec(),

@@ -5,8 +5,8 @@
 use std::fs;
 use std::path::Path;
 
-use serde_json::{Map, Value};
-use sls::compile::{self, Available, Errors, Low, Options, Run, Settings, Top};
+use serde_json::{Map, Value, json};
+use sls::compile::{self, Available, Errors, Low, Options, PillarTop, Run, Settings, Top};
 
 use crate::executor;
 use crate::tree::{Tree, minion, top_settings, words};
@@ -55,6 +55,15 @@ fn as_salt() {
 
 fn check(case: &Value, golden: &Value) -> Vec<String> {
     let mut differences = Vec::new();
+    if case["pillar_top"] == Value::Bool(true) {
+        compare(
+            "pillar",
+            &golden["pillar"],
+            &pillar_matches(case),
+            &mut differences,
+        );
+        return differences;
+    }
     let made = match make(case) {
         Ok(made) => made,
         Err(errors) => {
@@ -103,6 +112,19 @@ fn check(case: &Value, golden: &Value) -> Vec<String> {
         }
     }
     differences
+}
+
+/// The environments of a pillar in their order, each with its SLS.
+fn pillar_matches(case: &Value) -> Value {
+    let mut tree = Tree::of(case);
+    let settings = top_settings(case);
+    let (top, errors) = PillarTop::read(&mut tree, None, &settings.env_order);
+    assert_eq!(errors, Vec::<String>::new());
+    let matches = top.matches(None, &minion(case)).unwrap();
+    matches
+        .into_iter()
+        .map(|(env, names)| json!([env, names]))
+        .collect()
 }
 
 fn make(case: &Value) -> Result<Made, Vec<String>> {

@@ -235,3 +235,31 @@ fn answers_to_nothing_are_refused() {
         "no call of the number 0 waits for an answer"
     );
 }
+
+#[test]
+fn parts_of_a_state_have_their_records() {
+    let mut run = Run::new(low(json!({"a": {"test": ["nop"]}})), Options::default());
+    let only = call(&mut run);
+    let part = json!({
+        "low": {"state": "other", "__id__": "i", "name": "n", "fun": "f"},
+        "result": false,
+        "changes": {"x": 1},
+        "comment": "c",
+        "duration": 2.0,
+    });
+    let mut whole = answer(true);
+    whole
+        .returned
+        .others
+        .insert("sub_state_run".to_owned(), json!([part, "nothing"]));
+    run.done(only.number, whole).unwrap();
+    assert_eq!(run.next(""), Step::Finished);
+    let results = run.into_results();
+    assert_eq!(results.len(), 2);
+    assert!(results["test_|-a_|-a_|-nop"].get("sub_state_run").is_none());
+    let record = &results["other_|-i_|-n_|-f"];
+    assert_eq!(
+        (&record["result"], &record["__id__"], &record["__run_num__"]),
+        (&json!(false), &json!("a"), &json!(1))
+    );
+}

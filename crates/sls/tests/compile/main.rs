@@ -2,6 +2,7 @@
 
 mod executor;
 mod golden;
+mod hostile;
 mod machine;
 mod properties;
 mod random;

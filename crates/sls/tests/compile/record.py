@@ -13,6 +13,7 @@ import sys
 import tempfile
 
 import salt.config
+import salt.pillar
 import salt.state
 import yaml
 
@@ -40,7 +41,7 @@ def configuration(case, root):
                 "file_client": "local",
                 "root_dir": str(root / "salt"),
                 "file_roots": environments,
-                "pillar_roots": {"base": []},
+                "pillar_roots": environments if "pillar_top" in case else {"base": []},
                 "fileserver_backend": ["roots"],
                 "enable_fqdns_grains": False,
                 "disable_grains": [],
@@ -117,10 +118,23 @@ def run(case, opts, is_test):
     return results
 
 
+def pillar_matches(opts):
+    pillar = salt.pillar.Pillar(opts, opts["grains"], "minion", "base")
+    top, errors = pillar.get_top()
+    assert not errors, errors
+    matches = pillar.top_matches(top)
+    order = [name for name in opts.get("env_order") or [] if name in matches]
+    return [[name, matches[name]] for name in order + [name for name in matches if name not in order]]
+
+
 def record(path):
     case = yaml.safe_load(path.read_text())
     with tempfile.TemporaryDirectory() as root:
         opts = configuration(case, pathlib.Path(root))
+        if "pillar_top" in case:
+            golden = {"pillar": pillar_matches(opts)}
+            write(path, golden)
+            return
         high_state, matches, high, errors = rendered(case, opts)
         golden = {"matches": matches}
         if not errors:
@@ -135,6 +149,10 @@ def record(path):
         elif case.get("run", True):
             golden["run"] = run(case, opts, False)
             golden["test"] = run(case, opts, True)
+    write(path, golden)
+
+
+def write(path, golden):
     text = json.dumps(golden, indent=1, default=str)
     (HERE / "golden" / f"{path.stem}.json").write_text(text + "\n")
 

@@ -157,6 +157,7 @@ impl Run {
             }
             _ => {}
         }
+        let parts = returned.others.shift_remove("sub_state_run");
         let mut record = record::of_call(
             &returned,
             &job.chunk,
@@ -168,10 +169,49 @@ impl Run {
             record.insert("__parallel__".to_owned(), json!(true));
         }
         self.keep(job.tag, record);
+        self.keep_parts(&job.chunk, parts, &answer);
         if !job.is_parallel {
             self.end_frame(false);
         } else if self.phase != Phase::OneId && self.is_fatal(job.index) {
             self.stop();
+        }
+    }
+
+    /// Keeps the records of states that a function ran itself, which it returns as `sub_state_run`: each with its `low` and its outcome.
+    fn keep_parts(&mut self, chunk: &Chunk, parts: Option<Value>, answer: &Answer) {
+        let Some(Value::Array(parts)) = parts else {
+            return;
+        };
+        for part in parts {
+            let Some(Value::Object(low)) = part.get("low") else {
+                continue;
+            };
+            let returned = Return {
+                result: part.get("result").and_then(Value::as_bool),
+                changes: part
+                    .get("changes")
+                    .and_then(Value::as_object)
+                    .cloned()
+                    .unwrap_or_default(),
+                comment: part
+                    .get("comment")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+                    .to_owned(),
+                ..Return::default()
+            };
+            let start_time = part
+                .get("start_time")
+                .and_then(Value::as_str)
+                .unwrap_or(&answer.start_time);
+            let duration_ms = part
+                .get("duration")
+                .and_then(Value::as_f64)
+                .unwrap_or_default();
+            let number = self.take_number();
+            let mut record = record::of_call(&returned, chunk, number, start_time, duration_ms);
+            record.insert("__state_ran__".to_owned(), json!(true));
+            self.keep(Chunk(low.clone()).tag(), record);
         }
     }
 
