@@ -39,10 +39,14 @@ impl<F: Fn(&str) -> bool> Functions for F {
     }
 }
 
-/// The files that may hold an SLS, the preferred one first.
+/// The files that may hold an SLS, the preferred one first. A name that ends with a dot, as the include `.` makes it, is a folder.
 pub fn sls_paths(sls: &str) -> [String; 2] {
     let path = sls.replace('.', "/");
-    [format!("{path}.sls"), format!("{path}/init.sls")]
+    let folder = format!("{}/init.sls", path.trim_end_matches('/'));
+    [
+        format!("{path}.sls"),
+        folder.trim_start_matches('/').to_owned(),
+    ]
 }
 
 /// The names of SLS files by environment: what globs and includes choose from.
@@ -101,7 +105,7 @@ fn sls_names(paths: &[String]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::sls_names;
+    use super::{sls_names, sls_paths};
 
     #[test]
     fn names_of_paths() {
@@ -115,5 +119,12 @@ mod tests {
         ];
         let paths: Vec<String> = paths.map(str::to_owned).to_vec();
         assert_eq!(sls_names(&paths), ["a", "a.c", "b", "init"]);
+    }
+
+    #[test]
+    fn paths_of_names() {
+        assert_eq!(sls_paths("a.b"), ["a/b.sls", "a/b/init.sls"]);
+        assert_eq!(sls_paths("a."), ["a/.sls", "a/init.sls"]);
+        assert_eq!(sls_paths(""), [".sls", "init.sls"]);
     }
 }

@@ -1,13 +1,14 @@
-//! High data by chance, which `record_random.py` made, beside what real Salt made of it: the order of calls, and the results.
+//! High data and files by chance, which `record_random.py` made, beside what real Salt made of them: the order of calls, and the results.
 
 use std::path::Path;
 use std::{env, fs};
 
 use serde_json::{Map, Value, json};
-use sls::compile::{self, Low, Options, Run, Settings};
+use sls::compile::{self, Available, Errors, Low, Options, Run, Settings};
 
 use crate::executor;
 use crate::golden::{compare, stable};
+use crate::tree::{Tree, words};
 
 /// A file of other trees to check, in place of those that are kept.
 const OTHER_FILE: &str = "SLS_RANDOM_TREES";
@@ -45,24 +46,51 @@ fn as_salt() {
     );
 }
 
+/// Files of SLS: their high data, and the ids in the order of their calls.
+fn check_files(tree: &Value, differences: &mut Vec<String>) {
+    let mut source = Tree::of(tree);
+    let available = Available::of(&source);
+    let matches = [("base".to_owned(), words(&tree["mods"]))].into();
+    let (high, errors) = compile::load(&mut source, &available, &matches, true);
+    let made = Errors::none(errors)
+        .and_then(|()| compile::compile(high.clone(), &Settings::default(), &executor::has));
+    match made {
+        Ok(low) => {
+            compare("high", &tree["high"], &Value::Object(high), differences);
+            let order: Vec<Value> = low.ordered().map(|chunk| json!(chunk.id())).collect();
+            compare("low", &tree["low"], &Value::Array(order), differences);
+        }
+        Err(errors) => check_errors(tree, &errors, differences),
+    }
+}
+
+/// Whether ours are those of Salt: the key words of each, and none where it has none.
+fn check_errors(tree: &Value, errors: &Errors, differences: &mut Vec<String>) {
+    let phrases = tree["errors"].as_array();
+    let is_said = |phrase: &Value| {
+        errors
+            .0
+            .iter()
+            .any(|error| error.contains(phrase.as_str().unwrap_or_default()))
+    };
+    if !phrases.is_some_and(|phrases| phrases.iter().all(is_said)) {
+        differences.push(format!(
+            "errors are {errors}, where Salt has {}",
+            tree["errors"]
+        ));
+    }
+}
+
 fn check(tree: &Value, differences: &mut Vec<String>) {
+    if tree.get("files").is_some() {
+        check_files(tree, differences);
+        return;
+    }
     let high = tree["high"].as_object().unwrap().clone();
     let low = match compile::compile(high, &Settings::default(), &executor::has) {
         Ok(low) => low,
         Err(errors) => {
-            let phrases = tree["errors"].as_array();
-            let is_said = |phrase: &Value| {
-                errors
-                    .0
-                    .iter()
-                    .any(|error| error.contains(phrase.as_str().unwrap_or_default()))
-            };
-            if !phrases.is_some_and(|phrases| phrases.iter().all(is_said)) {
-                differences.push(format!(
-                    "errors are {errors}, where Salt has {}",
-                    tree["errors"]
-                ));
-            }
+            check_errors(tree, &errors, differences);
             return;
         }
     };

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Records what real Salt makes of high data by chance, as a line of JSON for each: the order of the calls, and the results.
+With the word `files` it does so for files of SLS: their high data, and the order of the calls.
 
-Run it as `record.py`, with a first seed, a number of trees, and the file to write; what is kept are 80 trees from seed 12. About one tree
+Run it as `record.py`, with a first seed, a number of trees, and the file to write, and perhaps `files`; what is kept are 80 trees from
+seed 12, and 60 of files from seed 1. About one tree
 in a hundred differs from ours: where Salt runs states in the order of a set, and where it forgets a listener that another
 state asked beforehand.
 """
@@ -17,6 +19,7 @@ import tempfile
 import record
 import salt.config
 import salt.state
+import yaml
 
 FUNCTIONS = ["nop", "succeed_with_changes", "succeed_with_changes", "succeed_without_changes", "fail_without_changes", "fail_with_changes"]
 REQUISITES = (
@@ -114,8 +117,109 @@ def order(state, high):
     return kinds(errors) if errors else [chunk["__id__"] + " " + chunk["name"] for chunk in chunks], bool(errors)
 
 
+# SLS and their files.
+SLS = {
+    "a": "a.sls",
+    "b": "b/init.sls",
+    "b.c": "b/c.sls",
+    "b.d": "b/d/init.sls",
+    "b.d.e": "b/d/e.sls",
+    "f": "f.sls",
+    "init": "init.sls",
+}
+
+
+def include(dice, names, own):
+    """An include that mostly leads somewhere."""
+    form = dice.random()
+    if form < 0.02:
+        return dice.choice(["gone", "...a", "..", {"nowhere": "a"}])
+    if form < 0.15:
+        return dice.choice(["b.*", "?", "*b*"])
+    if form < 0.25:
+        return dice.choice([{"dev": "x"}, {"dev": "a"}, {"base": dice.choice(names)}])
+    target = dice.choice(names)
+    package = own.split(".") if SLS[own].endswith("init.sls") else own.split(".")[:-1]
+    levels = 1
+    while package and not target.startswith(".".join(package) + "."):
+        package.pop()
+        levels += 1
+    if package and dice.random() < 0.7:
+        return "." * levels + target[len(".".join(package)) + 1 :]
+    return target
+
+
+def files(seed):
+    dice = random.Random(seed)
+    names = dice.sample(sorted(SLS), dice.randrange(2, len(SLS) + 1))
+    found = {"dev/x.sls": "x: test.nop\n", "dev/a.sls": "dev_a: test.nop\n"}
+    for name in names:
+        body = {}
+        for index in range(dice.choice([0, 1, 1, 2, 3])):
+            id_ = f"{name}-{index}" if dice.random() < 0.97 else "same"
+            arguments = [{"x": index}]
+            if dice.random() < 0.25:
+                other = f"{dice.choice(names)}-0"
+                form = dice.choice([{"test": other}, {"sls": dice.choice(names)}, other])
+                arguments.append({dice.choice(["require", "watch", "require_in", "onchanges"]): [form]})
+            if dice.random() < 0.1:
+                arguments.append({"order": dice.choice([1, "last", -1])})
+            body[id_] = dice.choice([{"test.nop": arguments}, {"test": [*arguments, "nop"]}, "test.nop"])
+        if dice.random() < 0.5:
+            body["include"] = [include(dice, names, name) for _ in range(dice.choice([1, 1, 2, 3]))]
+        if dice.random() < 0.15:
+            body["extend"] = {f"{dice.choice(names)}-0": {"test": [{"x": "extended"}, {"require": [{"test": f"{dice.choice(names)}-1"}]}]}}
+        if dice.random() < 0.1:
+            body["exclude"] = [dice.choice(["b.*", {"id": "a-0"}, {"sls": "f"}, "b"])]
+        entries = list(body.items())
+        dice.shuffle(entries)
+        found["base/" + SLS[name]] = yaml.safe_dump(dict(entries), sort_keys=False)
+    mods = dice.sample([*names, "*"], min(len(names), dice.choice([1, 2, 2, 3])))
+    return found, mods
+
+
+def record_files(first, count, path):
+    phrases = [
+        "Recursive requisites were found",
+        "Referenced state does not exist",
+        "Cannot extend ID",
+        "Detected conflicting IDs",
+        "No matching sls found",
+        "goes beyond top level package",
+        "Unknown include",
+        "Specified SLS",
+    ]
+    with open(path, "w") as file:
+        for seed in range(first, first + count):
+            found, mods = files(seed)
+            # A root for each: Salt keeps the lists of files for a while.
+            with tempfile.TemporaryDirectory() as root:
+                line = {"seed": seed, "files": found, "mods": mods, **loaded(root, found, mods, phrases)}
+            file.write(json.dumps(line, default=str) + "\n")
+
+
+def loaded(root, found, mods, phrases):
+    """What one tree of files becomes."""
+    opts = record.configuration({"files": found}, pathlib.Path(root))
+    high_state = salt.state.HighState(opts, pillar_override={"none": 1})
+    try:
+        high_state.push_active()
+        high, errors = high_state.render_highstate({"base": mods})
+        high_state.pop_active()
+        kept = copy.deepcopy(high)
+        low, errors = ([], errors) if errors else record.low({}, high_state.state, high)
+    except Exception as exception:
+        return {"crash": repr(exception)[:200]}
+    if errors:
+        return {"errors": [phrase for phrase in phrases if any(phrase in error for error in errors)]}
+    return {"high": kept, "low": [chunk["__id__"] for chunk in low]}
+
+
 def main():
     logging.disable(logging.CRITICAL)
+    if sys.argv[4:] == ["files"]:
+        record_files(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+        return
     first, count, path = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     with tempfile.TemporaryDirectory() as root, open(path, "w") as file:
         real, test = machine(root, False), machine(root, True)
