@@ -263,3 +263,38 @@ fn parts_of_a_state_have_their_records() {
         (&json!(false), &json!("a"), &json!(1))
     );
 }
+
+#[test]
+fn thousands_of_states_and_a_long_chain() {
+    let count = 3_000;
+    let mut high = serde_json::Map::new();
+    for index in 0..count {
+        let mut arguments = vec![json!("nop"), json!({"order": count - index})];
+        if index > 0 {
+            arguments.push(json!({"require": [{"test": format!("s{}", index - 1)}]}));
+            arguments.push(json!({"listen": [{"test": format!("s{}", index - 1)}]}));
+        }
+        high.insert(
+            format!("s{index}"),
+            json!({"test": arguments, "__sls__": "many", "__env__": "base"}),
+        );
+    }
+    high.insert("last".to_owned(), json!({"test": ["nop", {"order": 1}, {"require": [{"sls": "many"}]}], "__sls__": "one", "__env__": "base"}));
+    let low = compile::compile(high, &Settings::default(), &|_: &str| true).unwrap();
+    let ids: Vec<String> = low.ordered().map(Chunk::id).collect();
+    assert_eq!(
+        (&*ids[0], &*ids[count - 1], &*ids[count]),
+        ("s0", "s2999", "last")
+    );
+    let mut run = Run::new(low, Options::default());
+    let mut calls = 0;
+    while let Step::Call(call) = run.next("") {
+        calls += 1;
+        let mut changed = answer(true);
+        changed.returned.changes = Map::from_iter([("x".to_owned(), json!(1))]);
+        run.done(call.number, changed).unwrap();
+    }
+    // Each but the first listens to a change.
+    assert_eq!(calls, count + 1 + count - 1);
+    assert_eq!(run.into_results().len(), calls);
+}

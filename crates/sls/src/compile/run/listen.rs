@@ -17,20 +17,20 @@ struct Listener {
 impl Run {
     /// Adds the calls of `mod_watch` that are due, and notes each listener to or by nobody.
     pub(super) fn add_listeners(&mut self) {
-        let mut known: IndexMap<(String, String, String), usize> = IndexMap::new();
+        // As Salt matches them: the id, the name, or the state's own word.
+        let mut known: HashMap<(String, String), IndexSet<usize>> = HashMap::new();
         for index in &self.order {
             let chunk = &self.chunks[*index];
-            known.insert((chunk.state(), chunk.id(), chunk.name()), *index);
+            for word in [chunk.state(), chunk.id(), chunk.name()] {
+                known
+                    .entry((chunk.state(), word))
+                    .or_default()
+                    .insert(*index);
+            }
         }
-        let fitting = |state: &str, name: &str| -> Vec<usize> {
-            let fits = |key: &(String, String, String)| {
-                key.0 == state && [&key.0, &key.1, &key.2].iter().any(|word| *word == name)
-            };
-            known
-                .iter()
-                .filter(|(key, _)| fits(key))
-                .map(|(_, index)| *index)
-                .collect()
+        let fitting = |state: &str, word: &str| {
+            let fitting = known.get(&(state.to_owned(), word.to_owned()));
+            fitting.cloned().unwrap_or_default()
         };
         let mut due: IndexSet<usize> = IndexSet::new();
         let mut faults: IndexMap<String, (String, String)> = IndexMap::new();
