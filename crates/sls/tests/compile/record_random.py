@@ -3,9 +3,9 @@
 With the word `files` it does so for files of SLS: their high data, and the order of the calls.
 
 Run it as `record.py`, with a first seed, a number of trees, and the file to write, and perhaps `files`; what is kept are 80 trees from
-seed 12, and 60 of files from seed 1. About one tree
-in a hundred differs from ours: where Salt runs states in the order of a set, and where it forgets a listener that another
-state asked beforehand.
+seed 12, and 60 of files from seed 1. One tree in
+two hundred differs from ours: where Salt runs states in the order of a set, where it forgets a listener that another state asked
+beforehand, and where `use` of two states adds the requisites of one to the other, for they share a list.
 """
 
 import copy
