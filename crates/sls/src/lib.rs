@@ -3,4 +3,5 @@
 //! Pure: files, functions and foreign renderers come in through traits that the caller implements, and nothing here reads a clock,
 //! a file or the environment. Text goes in, [`serde_json::Value`] with its order of keys comes out.
 
+pub mod compile;
 pub mod render;

@@ -2,7 +2,7 @@
 
 /// A compiled pattern; matching allocates nothing.
 #[derive(Clone, Debug)]
-pub(crate) struct Glob(Vec<Piece>);
+pub struct Glob(Vec<Piece>);
 
 #[derive(Clone, Debug, PartialEq)]
 enum Piece {
@@ -17,7 +17,8 @@ enum Piece {
 }
 
 impl Glob {
-    pub(crate) fn new(pattern: &str) -> Glob {
+    /// Compiles a pattern; each text is one.
+    pub fn new(pattern: &str) -> Glob {
         let chars: Vec<char> = pattern.chars().collect();
         let mut pieces = Vec::with_capacity(chars.len());
         let mut at = 0;
@@ -55,7 +56,7 @@ impl Glob {
     }
 
     /// Whether the whole text fits.
-    pub(crate) fn matches(&self, text: &str) -> bool {
+    pub fn matches(&self, text: &str) -> bool {
         if self.is_any() {
             return true;
         }

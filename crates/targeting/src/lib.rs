@@ -27,6 +27,7 @@ mod target;
 mod word;
 
 pub use errors::{Error, Errors};
+pub use glob::Glob;
 pub use nodegroups::{NodegroupError, Nodegroups};
 pub use target::Target;
 

@@ -1,0 +1,49 @@
+//! Words of a state that are for the engine and not for the state's function.
+
+/// Requisites that a state may hold as lists: those of the graph, `listen` and Salt's `onfail_stop`.
+pub(super) const REQUISITES: &[&str] = &[
+    "onfail",
+    "onfail_any",
+    "onfail_all",
+    "require",
+    "require_any",
+    "onchanges",
+    "onchanges_any",
+    "watch",
+    "watch_any",
+    "prereq",
+    "prerequired",
+    "listen",
+    "onfail_stop",
+];
+
+/// Requisites that are written at the other end, and `use`: they are resolved on the high data.
+pub(super) const REQUISITES_IN: &[&str] = &[
+    "require_in",
+    "watch_in",
+    "onfail_in",
+    "onchanges_in",
+    "use",
+    "use_in",
+    "prereq_in",
+];
+
+/// What `use` never hands on, beside the names and what the other state says itself.
+pub(super) fn is_kept_from_use(argument: &str) -> bool {
+    const KEPT: &[&str] = &[
+        "require",
+        "watch",
+        "prereq",
+        "onfail",
+        "onfail_stop",
+        "onchanges",
+        "name",
+        "names",
+    ];
+    KEPT.contains(&argument) || REQUISITES_IN.contains(&argument)
+}
+
+/// Whether a key is the engine's own, such as `__sls__`, and no state or id.
+pub(super) fn is_internal(key: &str) -> bool {
+    key.starts_with("__")
+}
