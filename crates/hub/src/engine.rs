@@ -393,7 +393,7 @@ impl<S: Surroundings> Engine<S> {
                 self.hub.handle_input(now, *input);
             }
             Message::Watch(jid, answer) => {
-                let finished = self.is_ended(jid);
+                let finished = self.has_ended(jid);
                 let sender = self
                     .watches
                     .entry(jid)
@@ -512,14 +512,14 @@ impl<S: Surroundings> Engine<S> {
         Ok(())
     }
 
-    fn is_ended(&self, jid: Jid) -> bool {
-        self.hub.job(jid).is_none_or(|job| job.is_ended())
+    fn has_ended(&self, jid: Jid) -> bool {
+        self.hub.job(jid).is_none_or(|job| job.has_ended())
     }
 
     fn moved(&mut self, jid: Jid) {
         if let Some(sender) = self.watches.get(&jid) {
             // One that was recalled from the store has ended without a word of it.
-            let finished = self.is_ended(jid);
+            let finished = self.has_ended(jid);
             sender.send_modify(|moves| {
                 moves.changes += 1;
                 moves.finished |= finished;

@@ -139,11 +139,15 @@ impl Mailbag {
         let ecn = postmark.ecn.map_or(0, |ecn| ecn as u8);
         let (class, v4, v6);
         let mut marks = Vec::with_capacity(2);
+        // The kernel takes a buffer that is longer than the messages in it for damaged.
+        let mut room = 0;
         if postmark.is_v4 {
             marks.push(ControlMessage::Ipv4Tos(&ecn));
+            room += nix::cmsg_space!(u8).capacity();
         } else {
             class = i32::from(ecn);
             marks.push(ControlMessage::Ipv6TClass(&class));
+            room += nix::cmsg_space!(i32).capacity();
         }
         match postmark.from {
             Some(IpAddr::V4(from)) => {
@@ -155,6 +159,7 @@ impl Mailbag {
                     ipi_addr: libc::in_addr { s_addr: 0 },
                 };
                 marks.push(ControlMessage::Ipv4PacketInfo(&v4));
+                room += nix::cmsg_space!(libc::in_pktinfo).capacity();
             }
             Some(IpAddr::V6(from)) => {
                 v6 = libc::in6_pktinfo {
@@ -164,18 +169,11 @@ impl Mailbag {
                     },
                 };
                 marks.push(ControlMessage::Ipv6PacketInfo(&v6));
+                room += nix::cmsg_space!(libc::in6_pktinfo).capacity();
             }
             None => (),
         }
-        // The kernel takes a buffer that is longer than the messages in it for damaged.
-        let space = match (postmark.is_v4, postmark.from) {
-            (true, None) => nix::cmsg_space!(u8),
-            (true, Some(IpAddr::V4(_))) => nix::cmsg_space!(u8, libc::in_pktinfo),
-            (true, Some(IpAddr::V6(_))) => nix::cmsg_space!(u8, libc::in6_pktinfo),
-            (false, None) => nix::cmsg_space!(i32),
-            (false, Some(IpAddr::V4(_))) => nix::cmsg_space!(i32, libc::in_pktinfo),
-            (false, Some(IpAddr::V6(_))) => nix::cmsg_space!(i32, libc::in6_pktinfo),
-        };
+        let space = Vec::with_capacity(room);
         let mut headers = MultiHeaders::preallocate(packets.len(), Some(space));
         let fd = io.as_raw_fd();
         let sent = sendmmsg(fd, &mut headers, &slices, to, marks, MsgFlags::empty())?;

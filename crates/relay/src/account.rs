@@ -41,10 +41,9 @@ impl JobView<'_> {
         self.0.counts()
     }
 
-    /// Whether nobody has to wait for more: the last outcome is known. Returns that came without their order are no account: the
-    /// store has what is known of it.
-    pub fn is_ended(&self) -> bool {
-        self.0.order.is_none() || self.0.finished.is_some()
+    /// Whether nobody has to wait for more outcomes: the last one is known, or the store knows more than this hub's memory.
+    pub fn has_ended(&self) -> bool {
+        self.0.has_ended()
     }
 
     /// Whether every expected minion is named.

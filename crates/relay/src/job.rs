@@ -195,8 +195,9 @@ impl Job {
         }
     }
 
-    /// Whether it is worth asking whether nothing more is awaited.
-    pub(crate) fn may_be_over(&self) -> bool {
+    /// Whether nobody has to wait for more outcomes: the last one is known. Returns that came without their order are no account:
+    /// the store has what is known of it.
+    pub(crate) fn has_ended(&self) -> bool {
         self.finished.is_some() || self.order.is_none()
     }
 

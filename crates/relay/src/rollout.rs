@@ -247,10 +247,9 @@ impl Hub {
         };
         let groups = delta.groups.iter();
         let turned_down = groups.filter(|group| is_turned_down(&group.outcome));
-        let numbers = self.roster.numbers_of(hub);
         let who: IndexSet = turned_down
             .flat_map(|group| group.who.iter())
-            .filter_map(|theirs| numbers?.get(&theirs).copied())
+            .filter_map(self.roster.numbers_of(hub))
             .collect();
         let who = job.turned_down(&who);
         if !who.is_empty() {

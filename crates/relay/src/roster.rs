@@ -236,14 +236,15 @@ impl Roster {
         !self.records.is_empty()
     }
 
-    /// The child hub's numbers, and what they mean here.
-    pub(crate) fn numbers_of(&self, hub: Uid) -> Option<&HashMap<u32, u32>> {
-        self.children.get(&hub).map(|child| &child.ours)
+    /// What the child hub's numbers mean here.
+    pub(crate) fn numbers_of(&self, hub: Uid) -> impl Fn(u32) -> Option<u32> + Copy + '_ {
+        let numbers = self.children.get(&hub).map(|child| &child.ours);
+        move |theirs| numbers?.get(&theirs).copied()
     }
 
     /// What the child hub's number means here.
     fn ours(&self, hub: Uid, theirs: u32) -> Option<u32> {
-        self.numbers_of(hub)?.get(&theirs).copied()
+        self.numbers_of(hub)(theirs)
     }
 
     pub(crate) fn child_mark(&self, hub: Uid) -> RosterMark {

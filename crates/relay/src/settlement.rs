@@ -94,7 +94,7 @@ impl Hub {
             .iter()
             .filter(|(jid, job)| {
                 // Nearly all that are open have not ended.
-                job.may_be_over()
+                job.has_ended()
                     && !self.unsaved.contains(**jid)
                     && !self.closed.contains(jid)
                     && job.is_over(self.signer)

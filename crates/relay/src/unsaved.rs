@@ -81,10 +81,13 @@ impl Hub {
         if !gathers {
             return false;
         }
-        let since = *self.unsaved.gathering.get_or_insert(self.now);
-        let until = since.saturating_add(self.config.gather_ms);
-        if self.now < until && !planted::is(Bug::GathersForEver) {
-            self.timers.set(Timer::Gathered, until);
+        let since = self.unsaved.gathering;
+        let until = since.unwrap_or(self.now) + self.config.gather_ms;
+        if since.is_none() && self.now < until {
+            self.unsaved.gathering = Some(self.now);
+            if !planted::is(Bug::GathersForEver) {
+                self.timers.set(Timer::Gathered, until);
+            }
         }
         self.now < until
     }

@@ -581,10 +581,10 @@ fn nobody_waits_for_an_account_that_is_recalled() {
     let input = HubInput::ChildMessage { link, message };
     bench.hub.handle_input(bench.now, input);
     let view = bench.hub.job(jid(1)).expect("the return");
-    assert!(view.order().is_none() && view.is_ended());
+    assert!(view.order().is_none() && view.has_ended());
     let outputs = bench.wait(0);
     let view = bench.hub.job(jid(1)).expect("the account");
-    assert!(view.order().is_some() && view.is_ended());
+    assert!(view.order().is_some() && view.has_ended());
     let is_news = |output: &HubOutput| matches!(output, HubOutput::JobChanged { .. });
     assert!(outputs.iter().any(is_news), "{outputs:?}");
 }

@@ -152,8 +152,7 @@ impl Hub {
         };
         let before = job.counts().returned();
         let was_complete = job.sources.get(&peer.uid).is_some_and(|s| s.complete);
-        let numbers = self.roster.numbers_of(peer.uid);
-        let ours = |theirs: u32| numbers?.get(&theirs).copied();
+        let ours = self.roster.numbers_of(peer.uid);
         job.apply(peer.uid, delta, ours);
         job.unacked.insert(link, delta.serial);
         self.unsaved.insert(jid);
