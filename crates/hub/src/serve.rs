@@ -278,7 +278,7 @@ async fn start(
     );
 
     let mut tuning = Tuning::hub();
-    tuning.idle = config.links.children_idle_timeout;
+    tuning.idle = config.children_idle_timeout;
     let endpoint = Arc::new(Endpoint::hub(config.listen, &identity, tuning)?);
     if endpoint.receive_buffer() < RECEIVE_BUFFER_WANTED {
         tracing::warn!(

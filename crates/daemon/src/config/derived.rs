@@ -55,8 +55,10 @@ pub struct HubConfig {
     pub upstream: Option<Upstream>,
     /// The label of a syndic's site below its parent's; None for a top-master.
     pub site: Option<SitePath>,
-    /// Signs of life.
+    /// Signs of life on links to parents.
     pub links: LinkSettings,
+    /// A link to a child that is silent for so long is dead, unless the child has less patience.
+    pub children_idle_timeout: Duration,
     /// The git remote, when there is one.
     pub roots: Option<RootsSettings>,
     /// How often the remote is asked.
@@ -149,8 +151,6 @@ pub struct LinkSettings {
     pub keepalive: Duration,
     /// A link to a parent that is silent for so long is dead; at least twice the above.
     pub idle_timeout: Duration,
-    /// A link to a child that is silent for so long is dead, unless the child has less patience.
-    pub children_idle_timeout: Duration,
 }
 
 /// A minion's, unless it is told otherwise. Each sign of life costs its hub 20 us: 100,000 minions with one in ten seconds would
@@ -159,13 +159,11 @@ pub struct LinkSettings {
 const MINION_LINKS: LinkSettings = LinkSettings {
     keepalive: Duration::from_secs(25),
     idle_timeout: Duration::from_secs(75),
-    children_idle_timeout: Duration::from_secs(75),
 };
 /// A hub's: a whole site hangs on its line.
 const HUB_LINKS: LinkSettings = LinkSettings {
     keepalive: Duration::from_secs(10),
     idle_timeout: Duration::from_secs(30),
-    ..MINION_LINKS
 };
 
 /// A name for a target.
@@ -270,6 +268,8 @@ pub(super) fn hub(settings: &mut Settings, sources: &Sources<'_>) -> Option<HubC
         Program::TopMaster | Program::Minion => None,
     };
     let links = links(settings, HUB_LINKS);
+    let patience = MINION_LINKS.idle_timeout;
+    let children_idle_timeout = seconds_or(settings, "idle_timeout_seconds", patience);
     let roots = roots::derive(settings);
     let nodegroups = nodegroups(settings);
     let logs = logs(settings);
@@ -293,6 +293,7 @@ pub(super) fn hub(settings: &mut Settings, sources: &Sources<'_>) -> Option<HubC
             None => None,
         },
         links: links?,
+        children_idle_timeout: children_idle_timeout?,
         roots,
         roots_update_interval: seconds(settings, "roots_update_interval")?,
         nodegroups,
@@ -408,13 +409,8 @@ fn upstream(settings: &mut Settings) -> Option<Upstream> {
 }
 
 fn links(settings: &mut Settings, unset: LinkSettings) -> Option<LinkSettings> {
-    let or = |name, unset| match settings.is_missing(name) {
-        true => Some(unset),
-        false => seconds(settings, name),
-    };
-    let keepalive = or("keepalive_seconds", unset.keepalive)?;
-    let idle_timeout = or("idle_timeout_seconds", unset.idle_timeout)?;
-    let children_idle_timeout = or("idle_timeout_seconds", unset.children_idle_timeout)?;
+    let keepalive = seconds_or(settings, "keepalive_seconds", unset.keepalive)?;
+    let idle_timeout = seconds_or(settings, "idle_timeout_seconds", unset.idle_timeout)?;
     if idle_timeout < keepalive * 2 {
         let name = if settings.is_set("idle_timeout_seconds") {
             "idle_timeout_seconds"
@@ -431,7 +427,6 @@ fn links(settings: &mut Settings, unset: LinkSettings) -> Option<LinkSettings> {
     Some(LinkSettings {
         keepalive,
         idle_timeout,
-        children_idle_timeout,
     })
 }
 
@@ -481,6 +476,14 @@ fn logs(settings: &Settings) -> Option<LogSettings> {
 
 fn port(settings: &Settings, name: &str) -> Option<u16> {
     u16::try_from(settings.number(name)?).ok()
+}
+
+/// A number of seconds that follows from elsewhere unless it is set.
+fn seconds_or(settings: &Settings, name: &str, unset: Duration) -> Option<Duration> {
+    match settings.is_missing(name) {
+        true => Some(unset),
+        false => seconds(settings, name),
+    }
 }
 
 fn seconds(settings: &Settings, name: &str) -> Option<Duration> {

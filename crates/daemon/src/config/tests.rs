@@ -109,16 +109,10 @@ fn without_settings_the_defaults_of_the_table_hold() {
     let minion = minion("master: hub").minion();
     assert_eq!(minion.upstream.parents[0].to_string(), "hub:4510");
     assert_eq!(minion.processes_max, 16);
-    let links = |links: LinkSettings| {
-        [
-            links.keepalive,
-            links.idle_timeout,
-            links.children_idle_timeout,
-        ]
-        .map(|d| d.as_secs())
-    };
-    assert_eq!(links(minion.links), [25, 75, 75]);
-    assert_eq!(links(hub.links), [10, 30, 75]);
+    let links = |links: LinkSettings| [links.keepalive, links.idle_timeout].map(|d| d.as_secs());
+    assert_eq!(links(minion.links), [25, 75]);
+    assert_eq!(links(hub.links), [10, 30]);
+    assert_eq!(hub.children_idle_timeout, Duration::from_secs(75));
 }
 
 #[test]
@@ -180,9 +174,9 @@ metrics_port: 9
         LinkSettings {
             keepalive: Duration::from_secs(2),
             idle_timeout: Duration::from_secs(4),
-            children_idle_timeout: Duration::from_secs(4),
         }
     );
+    assert_eq!(hub.children_idle_timeout, Duration::from_secs(4));
     let roots = hub.roots.unwrap();
     assert_eq!(
         (
