@@ -70,29 +70,28 @@ impl Minion {
     }
 
     fn grains(&self, kind: Kind, target: &str, delimiter: char) -> Result<bool, String> {
-        ask(
-            kind,
-            target,
-            delimiter,
-            &self.nodegroups,
-            &Known {
-                id: &self.id,
-                values: &self.grains,
-            },
-        )
+        self.ask(kind, target, delimiter, &self.grains)
     }
 
     /// A pillar is matched as grains are.
     fn pillar(&self, kind: Kind, target: &str, delimiter: char) -> Result<bool, String> {
+        self.ask(kind, target, delimiter, &self.pillar)
+    }
+
+    fn ask(
+        &self,
+        kind: Kind,
+        target: &str,
+        delimiter: char,
+        values: &Value,
+    ) -> Result<bool, String> {
+        let id = &self.id;
         ask(
             kind,
             target,
             delimiter,
             &self.nodegroups,
-            &Known {
-                id: &self.id,
-                values: &self.pillar,
-            },
+            &Known { id, values },
         )
     }
 
