@@ -107,7 +107,10 @@ enum Stage {
     /// Its requisites are to be looked at.
     Check,
     /// What it waits for is run first.
-    Others { chunks: Vec<usize>, at: usize },
+    Others {
+        chunks: Vec<(Requisite, usize)>,
+        at: usize,
+    },
     /// It was called.
     Called,
 }
@@ -334,7 +337,13 @@ impl Run {
                 let next = chunks.get(*at).copied();
                 *at += 1;
                 match next {
-                    Some(other) if !self.records.contains_key(&self.chunks[other].tag()) => {
+                    // One that was asked what it would change has its answer: now it comes after this one.
+                    Some((requisite, other))
+                        if matches!(
+                            self.other(requisite, &self.chunks[other].tag()),
+                            Other::NotRun
+                        ) =>
+                    {
                         self.push(other)
                     }
                     Some(_) => {}
@@ -354,12 +363,7 @@ impl Run {
         let is_question = self.chunks[chunk].is_prereq();
         match self.status(&requisites) {
             Status::Unmet => {
-                let chunks = self
-                    .graph
-                    .waits_for(&self.chunks[chunk])
-                    .into_iter()
-                    .map(|(_, other)| other)
-                    .collect();
+                let chunks = self.graph.waits_for(&self.chunks[chunk]);
                 if let Some(frame) = self.stack.last_mut() {
                     frame.stage = Stage::Others { chunks, at: 0 };
                 }
@@ -503,7 +507,7 @@ impl Run {
         start_time: &str,
     ) {
         let tag = self.chunks[chunk].tag();
-        // When the state itself failed as it was asked what it would change, its own words say more.
+        // A state that was asked what it would change keeps its answer, whatever that was: so does Salt (golden `prereq_requires_failed`).
         if let Some(mut record) = self.would.get(&tag).cloned() {
             record.insert("changes".to_owned(), json!({}));
             record.insert("__run_num__".to_owned(), json!(self.take_number()));
