@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use modules::{Cancel, CancelKind, Context, FileSource, RunningJob};
+use modules::{Cancel, CancelKind, Context, FileSource, PillarWish, RunningJob};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
@@ -40,7 +40,7 @@ struct Running {
 pub struct Surroundings {
     id: String,
     path: String,
-    config: Map<String, Value>,
+    config: Arc<Value>,
     configured_grains: Map<String, Value>,
     grains_file: PathBuf,
     master: Value,
@@ -63,7 +63,7 @@ impl Surroundings {
         let surroundings = Surroundings {
             id,
             path,
-            config,
+            config: Arc::new(Value::Object(config)),
             configured_grains,
             grains_file,
             master,
@@ -217,8 +217,20 @@ impl Context for JobContext {
         &self.files
     }
 
-    fn config(&self, key: &str) -> Option<Value> {
-        self.surroundings.config.get(key).cloned()
+    fn options(&self) -> Arc<Value> {
+        self.surroundings.config.clone()
+    }
+
+    fn pillar(&self) -> Result<Arc<Value>, String> {
+        Ok(Arc::new(Value::Object(Map::new())))
+    }
+
+    fn refresh_pillar(&self, wish: &PillarWish) -> Result<Arc<Value>, String> {
+        Ok(Arc::new(Value::Object(wish.values.clone())))
+    }
+
+    fn cache_dir(&self) -> &Path {
+        &self.files.cache
     }
 
     fn version(&self) -> &str {

@@ -32,13 +32,38 @@ pub trait Context: Send + Sync {
     fn files(&self) -> &dyn FileSource;
 
     /// A value of the minion's configuration, by its name at top level.
-    fn config(&self, key: &str) -> Option<Value>;
+    fn config(&self, key: &str) -> Option<Value> {
+        self.options().get(key).cloned()
+    }
+
+    /// The whole configuration, a JSON object: what templates see as `opts`.
+    fn options(&self) -> Arc<Value>;
+
+    /// The pillar, a JSON object; made when nobody asked for it before. The error says why it could not be made.
+    fn pillar(&self) -> Result<Arc<Value>, String>;
+
+    /// Makes the pillar anew, for other callers too unless `wish` says something.
+    fn refresh_pillar(&self, wish: &PillarWish) -> Result<Arc<Value>, String>;
+
+    /// Where this program may keep what it can make again; it need not exist.
+    fn cache_dir(&self) -> &Path;
 
     /// Banyan's version.
     fn version(&self) -> &str;
 
     /// Where the minion sits in the tree, for example `eu/ams`.
     fn path(&self) -> &str;
+}
+
+/// How a pillar is to be made, where it is not as for everybody.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PillarWish {
+    /// `pillarenv`: the only environment of the pillar that counts.
+    pub pillarenv: Option<String>,
+    /// `saltenv` of who asks, for pillars that are made of the same environment as the states.
+    pub saltenv: Option<String>,
+    /// Values over those of the files, as the command line gives them in `pillar=`.
+    pub values: serde_json::Map<String, Value>,
 }
 
 /// A job that runs on this minion.
@@ -62,6 +87,17 @@ pub struct RunningJob {
 pub trait FileSource: Send + Sync {
     /// A local copy of a file, checked against its content hash. `path` is relative to the root of the environment.
     fn fetch(&self, path: &str, env: &str) -> Result<PathBuf, String>;
+
+    /// The bytes of a file, `None` when the environment has no such file.
+    fn read(&self, path: &str, env: &str) -> Result<Option<Vec<u8>>, String> {
+        if self.hash(path, env)?.is_none() {
+            return Ok(None);
+        }
+        let local = self.fetch(path, env)?;
+        let bytes =
+            std::fs::read(&local).map_err(|error| format!("{}: {error}", local.display()))?;
+        Ok(Some(bytes))
+    }
 
     /// All files of an environment whose path begins with `prefix`, in order.
     fn list(&self, env: &str, prefix: &str) -> Result<Vec<String>, String>;

@@ -30,12 +30,14 @@ mod processes;
 mod python;
 mod random;
 mod registry;
+mod rendering;
 mod signature;
 mod source;
+mod states;
 #[cfg(test)]
 mod testing;
 
 pub use call::{Call, Outcome};
 pub use cancel::{Cancel, CancelKind};
-pub use context::{Context, FileHash, FileSource, RunningJob};
+pub use context::{Context, FileHash, FileSource, PillarWish, RunningJob};
 pub use registry::Registry;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::Value;
+use sls::compile::{Chunk, Return};
 
 use crate::call::{Call, Outcome};
 use crate::cancel::Cancel;
@@ -15,6 +16,7 @@ use crate::functions;
 use crate::pattern;
 use crate::python;
 use crate::signature::{Args, Signature};
+use crate::states::{self, StateEnv, StateFunction};
 
 /// A name this similar (0 to 1, Jaro-Winkler) is offered instead of an unknown one.
 const SIMILAR_ENOUGH: f64 = 0.85;
@@ -76,7 +78,22 @@ pub(crate) struct Env<'a> {
     retcode: Cell<i32>,
 }
 
-impl Env<'_> {
+impl<'a> Env<'a> {
+    pub(crate) fn new(
+        fun: &'a str,
+        ctx: &'a dyn Context,
+        cancel: &'a Cancel,
+        registry: &'a Registry,
+    ) -> Env<'a> {
+        Env {
+            fun,
+            ctx,
+            cancel,
+            registry,
+            retcode: Cell::new(0),
+        }
+    }
+
     /// Sets the return code of the call, for functions that answer a value and yet report a failure.
     pub(crate) fn set_retcode(&self, retcode: i32) {
         self.retcode.set(retcode);
@@ -91,6 +108,12 @@ impl Env<'_> {
 /// All functions of a minion, by name.
 pub struct Registry {
     functions: BTreeMap<&'static str, Entry>,
+    states: BTreeMap<&'static str, StateEntry>,
+}
+
+struct StateEntry {
+    function: &'static StateFunction,
+    signature: Signature,
 }
 
 struct Entry {
@@ -122,7 +145,54 @@ impl Registry {
                 ))
             })
             .collect();
-        Registry { functions }
+        let states = states::MODULES
+            .iter()
+            .flat_map(|module| module.iter())
+            .filter_map(|function| {
+                let signature = Signature::parse(function.signature)?;
+                Some((
+                    function.name,
+                    StateEntry {
+                        function,
+                        signature,
+                    },
+                ))
+            })
+            .collect();
+        Registry { functions, states }
+    }
+
+    /// Whether there is an execution function of this name.
+    pub(crate) fn has(&self, fun: &str) -> bool {
+        self.functions.contains_key(canonical(fun))
+    }
+
+    /// Whether there is a state function of this name, `file.managed`.
+    pub(crate) fn has_state(&self, fun: &str) -> bool {
+        self.states.contains_key(fun)
+    }
+
+    /// Calls the state function of a chunk on this thread. Whatever goes wrong is a failed state: a panic, an error, arguments that do not fit.
+    pub(crate) fn state(&self, surroundings: &StateEnv<'_>) -> Return {
+        let chunk = Chunk(surroundings.low.clone());
+        let fun = format!("{}.{}", chunk.state(), chunk.fun());
+        let Some(entry) = self.states.get(fun.as_str()) else {
+            return states::returned(false, format!("State '{fun}' was not found"));
+        };
+        let args = match entry
+            .signature
+            .bind_state(&fun, &chunk.0, sls::compile::is_for_engine)
+        {
+            Ok(args) => args,
+            Err(failure) => return broken(&failure),
+        };
+        let run = AssertUnwindSafe(|| (entry.function.run)(&args, surroundings));
+        let answer = catch_unwind(run).unwrap_or_else(|panic| {
+            let text = panic_text(panic.as_ref());
+            tracing::error!(fun, "a state function broke: {text}");
+            Err(Failure::exception("panic", text))
+        });
+        answer.unwrap_or_else(|failure| broken(&failure))
     }
 
     /// Runs a function to its end on this thread. Never panics: a panic of a function becomes a failed outcome.
@@ -140,13 +210,7 @@ impl Registry {
         let Some(entry) = self.functions.get(canonical(&call.fun)) else {
             return Err(Failure::Unknown(self.unknown(&call.fun)));
         };
-        let env = Env {
-            fun: entry.function.name,
-            ctx,
-            cancel,
-            registry: self,
-            retcode: Cell::new(0),
-        };
+        let env = Env::new(entry.function.name, ctx, cancel, self);
         let args = entry.signature.bind(call)?;
         let run = AssertUnwindSafe(|| (entry.function.run)(&args, &env));
         let value = catch_unwind(run).unwrap_or_else(|panic| {
@@ -232,6 +296,19 @@ fn canonical(fun: &str) -> &str {
 fn reports_failure(value: &Value) -> bool {
     let false_at = |key| value.get(key).is_some_and(|value| !python::truthy(value));
     value.is_object() && (false_at("result") || false_at("success"))
+}
+
+/// A state whose function broke off.
+fn broken(failure: &Failure) -> Return {
+    match failure {
+        Failure::Command(text) if text.starts_with("Missing parameter ") => {
+            states::returned(false, text)
+        }
+        failure => states::returned(
+            false,
+            format!("An exception occurred in this state: {failure}"),
+        ),
+    }
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {
@@ -354,6 +431,7 @@ mod tests {
         };
         let registry = Registry {
             functions: [(BROKEN.name, entry)].into_iter().collect(),
+            states: BTreeMap::new(),
         };
         let outcome = registry.call(&Call::new("test.broken"), &Host::new(), &Cancel::new());
         assert_eq!(

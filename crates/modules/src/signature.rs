@@ -138,6 +138,52 @@ impl Signature {
         })
     }
 
+    /// Binds what a state says. `is_engine` tells the names that are for who calls the function: no parameter takes them by chance, but one
+    /// of that very name does.
+    pub(crate) fn bind_state(
+        &self,
+        fun: &str,
+        said: &Map<String, Value>,
+        is_engine: impl Fn(&str) -> bool,
+    ) -> Result<Args<'_>, Failure> {
+        let is_param = |name: &str| self.params.iter().any(|param| param.name == name);
+        let missing: Vec<String> = self
+            .params
+            .iter()
+            .filter(|param| param.default.is_none() && !said.contains_key(param.name))
+            .map(|param| format!("Missing parameter {} for state {fun}", param.name))
+            .collect();
+        if !missing.is_empty() {
+            return Err(Failure::Command(missing.join("\n")));
+        }
+        let others: Map<String, Value> = said
+            .iter()
+            .filter(|(name, _)| !is_param(name) && !is_engine(name))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        if !others.is_empty() && !self.takes_extra_kwargs {
+            let mut names: Vec<String> = others.keys().map(|name| format!("'{name}'")).collect();
+            let last = names.pop().unwrap_or_default();
+            let text = if names.is_empty() {
+                format!("{last} is an invalid keyword argument for '{fun}'")
+            } else {
+                let first = names.join(", ");
+                format!("{first} and {last} are invalid keyword arguments for '{fun}'")
+            };
+            return Err(Failure::Invocation(text));
+        }
+        let bound = self.params.iter().map(|param| {
+            let value = said.get(param.name).or(param.default.as_ref());
+            value.cloned().unwrap_or(Value::Null)
+        });
+        Ok(Args {
+            signature: self,
+            bound: bound.collect(),
+            extra_args: Vec::new(),
+            extra_kwargs: others,
+        })
+    }
+
     fn too_many(&self, fun: &str, given: usize) -> String {
         let most = self.params.len();
         let least = self

@@ -4,19 +4,27 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
+use crate::registry::Env;
+use crate::states::{Return, Shared, StateEnv};
+
 use crate::{
-    Call, Cancel, CancelKind, Context, FileHash, FileSource, Outcome, Registry, RunningJob,
+    Call, Cancel, CancelKind, Context, FileHash, FileSource, Outcome, PillarWish, Registry,
+    RunningJob,
 };
 
 pub(crate) struct Host {
     pub(crate) dir: TempDir,
     registry: Registry,
+    shared: Shared,
     grains: Mutex<Arc<Value>>,
     grains_file: PathBuf,
     files: Folder,
+    cache: PathBuf,
+    /// The pillar; settable.
+    pub(crate) pillar: Mutex<Arc<Value>>,
     pub(crate) signals: Mutex<Vec<(String, CancelKind)>>,
 }
 
@@ -32,8 +40,11 @@ impl Host {
             files: Folder {
                 root: dir.path().join("roots"),
             },
+            cache: dir.path().join("cache"),
+            pillar: Mutex::new(Arc::new(json!({"users": {"root": 0}, "motd": "hello"}))),
             dir,
             registry: Registry::new(),
+            shared: Shared::default(),
             grains: Mutex::new(Arc::new(grains)),
             signals: Mutex::new(Vec::new()),
         }
@@ -45,6 +56,50 @@ impl Host {
 
     pub(crate) fn call_with(&self, call: &Call, cancel: &Cancel) -> Outcome {
         self.registry.call(call, self, cancel)
+    }
+
+    /// Lends the surroundings of a function.
+    pub(crate) fn with_env<R>(&self, work: impl FnOnce(&Env) -> R) -> R {
+        work(&Env::new("test.ping", self, &Cancel::new(), &self.registry))
+    }
+
+    /// Calls a state function with these arguments (a JSON object, `name` in it), for real or in test mode.
+    pub(crate) fn state(&self, fun: &str, args: Value, is_test: bool) -> Return {
+        let (state, function) = fun.split_once('.').unwrap();
+        let mut low = args.as_object().cloned().unwrap();
+        let name = low["name"].clone();
+        for (key, value) in [
+            ("state", json!(state)),
+            ("fun", json!(function)),
+            ("__id__", name),
+        ] {
+            low.entry(key).or_insert(value);
+        }
+        self.with_env(|env| {
+            let surroundings = StateEnv {
+                env,
+                is_test,
+                low: &low,
+                records: &Map::new(),
+                shared: &self.shared,
+            };
+            self.registry.state(&surroundings)
+        })
+    }
+
+    /// Applies a state for real, after test mode has changed nothing and foretold the change, and a second time without a change.
+    pub(crate) fn applies(&self, fun: &str, args: Value) -> Return {
+        let foretold = self.state(fun, args.clone(), true);
+        assert_eq!(foretold.result, None, "{fun} in test mode: {foretold:?}");
+        let first = self.state(fun, args.clone(), false);
+        assert_eq!(first.result, Some(true), "{fun}: {first:?}");
+        assert!(!first.changes.is_empty(), "{fun}: {first:?}");
+        for is_test in [true, false] {
+            let again = self.state(fun, args.clone(), is_test);
+            assert_eq!(again.result, Some(true), "{fun} again: {again:?}");
+            assert!(again.changes.is_empty(), "{fun} again: {again:?}");
+        }
+        first
     }
 
     /// The path of a file in the host's directory, as text for an argument.
@@ -109,12 +164,24 @@ impl Context for Host {
         &self.files
     }
 
-    fn config(&self, key: &str) -> Option<Value> {
-        match key {
-            "master" => Some(json!("hub.example")),
-            "ports" => Some(json!({"http": 8080})),
-            _ => None,
+    fn options(&self) -> Arc<Value> {
+        Arc::new(json!({"master": "hub.example", "ports": {"http": 8080}}))
+    }
+
+    fn pillar(&self) -> Result<Arc<Value>, String> {
+        Ok(self.pillar.lock().unwrap().clone())
+    }
+
+    fn refresh_pillar(&self, wish: &PillarWish) -> Result<Arc<Value>, String> {
+        let mut pillar = (*self.pillar()?).clone();
+        for (key, value) in &wish.values {
+            pillar[key] = value.clone();
         }
+        Ok(Arc::new(pillar))
+    }
+
+    fn cache_dir(&self) -> &Path {
+        &self.cache
     }
 
     fn version(&self) -> &str {

@@ -35,6 +35,7 @@ pub use chunk::Chunk;
 pub use controls::{Condition, Controls, Creates, Findings};
 pub use exclude::add_excludes;
 pub use graph::Requisite;
+pub use keywords::is_for_engine;
 pub use loader::load;
 pub use low::{Low, Settings, compile, compile_for_id};
 pub use matcher::{Matcher, Minion};

@@ -47,3 +47,38 @@ pub(super) fn is_kept_from_use(argument: &str) -> bool {
 pub(super) fn is_internal(key: &str) -> bool {
     key.starts_with("__")
 }
+
+/// Arguments that whoever calls the function looks at.
+const CONTROLS: &[&str] = &[
+    "aggregate",
+    "check_cmd",
+    "cmd_opts_exclude",
+    "creates",
+    "failhard",
+    "fire_event",
+    "fun",
+    "listen_in",
+    "name",
+    "no_log",
+    "onlyif",
+    "order",
+    "parallel",
+    "reload_grains",
+    "reload_modules",
+    "reload_pillar",
+    "retry",
+    "runas",
+    "runas_password",
+    "saltenv",
+    "state",
+    "umask",
+    "unless",
+];
+
+/// Whether an argument of a state is for the engine: no function hears of it but one that has a parameter of this very name.
+pub fn is_for_engine(argument: &str) -> bool {
+    is_internal(argument)
+        || [REQUISITES, REQUISITES_IN, CONTROLS]
+            .iter()
+            .any(|words| words.contains(&argument))
+}

@@ -54,7 +54,7 @@ pub const ROOMS: &[Room] = &[
     library("membership", &["wire", "pki", "link"]),
     library("store", &["wire"]),
     library("gitsync", &[]),
-    library("modules", &["yaml"]),
+    library("modules", &["yaml", "targeting", "sls"]),
     library("daemon", &["wire", "yaml"]),
     library("hub", &["wire", "targeting", "relay", "pki", "link", "membership", "store", "gitsync", "daemon"]),
     library("cli", &["wire", "targeting", "yaml", "output", "daemon", "hub"]),

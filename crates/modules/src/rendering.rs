@@ -1,0 +1,107 @@
+//! Templates and state files rendered with what this minion knows: its files, functions, grains, pillar and configuration.
+
+use serde_json::{Map, Value};
+use sls::render::{Data, Files, Foreign, Functions, Renderer, Source, Step};
+
+use crate::call::Call;
+use crate::failure::Failure;
+use crate::registry::Env;
+
+/// The engine of templates that most sources name.
+const JINJA: &str = "jinja";
+
+/// The surroundings of a function, as renderers ask for them.
+pub(crate) struct Around<'a>(pub(crate) &'a Env<'a>);
+
+impl Files for Around<'_> {
+    fn read(&self, saltenv: &str, path: &str) -> Result<Option<Vec<u8>>, String> {
+        self.0.ctx.files().read(path, saltenv)
+    }
+}
+
+impl Functions for Around<'_> {
+    fn has(&self, name: &str) -> bool {
+        self.0.registry.has(name)
+    }
+
+    fn call(
+        &self,
+        name: &str,
+        args: &[Value],
+        kwargs: &Map<String, Value>,
+    ) -> Result<Value, String> {
+        let call = Call {
+            fun: name.to_owned(),
+            args: args.to_vec(),
+            kwargs: kwargs.clone(),
+        };
+        self.0
+            .call(&call)
+            .map(|outcome| outcome.value)
+            .map_err(|failure| failure.to_string())
+    }
+}
+
+impl Foreign for Around<'_> {
+    fn render(&self, _: &Step, _: &Data) -> Option<Result<Data, String>> {
+        None
+    }
+}
+
+/// Lends a renderer with the minion's grains, pillar and configuration. Fails where the pillar does.
+pub(crate) fn with_renderer<R>(
+    env: &Env,
+    work: impl FnOnce(&Renderer<'_>) -> R,
+) -> Result<R, Failure> {
+    let around = Around(env);
+    let pillar = env.ctx.pillar().map_err(Failure::Command)?;
+    let (grains, opts) = (env.ctx.grains(), env.ctx.options());
+    Ok(work(&Renderer {
+        files: &around,
+        functions: &around,
+        foreign: &around,
+        grains: &grains,
+        pillar: &pillar,
+        opts: &opts,
+    }))
+}
+
+/// Renders a template to text by the engine's name.
+pub(crate) fn template(env: &Env, source: &Source<'_>, engine: &str) -> Result<String, Failure> {
+    let rendered = with_renderer(env, |renderer| {
+        if engine == JINJA {
+            return renderer.template(source);
+        }
+        renderer.render(source, engine).map(|data| match data {
+            Data::Text(text) => text,
+            Data::Tree(tree) => yaml::emit(&tree),
+        })
+    })?;
+    rendered.map_err(|error| Failure::command(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Host;
+    use serde_json::json;
+
+    #[test]
+    fn templates_see_the_minion() {
+        let host = Host::new();
+        host.write("roots/base/map.jinja", "{% set port = 80 %}");
+        let text = concat!(
+            "{% from 'map.jinja' import port %}",
+            "{{ grains.os }} {{ pillar.motd }} {{ opts.master }} {{ port }} {{ more }} {{ salt['test.echo']('x') }}\n"
+        );
+        let source = Source {
+            saltenv: "base",
+            path: "x.tmpl",
+            text: text.as_bytes(),
+            context: Map::from_iter([("more".to_owned(), json!("m"))]),
+            ..Source::default()
+        };
+        let rendered = host.with_env(|env| template(env, &source, JINJA)).unwrap();
+        assert_eq!(rendered, "Debian hello hub.example 80 m x\n");
+    }
+}
