@@ -17,8 +17,8 @@ const PROBE_FIRST_MS: u64 = 2_000;
 const PROBE_LAST_MS: u64 = 16_000;
 /// An answer has this long: a few round trips over the worst link and a busy host.
 const PROBE_ANSWER_MS: u64 = 3_000;
-/// And as much again for each so many links with work under way: nobody reads and answers that many at once in no time, and
-/// who does not get a processor for a second among all the others is not dead.
+/// And as much again for each so many links that had work under way when it was asked: nobody reads and answers that many at once in no time,
+/// and who does not get a processor for a second among all the others is not dead.
 const PROBE_LINKS: usize = 1_000;
 /// A timer that fires so much later than it was due tells that this hub was paused, or starved of processor time: answers
 /// may wait in its queues, unread.
@@ -76,8 +76,15 @@ impl<K: Ord + Copy> Timers<K> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Probe {
     interval: u64,
-    /// A question is open since then.
-    asked: Option<UnixMillis>,
+    /// The question that is open.
+    open: Option<Question>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Question {
+    asked: UnixMillis,
+    /// When an answer is no longer waited for. Those that answered sooner do not shorten it for who comes last.
+    until: UnixMillis,
 }
 
 impl Hub {
@@ -91,7 +98,7 @@ impl Hub {
         if child.probe.is_none() {
             child.probe = Some(Probe {
                 interval: PROBE_FIRST_MS,
-                asked: None,
+                open: None,
             });
             self.timers
                 .set(Timer::Probe(link), self.now + PROBE_FIRST_MS);
@@ -110,7 +117,7 @@ impl Hub {
         if let Some(child) = self.children.get_mut(&link) {
             child.heard = self.now;
             if let Some(probe) = &mut child.probe {
-                probe.asked = None;
+                probe.open = None;
             }
         }
     }
@@ -133,14 +140,12 @@ impl Hub {
             child.probe = None;
             return;
         }
-        match probe.asked {
-            Some(asked) if now < asked + patience => {
-                // When the others have ended there is less of it.
-                let at = (now + PROBE_ANSWER_MS).min(asked + patience);
-                self.timers.set(Timer::Probe(link), at);
+        match probe.open {
+            Some(question) if now < question.until => {
+                self.timers.set(Timer::Probe(link), question.until);
                 return;
             }
-            Some(asked) if self.held_up <= asked => {
+            Some(question) if self.held_up <= question.asked => {
                 self.refuse_child(
                     link,
                     wire::RefusalCode::Superseded,
@@ -158,9 +163,10 @@ impl Hub {
             }
             None => probe.interval = (probe.interval * 2).min(PROBE_LAST_MS),
         }
-        probe.asked = Some(now);
+        let until = now + patience;
+        probe.open = Some(Question { asked: now, until });
         child.probe = Some(probe);
-        self.timers.set(Timer::Probe(link), now + PROBE_ANSWER_MS);
+        self.timers.set(Timer::Probe(link), until);
         self.tell_child(link, Down::Ping { nonce: now });
     }
 }
