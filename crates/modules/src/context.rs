@@ -13,6 +13,11 @@ pub trait Context: Send + Sync {
     /// The minion's id.
     fn minion_id(&self) -> &str;
 
+    /// The job that the function runs in; none for a call without a hub.
+    fn jid(&self) -> Option<&str> {
+        None
+    }
+
     /// All grains: those of the host with the static ones over them. A JSON object.
     fn grains(&self) -> Arc<Value>;
 

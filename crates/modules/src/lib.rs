@@ -13,6 +13,7 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("a minion's functions read /proc and use Linux process groups");
 
+mod apply;
 mod call;
 mod cancel;
 mod context;

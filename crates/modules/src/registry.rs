@@ -172,6 +172,13 @@ impl Registry {
         self.states.contains_key(fun)
     }
 
+    /// Whether a state function has a parameter of this name.
+    pub(crate) fn state_takes(&self, fun: &str, parameter: &str) -> bool {
+        self.states
+            .get(fun)
+            .is_some_and(|entry| entry.signature.has(parameter))
+    }
+
     /// Calls the state function of a chunk on this thread. Whatever goes wrong is a failed state: a panic, an error, arguments that do not fit.
     pub(crate) fn state(&self, surroundings: &StateEnv<'_>) -> Return {
         let chunk = Chunk(surroundings.low.clone());

@@ -138,6 +138,11 @@ impl Signature {
         })
     }
 
+    /// Whether there is a parameter of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.params.iter().any(|param| param.name == name)
+    }
+
     /// Binds what a state says. `is_engine` tells the names that are for who calls the function: no parameter takes them by chance, but one
     /// of that very name does.
     pub(crate) fn bind_state(
@@ -146,7 +151,6 @@ impl Signature {
         said: &Map<String, Value>,
         is_engine: impl Fn(&str) -> bool,
     ) -> Result<Args<'_>, Failure> {
-        let is_param = |name: &str| self.params.iter().any(|param| param.name == name);
         let missing: Vec<String> = self
             .params
             .iter()
@@ -158,7 +162,7 @@ impl Signature {
         }
         let others: Map<String, Value> = said
             .iter()
-            .filter(|(name, _)| !is_param(name) && !is_engine(name))
+            .filter(|(name, _)| !self.has(name) && !is_engine(name))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
         if !others.is_empty() && !self.takes_extra_kwargs {

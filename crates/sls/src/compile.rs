@@ -44,7 +44,7 @@ pub use record::{Return, no_states};
 pub use retry::Retry;
 pub use run::{Options, Run, Step, UnknownCall};
 pub use source::{Available, Functions, Render, Rendered, sls_paths};
-pub use summary::Summary;
+pub use summary::{Summary, is_success};
 pub use top::{Matches, Strategy, Top, TopSettings};
 pub use verify::verify;
 

@@ -13,6 +13,7 @@ mod pkg;
 mod ps;
 mod saltutil;
 mod service;
+mod state;
 mod status;
 mod sys;
 mod test;
@@ -45,6 +46,9 @@ pub(crate) const MODULES: &[&[Function]] = &[
     ps::FUNCTIONS,
     saltutil::FUNCTIONS,
     service::FUNCTIONS,
+    state::FUNCTIONS[0],
+    state::FUNCTIONS[1],
+    state::FUNCTIONS[2],
     status::FUNCTIONS,
     sys::FUNCTIONS,
     test::FUNCTIONS,

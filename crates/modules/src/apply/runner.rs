@@ -1,0 +1,219 @@
+//! Calls the state functions that a run asks for, on this thread and on others, and hands it what came out.
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use jiff::Zoned;
+use serde_json::{Map, Value};
+use sls::compile::{Answer, Call, CallNumber, Chunk, Controls, Return, Run, Step};
+
+use super::conditions;
+use super::pauses::Pauses;
+use crate::context::PillarWish;
+use crate::random;
+use crate::registry::Env;
+use crate::states::{self, Shared, StateEnv};
+
+/// A wait between two tries looks this often whether the job was cancelled.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// What the calls of one run have in common.
+#[derive(Clone, Copy)]
+struct Around<'a> {
+    env: &'a Env<'a>,
+    shared: &'a Shared,
+    pauses: Option<&'a Pauses>,
+}
+
+/// Runs to the end and answers the records by tag. A cancelled job ends before its next state.
+pub(super) fn run(env: &Env, mut run: Run, is_test: bool) -> Map<String, Value> {
+    let shared = Shared::default();
+    let pauses = env
+        .ctx
+        .jid()
+        .and_then(|jid| Pauses::of(env.ctx.cache_dir(), jid).ok());
+    let around = Around {
+        env,
+        shared: &shared,
+        pauses: pauses.as_ref(),
+    };
+    tracing::info!(is_test, "a state run begins");
+    let (answers, answered) = mpsc::channel::<(CallNumber, Answer)>();
+    thread::scope(|scope| {
+        loop {
+            while let Ok((number, answer)) = answered.try_recv() {
+                hear(&mut run, number, answer);
+            }
+            if env.cancel.is_cancelled() {
+                run.stop();
+            }
+            let call = match run.next(&time_of_day()) {
+                Step::Finished => break,
+                Step::Wait => {
+                    // Someone is under way, and each says how it ended.
+                    if let Ok((number, answer)) = answered.recv() {
+                        hear(&mut run, number, answer);
+                    }
+                    continue;
+                }
+                Step::Call(call) => call,
+            };
+            let may_run = around
+                .pauses
+                .is_none_or(|pauses| pauses.may_run(env, &call.chunk.id()));
+            if !may_run {
+                hear(&mut run, call.number, killed());
+                run.stop();
+                continue;
+            }
+            let records = records_for(&run, &call);
+            if !call.is_parallel {
+                let answer = answer(around.env, around.shared, &call, &records);
+                hear(&mut run, call.number, answer);
+                continue;
+            }
+            let answers = answers.clone();
+            let (ctx, cancel, registry, shared) =
+                (env.ctx, env.cancel, env.registry, around.shared);
+            let fun = env.fun;
+            scope.spawn(move || {
+                let own = Env::new(fun, ctx, cancel, registry);
+                let answer = answer(&own, shared, &call, &records);
+                // The run hears until all have ended.
+                let _ = answers.send((call.number, answer));
+            });
+        }
+    });
+    if let Some(pauses) = &pauses {
+        pauses.forget();
+    }
+    run.into_results()
+}
+
+fn hear(run: &mut Run, number: CallNumber, answer: Answer) {
+    if let Err(error) = run.done(number, answer) {
+        tracing::error!("{error}");
+    }
+    for tag in run.take_news() {
+        let record = run.record(&tag);
+        let result = record.and_then(|record| record.get("result"));
+        tracing::debug!(tag, result = ?result, "a state ended");
+    }
+}
+
+/// The records that the function looks at: only `mod_watch` does, at those of its requisites.
+fn records_for(run: &Run, call: &Call) -> Map<String, Value> {
+    let requisites = call.chunk.0.get("__reqs__").and_then(Value::as_object);
+    let chunks = requisites
+        .into_iter()
+        .flat_map(|kinds| kinds.values())
+        .filter_map(Value::as_array)
+        .flatten();
+    chunks
+        .filter_map(|chunk| {
+            let tag = Chunk(chunk.as_object()?.clone()).tag();
+            let record = run.record(&tag)?.clone();
+            Some((tag, Value::Object(record)))
+        })
+        .collect()
+}
+
+fn killed() -> Answer {
+    Answer {
+        returned: states::returned(
+            false,
+            "The state run was ended before this state (state.soft_kill)",
+        ),
+        start_time: time_of_day(),
+        ..Answer::default()
+    }
+}
+
+/// Makes a call: its wait, its conditions, the function, its check, and the refreshes that it asks for.
+fn answer(env: &Env, shared: &Shared, call: &Call, records: &Map<String, Value>) -> Answer {
+    let waited_s = call.pause.map_or(0, |pause| {
+        let chance = random::below(pause.splay_s.saturating_add(1)).unwrap_or(0);
+        let seconds = pause.seconds.saturating_add(chance);
+        wait(env, Duration::from_secs(seconds));
+        seconds
+    });
+    let start_time = time_of_day();
+    let began = Instant::now();
+    let (returned, check_cmd) = match Controls::of(&call.chunk) {
+        Ok(controls) => called(env, shared, call, &controls, records),
+        Err(error) => (states::returned(false, error), None),
+    };
+    Answer {
+        returned,
+        check_cmd,
+        start_time,
+        duration_ms: (began.elapsed().as_micros() as f64) / 1_000.0,
+        waited_s,
+    }
+}
+
+fn called(
+    env: &Env,
+    shared: &Shared,
+    call: &Call,
+    controls: &Controls,
+    records: &Map<String, Value>,
+) -> (Return, Option<bool>) {
+    let findings = conditions::find(env, &call.chunk, controls);
+    let returned = controls.skip(&findings).unwrap_or_else(|| {
+        let surroundings = StateEnv {
+            env,
+            is_test: call.is_test,
+            low: &call.chunk.0,
+            records,
+            shared,
+        };
+        env.registry.state(&surroundings)
+    });
+    let has_own_check = env.registry.state_takes(
+        &format!("{}.{}", call.chunk.state(), call.chunk.fun()),
+        "check_cmd",
+    );
+    let check = if has_own_check {
+        None
+    } else {
+        conditions::check(env, controls)
+    };
+    if !call.is_test {
+        refresh(env, controls, &returned);
+    }
+    (returned, check)
+}
+
+fn refresh(env: &Env, controls: &Controls, returned: &Return) {
+    if controls.reload_grains {
+        env.ctx.refresh_grains();
+    }
+    if controls.reload_pillar
+        && let Err(error) = env.ctx.refresh_pillar(&PillarWish::default())
+    {
+        tracing::warn!("reload_pillar: {error}");
+    }
+    if controls.reload_modules && !returned.changes.is_empty() {
+        tracing::debug!(
+            "reload_modules has nothing to do: functions look at the host at each call"
+        );
+    }
+}
+
+fn wait(env: &Env, time: Duration) {
+    let end = Instant::now() + time;
+    while !env.cancel.is_cancelled() {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        thread::sleep(left.min(LOOK));
+    }
+}
+
+/// The local time of day, as `10:20:30.123456`.
+fn time_of_day() -> String {
+    Zoned::now().strftime("%H:%M:%S%.6f").to_string()
+}
