@@ -18,6 +18,7 @@ mod cancel;
 mod context;
 pub mod cut;
 mod digest;
+mod edit;
 mod failure;
 mod functions;
 pub mod grains;

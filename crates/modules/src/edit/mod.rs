@@ -1,0 +1,6 @@
+//! What functions and states that change files share: differences as text, replacing without a moment in which a file is half written, and
+//! copies of what stood there before.
+
+pub(crate) mod backup;
+pub(crate) mod diff;
+pub(crate) mod replace;
