@@ -32,6 +32,7 @@ mod python;
 mod random;
 mod registry;
 mod rendering;
+mod root;
 mod signature;
 mod source;
 mod states;

@@ -18,26 +18,30 @@ pub(crate) fn of_texts(old: &str, new: &str, from: &str, to: &str) -> String {
 }
 
 /// The difference of lines, each with its end.
-pub(crate) fn of_lines(old: &[&str], new: &[&str], from: &str, to: &str) -> String {
-    let mut out = String::new();
-    for group in grouped(runs(old, new), CONTEXT) {
-        if out.is_empty() {
-            out.push_str(&format!("--- {from}\n+++ {to}\n"));
-        }
+pub(crate) fn of_lines<T: AsRef<str>>(old: &[T], new: &[T], from: &str, to: &str) -> String {
+    pieces(old, new, from, to).concat()
+}
+
+/// The difference of lines as the pieces that `difflib` yields: headers with line feeds, and each line as it is given behind its mark.
+pub(crate) fn pieces<T: AsRef<str>>(old: &[T], new: &[T], from: &str, to: &str) -> Vec<String> {
+    let old: Vec<&str> = old.iter().map(AsRef::as_ref).collect();
+    let new: Vec<&str> = new.iter().map(AsRef::as_ref).collect();
+    let mut out = Vec::new();
+    for group in grouped(runs(&old, &new), CONTEXT) {
         let (Some(first), Some(last)) = (group.first(), group.last()) else {
             continue;
         };
-        out.push_str(&format!(
+        if out.is_empty() {
+            out.extend([format!("--- {from}\n"), format!("+++ {to}\n")]);
+        }
+        out.push(format!(
             "@@ -{} +{} @@\n",
             range_text(first.old.start..last.old.end),
             range_text(first.new.start..last.new.end)
         ));
         for run in &group {
             let mut write = |mark: char, lines: &[&str]| {
-                for line in lines {
-                    out.push(mark);
-                    out.push_str(line);
-                }
+                out.extend(lines.iter().map(|line| format!("{mark}{line}")));
             };
             if run.is_equal {
                 write(' ', &old[run.old.clone()]);

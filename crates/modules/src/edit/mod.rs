@@ -2,5 +2,10 @@
 //! copies of what stood there before.
 
 pub(crate) mod backup;
+pub(crate) mod block;
+pub(crate) mod comment;
 pub(crate) mod diff;
+pub(crate) mod line;
 pub(crate) mod replace;
+pub(crate) mod substitution;
+pub(crate) mod text;

@@ -4,8 +4,9 @@ mod accounts;
 mod cmd;
 mod config;
 mod cp;
+pub(crate) mod cron;
 mod disk;
-mod file;
+pub(crate) mod file;
 mod grains;
 mod hashutil;
 mod network;
@@ -32,12 +33,14 @@ pub(crate) const MODULES: &[&[Function]] = &[
     cmd::FUNCTIONS,
     config::FUNCTIONS,
     cp::FUNCTIONS,
+    cron::FUNCTIONS,
     disk::FUNCTIONS,
     file::FUNCTIONS[0],
     file::FUNCTIONS[1],
     file::FUNCTIONS[2],
     file::FUNCTIONS[3],
     file::FUNCTIONS[4],
+    file::FUNCTIONS[5],
     grains::FUNCTIONS,
     hashutil::FUNCTIONS,
     network::FUNCTIONS,
