@@ -444,4 +444,35 @@ mod tests {
             );
         }
     }
+
+    /// Each sequence is a crontab (or none) and calls, with what Salt answered and the crontab that it left.
+    #[test]
+    fn states_answer_as_salt_does() {
+        type Step = (String, Value, bool, Value, Option<String>);
+        let sequences: Vec<(Option<String>, Vec<Step>)> =
+            serde_json::from_str(include_str!("testdata/cron.json")).unwrap();
+        let mut different = Vec::new();
+        for (start, steps) in sequences {
+            let host = Host::new();
+            let _root = host.lend_root();
+            fake(&host);
+            if let Some(start) = start {
+                host.write("spool", &start);
+            }
+            for (fun, args, is_test, expected, left) in steps {
+                let done = host.state(&fun, args.clone(), is_test);
+                let name = done.name.map_or(args["name"].clone(), Value::from);
+                let answered = json!({
+                    "name": name, "result": done.result, "comment": done.comment, "changes": done.changes,
+                });
+                let found = fs::read_to_string(host.path("spool")).ok();
+                if (&answered, &found) != (&expected, &left) {
+                    different.push(format!(
+                        "{fun} {args} {is_test}:\n  {answered} {found:?}\n  {expected} {left:?}"
+                    ));
+                }
+            }
+        }
+        assert!(different.is_empty(), "{}", different.join("\n"));
+    }
 }
