@@ -9,6 +9,7 @@ mod disk;
 pub(crate) mod file;
 mod grains;
 mod hashutil;
+pub(crate) mod hosts;
 mod network;
 mod pkg;
 mod ps;
@@ -16,6 +17,7 @@ mod saltutil;
 mod service;
 mod status;
 mod sys;
+pub(crate) mod sysctl;
 mod test;
 
 use serde_json::Value;
@@ -43,6 +45,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     file::FUNCTIONS[5],
     grains::FUNCTIONS,
     hashutil::FUNCTIONS,
+    hosts::FUNCTIONS,
     network::FUNCTIONS,
     pkg::FUNCTIONS,
     ps::FUNCTIONS,
@@ -50,5 +53,6 @@ pub(crate) const MODULES: &[&[Function]] = &[
     service::FUNCTIONS,
     status::FUNCTIONS,
     sys::FUNCTIONS,
+    sysctl::FUNCTIONS,
     test::FUNCTIONS,
 ];

@@ -1,6 +1,8 @@
 //! State functions, one file for each state module of Salt that is served.
 
 mod cron;
+mod host;
+mod sysctl;
 mod test;
 mod text;
 
@@ -20,7 +22,13 @@ pub(crate) use crate::signature::Args;
 pub(crate) type StateAnswer = Result<Return, Failure>;
 
 /// The tables of all state modules.
-pub(crate) const MODULES: &[&[StateFunction]] = &[cron::STATES, test::STATES, text::STATES];
+pub(crate) const MODULES: &[&[StateFunction]] = &[
+    cron::STATES,
+    host::STATES,
+    sysctl::STATES,
+    test::STATES,
+    text::STATES,
+];
 
 /// A row of the table of state functions.
 pub(crate) struct StateFunction {
