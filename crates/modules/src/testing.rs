@@ -102,6 +102,21 @@ impl Host {
         first
     }
 
+    /// Puts the host's files below `root` of the host's directory, until the answer is dropped. Programs are looked for in its `bin` first.
+    pub(crate) fn lend_root(&self) -> crate::root::lent::Lent {
+        crate::root::lent::lend(self.dir.path().join("root"))
+    }
+
+    /// Writes a shell script that is found as a program after [`Host::lend_root`].
+    pub(crate) fn program(&self, name: &str, script: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.write(
+            &format!("root/bin/{name}"),
+            &format!("#!/bin/sh\n{script}\n"),
+        );
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
     /// The path of a file in the host's directory, as text for an argument.
     pub(crate) fn path(&self, name: &str) -> String {
         self.dir.path().join(name).to_str().unwrap().to_owned()

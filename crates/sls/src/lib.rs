@@ -4,4 +4,5 @@
 //! a file or the environment. Text goes in, [`serde_json::Value`] with its order of keys comes out.
 
 pub mod compile;
+pub mod python_regex;
 pub mod render;

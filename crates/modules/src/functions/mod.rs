@@ -4,10 +4,12 @@ mod accounts;
 mod cmd;
 mod config;
 mod cp;
+pub(crate) mod cron;
 mod disk;
-mod file;
+pub(crate) mod file;
 mod grains;
 mod hashutil;
+pub(crate) mod hosts;
 mod network;
 mod pkg;
 mod ps;
@@ -16,6 +18,7 @@ mod service;
 mod state;
 mod status;
 mod sys;
+pub(crate) mod sysctl;
 mod test;
 
 use serde_json::Value;
@@ -33,14 +36,17 @@ pub(crate) const MODULES: &[&[Function]] = &[
     cmd::FUNCTIONS,
     config::FUNCTIONS,
     cp::FUNCTIONS,
+    cron::FUNCTIONS,
     disk::FUNCTIONS,
     file::FUNCTIONS[0],
     file::FUNCTIONS[1],
     file::FUNCTIONS[2],
     file::FUNCTIONS[3],
     file::FUNCTIONS[4],
+    file::FUNCTIONS[5],
     grains::FUNCTIONS,
     hashutil::FUNCTIONS,
+    hosts::FUNCTIONS,
     network::FUNCTIONS,
     pkg::FUNCTIONS,
     ps::FUNCTIONS,
@@ -51,5 +57,6 @@ pub(crate) const MODULES: &[&[Function]] = &[
     state::FUNCTIONS[2],
     status::FUNCTIONS,
     sys::FUNCTIONS,
+    sysctl::FUNCTIONS,
     test::FUNCTIONS,
 ];

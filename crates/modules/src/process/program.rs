@@ -37,6 +37,13 @@ pub(crate) fn which(name: &str) -> Option<PathBuf> {
         let path = PathBuf::from(name);
         return (path.is_absolute() && is_executable(&path)).then_some(path);
     }
+    #[cfg(test)]
+    if let Some(root) = crate::root::lent::root() {
+        let path = root.join("bin").join(name);
+        if is_executable(&path) {
+            return Some(path);
+        }
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let usual = USUAL_DIRECTORIES.iter().map(PathBuf::from);
     std::env::split_paths(&path)

@@ -1,6 +1,10 @@
 //! State functions, one file for each state module of Salt that is served.
 
+mod cron;
+mod host;
+mod sysctl;
 mod test;
+mod text;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,7 +22,13 @@ pub(crate) use crate::signature::Args;
 pub(crate) type StateAnswer = Result<Return, Failure>;
 
 /// The tables of all state modules.
-pub(crate) const MODULES: &[&[StateFunction]] = &[test::STATES];
+pub(crate) const MODULES: &[&[StateFunction]] = &[
+    cron::STATES,
+    host::STATES,
+    sysctl::STATES,
+    test::STATES,
+    text::STATES,
+];
 
 /// A row of the table of state functions.
 pub(crate) struct StateFunction {
@@ -98,6 +108,15 @@ impl StateEnv<'_> {
             .get("__id__")
             .and_then(Value::as_str)
             .unwrap_or_default()
+    }
+
+    /// The return for a state whose module does not work on this host, in the words of Salt.
+    pub(crate) fn not_loaded(&self, fun: &str, reason: &str) -> Return {
+        let comment = match self.low.get("__sls__").and_then(Value::as_str) {
+            Some(sls) => format!("State '{fun}' was not found in SLS '{sls}'\nReason: {reason}\n"),
+            None => format!("Specified state '{fun}' was not found\n"),
+        };
+        returned(false, comment)
     }
 
     /// The answer of an execution function; its failure is one of the state.

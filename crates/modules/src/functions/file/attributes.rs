@@ -124,7 +124,7 @@ fn u32_of(args: &Args, name: &str) -> Result<u32, Failure> {
 }
 
 /// The id of a user: a number stands for itself.
-pub(super) fn user_id(user: &Value) -> Option<Uid> {
+pub(crate) fn user_id(user: &Value) -> Option<Uid> {
     match user.as_u64() {
         Some(number) => u32::try_from(number).ok().map(Uid::from_raw),
         None => User::from_name(&python::text(user))
@@ -135,7 +135,7 @@ pub(super) fn user_id(user: &Value) -> Option<Uid> {
 }
 
 /// The id of a group: a number stands for itself.
-pub(super) fn group_id(group: &Value) -> Option<Gid> {
+pub(crate) fn group_id(group: &Value) -> Option<Gid> {
     match group.as_u64() {
         Some(number) => u32::try_from(number).ok().map(Gid::from_raw),
         None => Group::from_name(&python::text(group))

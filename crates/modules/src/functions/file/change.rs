@@ -135,7 +135,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
 ];
 
-fn lines(args: &Args) -> Vec<String> {
+pub(super) fn lines(args: &Args) -> Vec<String> {
     match args.extra_kwargs.get("args") {
         Some(Value::Array(items)) => items.iter().map(python::text).collect(),
         Some(one) => vec![python::text(one)],
@@ -336,7 +336,7 @@ fn make_directories(directory: &Path, args: &Args) -> Result<(), Failure> {
 }
 
 /// A mode as operators write it: octal digits, with or without a leading 0 (which the YAML reader has dropped).
-fn parse_mode(value: &Value) -> Option<u32> {
+pub(crate) fn parse_mode(value: &Value) -> Option<u32> {
     let text = python::text(value);
     let digits = text.trim_start_matches(['0', 'o', 'O']);
     let digits = if digits.is_empty() { "0" } else { digits };

@@ -5,25 +5,17 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use regex::RegexBuilder;
-use serde_json::{Value, json};
+use serde_json::json;
+use sls::python_regex::Flags;
 
 use super::{Answer, Args, Env, Failure, Function, call_of, check_cancelled, path, paths};
 use crate::digest::{self, Algorithm};
+use crate::edit::substitution;
 use crate::failure::os_text;
 use crate::python;
 
 /// Largest file (or piece of one) that is read into memory.
 const READ_MAX: u64 = 64 << 20;
-
-/// Flags of Python's `re` module, as numbers and as names.
-const FLAGS: [(&str, u64); 5] = [
-    ("IGNORECASE", 2),
-    ("LOCALE", 4),
-    ("MULTILINE", 8),
-    ("DOTALL", 16),
-    ("VERBOSE", 64),
-];
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(
@@ -188,7 +180,7 @@ fn check_hash(args: &Args, _: &Env) -> Answer {
 }
 
 fn contains_regex(args: &Args, env: &Env) -> Answer {
-    let regex = compile(&args.text("regex")?, 0)?;
+    let regex = substitution::compile(&args.text("regex")?, Flags::default())?;
     let dropped: Vec<char> = args.text("lchar")?.chars().collect();
     let Ok(file) = File::open(path(args, "path")?) else {
         return Ok(json!(false));
@@ -203,7 +195,8 @@ fn contains_regex(args: &Args, env: &Env) -> Answer {
             return Ok(json!(false));
         }
         let text = String::from_utf8_lossy(&line);
-        if regex.is_match(text.trim_start_matches(dropped.as_slice())) {
+        let line = text.trim_start_matches(dropped.as_slice());
+        if substitution::found(regex.is_match(line))? {
             return Ok(json!(true));
         }
     }
@@ -211,45 +204,13 @@ fn contains_regex(args: &Args, env: &Env) -> Answer {
 
 fn search(args: &Args, _: &Env) -> Answer {
     let path = path(args, "path")?;
-    if !path.exists() {
-        if args.flag("ignore_if_missing") {
-            return Ok(json!(false));
-        }
-        return Err(Failure::invocation(format!(
-            "File not found: {}",
-            path.display()
-        )));
+    if args.flag("ignore_if_missing") && !path.exists() {
+        return Ok(json!(false));
     }
-    let flags = flags(args.value("flags"))? | if args.flag("multiline") { 8 } else { 0 };
-    let regex = compile(&args.text("pattern")?, flags)?;
-    let bytes = read(&path)?;
-    Ok(json!(regex.is_match(&String::from_utf8_lossy(&bytes))))
-}
-
-fn flags(value: &Value) -> Result<u64, Failure> {
-    let unknown = || Failure::invocation(format!("Invalid re flag given: {}", python::text(value)));
-    match value {
-        Value::Array(items) => items.iter().try_fold(0, |all, item| Ok(all | flags(item)?)),
-        Value::String(name) => {
-            let found = FLAGS
-                .iter()
-                .find(|(known, _)| known.eq_ignore_ascii_case(name));
-            found.map(|(_, bit)| *bit).ok_or_else(unknown)
-        }
-        value => value.as_u64().ok_or_else(unknown),
-    }
-}
-
-fn compile(pattern: &str, flags: u64) -> Result<regex::Regex, Failure> {
-    RegexBuilder::new(pattern)
-        .case_insensitive(flags & 2 != 0)
-        .multi_line(flags & 8 != 0)
-        .dot_matches_new_line(flags & 16 != 0)
-        .ignore_whitespace(flags & 64 != 0)
-        .build()
-        .map_err(|error| {
-            Failure::invocation(format!("invalid regular expression '{pattern}': {error}"))
-        })
+    let mut flags = substitution::flags(args.value("flags"))?;
+    flags.multiline |= args.flag("multiline");
+    let pattern = args.text("pattern")?;
+    Ok(json!(substitution::is_in_file(&path, &pattern, flags)?))
 }
 
 fn grep(args: &Args, env: &Env) -> Answer {

@@ -5,19 +5,25 @@ mod change;
 mod content;
 mod find;
 mod paths;
+pub(crate) mod text;
 
 use std::path::PathBuf;
+
+pub(crate) use attributes::{group_id, user_id};
+pub(crate) use change::parse_mode;
+pub(crate) use paths::expand_user;
 
 use super::{Answer, Args, Env, Failure, Function};
 use crate::call::Call;
 
 /// The tables of `file`, by what they do.
-pub(super) const FUNCTIONS: [&[Function]; 5] = [
+pub(super) const FUNCTIONS: [&[Function]; 6] = [
     attributes::FUNCTIONS,
     change::FUNCTIONS,
     content::FUNCTIONS,
     find::FUNCTIONS,
     paths::FUNCTIONS,
+    text::FUNCTIONS,
 ];
 
 /// Most paths that one call finds; a search that goes beyond fails and says so.

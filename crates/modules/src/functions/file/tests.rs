@@ -224,7 +224,7 @@ fn content() {
         &host,
         "search",
         json!([file, "("]),
-        "invalid regular expression",
+        "the regular expression",
     );
     check(&host, "seek_read", json!([file, 3, 6]), json!("two"));
     let sha = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";

@@ -1,14 +1,11 @@
 //! Changes of the static grains, all through their file.
 
-use std::fs::Permissions;
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value, json};
 
 use super::{Answer, Args, Env, Failure};
+use crate::edit::replace::replace;
 use crate::grains::read_static;
 use crate::python;
 
@@ -188,7 +185,12 @@ pub(super) fn store(env: &Env, new: Map<String, Value>, destructive: bool) -> An
             grains.insert(key.clone(), value.clone());
         }
     }
-    replace_file(path, &yaml::emit(&Value::Object(grains))).map_err(|error| {
+    replace(
+        path,
+        yaml::emit(&Value::Object(grains)).as_bytes(),
+        NEW_FILE_MODE,
+    )
+    .map_err(|error| {
         Failure::command(format!(
             "Unable to write to grains file at {}: {error}",
             path.display()
@@ -196,21 +198,4 @@ pub(super) fn store(env: &Env, new: Map<String, Value>, destructive: bool) -> An
     })?;
     env.ctx.refresh_grains();
     Ok(Value::Object(new))
-}
-
-/// Replaces a file so that a reader sees the old text or the new one; keeps its mode.
-fn replace_file(path: &Path, text: &str) -> std::io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("/"));
-    let mode = std::fs::metadata(path).map_or(NEW_FILE_MODE, |metadata| {
-        metadata.permissions().mode() & 0o7777
-    });
-    let mut file = tempfile::Builder::new()
-        .prefix(".grains")
-        .tempfile_in(directory)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file()
-        .set_permissions(Permissions::from_mode(mode))?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
 }
