@@ -20,6 +20,7 @@ pub mod cut;
 mod digest;
 mod edit;
 mod failure;
+mod files;
 mod functions;
 pub mod grains;
 mod interfaces;

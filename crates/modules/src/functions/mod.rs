@@ -17,6 +17,8 @@ mod status;
 mod sys;
 mod test;
 
+pub(crate) use file::expand_user;
+
 use serde_json::Value;
 
 use crate::failure::Failure;

@@ -1,5 +1,6 @@
 //! State functions, one file for each state module of Salt that is served.
 
+mod file;
 mod test;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ pub(crate) use crate::signature::Args;
 pub(crate) type StateAnswer = Result<Return, Failure>;
 
 /// The tables of all state modules.
-pub(crate) const MODULES: &[&[StateFunction]] = &[test::STATES];
+pub(crate) const MODULES: &[&[StateFunction]] = &[file::STATES, test::STATES];
 
 /// A row of the table of state functions.
 pub(crate) struct StateFunction {

@@ -8,9 +8,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::attributes::{group_id, mode_text, user_id};
 use super::{Answer, Args, Env, Failure, Function, absolute_path, check_cancelled, path};
 use crate::failure::os_text;
+use crate::files::owner::{group_id, user_id};
+use crate::files::{directories, mode};
 use crate::python;
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -304,45 +305,13 @@ fn makedirs(args: &Args, _: &Env) -> Answer {
 
 /// Makes a directory and those above it; owner and mode of the arguments go to each new one.
 fn make_directories(directory: &Path, args: &Args) -> Result<(), Failure> {
-    let owner = |name: &str, id: Option<u32>| match args.value(name) {
-        Value::Null => Ok(None),
-        _ if id.is_some() => Ok(id),
-        value => Err(Failure::command(format!(
-            "'{}' is not available ({name})",
-            python::text(value)
-        ))),
-    };
-    let uid = owner("user", user_id(args.value("user")).map(|id| id.as_raw()))?;
-    let gid = owner("group", group_id(args.value("group")).map(|id| id.as_raw()))?;
-    let mode = match args.value("mode") {
-        Value::Null => None,
-        value => Some(parse_mode(value).ok_or_else(|| Failure::invocation("Invalid Mode"))?),
-    };
-    let missing: Vec<&Path> = directory
-        .ancestors()
-        .take_while(|dir| !dir.is_dir() && *dir != Path::new(""))
-        .collect();
-    for new in missing.iter().rev() {
-        let failed = |error| Failure::io(new, error);
-        fs::create_dir(new).map_err(failed)?;
-        if uid.is_some() || gid.is_some() {
-            chown(new, uid, gid).map_err(failed)?;
-        }
-        if let Some(mode) = mode {
-            fs::set_permissions(new, Permissions::from_mode(mode)).map_err(failed)?;
-        }
-    }
-    Ok(())
-}
-
-/// A mode as operators write it: octal digits, with or without a leading 0 (which the YAML reader has dropped).
-fn parse_mode(value: &Value) -> Option<u32> {
-    let text = python::text(value);
-    let digits = text.trim_start_matches(['0', 'o', 'O']);
-    let digits = if digits.is_empty() { "0" } else { digits };
-    u32::from_str_radix(digits, 8)
-        .ok()
-        .filter(|mode| *mode <= 0o7777)
+    let mode = mode::normalized(args.value("mode"));
+    directories::make(
+        directory,
+        args.value("user"),
+        args.value("group"),
+        mode.as_deref(),
+    )
 }
 
 fn remove(args: &Args, _: &Env) -> Answer {
@@ -379,15 +348,15 @@ fn set_mode(args: &Args, _: &Env) -> Answer {
             path.display()
         )));
     }
-    let Some(mode) = parse_mode(args.value("mode")) else {
+    let Some(bits) = mode::normalized(args.value("mode")).and_then(|mode| mode::bits(&mode)) else {
         return Ok(json!(format!(
             "Invalid Mode {}",
             python::text(args.value("mode"))
         )));
     };
     let failed = |error| Failure::io(&path, error);
-    fs::set_permissions(&path, Permissions::from_mode(mode)).map_err(failed)?;
-    Ok(json!(mode_text(&fs::metadata(&path).map_err(failed)?)))
+    fs::set_permissions(&path, Permissions::from_mode(bits)).map_err(failed)?;
+    Ok(json!(mode::of(&fs::metadata(&path).map_err(failed)?)))
 }
 
 fn make_symlink(args: &Args, _: &Env) -> Answer {

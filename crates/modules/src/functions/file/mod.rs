@@ -6,6 +6,8 @@ mod content;
 mod find;
 mod paths;
 
+pub(crate) use paths::expand_user;
+
 use std::path::PathBuf;
 
 use super::{Answer, Args, Env, Failure, Function};

@@ -138,7 +138,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 ];
 
 /// Replaces a leading `~` or `~user` by the home directory; a user that does not exist is left as it stands.
-pub(super) fn expand_user(text: &str) -> PathBuf {
+pub(crate) fn expand_user(text: &str) -> PathBuf {
     let Some(rest) = text.strip_prefix('~') else {
         return PathBuf::from(text);
     };
