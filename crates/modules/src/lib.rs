@@ -21,6 +21,7 @@ pub mod cut;
 mod digest;
 mod edit;
 mod failure;
+mod files;
 mod functions;
 pub mod grains;
 mod interfaces;

@@ -1,6 +1,10 @@
 //! Shell-like name patterns (`*`, `?`, `[a-z]`, `[!a-z]`), as Python's `fnmatch` reads them.
 
 use regex::{Regex, RegexBuilder};
+use serde_json::Value;
+
+use crate::failure::Failure;
+use crate::python;
 
 /// Compiled patterns may not take more than this many bytes.
 const COMPILED_LIMIT: usize = 1 << 20;
@@ -17,6 +21,48 @@ pub(crate) fn build(pattern: &str, ignore_case: bool) -> Option<Regex> {
         .size_limit(COMPILED_LIMIT)
         .build()
         .ok()
+}
+
+/// Paths chosen by `include_pat` and `exclude_pat`: shell patterns of the whole path, or regular expressions behind `E@`.
+pub(crate) struct Selection {
+    include: Option<Vec<Regex>>,
+    exclude: Option<Vec<Regex>>,
+}
+
+impl Selection {
+    /// Reads the two parameters, each a pattern, a list of them, or nothing.
+    pub(crate) fn new(include: &Value, exclude: &Value) -> Result<Selection, Failure> {
+        let read = |patterns: &Value| -> Result<Option<Vec<Regex>>, Failure> {
+            match patterns {
+                patterns if !python::truthy(patterns) => Ok(None),
+                Value::Array(patterns) => patterns
+                    .iter()
+                    .map(one_selected)
+                    .collect::<Result<_, _>>()
+                    .map(Some),
+                pattern => Ok(Some(vec![one_selected(pattern)?])),
+            }
+        };
+        Ok(Selection {
+            include: read(include)?,
+            exclude: read(exclude)?,
+        })
+    }
+
+    /// Whether a path is chosen.
+    pub(crate) fn takes(&self, path: &str) -> bool {
+        let any = |patterns: &[Regex]| patterns.iter().any(|pattern| pattern.is_match(path));
+        self.include.as_deref().is_none_or(any) && !self.exclude.as_deref().is_some_and(any)
+    }
+}
+
+fn one_selected(pattern: &Value) -> Result<Regex, Failure> {
+    let text = python::text(pattern);
+    let regex = match text.strip_prefix("E@") {
+        Some(expression) => build(expression, false),
+        None => glob(&text, false),
+    };
+    regex.ok_or_else(|| Failure::invocation(format!("'{text}' is no pattern that is served")))
 }
 
 fn glob_to_regex(pattern: &str) -> String {
@@ -81,5 +127,25 @@ mod tests {
         check("*", "with\nnewline", true);
         check("[z-a]", "b", false);
         assert!(glob("README*", true).unwrap().is_match("readme.md"));
+    }
+
+    #[test]
+    fn paths_are_chosen() {
+        use serde_json::json;
+        let check = |include: Value, exclude: Value, path: &str, expected: bool| {
+            let selection = Selection::new(&include, &exclude).unwrap();
+            assert_eq!(
+                selection.takes(path),
+                expected,
+                "{include} {exclude} {path}"
+            );
+        };
+        check(json!(null), json!(null), "a/b", true);
+        check(json!("*.conf"), json!(null), "a/b.conf", true);
+        check(json!("E@^b"), json!(null), "a/b.conf", false);
+        check(json!(null), json!(["x", "E@/b"]), "a/b.conf", false);
+        check(json!("a*"), json!("*b"), "a/b", false);
+        check(json!([]), json!(""), "a", true);
+        assert!(Selection::new(&json!("E@("), &json!(null)).is_err());
     }
 }

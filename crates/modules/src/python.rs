@@ -122,6 +122,28 @@ pub(crate) fn truthy(value: &Value) -> bool {
     }
 }
 
+/// Python's `text.splitlines()`: lines without their ends, of which Python knows more than the line feed.
+pub(crate) fn split_lines(text: &str) -> Vec<&str> {
+    const ENDS: [char; 10] = [
+        '\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}',
+        '\u{2029}',
+    ];
+    let mut lines = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let Some((at, end)) = rest.char_indices().find(|(_, c)| ENDS.contains(c)) else {
+            lines.push(rest);
+            break;
+        };
+        lines.push(&rest[..at]);
+        rest = &rest[at + end.len_utf8()..];
+        if end == '\r' {
+            rest = rest.strip_prefix('\n').unwrap_or(rest);
+        }
+    }
+    lines
+}
+
 /// Walks into nested dictionaries and lists along `path`. In a list a number is an
 /// index and a name looks into the dictionaries that it holds; a dictionary written from YAML may have keys that
 /// are not strings, which JSON already turned into strings, so both spellings meet.
@@ -175,6 +197,13 @@ mod tests {
         check(json!({"a": [1, "x"]}), "{'a': [1, 'x']}");
         assert_eq!(tuple_repr(&[json!(1)]), "(1,)");
         assert_eq!(tuple_repr(&[]), "()");
+    }
+
+    #[test]
+    fn lines_end_as_in_python() {
+        assert_eq!(split_lines("a\nb\r\n\nc\rd"), ["a", "b", "", "c", "d"]);
+        assert_eq!(split_lines("a\u{c}b\n"), ["a", "b"]);
+        assert!(split_lines("").is_empty());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Replacing what a file holds, so that readers see the old text or the new one.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::Path;
@@ -13,21 +13,40 @@ pub(crate) const PUBLIC_MODE: u32 = 0o644;
 /// Replaces the content of a file, or of the file that a link leads to. Owner, group and mode stay; a new file gets `new_mode`. The
 /// directory must exist.
 pub(crate) fn replace(path: &Path, content: &[u8], new_mode: u32) -> io::Result<()> {
+    replace_by(path, new_mode, |file| file.write_all(content))
+}
+
+/// The same, by what a function writes. It may be called twice.
+pub(crate) fn replace_by(
+    path: &Path,
+    new_mode: u32,
+    write: impl Fn(&mut File) -> io::Result<()>,
+) -> io::Result<()> {
     // Not the link itself: it would become a file.
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    swap(&target, new_mode, write)
+}
+
+/// Puts a file into a place, also into that of a link, with owner, group and mode of what was there.
+pub(crate) fn swap(
+    target: &Path,
+    new_mode: u32,
+    write: impl Fn(&mut File) -> io::Result<()>,
+) -> io::Result<()> {
     let directory = target
         .parent()
         .filter(|directory| !directory.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    let before = fs::metadata(&target).ok();
+    let before = fs::metadata(target).ok();
+    let overwrite = || write(&mut OpenOptions::new().write(true).truncate(true).open(target)?);
     if before.as_ref().is_some_and(|before| !before.is_file()) {
         // A device or a pipe takes what is written and is not replaced.
-        return fs::write(&target, content);
+        return overwrite();
     }
     let mut file = tempfile::Builder::new()
         .prefix(".banyan-")
         .tempfile_in(directory)?;
-    file.write_all(content)?;
+    write(file.as_file_mut())?;
     let mode = match &before {
         Some(before) => {
             fchown(file.as_file(), Some(before.uid()), Some(before.gid()))?;
@@ -39,12 +58,10 @@ pub(crate) fn replace(path: &Path, content: &[u8], new_mode: u32) -> io::Result<
     file.as_file()
         .set_permissions(Permissions::from_mode(mode))?;
     file.as_file().sync_all()?;
-    match file.persist(&target) {
+    match file.persist(target) {
         Ok(_) => Ok(()),
         // A file that is mounted by itself, as /etc/hosts in containers, cannot be replaced, only written.
-        Err(error) if error.error.raw_os_error() == Some(Errno::EBUSY as i32) => {
-            fs::write(&target, content)
-        }
+        Err(error) if error.error.raw_os_error() == Some(Errno::EBUSY as i32) => overwrite(),
         Err(error) => Err(error.error),
     }
 }

@@ -294,7 +294,7 @@ fn hash_file(args: &Args, env: &Env) -> Answer {
             "sha256".to_owned(),
             digest::of_file(Algorithm::Sha256, &path, 1 << 18)?,
         )),
-        Source::Local(_) => None,
+        Source::Local(_) | Source::Web(_) => None,
         Source::Hub {
             path,
             env: in_source,
@@ -400,7 +400,7 @@ mod tests {
         assert!(!host.call(url("00150983cd24fb0d6963f7d28e17f729")).success);
         assert!(
             !host
-                .call(Call::new("cp.get_url").arg("https://example.com/x"))
+                .call(Call::new("cp.get_url").arg("ftp://example.com/x"))
                 .success
         );
         let expected = json!({"hsum": sha256, "hash_type": "sha256"});

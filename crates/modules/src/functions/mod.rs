@@ -21,6 +21,8 @@ mod sys;
 pub(crate) mod sysctl;
 mod test;
 
+pub(crate) use file::expand_user;
+
 use serde_json::Value;
 
 use crate::failure::Failure;

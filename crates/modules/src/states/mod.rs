@@ -3,6 +3,7 @@
 mod cron;
 mod host;
 mod sysctl;
+mod file;
 mod test;
 mod text;
 
@@ -29,6 +30,7 @@ pub(crate) const MODULES: &[&[StateFunction]] = &[
     test::STATES,
     text::STATES,
 ];
+pub(crate) const MODULES: &[&[StateFunction]] = &[file::STATES, test::STATES];
 
 /// A row of the table of state functions.
 pub(crate) struct StateFunction {

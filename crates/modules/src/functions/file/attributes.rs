@@ -4,14 +4,15 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-use nix::unistd::{AccessFlags, Gid, Group, Uid, User, access};
+use nix::unistd::{AccessFlags, Uid, access};
 use serde_json::{Value, json};
 
 use super::{
     Answer, Args, Env, FOUND_MAX, Failure, Function, absolute_path, check_cancelled, path,
 };
 use crate::digest::{self, Algorithm};
-use crate::python;
+use crate::files::mode;
+use crate::files::owner::{group_id, group_name, user_id, user_name};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(
@@ -205,7 +206,7 @@ fn stats(args: &Args) -> Answer {
         "mtime": seconds(metadata.mtime(), metadata.mtime_nsec()),
         "ctime": seconds(metadata.ctime(), metadata.ctime_nsec()),
         "size": metadata.size(),
-        "mode": mode_text(&metadata),
+        "mode": mode::of(&metadata),
     });
     if let Some(hash_type) = args
         .optional_text("hash_type")?

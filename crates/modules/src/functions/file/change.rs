@@ -8,9 +8,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::attributes::{group_id, mode_text, user_id};
 use super::{Answer, Args, Env, Failure, Function, absolute_path, check_cancelled, path};
 use crate::failure::os_text;
+use crate::files::owner::{group_id, user_id};
+use crate::files::{directories, mode};
 use crate::python;
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -343,6 +344,13 @@ pub(crate) fn parse_mode(value: &Value) -> Option<u32> {
     u32::from_str_radix(digits, 8)
         .ok()
         .filter(|mode| *mode <= 0o7777)
+    let mode = mode::normalized(args.value("mode"));
+    directories::make(
+        directory,
+        args.value("user"),
+        args.value("group"),
+        mode.as_deref(),
+    )
 }
 
 fn remove(args: &Args, _: &Env) -> Answer {
@@ -379,15 +387,15 @@ fn set_mode(args: &Args, _: &Env) -> Answer {
             path.display()
         )));
     }
-    let Some(mode) = parse_mode(args.value("mode")) else {
+    let Some(bits) = mode::normalized(args.value("mode")).and_then(|mode| mode::bits(&mode)) else {
         return Ok(json!(format!(
             "Invalid Mode {}",
             python::text(args.value("mode"))
         )));
     };
     let failed = |error| Failure::io(&path, error);
-    fs::set_permissions(&path, Permissions::from_mode(mode)).map_err(failed)?;
-    Ok(json!(mode_text(&fs::metadata(&path).map_err(failed)?)))
+    fs::set_permissions(&path, Permissions::from_mode(bits)).map_err(failed)?;
+    Ok(json!(mode::of(&fs::metadata(&path).map_err(failed)?)))
 }
 
 fn make_symlink(args: &Args, _: &Env) -> Answer {

@@ -8,11 +8,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use regex::Regex;
 use serde_json::{Value, json};
 
-use super::attributes::{group_id, group_name, user_id, user_name};
 use super::{
     Answer, Args, Env, FOUND_MAX, Failure, Function, check_cancelled, content, path, paths,
 };
 use crate::digest::{self, Algorithm};
+use crate::files::owner::{group_id, group_name, user_id, user_name};
 use crate::{pattern, python};
 
 pub(super) const FUNCTIONS: &[Function] = &[Function::new(

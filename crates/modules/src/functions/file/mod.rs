@@ -7,6 +7,8 @@ mod find;
 mod paths;
 pub(crate) mod text;
 
+pub(crate) use paths::expand_user;
+
 use std::path::PathBuf;
 
 pub(crate) use attributes::{group_id, user_id};

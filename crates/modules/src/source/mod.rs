@@ -1,12 +1,21 @@
-//! Sources of files as operators write them: `salt://path?saltenv=dev`, `file:///path`, `/path`.
+//! Sources of files as operators write them: `salt://path?saltenv=dev`, `https://host/path`, `file:///path`, `/path`.
 
-use std::path::PathBuf;
+mod url;
+mod web;
 
+use std::path::{Path, PathBuf};
+
+pub(crate) use url::{local_path, path_of, redacted, scheme};
+
+use crate::cancel::Cancel;
 use crate::context::Context;
 use crate::failure::Failure;
 
 /// Environment of files when neither the call nor the configuration names one.
 pub(crate) const DEFAULT_ENV: &str = "base";
+
+/// What sources may begin with, for messages. Of these `ftp`, `swift` and `s3` are known and not served.
+pub(crate) const SCHEMES: [&str; 7] = ["salt", "file", "http", "https", "ftp", "swift", "s3"];
 
 /// Where a file comes from.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,6 +24,19 @@ pub(crate) enum Source {
     Hub { path: String, env: Option<String> },
     /// A path of this host.
     Local(PathBuf),
+    /// A URL of http or https.
+    Web(String),
+}
+
+/// How a source is to be fetched.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Wish<'a> {
+    /// The hash that it shall have, in hexadecimal: a copy that has it is not fetched again. That what comes has it is for the caller to see.
+    pub(crate) hash: Option<&'a str>,
+    /// Take any certificate of a server.
+    pub(crate) accepts_any_certificate: bool,
+    /// Ends the fetching.
+    pub(crate) cancel: Option<&'a Cancel>,
 }
 
 impl Source {
@@ -37,12 +59,16 @@ impl Source {
             }
             return Ok(Source::Hub { path, env });
         }
+        if matches!(scheme(text), "http" | "https") {
+            return Ok(Source::Web(text.to_owned()));
+        }
         let path = text.strip_prefix("file://").unwrap_or(text);
         if path.starts_with('/') {
             return Ok(Source::Local(PathBuf::from(path)));
         }
         Err(Failure::invocation(format!(
-            "'{text}' is not a source: salt://, file:// and absolute paths are"
+            "'{}' is not a source that is served: salt://, http://, https://, file:// and absolute paths are",
+            redacted(text)
         )))
     }
 }
@@ -69,6 +95,16 @@ pub(crate) fn fetch(
     source: &str,
     env: Option<&str>,
 ) -> Result<PathBuf, Failure> {
+    fetch_as(ctx, source, env, Wish::default())
+}
+
+/// A local path with the content of a source, fetched as wished.
+pub(crate) fn fetch_as(
+    ctx: &dyn Context,
+    source: &str,
+    env: Option<&str>,
+    wish: Wish<'_>,
+) -> Result<PathBuf, Failure> {
     match Source::parse(source)? {
         Source::Local(path) if path.is_file() => Ok(path),
         Source::Local(path) => Err(Failure::command(format!(
@@ -82,7 +118,40 @@ pub(crate) fn fetch(
             .files()
             .fetch(&path, &environment(ctx, in_source, env))
             .map_err(Failure::Command),
+        Source::Web(url) => web::fetch(ctx, &url, &environment(ctx, None, env), wish),
     }
+}
+
+/// Whether a server answers a request for the head of a URL with success.
+pub(crate) fn is_on_the_web(ctx: &dyn Context, url: &str) -> bool {
+    web::exists(ctx, url)
+}
+
+/// The copy of a source that is in the cache, as it was when it was fetched.
+pub(crate) fn cached(ctx: &dyn Context, source: &str, env: Option<&str>) -> Option<PathBuf> {
+    let cache = ctx.cache_dir();
+    let (path, env) = match Source::parse(source).ok()? {
+        Source::Web(url) => {
+            let env = environment(ctx, None, env);
+            return url::place(cache, &url, &env).filter(|path| path.exists());
+        }
+        Source::Hub { path, env: named } => (path, environment(ctx, named, env)),
+        Source::Local(path) => {
+            let path = path.to_string_lossy().trim_start_matches('/').to_owned();
+            (path, environment(ctx, None, env))
+        }
+    };
+    [
+        cache.join("files").join(env).join(&path),
+        local_copy(cache, &path),
+    ]
+    .into_iter()
+    .find(|path| path.exists())
+}
+
+/// Where a copy of a file of this host is kept in the cache.
+pub(crate) fn local_copy(cache: &Path, path: &str) -> PathBuf {
+    cache.join("localfiles").join(path.trim_start_matches('/'))
 }
 
 #[cfg(test)]
@@ -104,7 +173,9 @@ mod tests {
         check("file:///etc/motd", Some(Source::Local("/etc/motd".into())));
         check("/etc/motd", Some(Source::Local("/etc/motd".into())));
         check("salt://../../etc/shadow", None);
-        check("http://example.com/x", None);
+        let web = "http://example.com/x";
+        check(web, Some(Source::Web(web.to_owned())));
+        check("ftp://example.com/x", None);
         check("relative", None);
     }
 }
