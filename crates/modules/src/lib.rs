@@ -27,7 +27,6 @@ pub mod orphans;
 mod pattern;
 mod process;
 mod processes;
-mod python;
 mod random;
 mod registry;
 mod rendering;
@@ -36,6 +35,8 @@ mod source;
 mod states;
 #[cfg(test)]
 mod testing;
+
+use data::python;
 
 pub use call::{Call, Outcome};
 pub use cancel::{Cancel, CancelKind};

@@ -6,6 +6,7 @@ mod config;
 mod cp;
 mod disk;
 mod file;
+mod filter;
 mod grains;
 mod hashutil;
 mod network;
