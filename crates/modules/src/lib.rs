@@ -30,7 +30,6 @@ pub mod orphans;
 mod pattern;
 mod process;
 mod processes;
-mod python;
 mod random;
 mod registry;
 mod rendering;
@@ -40,6 +39,8 @@ mod source;
 mod states;
 #[cfg(test)]
 mod testing;
+
+use data::python;
 
 pub use call::{Call, Outcome};
 pub use cancel::{Cancel, CancelKind};

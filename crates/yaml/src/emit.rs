@@ -1,4 +1,4 @@
-//! Prints values as YAML, the way PyYAML's `safe_dump(allow_unicode=True)` does: in block style, or in flow style.
+//! Prints values as YAML, the way PyYAML's `safe_dump(allow_unicode=True)` does: in block style, in flow style, or in both.
 //!
 //! Salt prints with that function, so scripts and eyes know its form: keys sorted, lists not indented below their key,
 //! long strings folded past column 80, quotes only where a string would read back as something else.
@@ -21,7 +21,17 @@ const INDENT: usize = 2;
 ///
 /// Reading it with [`crate::parse`] gives the value again. A bare scalar without quotes is followed by `...`.
 pub fn emit(value: &Value) -> String {
+    block(Printer::new(false), value)
+}
+
+/// Prints a value like [`emit`], and maps and lists that hold no others in flow style: PyYAML's `default_flow_style=None`.
+pub fn emit_leaves_flow(value: &Value) -> String {
     let mut printer = Printer::new(false);
+    printer.are_leaves_flow = true;
+    block(printer, value)
+}
+
+fn block(mut printer: Printer, value: &Value) -> String {
     printer.node(value, 0, Context::Root);
     printer.out.push('\n');
     let is_open = match value {
@@ -75,6 +85,8 @@ struct Printer {
     column: usize,
     /// Whether brackets stand around lists and maps; then more strings need quotes.
     is_flow: bool,
+    /// Whether lists and maps of scalars stand between brackets.
+    are_leaves_flow: bool,
 }
 
 impl Printer {
@@ -83,6 +95,7 @@ impl Printer {
             out: String::new(),
             column: 0,
             is_flow,
+            are_leaves_flow: false,
         }
     }
 
@@ -142,6 +155,19 @@ impl Printer {
     /// Prints a node whose own entries stand at column `indent`.
     fn node(&mut self, value: &Value, indent: usize, context: Context) {
         match value {
+            value if self.are_leaves_flow && is_leaf(value) => {
+                let indent = match (context, value) {
+                    (Context::Root, _) => INDENT,
+                    (Context::Value, Value::Array(_)) => indent + INDENT,
+                    _ => indent,
+                };
+                if context == Context::Value {
+                    self.write(" ");
+                }
+                self.is_flow = true;
+                self.flow(value, indent, false);
+                self.is_flow = false;
+            }
             Value::Array(items) if !items.is_empty() => self.list(items, indent, context),
             Value::Object(entries) if !entries.is_empty() => self.map(entries, indent, context),
             _ => {
@@ -282,6 +308,16 @@ impl Printer {
         }
         self.write(&pending);
         self.write("\"");
+    }
+}
+
+/// Whether a value is a list or map of scalars, and not an empty one.
+fn is_leaf(value: &Value) -> bool {
+    let is_scalar = |value: &Value| !value.is_array() && !value.is_object();
+    match value {
+        Value::Array(items) => !items.is_empty() && items.iter().all(is_scalar),
+        Value::Object(map) => !map.is_empty() && map.values().all(is_scalar),
+        _ => false,
     }
 }
 

@@ -23,7 +23,7 @@ mod spanned;
 
 pub use argument::{parse_argument, parse_arguments};
 pub use compose::{COPIED_BYTES_MAX, DEPTH_MAX, NODES_MAX};
-pub use emit::{double_quoted, emit, emit_flow};
+pub use emit::{double_quoted, emit, emit_flow, emit_leaves_flow};
 pub use number::python_float;
 pub use spanned::{Node, Spanned};
 

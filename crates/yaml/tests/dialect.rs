@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use yaml::{
-    COPIED_BYTES_MAX, DEPTH_MAX, NODES_MAX, emit, parse, parse_argument, parse_arguments,
-    parse_spanned,
+    COPIED_BYTES_MAX, DEPTH_MAX, NODES_MAX, emit, emit_leaves_flow, parse, parse_argument,
+    parse_arguments, parse_spanned,
 };
 
 /// Rows of `[text, value]`, or `[text]` where PyYAML refuses.
@@ -325,4 +325,31 @@ proptest! {
         }
         parse_argument(&text);
     }
+}
+
+#[test]
+fn leaves_stand_between_brackets() {
+    // Each text is what PyYAML prints with `default_flow_style=None`.
+    #[track_caller]
+    fn check(value: Value, expected: &str) {
+        assert_eq!(emit_leaves_flow(&value), expected, "{value}");
+        assert_eq!(parse(expected), Ok(value));
+    }
+    check(json!({"a": 1}), "{a: 1}\n");
+    check(
+        json!({"a": {"b": [1, 2]}, "c": []}),
+        "a:\n  b: [1, 2]\nc: []\n",
+    );
+    check(json!([1, [2, 3], {"x": 1}]), "- 1\n- [2, 3]\n- {x: 1}\n");
+    check(
+        json!([{"a": [{"b": 1, "c": 2}, [1]]}]),
+        "- a:\n  - {b: 1, c: 2}\n  - [1]\n",
+    );
+    check(json!({"a": {}, "b": 1}), "a: {}\nb: 1\n");
+    check(json!(["a: b", "x\ny"]), "['a: b', 'x\n\n    y']\n");
+    let words = "word ".repeat(10);
+    check(
+        json!({"l": [words, words, words]}),
+        "l: ['word word word word word word word word word word ', 'word word word word word\n    word word word word word ', 'word word word word word word word word word word ']\n",
+    );
 }

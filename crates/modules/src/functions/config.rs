@@ -3,7 +3,6 @@
 use serde_json::{Map, Value, json};
 
 use super::{Answer, Args, Env, Function};
-use crate::python;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(
@@ -83,12 +82,12 @@ fn get(args: &Args, env: &Env) -> Answer {
             .filter(|_| !delimiter.is_empty())
         {
             Some((first, rest)) => {
-                python::traverse(&env.ctx.config(first)?, rest, &delimiter).cloned()
+                data::traverse(&env.ctx.config(first)?, rest, &delimiter).cloned()
             }
             None => env.ctx.config(&key),
         }
     };
-    let grain = || python::traverse(&env.ctx.grains(), &key, &delimiter).cloned();
+    let grain = || data::traverse(&env.ctx.grains(), &key, &delimiter).cloned();
     let found = (!args.flag("omit_opts")).then(configured).flatten();
     let found = found.or_else(|| (!args.flag("omit_grains")).then(grain).flatten());
     Ok(found.unwrap_or_else(|| args.value("default").clone()))

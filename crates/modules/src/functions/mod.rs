@@ -7,6 +7,8 @@ mod cp;
 pub(crate) mod cron;
 mod disk;
 pub(crate) mod file;
+mod file;
+mod filter;
 mod grains;
 mod hashutil;
 pub(crate) mod hosts;

@@ -20,7 +20,7 @@ pub(super) fn append(args: &Args, env: &Env) -> Answer {
     );
     let _lock = lock();
     let grains = env.ctx.grains();
-    let mut list = match python::traverse(&grains, &key, &delimiter) {
+    let mut list = match data::traverse(&grains, &key, &delimiter) {
         None => Vec::new(),
         Some(Value::Array(items)) => items.clone(),
         Some(Value::Null) if args.flag("convert") => Vec::new(),
@@ -48,7 +48,7 @@ pub(super) fn remove(args: &Args, env: &Env) -> Answer {
     );
     let _lock = lock();
     let grains = env.ctx.grains();
-    let mut list = match python::traverse(&grains, &key, &delimiter) {
+    let mut list = match data::traverse(&grains, &key, &delimiter) {
         None => Vec::new(),
         Some(Value::Array(items)) => items.clone(),
         Some(_) => return Ok(json!(format!("The key {key} is not a valid list"))),
@@ -68,7 +68,7 @@ fn store_nested(env: &Env, path: &str, value: Value, delimiter: &str) -> Answer 
     let grains = env.ctx.grains();
     let (mut key, mut value) = (path, value);
     while let Some((parent, rest)) = rsplit(key, delimiter) {
-        let mut map = python::traverse(&grains, parent, delimiter)
+        let mut map = data::traverse(&grains, parent, delimiter)
             .and_then(Value::as_object)
             .cloned()
             .unwrap_or_default();
@@ -98,7 +98,7 @@ pub(super) fn set(
     let refused = |comment: String| Ok(json!({"comment": comment, "changes": {}, "result": false}));
     let _lock = lock();
     let grains = env.ctx.grains();
-    let existing = python::traverse(&grains, path, delimiter);
+    let existing = data::traverse(&grains, path, delimiter);
     if let Some(existing) = existing {
         if *existing == new && !(new.is_null() && destructive) {
             return Ok(json!({"comment": "Grain is already set", "changes": {}, "result": true}));
@@ -124,7 +124,7 @@ pub(super) fn set(
                 .collect::<Map<_, _>>()
                 .into()
         };
-        value = match python::traverse(&grains, parent, delimiter)
+        value = match data::traverse(&grains, parent, delimiter)
             .cloned()
             .unwrap_or_else(|| json!({}))
         {

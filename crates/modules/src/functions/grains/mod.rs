@@ -5,8 +5,8 @@ mod change;
 use serde_json::{Map, Value, json};
 
 use self::change::{append, lock, remove, set, store};
-use super::{Answer, Args, Env, Failure, Function};
-use crate::{pattern, python};
+use super::{Answer, Args, Env, Failure, Function, filter};
+use crate::python;
 
 /// Grains that `sanitize` hides, and what it shows instead; a serial number keeps its first three quarters.
 const SANITIZED: [(&str, &str); 6] = [
@@ -32,7 +32,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "key, force=False",
         "Remove a grain from the static grains, name and value. force: also when it is a list or a dictionary.",
         "grains.delkey key",
-        |args, env| set(env, &args.text("key")?, Value::Null, args.flag("force"), true, python::DEFAULT_DELIMITER),
+        |args, env| set(env, &args.text("key")?, Value::Null, args.flag("force"), true, data::DEFAULT_DELIMITER),
     ),
     Function::new(
         "grains.delval",
@@ -42,7 +42,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "grains.delval key",
         |args, env| {
             let (force, destructive) = (args.flag("force"), args.flag("destructive"));
-            set(env, &args.text("key")?, Value::Null, force, destructive, python::DEFAULT_DELIMITER)
+            set(env, &args.text("key")?, Value::Null, force, destructive, data::DEFAULT_DELIMITER)
         },
     ),
     Function::new(
@@ -52,7 +52,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "grains.equals fqdn web1.example.com",
         |args, env| {
             let grains = env.ctx.grains();
-            let found = python::traverse(&grains, &args.text("key")?, python::DEFAULT_DELIMITER);
+            let found = data::traverse(&grains, &args.text("key")?, data::DEFAULT_DELIMITER);
             let found = found.map(python::text).unwrap_or_default();
             Ok(json!(found == python::text(args.value("value"))))
         },
@@ -91,7 +91,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "grains.has_value pkg:apache",
         |args, env| {
             let grains = env.ctx.grains();
-            Ok(json!(python::traverse(&grains, &args.text("key")?, python::DEFAULT_DELIMITER).is_some()))
+            Ok(json!(data::traverse(&grains, &args.text("key")?, data::DEFAULT_DELIMITER).is_some()))
         },
     )
     .quick(),
@@ -179,7 +179,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 fn get(args: &Args, env: &Env) -> Answer {
     let grains = env.ctx.grains();
-    let found = python::traverse(&grains, &args.text("key")?, &args.text("delimiter")?);
+    let found = data::traverse(&grains, &args.text("key")?, &args.text("delimiter")?);
     Ok(found.unwrap_or(args.value("default")).clone())
 }
 
@@ -187,11 +187,11 @@ fn item(args: &Args, env: &Env) -> Answer {
     let option = |name: &str| args.extra_kwargs.get(name);
     let default = option("default").cloned().unwrap_or_else(|| json!(""));
     let delimiter =
-        option("delimiter").map_or_else(|| python::DEFAULT_DELIMITER.to_owned(), python::text);
+        option("delimiter").map_or_else(|| data::DEFAULT_DELIMITER.to_owned(), python::text);
     let grains = env.ctx.grains();
     let mut found = Map::new();
     for name in args.extra_args.iter().map(python::text) {
-        let value = python::traverse(&grains, &name, &delimiter)
+        let value = data::traverse(&grains, &name, &delimiter)
             .unwrap_or(&default)
             .clone();
         found.insert(name, value);
@@ -223,73 +223,9 @@ fn sanitize(grains: &mut Map<String, Value>) {
 }
 
 fn filter_by(args: &Args, env: &Env) -> Answer {
-    let lookup = args.value("lookup_dict");
-    let lookup = lookup
-        .as_object()
-        .ok_or_else(|| Failure::invocation("lookup_dict must be a dictionary"))?;
     let grains = env.ctx.grains();
-    let empty = json!([]);
-    let found = python::traverse(&grains, &args.text("grain")?, python::DEFAULT_DELIMITER)
-        .unwrap_or(&empty);
-    let values = found
-        .as_array()
-        .map_or_else(|| std::slice::from_ref(found), Vec::as_slice);
-    let matches = |value: &Value, key: &str| {
-        pattern::glob(key, false).is_some_and(|glob| glob.is_match(&python::text(value)))
-    };
-    let chosen = values
-        .iter()
-        .find_map(|value| {
-            lookup
-                .iter()
-                .find(|(key, chosen)| !chosen.is_null() && matches(value, key))
-        })
-        .map(|(_, chosen)| chosen);
-    let mut result = chosen
-        .or_else(|| lookup.get(&args.text("default").ok()?))
-        .cloned()
-        .unwrap_or(Value::Null);
-    if let Some(base) = args
-        .optional_text("base")?
-        .and_then(|base| lookup.get(&base))
-    {
-        result = match (base, result) {
-            (base, Value::Null) => base.clone(),
-            (Value::Object(base), Value::Object(over)) => {
-                Value::Object(laid_over(base.clone(), &over))
-            }
-            (Value::Object(_), _) => {
-                let text = "filter_by default and look-up values must both be dictionaries.";
-                return Err(Failure::exception("SaltException", text));
-            }
-            (_, result) => result,
-        };
-    }
-    match (args.value("merge"), result) {
-        (merge, result) if !python::truthy(merge) => Ok(result),
-        (Value::Object(merge), Value::Null) => Ok(Value::Object(merge.clone())),
-        (Value::Object(merge), Value::Object(result)) => {
-            Ok(Value::Object(laid_over(result, merge)))
-        }
-        _ => Err(Failure::exception(
-            "SaltException",
-            "filter_by merge argument must be a dictionary.",
-        )),
-    }
-}
-
-/// Lays a dictionary over another one, nested dictionaries too; other values are replaced.
-fn laid_over(mut base: Map<String, Value>, over: &Map<String, Value>) -> Map<String, Value> {
-    for (key, value) in over {
-        let merged = match (base.remove(key), value) {
-            (Some(Value::Object(below)), Value::Object(value)) => {
-                Value::Object(laid_over(below, value))
-            }
-            (_, value) => value.clone(),
-        };
-        base.insert(key.clone(), merged);
-    }
-    base
+    let found = data::traverse(&grains, &args.text("grain")?, data::DEFAULT_DELIMITER);
+    filter::filter_by(args, found)
 }
 
 #[cfg(test)]

@@ -1,12 +1,9 @@
-//! Values as Python shows, tests and walks them. Scripts of operators depend on these shapes.
+//! Values as Python shows and tests them. Scripts of operators depend on these shapes.
 
 use serde_json::{Map, Number, Value};
 
-/// Between the keys of a path into nested values.
-pub(crate) const DEFAULT_DELIMITER: &str = ":";
-
 /// Python's `str(value)`.
-pub(crate) fn text(value: &Value) -> String {
+pub fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => repr(other),
@@ -14,7 +11,7 @@ pub(crate) fn text(value: &Value) -> String {
 }
 
 /// Python's `repr(value)`.
-pub(crate) fn repr(value: &Value) -> String {
+pub fn repr(value: &Value) -> String {
     match value {
         Value::Null => "None".to_owned(),
         Value::Bool(true) => "True".to_owned(),
@@ -30,7 +27,7 @@ pub(crate) fn repr(value: &Value) -> String {
 }
 
 /// Python's `repr` of a dictionary.
-pub(crate) fn map_repr(map: &Map<String, Value>) -> String {
+pub fn map_repr(map: &Map<String, Value>) -> String {
     let items: Vec<String> = map
         .iter()
         .map(|(key, value)| format!("{}: {}", string_repr(key), repr(value)))
@@ -39,7 +36,7 @@ pub(crate) fn map_repr(map: &Map<String, Value>) -> String {
 }
 
 /// Python's `repr` of a tuple.
-pub(crate) fn tuple_repr(items: &[Value]) -> String {
+pub fn tuple_repr(items: &[Value]) -> String {
     match items {
         [one] => format!("({},)", repr(one)),
         items => format!(
@@ -50,7 +47,7 @@ pub(crate) fn tuple_repr(items: &[Value]) -> String {
 }
 
 /// Python's `repr` of a string.
-pub(crate) fn string_repr(text: &str) -> String {
+pub fn string_repr(text: &str) -> String {
     let quote = if text.contains('\'') && !text.contains('"') {
         '"'
     } else {
@@ -77,28 +74,13 @@ pub(crate) fn string_repr(text: &str) -> String {
 
 fn number_text(number: &Number) -> String {
     match number.as_f64().filter(|_| number.is_f64()) {
-        Some(float) => float_repr(float),
+        Some(float) => yaml::python_float(float),
         None => number.to_string(),
     }
 }
 
-fn float_repr(float: f64) -> String {
-    let magnitude = float.abs();
-    if magnitude != 0.0 && !(1e-4..1e16).contains(&magnitude) {
-        // Rust writes 1e16, Python 1e+16; both write at least the shortest digits that read back equal.
-        let text = format!("{float:e}");
-        let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-        let (sign, digits) = match exponent.strip_prefix('-') {
-            Some(digits) => ('-', digits),
-            None => ('+', exponent),
-        };
-        return format!("{mantissa}e{sign}{digits:0>2}");
-    }
-    format!("{float:?}")
-}
-
 /// The name of a value's type, as `str(type(value))` shows it.
-pub(crate) fn type_name(value: &Value) -> &'static str {
+pub fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "<class 'NoneType'>",
         Value::Bool(_) => "<class 'bool'>",
@@ -111,7 +93,7 @@ pub(crate) fn type_name(value: &Value) -> &'static str {
 }
 
 /// Python's `bool(value)`.
-pub(crate) fn truthy(value: &Value) -> bool {
+pub fn truthy(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::Bool(truth) => *truth,
