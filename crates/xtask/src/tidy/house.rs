@@ -48,6 +48,7 @@ pub const ROOMS: &[Room] = &[
     pure("yaml", &[]),
     pure("data", &["yaml"]),
     pure("sls", &["yaml", "targeting", "data"]),
+    pure("pillar", &["yaml", "targeting", "data", "sls"]),
     pure("relay", &["wire", "targeting"]),
     pure("output", &["wire"]),
     library("pki", &["wire"]),
