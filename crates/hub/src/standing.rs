@@ -97,7 +97,7 @@ impl SelfStanding {
             .any()
             .ok_or_else(|| anyhow::anyhow!("no parent is connected"))?;
         let membership =
-            membership::renew(&self.applicant, &self.keys, &session, self.clock.now()).await?;
+            membership::renew(&self.applicant, &self.keys, &session.sender, self.clock.now()).await?;
         self.take(membership)
     }
 
