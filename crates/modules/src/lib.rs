@@ -13,11 +13,13 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("a minion's functions read /proc and use Linux process groups");
 
+mod banner;
 mod call;
 mod cancel;
 mod context;
 pub mod cut;
 mod digest;
+mod environment;
 mod failure;
 mod functions;
 pub mod grains;
@@ -35,6 +37,7 @@ mod source;
 mod states;
 #[cfg(test)]
 mod testing;
+mod twister;
 
 use data::python;
 

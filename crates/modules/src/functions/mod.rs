@@ -4,16 +4,24 @@ mod accounts;
 mod cmd;
 mod config;
 mod cp;
+mod defaults;
+mod dig;
 mod disk;
+mod environ;
 mod file;
 mod filter;
 mod grains;
 mod hashutil;
+mod log;
+mod matching;
 mod network;
+mod pillar;
 mod pkg;
 mod ps;
+mod random;
 mod saltutil;
 mod service;
+mod slsutil;
 mod status;
 mod sys;
 mod test;
@@ -33,7 +41,10 @@ pub(crate) const MODULES: &[&[Function]] = &[
     cmd::FUNCTIONS,
     config::FUNCTIONS,
     cp::FUNCTIONS,
+    defaults::FUNCTIONS,
+    dig::FUNCTIONS,
     disk::FUNCTIONS,
+    environ::FUNCTIONS,
     file::FUNCTIONS[0],
     file::FUNCTIONS[1],
     file::FUNCTIONS[2],
@@ -41,11 +52,16 @@ pub(crate) const MODULES: &[&[Function]] = &[
     file::FUNCTIONS[4],
     grains::FUNCTIONS,
     hashutil::FUNCTIONS,
+    log::FUNCTIONS,
+    matching::FUNCTIONS,
     network::FUNCTIONS,
+    pillar::FUNCTIONS,
     pkg::FUNCTIONS,
     ps::FUNCTIONS,
+    random::FUNCTIONS,
     saltutil::FUNCTIONS,
     service::FUNCTIONS,
+    slsutil::FUNCTIONS,
     status::FUNCTIONS,
     sys::FUNCTIONS,
     test::FUNCTIONS,
