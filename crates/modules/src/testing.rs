@@ -19,7 +19,8 @@ pub(crate) struct Host {
     pub(crate) dir: TempDir,
     registry: Registry,
     shared: Shared,
-    grains: Mutex<Arc<Value>>,
+    /// The grains; settable.
+    pub(crate) grains: Mutex<Arc<Value>>,
     grains_file: PathBuf,
     files: Folder,
     cache: PathBuf,

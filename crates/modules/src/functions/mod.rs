@@ -1,6 +1,8 @@
 //! The functions, one file for each module of Salt that is served (small ones share a file).
 
 mod accounts;
+#[cfg(test)]
+mod as_salt;
 mod cmd;
 mod config;
 mod cp;

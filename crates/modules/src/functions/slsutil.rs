@@ -129,7 +129,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(
         "slsutil.serialize",
         "serializer, obj, **mod_kwargs",
-        "A value as text in json, yaml or python. Options of json: indent, sort_keys, ensure_ascii; of yaml: default_flow_style.",
+        "A value as text in json or yaml. Options of json: indent, sort_keys, ensure_ascii; of yaml: default_flow_style.",
         "slsutil.serialize json '{foo: Foo!}'",
         |args, _| {
             let serializer = Serializer::named(&args.text("serializer")?).map_err(failed)?;
