@@ -7,7 +7,7 @@ use std::sync::Arc;
 use daemon::config::MinionConfig;
 use daemon::exit;
 use modules::{Call, Cancel, Registry};
-use output::{Form, Rendering, Report, Style, render};
+use output::{Form, Rendering, Report, States, Style, render};
 use serde_json::{Map, Value};
 use wire::control::{Ledger, LedgerRow, Progress};
 use wire::{Counts, JidClock, OutcomeKind};
@@ -17,9 +17,21 @@ use crate::files::{JobFiles, Sessions};
 use crate::surroundings::{JobContext, Surroundings};
 
 /// Runs the function and prints what it answers; the exit code is 0, or 1 when it failed.
-pub fn call(config: &MinionConfig, function: &str, words: &[String], out: &str) -> ExitCode {
-    let form = match out {
+pub fn call(
+    config: &MinionConfig,
+    function: &str,
+    words: &[String],
+    out: Option<&str>,
+    states: States,
+) -> ExitCode {
+    let suiting = if output::is_of_states(function) {
+        "highstate"
+    } else {
+        "nested"
+    };
+    let form = match out.unwrap_or(suiting) {
         "nested" => Form::Nested,
+        "highstate" => Form::Highstate,
         "json" => Form::Json,
         "yaml" => Form::Yaml,
         "txt" => Form::Txt,
@@ -56,6 +68,10 @@ pub fn call(config: &MinionConfig, function: &str, words: &[String], out: &str) 
         user: String::new(),
     };
     let (args, kwargs) = yaml::parse_arguments(words);
+    let keywords = Value::Object(kwargs.clone())
+        .to_string()
+        .into_bytes()
+        .into();
     let call = Call {
         fun: function.to_owned(),
         args,
@@ -70,10 +86,14 @@ pub fn call(config: &MinionConfig, function: &str, words: &[String], out: &str) 
             color: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
         },
         yaml: yaml::emit,
+        states,
     };
     print!(
         "{}",
-        render(&Report::new(&account(outcome.value, ok)), &rendering)
+        render(
+            &Report::new(&account(outcome.value, ok, keywords)),
+            &rendering
+        )
     );
     if ok {
         ExitCode::SUCCESS
@@ -83,7 +103,7 @@ pub fn call(config: &MinionConfig, function: &str, words: &[String], out: &str) 
 }
 
 /// The result as the account of a job of one minion, which is what outputs print; Salt calls that minion `local`.
-fn account(value: Value, ok: bool) -> Ledger {
+fn account(value: Value, ok: bool, kwargs: wire::Json) -> Ledger {
     let null: wire::Json = b"null".as_slice().into();
     let mut counts = Counts::default();
     let kind = if ok {
@@ -104,7 +124,7 @@ fn account(value: Value, ok: bool) -> Ledger {
         },
         fun: String::new(),
         args: null.clone(),
-        kwargs: null.clone(),
+        kwargs,
         target: String::new(),
         user: String::new(),
         origin: String::new(),
