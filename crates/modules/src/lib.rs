@@ -17,6 +17,7 @@ mod banner;
 mod call;
 mod cancel;
 mod context;
+mod crypt;
 pub mod cut;
 mod digest;
 mod environment;

@@ -1,8 +1,8 @@
-//! `dig` and `dnsutil`: names and addresses as the domain name system knows them.
+//! `dig`, and what `dnsutil` asks with it: names and addresses as the domain name system knows them.
 
 use std::net::{IpAddr, ToSocketAddrs};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Answer, Args, Env, Failure, Function};
 use crate::process;
@@ -131,23 +131,6 @@ pub(super) const FUNCTIONS: &[Function] = &[
         },
     )
     .quick(),
-    Function::new(
-        "dnsutil.parse_hosts",
-        "hostsfile='/etc/hosts', hosts=None",
-        "The names in a hosts file, or in its text, by address.",
-        "dnsutil.parse_hosts",
-        |args, _| {
-            let given = args.optional_text("hosts")?.filter(|text| !text.is_empty());
-            let text = match given {
-                Some(text) => text,
-                None => match std::fs::read_to_string(args.text("hostsfile")?) {
-                    Ok(text) => text,
-                    Err(_) => return Ok(json!("Error: hosts data was not found")),
-                },
-            };
-            Ok(Value::Object(hosts(&text)))
-        },
-    ),
 ];
 
 /// A word of a call that goes to the program; none begins with a dash or an at sign, which would be an option.
@@ -362,21 +345,6 @@ fn is_address(text: &str) -> bool {
     })
 }
 
-fn hosts(text: &str) -> Map<String, Value> {
-    let mut found: Map<String, Value> = Map::new();
-    for line in text.lines().filter(|line| !line.starts_with('#')) {
-        let mut words = line.split_whitespace();
-        let Some(address) = words.next() else {
-            continue;
-        };
-        let names = found.entry(address).or_insert_with(|| json!([]));
-        if let Value::Array(names) = names {
-            names.extend(words.map(|name| json!(name)));
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -412,24 +380,6 @@ mod tests {
         assert_eq!(parts("v=spf1 redirect=b.example"), [other("b.example")]);
         assert_eq!(parts("google-site-verification=x"), []);
         assert_eq!(parts("v=spf1 include:-x ip4:none"), []);
-    }
-
-    #[test]
-    fn hosts_are_read() {
-        let host = Host::new();
-        let file = host.write(
-            "hosts",
-            "# c\n127.0.0.1 localhost a\n\n::1 localhost\n127.0.0.1 b\n",
-        );
-        assert_eq!(
-            host.call(Call::new("dnsutil.parse_hosts").arg(file)).value,
-            json!({"127.0.0.1": ["localhost", "a", "b"], "::1": ["localhost"]})
-        );
-        let missing = Call::new("dnsutil.parse_hosts").arg(host.path("none"));
-        assert_eq!(
-            host.call(missing).value,
-            json!("Error: hosts data was not found")
-        );
     }
 
     #[test]

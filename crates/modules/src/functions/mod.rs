@@ -9,6 +9,7 @@ mod cp;
 mod defaults;
 mod dig;
 mod disk;
+mod dnsutil;
 mod environ;
 mod file;
 mod filter;
@@ -46,6 +47,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     defaults::FUNCTIONS,
     dig::FUNCTIONS,
     disk::FUNCTIONS,
+    dnsutil::FUNCTIONS,
     environ::FUNCTIONS,
     file::FUNCTIONS[0],
     file::FUNCTIONS[1],

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Answer, Args, Env, Failure, Function};
+use crate::crypt;
 use crate::digest::{self, Algorithm};
 use crate::python;
 use crate::random::below;
@@ -10,6 +11,9 @@ use crate::twister::Twister;
 
 /// Longest random text.
 const TEXT_MAX: i64 = 1 << 20;
+
+/// Length of a password that is made here.
+const PASSWORD_LENGTH: i64 = 20;
 
 const LOWER: &str = "abcdefghijklmnopqrstuvwxyz";
 const UPPER: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -82,6 +86,20 @@ pub(super) const FUNCTIONS: &[Function] = &[
     )
     .quick(),
     Function::new(
+        "random.shadow_hash",
+        "crypt_salt=None, password=None, algorithm='sha512'",
+        "The hash of a password for /etc/shadow, with sha512 or sha256. Salt and password are random where none is given.",
+        "random.shadow_hash 'My5alT' 'MyP@asswd' sha512",
+        |args, _| {
+            let password = match args.optional_text("password")? {
+                Some(password) => password,
+                None => chosen(PASSWORD_LENGTH, &[LOWER, UPPER, DIGITS, PUNCTUATION].concat().chars().collect::<Vec<_>>())?,
+            };
+            let salt = args.optional_text("crypt_salt")?;
+            crypt::hash(&password, salt.as_deref(), &args.text("algorithm")?).map(Value::String)
+        },
+    ),
+    Function::new(
         "random.shuffle",
         "value, seed=None",
         "The items of a list in another order, by chance or as it follows from a seed.",
@@ -128,10 +146,13 @@ fn text(args: &Args, _: &Env) -> Answer {
     if chars.is_empty() {
         return Err(Failure::invocation("no kind of character is asked for"));
     }
-    let text: Result<String, Failure> = (0..length)
-        .map(|_| Ok(chars[below(chars.len() as u64)? as usize]))
-        .collect();
-    Ok(json!(text?))
+    chosen(length, &chars).map(Value::String)
+}
+
+/// A text of so many of these characters; there is at least one.
+fn chosen(length: i64, chars: &[char]) -> Result<String, Failure> {
+    let choose = |_| Ok(chars[below(chars.len() as u64)? as usize]);
+    (0..length).map(choose).collect()
 }
 
 fn seeded(seed: &Value) -> Result<Twister, Failure> {
@@ -210,6 +231,23 @@ mod tests {
         assert!(
             !host
                 .call(Call::new("random.hash").arg("abc").arg("rot13"))
+                .success
+        );
+    }
+
+    #[test]
+    fn passwords() {
+        let host = Host::new();
+        let shadow = Call::new("random.shadow_hash")
+            .arg("saltsalt")
+            .arg("secret")
+            .arg("sha256");
+        let text = |call: Call| host.call(call).value.as_str().unwrap().to_owned();
+        assert!(text(shadow.clone()).starts_with("$5$saltsalt$"));
+        assert!(text(Call::new("random.shadow_hash")).starts_with("$6$"));
+        assert!(
+            !host
+                .call(Call::new("random.shadow_hash").kwarg("algorithm", "md5"))
                 .success
         );
     }
