@@ -1,0 +1,5 @@
+include:
+  - ..config
+  - .
+deep:
+  test.nop: []

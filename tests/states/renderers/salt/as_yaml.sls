@@ -1,0 +1,6 @@
+#!yaml
+anchors: &anchor
+  test.show_notification:
+    - text: "{{ not jinja }}"
+merged:
+  <<: *anchor
