@@ -105,7 +105,7 @@ pub fn truthy(value: &Value) -> bool {
 }
 
 /// Python's `text.splitlines()`: lines without their ends, of which Python knows more than the line feed.
-pub(crate) fn split_lines(text: &str) -> Vec<&str> {
+pub fn split_lines(text: &str) -> Vec<&str> {
     const ENDS: [char; 10] = [
         '\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}',
         '\u{2029}',
@@ -124,38 +124,6 @@ pub(crate) fn split_lines(text: &str) -> Vec<&str> {
         }
     }
     lines
-}
-
-/// Walks into nested dictionaries and lists along `path`. In a list a number is an
-/// index and a name looks into the dictionaries that it holds; a dictionary written from YAML may have keys that
-/// are not strings, which JSON already turned into strings, so both spellings meet.
-pub(crate) fn traverse<'a>(data: &'a Value, path: &str, delimiter: &str) -> Option<&'a Value> {
-    let whole = [path];
-    let steps: Box<dyn Iterator<Item = &str>> = if delimiter.is_empty() {
-        Box::new(whole.into_iter())
-    } else {
-        Box::new(path.split(delimiter))
-    };
-    let mut at = data;
-    for step in steps {
-        at = match at {
-            Value::Object(map) => map.get(step)?,
-            Value::Array(items) => items
-                .iter()
-                .find_map(|item| item.as_object()?.get(step))
-                .or_else(|| {
-                    let index = step.parse::<i64>().ok()?;
-                    let index = if index < 0 {
-                        index + i64::try_from(items.len()).ok()?
-                    } else {
-                        index
-                    };
-                    items.get(usize::try_from(index).ok()?)
-                })?,
-            _ => return None,
-        };
-    }
-    Some(at)
 }
 
 #[cfg(test)]
@@ -179,31 +147,5 @@ mod tests {
         check(json!({"a": [1, "x"]}), "{'a': [1, 'x']}");
         assert_eq!(tuple_repr(&[json!(1)]), "(1,)");
         assert_eq!(tuple_repr(&[]), "()");
-    }
-
-    #[test]
-    fn lines_end_as_in_python() {
-        assert_eq!(split_lines("a\nb\r\n\nc\rd"), ["a", "b", "", "c", "d"]);
-        assert_eq!(split_lines("a\u{c}b\n"), ["a", "b"]);
-        assert!(split_lines("").is_empty());
-    }
-
-    #[test]
-    fn traverse_walks_dicts_and_lists() {
-        let data = json!({"a": {"b": [{"c": 1}, 2, {"d": {"e": 3}}]}, "x/y": 5, "1": "one"});
-        let check = |path: &str, expected: Option<Value>| {
-            assert_eq!(traverse(&data, path, ":").cloned(), expected, "{path}");
-        };
-        check("a:b:c", Some(json!(1)));
-        check("a:b:1", Some(json!(2)));
-        check("a:b:-1:d:e", Some(json!(3)));
-        check("a:b:d:e", Some(json!(3)));
-        check("a:b:9", None);
-        check("a:b:c:z", None);
-        check("1", Some(json!("one")));
-        check("nope", None);
-        check("", None);
-        assert_eq!(traverse(&data, "x/y", ":"), Some(&json!(5)));
-        assert_eq!(traverse(&data, "a/b/1", "/"), Some(&json!(2)));
     }
 }

@@ -1,6 +1,7 @@
 //! How environments map to references.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use crate::record::Roots;
 use crate::{CommitId, Error, names};
@@ -22,6 +23,24 @@ pub enum Layout {
     Folders,
 }
 
+impl Layout {
+    const ALL: [Layout; 4] = [
+        Layout::Base,
+        Layout::Branches,
+        Layout::BranchesAndTags,
+        Layout::Folders,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Layout::Base => "base",
+            Layout::Branches => "branches",
+            Layout::BranchesAndTags => "branches-and-tags",
+            Layout::Folders => "folders",
+        }
+    }
+}
+
 /// How the environments of a mirror follow from the references of its remote. All hubs of a tree need the same rule.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EnvironmentRule {
@@ -33,6 +52,8 @@ pub struct EnvironmentRule {
     pub overrides: BTreeMap<String, String>,
     /// The folder within the repository that holds the roots, `/` between names. Empty: the top.
     pub root: String,
+    /// The folder within the repository that holds the pillar of each environment. It is never served as files. None: there is no pillar.
+    pub pillar_root: Option<String>,
 }
 
 /// What a rule makes of a set of references.
@@ -46,8 +67,14 @@ pub(crate) struct Resolved {
 }
 
 impl EnvironmentRule {
-    /// Refuses names that no branch could have: they would not come back from a record as they were.
+    /// Refuses names that no branch could have, for they would not come back from a record as they were, and a folder of files that lies in
+    /// that of the pillar.
     pub(crate) fn check(&self) -> Result<(), Error> {
+        if let Some(pillar) = self.pillar_root.as_deref().map(folder)
+            && is_within(folder(&self.root), pillar)
+        {
+            return Err(Error::PillarRoot);
+        }
         let refused = |env: &&String| {
             !env.split('/')
                 .all(|name| names::is_servable(name.as_bytes()))
@@ -58,6 +85,61 @@ impl EnvironmentRule {
             }),
             None => Ok(()),
         }
+    }
+
+    /// The rule as text, a line for each word of it, for a file and for children that follow their parent.
+    pub fn to_text(&self) -> String {
+        let mut text = format!("layout {}\nroot {}\n", self.layout.name(), self.root);
+        let lines = [("base", &self.base), ("pillar", &self.pillar_root)];
+        for (word, value) in lines {
+            if let Some(value) = value {
+                let _ = writeln!(text, "{word} {value}");
+            }
+        }
+        for (env, reference) in &self.overrides {
+            let _ = writeln!(text, "environment {reference} {env}");
+        }
+        text
+    }
+
+    /// Reads what [`EnvironmentRule::to_text`] writes.
+    ///
+    /// # Errors
+    /// When it is anything else, or a rule that cannot be.
+    pub fn from_text(text: &str) -> Result<EnvironmentRule, Error> {
+        let malformed = || Error::Corrupt {
+            detail: "the rule of the environments is malformed".to_owned(),
+        };
+        let mut rule = EnvironmentRule::default();
+        for line in text.lines() {
+            let (word, value) = line.split_once(' ').ok_or_else(malformed)?;
+            match word {
+                "layout" => {
+                    let layout = Layout::ALL.iter().find(|layout| layout.name() == value);
+                    rule.layout = *layout.ok_or_else(malformed)?;
+                }
+                "root" => rule.root = value.to_owned(),
+                "base" => rule.base = Some(value.to_owned()),
+                "pillar" => rule.pillar_root = Some(value.to_owned()),
+                "environment" => {
+                    let (reference, env) = value.split_once(' ').ok_or_else(malformed)?;
+                    rule.overrides.insert(env.to_owned(), reference.to_owned());
+                }
+                _ => return Err(malformed()),
+            }
+        }
+        rule.check()?;
+        Ok(rule)
+    }
+
+    /// The folder of the pillar, when there is one and it lies in `root`: its path from there, empty for `root` itself.
+    pub(crate) fn pillar_below(&self, root: &str) -> Option<&str> {
+        let pillar = folder(self.pillar_root.as_deref()?);
+        let root = folder(root);
+        if root.is_empty() || pillar == root {
+            return Some(pillar.strip_prefix(root).unwrap_or(pillar));
+        }
+        pillar.strip_prefix(root)?.strip_prefix('/')
     }
 
     /// Decides the environments. `head` is the full name of the branch that the remote's `HEAD` names.
@@ -151,6 +233,19 @@ impl EnvironmentRule {
     }
 }
 
+/// A path of a folder as it stands in a git tree.
+pub(crate) fn folder(path: &str) -> &str {
+    path.trim_matches('/')
+}
+
+/// Whether a folder is another one or lies in it.
+fn is_within(path: &str, other: &str) -> bool {
+    other.is_empty()
+        || path
+            .strip_prefix(other)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// The full name that `text` stands for: itself, a branch, or a tag.
 pub(crate) fn find(refs: &BTreeMap<String, CommitId>, text: &str) -> Option<String> {
     ["", "refs/heads/", "refs/tags/"]
@@ -183,8 +278,46 @@ mod tests {
             layout,
             base: (!base.is_empty()).then(|| base.to_owned()),
             overrides,
-            root: String::new(),
+            ..EnvironmentRule::default()
         }
+    }
+
+    #[test]
+    fn rules_come_back_as_written() {
+        let full = EnvironmentRule {
+            root: "a b/salt".to_owned(),
+            pillar_root: Some("pillar".to_owned()),
+            ..rule(Layout::Folders, "main", &[("prod x", "refs/tags/v1")])
+        };
+        for rule in [full, EnvironmentRule::default()] {
+            let text = rule.to_text();
+            assert_eq!(EnvironmentRule::from_text(&text).unwrap(), rule, "{text}");
+        }
+        for text in ["x", "layout other", "root a\npillar a", "environment x"] {
+            assert!(EnvironmentRule::from_text(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_pillar_lies_beside_the_files_or_in_them() {
+        let check = |root: &str, pillar: &str, below: Option<&str>, is_right: bool| {
+            let rule = EnvironmentRule {
+                root: root.to_owned(),
+                pillar_root: Some(pillar.to_owned()),
+                ..EnvironmentRule::default()
+            };
+            assert_eq!(rule.pillar_below(root), below, "{root} {pillar}");
+            assert_eq!(rule.check().is_ok(), is_right, "{root} {pillar}");
+        };
+        check("", "pillar", Some("pillar"), true);
+        check("/", "a/pillar/", Some("a/pillar"), true);
+        check("salt", "pillar", None, true);
+        check("salt", "salt/pillar", Some("pillar"), true);
+        check("salt", "saltpillar", None, true);
+        check("salt", "salt", Some(""), false);
+        check("a/salt", "a", None, false);
+        check("", "", Some(""), false);
+        check("salt", "", None, false);
     }
 
     /// The remote has main (1), dev (2), feature/x (3) and the tags v1 (4) and dev (5); its `HEAD` names `head`.

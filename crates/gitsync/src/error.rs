@@ -32,6 +32,11 @@ pub enum Error {
         /// The name, with anything unprintable escaped.
         name: String,
     },
+    /// The folder of the pillar holds that of the files, or is the same: pillar would be served as files. Configuration error.
+    #[error(
+        "`pillar_root` must be a folder that `root` does not lie in: what is below it is never served as files"
+    )]
+    PillarRoot,
     /// A file with keys or certificates could not be used. Configuration error.
     #[error("{path}: {reason}")]
     KeyFile {

@@ -58,6 +58,9 @@ impl RootsState {
     }
 }
 
+/// The file in a mirror's folder with the rule of its parent.
+const RULE_FILE: &str = "rule";
+
 /// A mirror of one remote, in a folder of its own. One process at a time; any number of threads.
 #[derive(Debug)]
 pub struct Mirror {
@@ -67,7 +70,8 @@ pub struct Mirror {
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) dir: PathBuf,
-    pub(crate) rule: EnvironmentRule,
+    /// Replaced when the mirror follows a parent whose rule changed.
+    rule: RwLock<Arc<EnvironmentRule>>,
     pub(crate) limits: Limits,
     pub(crate) objects: Arc<Objects>,
     pub(crate) service: RwLock<Option<Arc<Service>>>,
@@ -83,6 +87,44 @@ impl Mirror {
         Self::open_with(dir, EnvironmentRule::default(), limits)
     }
 
+    /// Opens the mirror in `dir` with the rule that it took from a parent, or the default one. Makes it if there is none.
+    pub fn open_following(dir: &Path, limits: Limits) -> Result<Self, Error> {
+        let rule = match std::fs::read_to_string(dir.join(RULE_FILE)) {
+            Ok(text) => EnvironmentRule::from_text(&text)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                EnvironmentRule::default()
+            }
+            Err(error) => return Err(Error::io(dir)(error)),
+        };
+        Self::open_with(dir, rule, limits)
+    }
+
+    /// The rule that holds.
+    pub fn rule(&self) -> Arc<EnvironmentRule> {
+        self.inner.rule()
+    }
+
+    /// Takes the rule of a parent, from now on and for [`Mirror::open_following`].
+    pub fn follow_rule(&self, rule: EnvironmentRule) -> Result<(), Error> {
+        rule.check()?;
+        if *self.inner.rule() == rule {
+            return Ok(());
+        }
+        let path = self.inner.dir.join(RULE_FILE);
+        let fresh = path.with_extension("new");
+        std::fs::write(&fresh, rule.to_text())
+            .and_then(|()| std::fs::rename(&fresh, &path))
+            .map_err(Error::io(&path))?;
+        *self
+            .inner
+            .rule
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::new(rule);
+        // They were made by the rule before.
+        self.inner.views().clear();
+        Ok(())
+    }
+
     /// Opens the mirror in `dir`. Makes it if there is none, and clears away what a killed process left.
     pub fn open_with(dir: &Path, rule: EnvironmentRule, limits: Limits) -> Result<Self, Error> {
         rule.check()?;
@@ -94,7 +136,7 @@ impl Mirror {
         let service = Service::load(&dir.join("state"))?.map(Arc::new);
         let inner = Inner {
             dir: dir.to_owned(),
-            rule,
+            rule: RwLock::new(Arc::new(rule)),
             limits,
             objects,
             service: RwLock::new(service),
@@ -240,6 +282,13 @@ impl Mirror {
 }
 
 impl Inner {
+    pub(crate) fn rule(&self) -> Arc<EnvironmentRule> {
+        self.rule
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
     pub(crate) fn service(&self) -> Option<Arc<Service>> {
         self.service
             .read()
@@ -263,7 +312,7 @@ impl Inner {
                     text: id.to_string(),
                 });
             }
-            snapshot::view(repository, id, &self.rule, &self.limits, &known)
+            snapshot::view(repository, id, &self.rule(), &self.limits, &known)
         })?;
         Ok(self.remember(view))
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use git2::{ObjectType, Oid, Repository};
 
+use crate::environments::folder;
 use crate::objects::Objects;
 use crate::record::Roots;
 use crate::tree::{self, Kind, Tree};
@@ -47,6 +48,14 @@ impl Snapshot {
             .envs
             .iter()
             .map(|(env, view)| (env.as_str(), view.commit))
+    }
+
+    /// The same state, with the pillar of each environment in place of its files. None when the rule names no folder for it.
+    pub fn pillar(&self) -> Option<Snapshot> {
+        Some(Snapshot {
+            view: self.view.pillar.clone()?,
+            objects: self.objects.clone(),
+        })
     }
 
     /// All files of an environment, ordered by path.
@@ -98,14 +107,19 @@ impl Snapshot {
 pub(crate) struct View {
     pub(crate) id: CommitId,
     pub(crate) envs: BTreeMap<String, EnvView>,
+    /// The same of the pillar.
+    pillar: Option<Arc<View>>,
     skipped: Vec<Skipped>,
 }
+
+/// What a listing shows: a git tree, without a folder in it.
+type Shown = (Oid, Option<String>);
 
 #[derive(Debug, Clone)]
 pub(crate) struct EnvView {
     pub(crate) commit: CommitId,
     /// The git tree; `None` when the environment has none.
-    tree_id: Option<Oid>,
+    shown: Option<Shown>,
     tree: Arc<Tree>,
 }
 
@@ -118,56 +132,84 @@ pub(crate) fn view(
     known: &[Arc<View>],
 ) -> Result<View, Error> {
     let roots = Roots::read(repository, id)?.unwrap_or_else(|| rule.of_commit(id));
+    let pillars = known.iter().filter_map(|view| view.pillar.as_ref());
     let listed = known
         .iter()
+        .chain(pillars)
         .flat_map(|view| view.envs.values())
-        .filter_map(|env| Some((env.tree_id?, env.tree.clone())));
-    let mut reader = Reader {
-        repository,
-        rule,
-        limits,
-        listed: listed.collect(),
-        view: View {
-            id,
-            envs: BTreeMap::new(),
-            skipped: Vec::new(),
-        },
+        .filter_map(|env| Some((env.shown.clone()?, env.tree.clone())));
+    let mut listed: HashMap<Shown, Arc<Tree>> = listed.collect();
+    let mut read = |root: &str| {
+        let mut reader = Reader {
+            repository,
+            rule,
+            limits,
+            root,
+            listed: &mut listed,
+            view: View {
+                id,
+                envs: BTreeMap::new(),
+                pillar: None,
+                skipped: Vec::new(),
+            },
+        };
+        if let Some(commit) = roots.folders {
+            reader.add_folders(commit)?;
+        }
+        for (env, commit) in roots.envs.clone() {
+            let tree = reader.tree_of(commit)?;
+            reader.add(env, commit, tree, rule.pillar_below(root))?;
+        }
+        Ok(reader.view.with_skipped())
     };
-    if let Some(commit) = roots.folders {
-        reader.add_folders(commit)?;
+    let mut view = read(&rule.root)?;
+    if let Some(root) = &rule.pillar_root {
+        view.pillar = Some(Arc::new(read(root)?));
     }
-    for (env, commit) in roots.envs {
-        let root = reader.root_of(commit)?;
-        reader.add(env, commit, root)?;
-    }
-    let mut view = reader.view;
-    let skipped_in = |(env, env_view): (&String, &EnvView)| {
-        let skipped = env_view.tree.skipped.iter();
-        let named = skipped.map(|(path, reason)| Skipped {
-            environment: env.clone(),
-            path: path.clone(),
-            reason: *reason,
-        });
-        named.collect::<Vec<_>>()
-    };
-    let skipped: Vec<Skipped> = view.envs.iter().flat_map(skipped_in).collect();
-    view.skipped.extend(skipped);
     Ok(view)
+}
+
+impl View {
+    /// Names what the trees of the environments leave out.
+    fn with_skipped(mut self) -> View {
+        let skipped_in = |(env, env_view): (&String, &EnvView)| {
+            let skipped = env_view.tree.skipped.iter();
+            let named = skipped.map(|(path, reason)| Skipped {
+                environment: env.clone(),
+                path: path.clone(),
+                reason: *reason,
+            });
+            named.collect::<Vec<_>>()
+        };
+        let skipped: Vec<Skipped> = self.envs.iter().flat_map(skipped_in).collect();
+        self.skipped.extend(skipped);
+        self
+    }
 }
 
 struct Reader<'a> {
     repository: &'a Repository,
     rule: &'a EnvironmentRule,
     limits: &'a Limits,
-    listed: HashMap<Oid, Arc<Tree>>,
+    /// The folder within each commit that is read.
+    root: &'a str,
+    listed: &'a mut HashMap<Shown, Arc<Tree>>,
     view: View,
 }
 
 impl Reader<'_> {
-    fn add(&mut self, env: String, commit: CommitId, tree_id: Option<Oid>) -> Result<(), Error> {
-        let tree = match tree_id {
+    /// Adds an environment: a tree, without the folder `closed` in it.
+    fn add(
+        &mut self,
+        env: String,
+        commit: CommitId,
+        tree_id: Option<Oid>,
+        closed: Option<&str>,
+    ) -> Result<(), Error> {
+        let shown = tree_id.map(|id| (id, closed.map(str::to_owned)));
+        let tree = match &shown {
             None => {
-                let path = self.rule.root.clone();
+                let path = self.root.to_owned();
                 self.view.skipped.push(Skipped {
                     environment: env.clone(),
                     path,
@@ -175,28 +217,27 @@ impl Reader<'_> {
                 });
                 Arc::default()
             }
-            Some(id) => match self.listed.get(&id) {
+            Some(shown) => match self.listed.get(shown) {
                 Some(tree) => tree.clone(),
                 None => {
-                    let tree = Arc::new(Tree::read(self.repository, id, self.limits)?);
-                    self.listed.insert(id, tree.clone());
+                    let tree = Tree::read(self.repository, shown.0, closed, self.limits)?;
+                    let tree = Arc::new(tree);
+                    self.listed.insert(shown.clone(), tree.clone());
                     tree
                 }
             },
         };
-        self.view.envs.insert(
-            env,
-            EnvView {
-                commit,
-                tree_id,
-                tree,
-            },
-        );
+        let env_view = EnvView {
+            commit,
+            shown,
+            tree,
+        };
+        self.view.envs.insert(env, env_view);
         Ok(())
     }
 
     fn add_folders(&mut self, commit: CommitId) -> Result<(), Error> {
-        let Some(root) = self.root_of(commit)? else {
+        let Some(root) = self.tree_of(commit)? else {
             return Ok(());
         };
         let children = tree::children(self.repository, root)?;
@@ -211,7 +252,11 @@ impl Reader<'_> {
                 });
             }
             match folder.path_below("", self.limits) {
-                Ok(env) => self.add(env, commit, Some(folder.id))?,
+                Ok(env) => match self.rule.pillar_below(&format!("{}/{env}", self.root)) {
+                    // This folder is the pillar, and no environment.
+                    Some("") => {}
+                    closed => self.add(env, commit, Some(folder.id), closed)?,
+                },
                 Err((env, reason)) => {
                     self.view.skipped.push(Skipped {
                         environment: env,
@@ -224,13 +269,13 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The tree that holds the roots within a commit.
-    fn root_of(&self, commit: CommitId) -> Result<Option<Oid>, Error> {
+    /// The tree of the folder that is read, within a commit.
+    fn tree_of(&self, commit: CommitId) -> Result<Option<Oid>, Error> {
         let found = self
             .repository
             .find_commit(commit.oid())
             .map_err(Error::corrupt(format!("commit {commit}")))?;
-        let root = self.rule.root.trim_matches('/');
+        let root = folder(self.root);
         if root.is_empty() {
             return Ok(Some(found.tree_id()));
         }

@@ -82,8 +82,13 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// Lists everything below `root`, and makes sure that each object is there.
-    pub(crate) fn read(repository: &Repository, root: Oid, limits: &Limits) -> Result<Self, Error> {
+    /// Lists everything below `root` but the folder `closed`, and makes sure that each object is there.
+    pub(crate) fn read(
+        repository: &Repository,
+        root: Oid,
+        closed: Option<&str>,
+        limits: &Limits,
+    ) -> Result<Self, Error> {
         let odb = repository.odb().map_err(Error::corrupt("objects"))?;
         let mut tree = Self::default();
         let mut visited = 0;
@@ -105,6 +110,7 @@ impl Tree {
                     }
                 };
                 match child.kind {
+                    Kind::Folder if closed == Some(path.as_str()) => {}
                     Kind::Folder if depth >= limits.tree_depth => {
                         tree.skip(path, SkippedReason::TooDeep)
                     }

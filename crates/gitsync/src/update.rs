@@ -55,7 +55,7 @@ impl Inner {
         let incoming = Incoming::new(&self.dir, &self.objects, &have)?;
         let upstream::Advertised { refs, head } =
             upstream::download(&incoming, remote, &self.limits, deadline)?;
-        let resolved = self.rule.resolve(&refs, head.as_deref())?;
+        let resolved = self.rule().resolve(&refs, head.as_deref())?;
         let moved = |name: &String| {
             Some((
                 name.clone(),
@@ -108,8 +108,8 @@ impl Inner {
         }
         let (roots, head) = match refs.remove(STATE_REF) {
             Some(state) => {
-                let roots =
-                    Roots::read(&repository, state)?.unwrap_or_else(|| self.rule.of_commit(state));
+                let roots = Roots::read(&repository, state)?
+                    .unwrap_or_else(|| self.rule().of_commit(state));
                 let head = roots
                     .folders
                     .or_else(|| roots.envs.get(environments::BASE).copied())
@@ -117,13 +117,13 @@ impl Inner {
                 (roots, head)
             }
             None => {
-                let resolved = self.rule.resolve(&refs, None)?;
+                let resolved = self.rule().resolve(&refs, None)?;
                 (resolved.roots, resolved.base)
             }
         };
         let before = match self.service() {
             Some(service) => Roots::read(&repository, service.state)?
-                .unwrap_or_else(|| self.rule.of_commit(service.state)),
+                .unwrap_or_else(|| self.rule().of_commit(service.state)),
             None => Roots::default(),
         };
         let both = before
@@ -214,7 +214,7 @@ impl Inner {
             write_record(&repository, record)?;
         }
         let views: Vec<_> = self.views().iter().cloned().collect();
-        let view = snapshot::view(&repository, state, &self.rule, &self.limits, &views)?;
+        let view = snapshot::view(&repository, state, &self.rule(), &self.limits, &views)?;
         drop(repository);
 
         deadline.begin_switch()?;

@@ -13,6 +13,7 @@ pub mod init;
 mod jobs;
 pub mod links;
 pub mod parents;
+mod pillars;
 pub mod pruning;
 pub mod report;
 pub mod requests;

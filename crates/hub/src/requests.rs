@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use gitsync::{CommitId, Snapshot};
-use pki::{Authority, ChildSpec, Lifetimes, Peer, PublicKey};
+use pki::{Authority, ChildSpec, Lifetimes, Member, Peer, PublicKey};
 use relay::HubInput;
 use tokio::io::AsyncReadExt;
 use wire::enrol::{EnrolAnswer, EnrolRequest};
@@ -15,6 +15,7 @@ use wire::{Json, KeyDecision, Role, Standing};
 use crate::contents::{Content, Contents};
 use crate::engine::EngineHandle;
 use crate::grants::Grants;
+use crate::pillars::{Asked, Pillars};
 use crate::roots::{RootsHandle, refs_to_text};
 
 /// A waiting enrolment is answered after this long at the latest; the node asks again at once.
@@ -38,6 +39,8 @@ pub struct Requests {
     pub authority: Arc<RwLock<Arc<Authority>>>,
     /// How long certificates live.
     pub lifetimes: Lifetimes,
+    /// Makes pillars.
+    pub pillars: Pillars,
     /// The trust bundle that goes with certificates.
     pub trust: Arc<dyn Fn() -> Json + Send + Sync>,
 }
@@ -65,10 +68,34 @@ impl Requests {
                     ))
                     .await
             }
-            (Peer::Member(member), Request::Pack { .. }) if !member.role.is_hub() => {
+            (Peer::Member(member), Request::Pack { .. } | Request::RootsRule)
+                if !member.role.is_hub() =>
+            {
                 // A pack holds the whole repository, and with it what only hubs may read.
                 let text = "only hubs may ask for packs".to_owned();
                 responder.answer(&Answer::Refused(text)).await
+            }
+            (
+                Peer::Member(member),
+                Request::Pillar {
+                    roots,
+                    grains,
+                    pillarenv,
+                    saltenv,
+                    values,
+                },
+            ) => {
+                let asked = Asked {
+                    grains,
+                    pillarenv,
+                    saltenv,
+                    values,
+                };
+                let answer = match self.pillar(member, roots.as_deref(), asked).await {
+                    Ok(pillar) => Answer::Pillar(pillar),
+                    Err(text) => Answer::Refused(text),
+                };
+                responder.answer(&answer).await
             }
             (Peer::Member(_), request) => self.serve(request, responder).await,
         };
@@ -207,7 +234,8 @@ impl Requests {
         responder: link::Responder,
     ) -> Result<(), link::RequestError> {
         match request {
-            Request::Enrol(_) => Ok(()),
+            // Answered by who knows the peer.
+            Request::Enrol(_) | Request::Pillar { .. } => Ok(()),
             Request::Stat { roots, env, path } => {
                 let answer = match self.stat(roots.as_deref(), &env, path).await {
                     Ok(entry) => Answer::Stat(entry),
@@ -275,6 +303,13 @@ impl Requests {
                 };
                 responder.answer(&answer).await
             }
+            Request::RootsRule => {
+                let answer = match self.roots.mirror() {
+                    Some(mirror) => Answer::RootsRule(mirror.rule().to_text()),
+                    None => Answer::Refused("the parent serves no roots".to_owned()),
+                };
+                responder.answer(&answer).await
+            }
             Request::Pack { want, have } => self.pack(want.as_deref(), &have, responder).await,
         }
     }
@@ -303,6 +338,25 @@ impl Requests {
                     "this site does not have roots commit {pinned}, and neither does its remote"
                 ),
             })
+    }
+
+    /// The pillar of the minion at the other end of the link, and of no other.
+    async fn pillar(
+        &self,
+        member: &Member,
+        roots: Option<&str>,
+        asked: Asked,
+    ) -> Result<Json, String> {
+        if member.role != Role::Minion {
+            return Err("only minions have a pillar".to_owned());
+        }
+        let has_roots = self.roots.mirror().is_some_and(|m| m.state().is_some());
+        let snapshot = if has_roots || roots.is_some() {
+            self.snapshot(roots).await?.pillar()
+        } else {
+            None
+        };
+        self.pillars.make(snapshot, &member.id, asked).await
     }
 
     async fn stat(

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use gitsync::{CommitId, Fetched, Mirror, Remote};
+use gitsync::{CommitId, EnvironmentRule, Fetched, Mirror, Remote};
 use relay::HubInput;
 use tokio::sync::{Notify, watch};
 use wire::RootsReport;
@@ -18,6 +18,9 @@ use crate::parents::Parents;
 
 /// A parent has this long to send a pack, as a remote has for a fetch.
 const PACK_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// And so long to say by which rule it reads them.
+const RULE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where the roots come from.
 #[derive(Debug, Clone)]
@@ -234,6 +237,10 @@ impl RootsKeeper {
         let Some(session) = self.parents.any() else {
             return Err("no parent is connected".to_owned());
         };
+        // A remote of its own comes with a rule of its own.
+        if matches!(self.source, Source::Parents) {
+            follow_rule(&session, &mirror).await?;
+        }
         let have: Vec<String> = mirror
             .refs()
             .into_values()
@@ -281,6 +288,23 @@ impl RootsKeeper {
         .map_err(|e| e.to_string())?
         .map(|fetched| log_rewind(&fetched))
         .map_err(|e| e.to_string())
+    }
+}
+
+/// Takes the parent's rule: which folder is files and which is pillar has to be known before anything is served.
+async fn follow_rule(session: &link::Sender, mirror: &Mirror) -> Result<(), String> {
+    let asked = session.request(&Request::RootsRule);
+    let (answer, _) = tokio::time::timeout(RULE_TIMEOUT, asked)
+        .await
+        .map_err(|_| "the parent did not say how it reads its roots".to_owned())?
+        .map_err(|e| e.to_string())?;
+    match answer {
+        Answer::RootsRule(text) => {
+            let rule = EnvironmentRule::from_text(&text).map_err(|e| e.to_string())?;
+            mirror.follow_rule(rule).map_err(|e| e.to_string())
+        }
+        Answer::Refused(text) => Err(text),
+        _ => Err("the parent answered something else".to_owned()),
     }
 }
 

@@ -30,6 +30,7 @@ use crate::grants::Grants;
 use crate::init::{key_directory, lifetimes};
 use crate::links::{LinkIds, Uplink, accept, uplink};
 use crate::parents::Parents;
+use crate::pillars::Pillars;
 use crate::pruning::{self, Retention};
 use crate::requests::Requests;
 use crate::roots::{RootsKeeper, Source};
@@ -337,6 +338,7 @@ async fn start(
         engine: handle.clone(),
         roots: roots.clone(),
         contents: Contents::default(),
+        pillars: Pillars::new(config.pillar_options.clone()),
         grants: Grants::new(committer.clone(), tree, path.clone()),
         authority: authority.clone(),
         lifetimes: lifetimes(&config),
@@ -580,8 +582,11 @@ fn roots_source(config: &HubConfig, role: Role) -> anyhow::Result<(Option<Arc<Mi
         (None, Role::Syndic) => Source::Parents,
         (None, _) => return Ok((None, Source::None)),
     };
-    let rule = config.roots.as_ref().map(rule).unwrap_or_default();
-    let mirror = Mirror::open_with(&dir, rule, Limits::default()).context("roots")?;
+    let mirror = match config.roots.as_ref().map(rule) {
+        Some(rule) => Mirror::open_with(&dir, rule, Limits::default()),
+        None => Mirror::open_following(&dir, Limits::default()),
+    };
+    let mirror = mirror.context("roots")?;
     Ok((Some(Arc::new(mirror)), source))
 }
 
@@ -596,6 +601,7 @@ fn rule(roots: &RootsSettings) -> EnvironmentRule {
         base: roots.base.clone(),
         overrides: roots.environments.clone(),
         root: roots.root.clone(),
+        pillar_root: roots.pillar_root.clone(),
     }
 }
 

@@ -3,21 +3,31 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use daemon::config::MinionConfig;
 use daemon::exit;
 use modules::{Call, Cancel, Registry};
 use output::{Form, Rendering, Report, Style, render};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use wire::control::{Ledger, LedgerRow, Progress};
 use wire::{Counts, JidClock, OutcomeKind};
 
 use crate::cli::fail;
 use crate::files::{JobFiles, Sessions};
+use crate::roots::{LocalRoots, Roots};
 use crate::surroundings::{JobContext, Surroundings};
 
 /// Runs the function and prints what it answers; the exit code is 0, or 1 when it failed.
-pub fn call(config: &MinionConfig, function: &str, words: &[String], out: &str) -> ExitCode {
+///
+/// With `passes_retcode` it is the function's own return code.
+pub fn call(
+    config: &MinionConfig,
+    function: &str,
+    words: &[String],
+    out: &str,
+    passes_retcode: bool,
+) -> ExitCode {
     let form = match out {
         "nested" => Form::Nested,
         "json" => Form::Json,
@@ -41,19 +51,29 @@ pub fn call(config: &MinionConfig, function: &str, words: &[String], out: &str) 
         String::new(),
         Value::Null,
         config.grains.clone(),
-        Map::from_iter([("id".to_owned(), Value::String(config.id.to_string()))]),
+        crate::surroundings::options(config),
         config.paths.config_file().with_file_name("grains"),
         news,
     ));
-    let context = JobContext {
-        surroundings,
-        files: JobFiles {
+    let registry = Arc::new(Registry::new());
+    let cache = config.paths.cache_dir();
+    let roots: Box<dyn Roots> = match &config.local_roots {
+        Some(local) => Box::new(LocalRoots::new(local)),
+        None => Box::new(JobFiles {
             sessions: Arc::new(Sessions::default()),
             runtime: runtime.handle().clone(),
-            cache: config.paths.cache_dir(),
+            cache: cache.clone(),
             roots: None,
-        },
+        }),
+    };
+    let context = JobContext {
+        surroundings,
+        registry: registry.clone(),
+        roots,
+        cache,
+        jid: None,
         user: String::new(),
+        is_making_pillar: AtomicBool::new(false),
     };
     let (args, kwargs) = yaml::parse_arguments(words);
     let call = Call {
@@ -61,7 +81,7 @@ pub fn call(config: &MinionConfig, function: &str, words: &[String], out: &str) 
         args,
         kwargs,
     };
-    let outcome = Registry::new().call(&call, &context, &Cancel::new());
+    let outcome = registry.call(&call, &context, &Cancel::new());
     let ok = outcome.success && outcome.retcode == 0;
     let rendering = Rendering {
         form,
@@ -75,10 +95,10 @@ pub fn call(config: &MinionConfig, function: &str, words: &[String], out: &str) 
         "{}",
         render(&Report::new(&account(outcome.value, ok)), &rendering)
     );
-    if ok {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(exit::FAILED)
+    match u8::try_from(outcome.retcode) {
+        _ if ok => ExitCode::SUCCESS,
+        Ok(code) if passes_retcode && code != 0 => ExitCode::from(code),
+        _ => ExitCode::from(exit::FAILED),
     }
 }
 

@@ -32,11 +32,26 @@ struct Arguments {
 enum Command {
     /// Run the daemon: enrol with the configured masters, then take orders from them.
     Serve,
-    /// Run a function on this host, here and now, without a hub; files of `salt://` are out of reach.
+    /// Run a function on this host, here and now, without a hub. Files of `salt://`, states and pillar need `--local`.
     #[command(
-        after_help = "Example: minion call test.ping\n         minion call cmd.run 'uptime' --out json"
+        after_help = "Example: minion call test.ping\n         minion call cmd.run 'uptime' --out json\n         minion call --local state.apply nginx test=True"
     )]
     Call {
+        /// Take files and pillar from `file_roots` and `pillar_roots` of this host, as `file_client: local` does.
+        #[arg(long)]
+        local: bool,
+        /// A folder that is the files of the environment base, in place of `file_roots`. Implies `--local`.
+        #[arg(long, value_name = "DIR")]
+        file_root: Option<String>,
+        /// A folder that is the pillar of the environment base, in place of `pillar_roots`. Implies `--local`.
+        #[arg(long, value_name = "DIR")]
+        pillar_root: Option<String>,
+        /// The minion's id, in place of that of the configuration.
+        #[arg(long)]
+        id: Option<String>,
+        /// End with the function's own return code: 2 when a state failed.
+        #[arg(long)]
+        retcode_passthrough: bool,
         /// The function, for example test.ping.
         function: String,
         /// Its arguments, as on Salt's command line: YAML scalars and key=value.
@@ -96,18 +111,45 @@ pub fn main() -> ExitCode {
             Ok(())
         }),
         Command::Call {
+            local,
+            file_root,
+            pillar_root,
+            id,
+            retcode_passthrough,
             function,
             arguments: words,
             out,
-        } => match config(&arguments) {
-            Ok(config) => crate::call::call(&config, function, words, out),
-            Err(code) => code,
-        },
+        } => {
+            let mut flags = Vec::new();
+            if *local || file_root.is_some() || pillar_root.is_some() {
+                flags.push(("file_client", "local".to_owned()));
+            }
+            let folders = [("file_roots", file_root), ("pillar_roots", pillar_root)];
+            for (key, folder) in folders {
+                if let Some(folder) = folder {
+                    flags.push((key, format!("{{base: [{}]}}", serde_json::json!(folder))));
+                }
+            }
+            flags.extend(id.clone().map(|id| ("id", id)));
+            match config_with(&arguments, flags) {
+                Ok(config) => {
+                    crate::call::call(&config, function, words, out, *retcode_passthrough)
+                }
+                Err(code) => code,
+            }
+        }
     }
 }
 
 fn config(arguments: &Arguments) -> Result<MinionConfig, ExitCode> {
-    let mut flags = Vec::new();
+    config_with(arguments, Vec::new())
+}
+
+/// The configuration, with what the command line says over it.
+fn config_with(
+    arguments: &Arguments,
+    mut flags: Vec<(&'static str, String)>,
+) -> Result<MinionConfig, ExitCode> {
     if let Some(dir) = &arguments.root_dir {
         flags.push(("root_dir", dir.clone()));
     }

@@ -1,6 +1,7 @@
 //! Runs functions: each on a thread of its own, so many at a time, each with its bound.
 
 use std::collections::VecDeque;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -75,8 +76,7 @@ impl Executor {
             self.run(&order);
             return;
         }
-        // Functions that look at and end other jobs must get through when all places are taken.
-        if order.fun.starts_with("saltutil.") {
+        if self.registry.is_control(&order.fun) {
             self.spawn(order, false);
             return;
         }
@@ -160,13 +160,17 @@ impl Executor {
         self.surroundings.begin(job, cancel.clone());
         let context = JobContext {
             surroundings: self.surroundings.clone(),
-            files: JobFiles {
+            registry: self.registry.clone(),
+            roots: Box::new(JobFiles {
                 sessions: self.sessions.clone(),
                 runtime: self.runtime.clone(),
                 cache: self.cache.clone(),
                 roots: order.options.roots.clone(),
-            },
+            }),
+            cache: self.cache.clone(),
+            jid: Some(jid.clone()),
             user: order.user.clone(),
+            is_making_pillar: AtomicBool::new(false),
         };
         let watch = order
             .options

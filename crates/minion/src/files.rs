@@ -1,13 +1,15 @@
 //! `salt://` through the hub: content by its hash, so that an unchanged file crosses the link once.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use modules::{FileHash, FileSource};
-use sha2::{Digest, Sha256};
+use serde_json::Value;
 use wire::files::{Answer, FileEntry, Request};
+
+use crate::roots::{Asked, Roots, hash_file, is_plain};
 
 /// An answer has this long to begin: the hub may have to fetch a commit first.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(660);
@@ -62,7 +64,7 @@ impl JobFiles {
         let session = self
             .sessions
             .any()
-            .ok_or("no hub is connected, so there are no files")?;
+            .ok_or("no hub is connected, so there are neither files nor pillar")?;
         self.runtime.block_on(async move {
             match tokio::time::timeout(ANSWER_TIMEOUT, session.request(&request)).await {
                 Ok(Ok((Answer::Refused(text), _))) => Err(text),
@@ -158,26 +160,31 @@ impl JobFiles {
     }
 }
 
-/// SHA-256 of a file, hexadecimal.
-fn hash_file(path: &Path) -> std::io::Result<String> {
-    let mut file = std::fs::File::open(path)?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        let n = file.read(&mut buffer)?;
-        if n == 0 {
-            return Ok(data_encoding::HEXLOWER.encode(&hasher.finalize()));
-        }
-        hasher.update(&buffer[..n]);
+impl Roots for JobFiles {
+    fn files(&self) -> &dyn FileSource {
+        self
     }
-}
 
-/// Whether a name from the hub may become part of a path here.
-fn is_plain(component: &str) -> bool {
-    !component.is_empty()
-        && component != "."
-        && component != ".."
-        && !component.contains(['/', '\\', '\0'])
+    fn state(&self) -> Option<&str> {
+        self.roots.as_deref()
+    }
+
+    fn pillar(&self, asked: &Asked<'_>) -> Result<Value, String> {
+        let json = |value: &Value| serde_json::to_vec(value).map_err(|e| e.to_string());
+        let request = Request::Pillar {
+            roots: self.roots.clone(),
+            grains: json(asked.grains)?.into(),
+            pillarenv: asked.wish.pillarenv.clone().unwrap_or_default(),
+            saltenv: asked.wish.saltenv.clone().unwrap_or_default(),
+            values: json(&Value::Object(asked.wish.values.clone()))?.into(),
+        };
+        match self.ask(request)?.0 {
+            Answer::Pillar(pillar) => {
+                serde_json::from_slice(&pillar).map_err(|e| format!("the pillar is malformed: {e}"))
+            }
+            _ => Err("the hub answered something else".to_owned()),
+        }
+    }
 }
 
 impl FileSource for JobFiles {

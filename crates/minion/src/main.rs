@@ -9,8 +9,10 @@ mod engine;
 mod executor;
 mod files;
 mod links;
+mod local;
 mod orphans;
 mod room;
+mod roots;
 mod serve;
 mod surroundings;
 

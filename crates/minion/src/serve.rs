@@ -63,8 +63,10 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
     }
     let clock = Clock::start();
     let keys = Arc::new(KeyStore::open(key_directory(&config))?);
-    let hubs: Vec<ParentAddress> = config
-        .upstream
+    let upstream = config.upstream.as_ref().context(
+        "`master` is not set, so there is nobody to serve: name the parents, or use `minion call --local`",
+    )?;
+    let hubs: Vec<ParentAddress> = upstream
         .parents
         .iter()
         .map(|parent| ParentAddress {
@@ -72,8 +74,8 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
             port: parent.port(),
         })
         .collect();
-    let (tree, token) = membership::pinned(&keys, config.upstream.tree, || {
-        let token = config.upstream.join_token.as_ref();
+    let (tree, token) = membership::pinned(&keys, upstream.tree, || {
+        let token = upstream.join_token.as_ref();
         let token = token.map(|token| token.read()).transpose()?;
         Ok(token.map(|token| token.reveal().to_owned()))
     })?;
@@ -142,7 +144,7 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
         membership.member.path.to_string(),
         master,
         config.grains.clone(),
-        serde_json::Map::from_iter([("id".to_owned(), Value::String(config.id.to_string()))]),
+        crate::surroundings::options(&config),
         config.paths.config_file().with_file_name("grains"),
         news_sender,
     ));

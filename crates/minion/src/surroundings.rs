@@ -2,14 +2,37 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use modules::{Cancel, CancelKind, Context, FileSource, PillarWish, RunningJob};
+use daemon::config::MinionConfig;
+use modules::{Call, Cancel, CancelKind, Context, FileSource, PillarWish, Registry, RunningJob};
 use serde_json::{Map, Value};
+use sls::render::Functions;
 use tokio::sync::mpsc;
 
-use crate::files::JobFiles;
+use crate::roots::{Asked, Roots};
+
+/// What functions and templates see of the configuration.
+pub fn options(config: &MinionConfig) -> Map<String, Value> {
+    let mut options = config.options.clone();
+    let text = |path: PathBuf| Value::String(path.display().to_string());
+    let client = if config.local_roots.is_some() {
+        "local"
+    } else {
+        "remote"
+    };
+    let known = [
+        ("id", Value::String(config.id.to_string())),
+        ("file_client", client.into()),
+        ("cachedir", text(config.paths.cache_dir())),
+        ("conf_file", text(config.paths.config_file())),
+        ("root_dir", text(config.paths.root().to_owned())),
+    ];
+    options.extend(known.map(|(name, value)| (name.to_owned(), value)));
+    options
+}
 
 /// A job that was told to end by TERM is ended by KILL after this long.
 const KILL_AFTER: Duration = Duration::from_secs(5);
@@ -45,6 +68,8 @@ pub struct Surroundings {
     grains_file: PathBuf,
     master: Value,
     grains: RwLock<Arc<Value>>,
+    /// The pillar as it was made last for everybody, and of which state of the roots.
+    pillar: RwLock<Option<(Option<String>, Arc<Value>)>>,
     running: Mutex<BTreeMap<String, Running>>,
     news: mpsc::UnboundedSender<News>,
 }
@@ -68,6 +93,7 @@ impl Surroundings {
             grains_file,
             master,
             grains: RwLock::new(Arc::new(Value::Null)),
+            pillar: RwLock::default(),
             running: Mutex::default(),
             news,
         };
@@ -136,15 +162,67 @@ impl Surroundings {
 pub struct JobContext {
     /// What all jobs share.
     pub surroundings: Arc<Surroundings>,
-    /// The files that this job reads.
-    pub files: JobFiles,
+    /// The functions of this host.
+    pub registry: Arc<Registry>,
+    /// Where the files and the pillar of the job come from.
+    pub roots: Box<dyn Roots>,
+    /// Where copies are kept.
+    pub cache: PathBuf,
+    /// Its id; none for a call without a hub.
+    pub jid: Option<String>,
     /// Who ordered it.
     pub user: String,
+    /// Whether its pillar is being made: what asks for it then is a template of that pillar.
+    pub is_making_pillar: AtomicBool,
+}
+
+impl JobContext {
+    fn make_pillar(&self, wish: &PillarWish) -> Result<Arc<Value>, String> {
+        self.is_making_pillar.store(true, Ordering::Relaxed);
+        let made = self.roots.pillar(&Asked {
+            id: &self.surroundings.id,
+            grains: &self.grains(),
+            options: &self.options(),
+            wish,
+            functions: self,
+        });
+        self.is_making_pillar.store(false, Ordering::Relaxed);
+        made.map(Arc::new)
+    }
+}
+
+/// The functions as templates of a pillar on this host call them.
+impl Functions for JobContext {
+    fn has(&self, name: &str) -> bool {
+        self.registry.functions().any(|function| function == name)
+    }
+
+    fn call(
+        &self,
+        name: &str,
+        args: &[Value],
+        kwargs: &Map<String, Value>,
+    ) -> Result<Value, String> {
+        let call = Call {
+            fun: name.to_owned(),
+            args: args.to_vec(),
+            kwargs: kwargs.clone(),
+        };
+        let outcome = self.registry.call(&call, self, &Cancel::new());
+        match outcome.value {
+            Value::String(text) if !outcome.success => Err(text),
+            value => Ok(value),
+        }
+    }
 }
 
 impl Context for JobContext {
     fn minion_id(&self) -> &str {
         &self.surroundings.id
+    }
+
+    fn jid(&self) -> Option<&str> {
+        self.jid.as_deref()
     }
 
     fn grains(&self) -> Arc<Value> {
@@ -214,7 +292,7 @@ impl Context for JobContext {
     }
 
     fn files(&self) -> &dyn FileSource {
-        &self.files
+        self.roots.files()
     }
 
     fn options(&self) -> Arc<Value> {
@@ -222,15 +300,36 @@ impl Context for JobContext {
     }
 
     fn pillar(&self) -> Result<Arc<Value>, String> {
-        Ok(Arc::new(Value::Object(Map::new())))
+        if self.is_making_pillar.load(Ordering::Relaxed) {
+            return Ok(Arc::new(Value::Object(Map::new())));
+        }
+        let known = self
+            .surroundings
+            .pillar
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        match known {
+            Some((state, pillar)) if state.as_deref() == self.roots.state() => Ok(pillar),
+            _ => self.refresh_pillar(&PillarWish::default()),
+        }
     }
 
     fn refresh_pillar(&self, wish: &PillarWish) -> Result<Arc<Value>, String> {
-        Ok(Arc::new(Value::Object(wish.values.clone())))
+        let pillar = self.make_pillar(wish)?;
+        if wish == &PillarWish::default() {
+            *self
+                .surroundings
+                .pillar
+                .write()
+                .unwrap_or_else(PoisonError::into_inner) =
+                Some((self.roots.state().map(str::to_owned), pillar.clone()));
+        }
+        Ok(pillar)
     }
 
     fn cache_dir(&self) -> &Path {
-        &self.files.cache
+        &self.cache
     }
 
     fn version(&self) -> &str {

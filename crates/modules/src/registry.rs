@@ -256,6 +256,11 @@ impl Registry {
             .is_some_and(|entry| entry.function.quick)
     }
 
+    /// Whether a function looks at or orders about other jobs: it has to get through when all places are taken.
+    pub fn is_control(&self, fun: &str) -> bool {
+        fun.starts_with("saltutil.") || crate::apply::HARMLESS.contains(&fun)
+    }
+
     /// Arguments and defaults by function name; selected as [`Registry::doc`] does.
     pub(crate) fn argspec(&self, name_or_module: &str) -> BTreeMap<String, Value> {
         self.select(name_or_module)

@@ -29,6 +29,11 @@ pub trait Files {
 pub trait Functions {
     /// Whether there is a function of this name.
     fn has(&self, name: &str) -> bool;
+    /// Why there is no function of this name, in words for the user, where there is more to say than that.
+    fn absence(&self, name: &str) -> Option<String> {
+        let _ = name;
+        None
+    }
     /// Calls one. An error ends the rendering and is shown to the user.
     fn call(
         &self,

@@ -2,6 +2,7 @@
 
 use bincode::{Decode, Encode};
 
+use crate::Json;
 use crate::enrol::{EnrolAnswer, EnrolRequest};
 
 /// The first frame of a request stream.
@@ -50,6 +51,21 @@ pub enum Request {
         /// Commits that the child has, 40 hexadecimal digits each.
         have: Vec<String>,
     },
+    /// Syndic without a remote of its own: the rule by which the parent reads its roots.
+    RootsRule,
+    /// Minion: its pillar. Whose it is follows from the link.
+    Pillar {
+        /// As in `Stat`.
+        roots: Option<String>,
+        /// The minion's grains, a JSON object.
+        grains: Json,
+        /// `pillarenv`: the only environment that counts; empty for all.
+        pillarenv: String,
+        /// `saltenv` of the states that it is for; empty for none.
+        saltenv: String,
+        /// Values over those of the files, a JSON object.
+        values: Json,
+    },
 }
 
 /// The first frame of an answer.
@@ -82,6 +98,10 @@ pub enum Answer {
     },
     /// The request can't be answered, in words for people.
     Refused(String),
+    /// To `RootsRule`: in the words of the mirror.
+    RootsRule(String),
+    /// To `Pillar`: a JSON object.
+    Pillar(Json),
 }
 
 /// Entries in one answer to `List`.

@@ -63,6 +63,8 @@ pub struct HubConfig {
     pub roots: Option<RootsSettings>,
     /// How often the remote is asked.
     pub roots_update_interval: Duration,
+    /// What pillar files see of the configuration, and how they are merged, by name.
+    pub pillar_options: Map<String, Value>,
     /// Names for targets.
     pub nodegroups: Vec<Nodegroup>,
     /// Jobs.
@@ -84,12 +86,16 @@ pub struct MinionConfig {
     pub paths: Paths,
     /// Its label.
     pub id: NodeId,
-    /// Its parents.
-    pub upstream: Upstream,
+    /// Its parents; None when it works without any.
+    pub upstream: Option<Upstream>,
     /// Signs of life.
     pub links: LinkSettings,
     /// Grains that the operator sets.
     pub grains: Map<String, Value>,
+    /// The roots on this host, when files and pillar come from there.
+    pub local_roots: Option<LocalRoots>,
+    /// What states, templates and pillar see of the configuration, by name.
+    pub options: Map<String, Value>,
     /// Most functions that run at a time.
     pub processes_max: usize,
     /// Bytes of the returns that it keeps for the origins of their jobs.
@@ -100,6 +106,15 @@ pub struct MinionConfig {
     pub logs: LogSettings,
     /// Port of /metrics, /live and /ready on the loopback address; None: off.
     pub metrics_port: Option<u16>,
+}
+
+/// Folders of a host that are the roots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalRoots {
+    /// Folders of files by environment.
+    pub files: BTreeMap<String, Vec<PathBuf>>,
+    /// Folders of pillar by environment.
+    pub pillar: BTreeMap<String, Vec<PathBuf>>,
 }
 
 /// The way up.
@@ -295,6 +310,7 @@ pub(super) fn hub(settings: &mut Settings, sources: &Sources<'_>) -> Option<HubC
         links: links?,
         children_idle_timeout: children_idle_timeout?,
         roots,
+        pillar_options: pillar_options(settings),
         roots_update_interval: seconds(settings, "roots_update_interval")?,
         nodegroups,
         jobs: JobSettings {
@@ -317,21 +333,55 @@ pub(super) fn hub(settings: &mut Settings, sources: &Sources<'_>) -> Option<HubC
 /// Derives a minion's settings; None when a problem was found.
 pub(super) fn minion(settings: &mut Settings, sources: &Sources<'_>) -> Option<MinionConfig> {
     let id = id(settings, sources.environment);
-    let upstream = upstream(settings);
+    let is_local = settings.text("file_client").as_deref() == Some("local");
+    let upstream = if is_local && settings.is_missing("master") {
+        None
+    } else {
+        Some(upstream(settings)?)
+    };
     let links = links(settings, MINION_LINKS);
     let logs = logs(settings);
+    let mut options = settings.map("opts");
+    options.extend(pillar_options(settings));
+    let local_roots = is_local.then(|| LocalRoots {
+        files: folders(settings, "file_roots"),
+        pillar: folders(settings, "pillar_roots"),
+    });
     Some(MinionConfig {
         paths: settings.paths.clone(),
         id: id?,
-        upstream: upstream?,
+        upstream,
         links: links?,
         grains: settings.map("grains"),
+        local_roots,
+        options,
         processes_max: usize::try_from(settings.number("process_count_max")?).ok()?,
         spool_bytes_max: settings.number("spool_bytes_max")?,
         disk_reserve_bytes: settings.number("disk_reserve_bytes")?,
         logs: logs?,
         metrics_port: port(settings, "metrics_port"),
     })
+}
+
+/// The options that were set, and the nodegroups.
+fn pillar_options(settings: &Settings) -> Map<String, Value> {
+    let mut options = settings.options();
+    let groups = settings.text_map("nodegroups").into_iter();
+    let groups: Map<String, Value> = groups
+        .map(|(name, words)| (name, words.value.join(" ").into()))
+        .collect();
+    options.insert("nodegroups".to_owned(), groups.into());
+    options
+}
+
+fn folders(settings: &Settings, name: &str) -> BTreeMap<String, Vec<PathBuf>> {
+    let entries = settings.text_map(name).into_iter();
+    entries
+        .map(|(env, folders)| {
+            let folders = folders.value.into_iter().map(PathBuf::from);
+            (env, folders.collect())
+        })
+        .collect()
 }
 
 fn id(settings: &mut Settings, environment: &dyn Environment) -> Option<NodeId> {

@@ -43,6 +43,8 @@ pub enum Kind {
     Texts,
     /// A map of anything.
     Map,
+    /// Anything.
+    Any,
     /// A map of names to a text or a list of texts.
     TextMap,
     /// A map with keys of its own.
@@ -60,6 +62,7 @@ impl fmt::Display for Kind {
             Kind::Word(words) => write!(f, "one of {}", words.join(", ")),
             Kind::Texts => f.write_str("text or list of texts"),
             Kind::Map | Kind::Block(_) => f.write_str("map"),
+            Kind::Any => f.write_str("any value"),
             Kind::TextMap => f.write_str("map of names to a text or a list of texts"),
             Kind::GitRemotes => f.write_str("list with one address"),
         }
@@ -93,6 +96,14 @@ const ANY: Key = Key {
     default: Unset::None,
     unit: "",
     help: "",
+};
+
+/// What states, templates and pillar see of the configuration; `opts` in Salt.
+const OPTION: Key = Key {
+    programs: &[Minion],
+    kind: Kind::Any,
+    help: "The environment of files where a call names none.",
+    ..ANY
 };
 
 const PORTS: Kind = Kind::Number {
@@ -140,7 +151,7 @@ pub const KEYS: &[Key] = &[
     Key { name: "gitfs_pubkey", programs: HUBS, help: "As `pubkey` of `roots`, for `gitfs_remotes`.", ..ANY },
     Key { name: "gitfs_passphrase", programs: HUBS, kind: Kind::Secret, help: "As `passphrase` of `roots`, for `gitfs_remotes`.", ..ANY },
     // Jobs.
-    Key { name: "nodegroups", programs: HUBS, kind: Kind::TextMap, help: "Names for compound targets.", ..ANY },
+    Key { name: "nodegroups", kind: Kind::TextMap, help: "Names for compound targets; on minions for those of top files.", ..ANY },
     Key { name: "keep_jobs_seconds", programs: HUBS, kind: SECONDS, default: Unset::Value("86400"), unit: "seconds", help: "How long a job that is over can be looked up.", ..ANY },
     Key { name: "job_store_bytes_max", programs: HUBS, kind: Kind::Number { min: 1 << 20, max: 1 << 40 }, default: Unset::Value("4294967296"), unit: "bytes", help: "When what is in the store needs more, the oldest jobs that are over are removed before their time. The file does not shrink: its free pages are used again.", ..ANY },
     Key { name: "disk_reserve_bytes", kind: Kind::Number { min: 0, max: 1 << 40 }, default: Unset::Value("67108864"), unit: "bytes", help: "When the file system of `/var/lib/banyan` has less free, new jobs are refused with the reason; what runs goes on. A hub waits with its start until a quarter of it is free. 0: use all there is.", ..ANY },
@@ -148,6 +159,33 @@ pub const KEYS: &[Key] = &[
     Key { name: "timeout", programs: HUBS, kind: SECONDS, default: Unset::Follows("wait until every outcome is known"), unit: "seconds", help: "How long the command line waits for a job before it leaves it to run on (`-t`).", ..ANY },
     // Minions.
     Key { name: "grains", programs: &[Minion], kind: Kind::Map, help: "Grains that the operator sets; they win over those that are found.", ..ANY },
+    Key { name: "file_client", programs: &[Minion], kind: Kind::Word(FILE_CLIENTS), default: Unset::Value("remote"), help: "Where files and pillar come from: the hub, or `file_roots` and `pillar_roots` of this host, for `minion call` without a hub (`--local`).", ..ANY },
+    Key { name: "file_roots", programs: &[Minion], kind: Kind::TextMap, default: Unset::Value("{base: [/srv/salt]}"), help: "Folders of this host that are the files of each environment, for `file_client: local`; of two files of one path the first counts.", ..ANY },
+    Key { name: "pillar_roots", programs: &[Minion], kind: Kind::TextMap, default: Unset::Value("{base: [/srv/pillar]}"), help: "Folders of this host that are the pillar of each environment, for `file_client: local`.", ..ANY },
+    // States and pillar.
+    Key { name: "saltenv", ..OPTION },
+    Key { name: "lock_saltenv", help: "true: no call may name another `saltenv`.", ..OPTION },
+    Key { name: "pillarenv", help: "The only environment of the pillar that counts; null: all of them.", ..OPTION },
+    Key { name: "pillarenv_from_saltenv", help: "true: a call with `saltenv` reads the pillar of this environment alone.", ..OPTION },
+    Key { name: "test", help: "true: states change nothing and say what they would change, unless a call has `test=False`.", ..OPTION },
+    Key { name: "failhard", help: "true: the first state that fails ends the run.", ..OPTION },
+    Key { name: "state_top", help: "The name of top files; `top.sls`.", ..OPTION },
+    Key { name: "state_top_saltenv", help: "The only environment whose top file is read.", ..OPTION },
+    Key { name: "top_file_merging_strategy", help: "How the top files of several environments become one: merge, same or merge_all.", ..OPTION },
+    Key { name: "default_top", help: "The environment that stands in for one without a top file, with the strategy same.", ..OPTION },
+    Key { name: "env_order", help: "The environments whose top files are read, in this order.", ..OPTION },
+    Key { name: "state_auto_order", help: "false: states without `order` run in the order of their names, and not as they are written.", ..OPTION },
+    Key { name: "state_aggregate", help: "true, or a list of states whose calls may be made as one.", ..OPTION },
+    Key { name: "state_queue", help: "true: a state run waits for the others of this minion; a number: when fewer than so many run.", ..OPTION },
+    Key { name: "state_max_parallel", help: "Most states with `parallel` that run at a time; 0: no limit.", ..OPTION },
+    Key { name: "state_data", help: "`terse`: state runs answer only what changed or failed.", ..OPTION },
+    Key { name: "disabled_requisites", help: "Requisites that are ignored, as `require_in`.", ..OPTION },
+    Key { name: "jinja_env", help: "White space of all templates: trim_blocks, lstrip_blocks and their kin.", ..OPTION },
+    Key { name: "jinja_sls_env", help: "The same for SLS files.", ..OPTION },
+    Key { name: "pillar_source_merging_strategy", programs: ALL, help: "How values of several pillar files become one: smart, recurse, aggregate, overwrite or none.", ..OPTION },
+    Key { name: "pillar_merge_lists", programs: ALL, help: "true: lists of several pillar files are joined.", ..OPTION },
+    Key { name: "pillar_includes_override_sls", programs: ALL, help: "true: what a pillar file includes wins over the file.", ..OPTION },
+    Key { name: "opts", kind: Kind::Map, programs: &[Minion], help: "More names that templates see in `opts`, and `config.get` finds.", ..ANY },
     Key { name: "process_count_max", programs: &[Minion], kind: Kind::Number { min: 1, max: 1_000 }, default: Unset::Value("16"), unit: "functions", help: "Most functions that run at a time; further jobs wait, in order.", ..ANY },
     Key { name: "spool_bytes_max", programs: &[Minion], kind: Kind::Number { min: 16 << 20, max: 1 << 40 }, default: Unset::Value("268435456"), unit: "bytes", help: "Returns that wait for the origins of their jobs may need so much of the journal. Near it new jobs are refused with the reason; the value of a return that would go beyond it is replaced by its size and hash.", ..ANY },
     // Certificates.
@@ -167,6 +205,7 @@ pub const ROOTS_KEYS: &[Key] = &[
     Key { name: "remote", programs: HUBS, default: Unset::Required, help: "`https://host/path`, `ssh://user@host/path`, `user@host:path`, `file:///path` or an absolute path.", ..ANY },
     Key { name: "base", programs: HUBS, default: Unset::Follows("the remote's default branch"), help: "The branch that is the environment `base`.", ..ANY },
     Key { name: "root", programs: HUBS, default: Unset::Follows("the top"), help: "The folder in the repository that holds the roots.", ..ANY },
+    Key { name: "pillar_root", programs: HUBS, default: Unset::Follows("no pillar"), help: "The folder in the repository that holds `pillar_roots`, by environment as the files are. It is never served as files, and `root` must not lie in it.", ..ANY },
     Key { name: "layout", programs: HUBS, kind: Kind::Word(LAYOUTS), default: Unset::Value("branches"), help: "Where environments come from.", ..ANY },
     Key { name: "environments", programs: HUBS, kind: Kind::TextMap, help: "Environments that follow a branch, a tag or a full reference name of their own.", ..ANY },
     Key { name: "user", programs: HUBS, help: "The user name at the remote.", ..ANY },
@@ -182,6 +221,7 @@ pub const ROOTS_KEYS: &[Key] = &[
 
 pub(super) const LOG_LEVELS: &[&str] = &["quiet", "error", "warning", "info", "debug", "trace"];
 pub(super) const LOG_FORMATS: &[&str] = &["human", "json"];
+pub(super) const FILE_CLIENTS: &[&str] = &["remote", "local"];
 pub(super) const LAYOUTS: &[&str] = &["base", "branches", "branches-and-tags", "folders"];
 
 /// Keys of Salt that mean nothing here, with what to do instead.
@@ -190,7 +230,7 @@ pub(super) const SALT_KEYS: &[(&str, &str)] = &[
     ("publish_port", "one port serves everything: set `port`"),
     ("ret_port", "one port serves everything: remove it"),
     ("file_roots", "files come from git alone: set `roots`"),
-    ("pillar_roots", "pillar comes from git alone: set `roots`"),
+    ("pillar_roots", "pillar comes from git alone: set `pillar_root` of `roots`"),
     ("fileserver_backend", "files come from git alone: set `roots`"),
     ("git_pillar_base", "pillar and files share one remote: set `roots`"),
     ("worker_threads", "the number of threads follows from the machine: remove it"),

@@ -20,6 +20,8 @@ pub struct RootsSettings {
     pub base: Option<String>,
     /// The folder in the repository; empty for the top.
     pub root: String,
+    /// The folder in the repository that holds the pillar; None: there is none.
+    pub pillar_root: Option<String>,
     /// Where environments come from.
     pub layout: RootsLayout,
     /// Environments that follow a reference of their own.
@@ -183,6 +185,7 @@ fn of_table(roots: &mut Settings, place: &Place) -> Option<RootsSettings> {
         remote,
         base: roots.text("base"),
         root: roots.text("root").unwrap_or_default(),
+        pillar_root: roots.text("pillar_root"),
         layout: match roots.text("layout").as_deref() {
             Some("base") => RootsLayout::Base,
             Some("branches-and-tags") => RootsLayout::BranchesAndTags,

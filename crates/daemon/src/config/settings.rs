@@ -262,6 +262,18 @@ impl Settings {
         }
     }
 
+    /// What is set of the keys that states, templates and pillar see, by name.
+    pub(super) fn options(&self) -> serde_json::Map<String, serde_json::Value> {
+        let options = self
+            .values
+            .iter()
+            .filter_map(|(name, given)| match &given.value {
+                Value::Any(value) => Some(((*name).to_owned(), value.clone())),
+                _ => None,
+            });
+        options.collect()
+    }
+
     pub(super) fn node(&self, name: &str) -> Option<Spanned> {
         match &self.values.get(name)?.value {
             Value::Node(node) => Some(node.clone()),

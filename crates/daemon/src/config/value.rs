@@ -15,6 +15,7 @@ pub(super) enum Value {
     Texts(Vec<Given<String>>),
     TextMap(Vec<(String, Given<Vec<String>>)>),
     Map(serde_json::Map<String, Json>),
+    Any(Json),
     /// Keys and values, still to be read by their own table.
     Block(Vec<(Spanned, Spanned)>),
     /// Checked by the reader of remotes.
@@ -133,6 +134,7 @@ pub(super) fn read(
             Json::Object(map) => Value::Map(map),
             _ => return Err(wrong(node, "a map")),
         },
+        Kind::Any => Value::Any(node.to_value()),
         Kind::Block(_) => match &node.node {
             Node::Map(entries) => Value::Block(entries.clone()),
             _ => return Err(wrong(node, "a map")),

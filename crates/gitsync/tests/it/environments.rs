@@ -2,7 +2,7 @@
 
 use gitsync::{CommitId, EnvironmentRule, Error, Layout, Limits, Mirror, SkippedReason};
 
-use crate::fixture::{Fixture, read};
+use crate::fixture::{Fixture, paths, read};
 
 /// main, with folders `dev` and `prod`; branches dev and feature/x; tag v1. Each has its own `who.sls`.
 fn remote() -> Fixture {
@@ -145,6 +145,77 @@ fn a_missing_root_is_an_empty_environment_and_said() {
     let snapshot = mirror.snapshot(state).unwrap();
     assert!(snapshot.list("base").unwrap().is_empty());
     assert_eq!(snapshot.skipped()[0].reason, SkippedReason::NoRoot);
+}
+
+/// P8: what is pillar is never a file, in whichever layout and by whichever commit it is asked for.
+#[test]
+fn pillar_is_never_served_as_files() {
+    let fixture = Fixture::new();
+    fixture.commit("who.sls", "files");
+    fixture.commit("pillar/who.sls", "secret");
+    let head = fixture.commit("pillar/dev/who.sls", "secret of dev");
+    let (files, secrets) = (["who.sls"], ["dev/who.sls", "who.sls"]);
+    let with = |layout: Layout, root: &str, pillar: &str| EnvironmentRule {
+        root: root.to_owned(),
+        pillar_root: Some(pillar.to_owned()),
+        ..rule(layout)
+    };
+    let check = |rule: EnvironmentRule, files: &[(&str, &[&str])], secrets: &[(&str, &[&str])]| {
+        let mirror = fixture.mirror_with(rule, Limits::default());
+        let state = mirror.fetch(&fixture.remote()).unwrap().state;
+        for commit in [state, head] {
+            let snapshot = mirror.snapshot(commit).unwrap();
+            let pillar = snapshot.pillar().unwrap();
+            for (snapshot, expected) in [(&snapshot, files), (&pillar, secrets)] {
+                let all = snapshot
+                    .environments()
+                    .map(|(env, _)| (env.to_owned(), paths(snapshot, env)));
+                let expected = expected.iter().map(|(env, paths)| {
+                    let paths = paths.iter().map(|path| (*path).to_owned());
+                    ((*env).to_owned(), paths.collect())
+                });
+                assert_eq!(all.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+            }
+        }
+    };
+    check(
+        with(Layout::Base, "", "pillar"),
+        &[("base", &files)],
+        &[("base", &secrets)],
+    );
+    check(
+        with(Layout::Branches, "", "pillar/"),
+        &[("base", &files)],
+        &[("base", &secrets)],
+    );
+    check(
+        with(Layout::Folders, "", "pillar"),
+        &[],
+        &[("dev", &["who.sls"])],
+    );
+    // Two folders side by side, and a parent's rule that a child takes over.
+    fixture.commit("salt/who.sls", "files");
+    let mirror = Mirror::open_following(&fixture.mirror_dir(), Limits::default()).unwrap();
+    let state = mirror.fetch(&fixture.remote()).unwrap().state;
+    assert_eq!(paths(&mirror.snapshot(state).unwrap(), "base").len(), 4);
+    mirror
+        .follow_rule(with(Layout::Base, "salt", "pillar"))
+        .unwrap();
+    assert_eq!(paths(&mirror.snapshot(state).unwrap(), "base"), files);
+    drop(mirror);
+    let mirror = Mirror::open_following(&fixture.mirror_dir(), Limits::default()).unwrap();
+    let snapshot = mirror.snapshot(state).unwrap();
+    assert_eq!(paths(&snapshot, "base"), files);
+    assert_eq!(paths(&snapshot.pillar().unwrap(), "base"), secrets);
+    drop(mirror);
+    for (root, pillar) in [("", ""), ("salt", "salt"), ("salt/x", "salt")] {
+        let refused = Mirror::open_with(
+            &fixture.mirror_dir(),
+            with(Layout::Base, root, pillar),
+            Limits::default(),
+        );
+        assert!(matches!(refused, Err(Error::PillarRoot)), "{root} {pillar}");
+    }
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn answers_truth(env: &Env, fun: &str, arguments: &Map<String, Value>) -> bool {
         Ok(outcome) if outcome.retcode != 0 => false,
         Ok(outcome) => match part {
             None => python::truthy(&outcome.value),
-            Some(path) => python::traverse(&outcome.value, &path, python::DEFAULT_DELIMITER)
+            Some(path) => data::traverse(&outcome.value, &path, data::DEFAULT_DELIMITER)
                 .is_some_and(python::truthy),
         },
         Err(failure) => {

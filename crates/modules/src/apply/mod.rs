@@ -15,7 +15,7 @@ use sls::compile::{
 use targeting::Nodegroups;
 
 pub(crate) use self::pauses::{ALL as ALL_STATES, Pauses};
-pub(crate) use self::queue::{Turn, running};
+pub(crate) use self::queue::{HARMLESS, Turn, running};
 pub(crate) use self::scope::{Scope, Wish};
 
 use self::tree::Tree;

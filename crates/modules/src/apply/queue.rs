@@ -71,7 +71,7 @@ impl Turn {
 }
 
 /// Functions that look, or order other runs about: nobody has to wait for them.
-const HARMLESS: &[&str] = &[
+pub(crate) const HARMLESS: &[&str] = &[
     "state.disable",
     "state.enable",
     "state.get_pauses",

@@ -7,7 +7,6 @@ mod cp;
 pub(crate) mod cron;
 mod disk;
 pub(crate) mod file;
-mod file;
 mod filter;
 mod grains;
 mod hashutil;

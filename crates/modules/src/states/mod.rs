@@ -1,9 +1,9 @@
 //! State functions, one file for each state module of Salt that is served.
 
 mod cron;
+mod file;
 mod host;
 mod sysctl;
-mod file;
 mod test;
 mod text;
 
@@ -25,12 +25,12 @@ pub(crate) type StateAnswer = Result<Return, Failure>;
 /// The tables of all state modules.
 pub(crate) const MODULES: &[&[StateFunction]] = &[
     cron::STATES,
+    file::STATES,
     host::STATES,
     sysctl::STATES,
     test::STATES,
     text::STATES,
 ];
-pub(crate) const MODULES: &[&[StateFunction]] = &[file::STATES, test::STATES];
 
 /// A row of the table of state functions.
 pub(crate) struct StateFunction {

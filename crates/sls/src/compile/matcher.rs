@@ -27,20 +27,7 @@ pub struct Minion {
 
 impl Matcher for Minion {
     fn matches(&self, kind: &str, target: &str) -> Result<bool, String> {
-        match kind {
-            "compound" => self.compound(target),
-            "glob" => Ok(targeting::Glob::new(target).matches(&self.id)),
-            "pcre" => self.grains(Kind::Pcre, target, ':'),
-            "list" => self.grains(Kind::List, target, ':'),
-            "grain" => self.grains(Kind::Grain, target, ':'),
-            "grain_pcre" => self.grains(Kind::GrainPcre, target, ':'),
-            "nodegroup" => self.grains(Kind::Nodegroup, target, ':'),
-            "pillar" => self.pillar(Kind::Grain, target, ':'),
-            "pillar_pcre" => self.pillar(Kind::GrainPcre, target, ':'),
-            "pillar_exact" => self.pillar(Kind::Grain, &literally(target), ':'),
-            "ipcidr" => self.has_address(target),
-            _ => Err(format!("there is no matcher '{kind}'")),
-        }
+        self.matches_at(kind, target, ':')
     }
 }
 
@@ -49,6 +36,24 @@ const EVERY: &str = "*";
 const NONE: &str = "( not * )";
 
 impl Minion {
+    /// As [`Matcher::matches`], with another delimiter between the parts of a target about grains or pillar.
+    pub fn matches_at(&self, kind: &str, target: &str, delimiter: char) -> Result<bool, String> {
+        match kind {
+            "compound" => self.compound(target),
+            "glob" => Ok(targeting::Glob::new(target).matches(&self.id)),
+            "pcre" => self.grains(Kind::Pcre, target, delimiter),
+            "list" => self.grains(Kind::List, target, delimiter),
+            "grain" => self.grains(Kind::Grain, target, delimiter),
+            "grain_pcre" => self.grains(Kind::GrainPcre, target, delimiter),
+            "nodegroup" => self.grains(Kind::Nodegroup, target, delimiter),
+            "pillar" => self.pillar(Kind::Grain, target, delimiter),
+            "pillar_pcre" => self.pillar(Kind::GrainPcre, target, delimiter),
+            "pillar_exact" => self.pillar(Kind::Grain, &literally(target), delimiter),
+            "ipcidr" => self.has_address(target),
+            _ => Err(format!("there is no matcher '{kind}'")),
+        }
+    }
+
     /// Answers the words about pillar and addresses, which the crate of targets does not know, and leaves the others to it.
     fn compound(&self, target: &str) -> Result<bool, String> {
         let mut words = Vec::new();

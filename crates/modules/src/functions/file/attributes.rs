@@ -124,47 +124,6 @@ fn u32_of(args: &Args, name: &str) -> Result<u32, Failure> {
     u32::try_from(number).map_err(|_| Failure::invocation(format!("{number} is no id")))
 }
 
-/// The id of a user: a number stands for itself.
-pub(crate) fn user_id(user: &Value) -> Option<Uid> {
-    match user.as_u64() {
-        Some(number) => u32::try_from(number).ok().map(Uid::from_raw),
-        None => User::from_name(&python::text(user))
-            .ok()
-            .flatten()
-            .map(|user| user.uid),
-    }
-}
-
-/// The id of a group: a number stands for itself.
-pub(crate) fn group_id(group: &Value) -> Option<Gid> {
-    match group.as_u64() {
-        Some(number) => u32::try_from(number).ok().map(Gid::from_raw),
-        None => Group::from_name(&python::text(group))
-            .ok()
-            .flatten()
-            .map(|group| group.gid),
-    }
-}
-
-pub(super) fn user_name(uid: u32) -> Value {
-    User::from_uid(Uid::from_raw(uid))
-        .ok()
-        .flatten()
-        .map_or_else(|| json!(uid), |user| json!(user.name))
-}
-
-pub(super) fn group_name(gid: u32) -> Value {
-    Group::from_gid(Gid::from_raw(gid))
-        .ok()
-        .flatten()
-        .map_or_else(|| json!(gid), |group| json!(group.name))
-}
-
-/// A mode as Salt shows it: the permission bits in at least four octal digits.
-pub(super) fn mode_text(metadata: &Metadata) -> String {
-    format!("{:04o}", metadata.mode() & 0o7777)
-}
-
 fn file_access(args: &Args, _: &Env) -> Answer {
     let path = absolute_path(args, "path", "Path to link")?;
     let flags = match args.text("mode")?.as_str() {

@@ -305,45 +305,6 @@ fn makedirs(args: &Args, _: &Env) -> Answer {
 
 /// Makes a directory and those above it; owner and mode of the arguments go to each new one.
 fn make_directories(directory: &Path, args: &Args) -> Result<(), Failure> {
-    let owner = |name: &str, id: Option<u32>| match args.value(name) {
-        Value::Null => Ok(None),
-        _ if id.is_some() => Ok(id),
-        value => Err(Failure::command(format!(
-            "'{}' is not available ({name})",
-            python::text(value)
-        ))),
-    };
-    let uid = owner("user", user_id(args.value("user")).map(|id| id.as_raw()))?;
-    let gid = owner("group", group_id(args.value("group")).map(|id| id.as_raw()))?;
-    let mode = match args.value("mode") {
-        Value::Null => None,
-        value => Some(parse_mode(value).ok_or_else(|| Failure::invocation("Invalid Mode"))?),
-    };
-    let missing: Vec<&Path> = directory
-        .ancestors()
-        .take_while(|dir| !dir.is_dir() && *dir != Path::new(""))
-        .collect();
-    for new in missing.iter().rev() {
-        let failed = |error| Failure::io(new, error);
-        fs::create_dir(new).map_err(failed)?;
-        if uid.is_some() || gid.is_some() {
-            chown(new, uid, gid).map_err(failed)?;
-        }
-        if let Some(mode) = mode {
-            fs::set_permissions(new, Permissions::from_mode(mode)).map_err(failed)?;
-        }
-    }
-    Ok(())
-}
-
-/// A mode as operators write it: octal digits, with or without a leading 0 (which the YAML reader has dropped).
-pub(crate) fn parse_mode(value: &Value) -> Option<u32> {
-    let text = python::text(value);
-    let digits = text.trim_start_matches(['0', 'o', 'O']);
-    let digits = if digits.is_empty() { "0" } else { digits };
-    u32::from_str_radix(digits, 8)
-        .ok()
-        .filter(|mode| *mode <= 0o7777)
     let mode = mode::normalized(args.value("mode"));
     directories::make(
         directory,

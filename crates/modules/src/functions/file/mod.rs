@@ -11,10 +11,6 @@ pub(crate) use paths::expand_user;
 
 use std::path::PathBuf;
 
-pub(crate) use attributes::{group_id, user_id};
-pub(crate) use change::parse_mode;
-pub(crate) use paths::expand_user;
-
 use super::{Answer, Args, Env, Failure, Function};
 use crate::call::Call;
 

@@ -269,6 +269,7 @@ fn file(args: &Args, env: &StateEnv) -> StateAnswer {
 /// The text of a source, rendered where a template engine is named.
 fn content(args: &Args, env: &StateEnv, source: &str) -> Result<String, Failure> {
     let (path, saltenv) = match Source::parse(source)? {
+        Source::Web(url) => (url, env.saltenv()),
         Source::Local(path) => (path.to_string_lossy().into_owned(), env.saltenv()),
         Source::Hub { path, env: named } => {
             let saltenv = environment(env.env.ctx, named, Some(&env.saltenv()));

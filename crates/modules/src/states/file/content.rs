@@ -84,7 +84,7 @@ pub(super) fn held(args: &Args, env: &StateEnv) -> Result<Result<Option<String>,
 fn looked_up(data: &Value, keys: &Value, delimiter: &str) -> Result<Value, String> {
     let one = |key: &Value| {
         let key = python::text(key);
-        python::traverse(data, &key, delimiter).cloned().ok_or(key)
+        data::traverse(data, &key, delimiter).cloned().ok_or(key)
     };
     match keys {
         Value::Array(keys) => {

@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use super::{Args, Failure, Return, StateEnv, Stop, edited, missing, name, returned};
 use crate::edit::replace::{self, PUBLIC_MODE};
+use crate::files::mode;
+use crate::files::owner::{group_id, user_id};
 use crate::functions::file::text::line as edit_line;
-use crate::functions::file::{group_id, parse_mode, user_id};
 
 pub(super) fn line(args: &Args, env: &StateEnv) -> Result<Return, Stop> {
     let path = name(args, "file.line")?;
@@ -58,7 +59,8 @@ fn keep_file(args: &Args, path: &Path) -> Result<(), Failure> {
         chown(path, uid, gid).map_err(failed)?;
     }
     if !args.value("file_mode").is_null() {
-        let mode = parse_mode(args.value("file_mode"))
+        let mode = mode::normalized(args.value("file_mode"))
+            .and_then(|text| mode::bits(&text))
             .ok_or_else(|| Failure::invocation("Invalid Mode"))?;
         fs::set_permissions(path, Permissions::from_mode(mode)).map_err(failed)?;
     }

@@ -74,6 +74,7 @@ fn render(
 ) -> Result<String, Failure> {
     let saltenv = env.saltenv();
     let (path, saltenv) = match Source::parse(source)? {
+        Source::Web(url) => (url, saltenv),
         Source::Local(path) => (path.to_string_lossy().into_owned(), saltenv),
         Source::Hub { path, env: named } => {
             let saltenv = environment(env.env.ctx, named, Some(&saltenv));

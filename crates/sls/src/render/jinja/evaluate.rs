@@ -185,10 +185,20 @@ impl Machine<'_> {
         {
             return Ok(value.clone());
         }
-        Ok(Value::undefined(format!(
-            "'{} object' has no attribute '{name}'",
-            owner.type_name()
-        )))
+        Ok(self.no_attribute(owner, name))
+    }
+
+    fn no_attribute(&self, owner: &Value, name: &str) -> Value {
+        let absence = match owner {
+            Value::Salt => self.functions.absence(name),
+            Value::SaltModule(module) => self.functions.absence(&format!("{module}.{name}")),
+            _ => None,
+        };
+        Value::undefined(
+            absence.unwrap_or_else(|| {
+                format!("'{} object' has no attribute '{name}'", owner.type_name())
+            }),
+        )
     }
 
     fn own_attribute(&self, owner: &Value, name: &Rc<str>) -> Option<Value> {
@@ -283,10 +293,7 @@ impl Machine<'_> {
             {
                 return Ok(value.clone());
             }
-            return Ok(Value::undefined(format!(
-                "'{} object' has no attribute '{name}'",
-                owner.type_name()
-            )));
+            return Ok(self.no_attribute(owner, name));
         }
         Ok(Value::undefined(format!(
             "{} object has no element {}",

@@ -1,0 +1,144 @@
+//! Where a job's files and pillar come from: the hub, or folders of this host.
+
+use std::path::Path;
+
+use modules::{FileSource, PillarWish};
+use serde_json::{Map, Value};
+use sls::render::{Functions, NoForeign};
+
+use crate::local::LocalFiles;
+
+/// The files and the pillar of one job.
+pub trait Roots: Send + Sync {
+    /// Access to `salt://`.
+    fn files(&self) -> &dyn FileSource;
+
+    /// The state of the roots that the job pins; none for whatever is served.
+    fn state(&self) -> Option<&str> {
+        None
+    }
+
+    /// Makes the pillar. Templates of a pillar on this host may call `functions`; at a hub only those that touch no host.
+    ///
+    /// # Errors
+    /// Words for people: why there is none.
+    fn pillar(&self, asked: &Asked<'_>) -> Result<Value, String>;
+}
+
+/// What a pillar is made of, beside its files.
+pub struct Asked<'a> {
+    /// The minion's id.
+    pub id: &'a str,
+    /// Its grains.
+    pub grains: &'a Value,
+    /// Its configuration.
+    pub options: &'a Value,
+    /// How it is to be made.
+    pub wish: &'a PillarWish,
+    /// The functions of this host.
+    pub functions: &'a dyn Functions,
+}
+
+/// Folders of this host.
+pub struct LocalRoots {
+    files: LocalFiles,
+    pillar: LocalFiles,
+}
+
+impl LocalRoots {
+    /// Those of the configuration.
+    pub fn new(configured: &daemon::config::LocalRoots) -> LocalRoots {
+        LocalRoots {
+            files: LocalFiles::of_files(configured),
+            pillar: LocalFiles::of_pillar(configured),
+        }
+    }
+}
+
+impl Roots for LocalRoots {
+    fn files(&self) -> &dyn FileSource {
+        &self.files
+    }
+
+    fn pillar(&self, asked: &Asked<'_>) -> Result<Value, String> {
+        let mut environments = Vec::new();
+        for env in self.pillar.environments() {
+            let files = self.pillar.list(&env, "")?;
+            environments.push((env, files));
+        }
+        environments.sort_by_key(|(env, _)| env != "base");
+        let mut options = asked.options.clone();
+        if let Some(pillarenv) = &asked.wish.pillarenv {
+            options["pillarenv"] = pillarenv.as_str().into();
+        }
+        let functions = |_| -> Box<dyn Functions + '_> { Box::new(Borrowed(asked.functions)) };
+        let made = pillar::compile(&pillar::Request {
+            roots: pillar::Roots {
+                files: &PillarFiles(&self.pillar),
+                environments: &environments,
+            },
+            functions: &functions,
+            foreign: &NoForeign,
+            external: &pillar::NoExternal,
+            id: asked.id,
+            grains: asked.grains,
+            options: &options,
+            saltenv: asked.wish.saltenv.as_deref(),
+            values: &asked.wish.values,
+        });
+        for detail in &made.details {
+            tracing::warn!("pillar: {detail}");
+        }
+        Ok(Value::Object(made.values))
+    }
+}
+
+struct PillarFiles<'a>(&'a LocalFiles);
+
+impl sls::render::Files for PillarFiles<'_> {
+    fn read(&self, saltenv: &str, path: &str) -> Result<Option<Vec<u8>>, String> {
+        self.0.read(path, saltenv)
+    }
+}
+
+struct Borrowed<'a>(&'a dyn Functions);
+
+impl Functions for Borrowed<'_> {
+    fn has(&self, name: &str) -> bool {
+        self.0.has(name)
+    }
+
+    fn call(
+        &self,
+        name: &str,
+        args: &[Value],
+        kwargs: &Map<String, Value>,
+    ) -> Result<Value, String> {
+        self.0.call(name, args, kwargs)
+    }
+}
+
+/// Whether a name may become part of a path below a folder of ours.
+pub fn is_plain(component: &str) -> bool {
+    !component.is_empty()
+        && component != "."
+        && component != ".."
+        && !component.contains(['/', '\\', '\0'])
+}
+
+/// SHA-256 of a file, hexadecimal.
+pub fn hash_file(path: &Path) -> std::io::Result<String> {
+    use sha2::{Digest, Sha256};
+    use std::io::Read;
+
+    let mut file = std::fs::File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let n = file.read(&mut buffer)?;
+        if n == 0 {
+            return Ok(data_encoding::HEXLOWER.encode(&hasher.finalize()));
+        }
+        hasher.update(&buffer[..n]);
+    }
+}

@@ -1,0 +1,5 @@
+//! Pillars of small trees.
+
+mod golden;
+mod outside;
+mod tree;
