@@ -54,7 +54,11 @@ impl Answer {
 
 /// The records of a state run without their times; other values as they are.
 fn without_times(mut value: Value) -> Value {
-    for record in value.as_object_mut().into_iter().flat_map(|map| map.values_mut()) {
+    for record in value
+        .as_object_mut()
+        .into_iter()
+        .flat_map(|map| map.values_mut())
+    {
         if let Value::Object(record) = record
             && record.contains_key("__run_num__")
         {

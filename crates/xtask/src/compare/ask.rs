@@ -70,7 +70,13 @@ pub fn asks(case: &Case, kinds: &[Kind], sls_max: usize) -> Vec<Ask> {
     };
     let mut asks = vec![
         // Salt shows no value of a pillar unless it is told to.
-        ask(Kind::Pillar, "", "pillar.items", json!([]), json!({"unmask": true})),
+        ask(
+            Kind::Pillar,
+            "",
+            "pillar.items",
+            json!([]),
+            json!({"unmask": true}),
+        ),
     ];
     if case.has_top() {
         for (kind, fun) in [
@@ -97,14 +103,26 @@ pub fn asks(case: &Case, kinds: &[Kind], sls_max: usize) -> Vec<Ask> {
             "base" => sls.clone(),
             saltenv => format!("{saltenv}:{sls}"),
         };
-        asks.push(ask(Kind::Sls, &about, "state.show_sls", json!([sls]), kwargs.clone()));
+        asks.push(ask(
+            Kind::Sls,
+            &about,
+            "state.show_sls",
+            json!([sls]),
+            kwargs.clone(),
+        ));
         applied.push((about, sls, kwargs));
     }
     if !case.sls.is_empty() {
         let sls = case.sls.join(",");
         applied = vec![(sls.clone(), sls, json!({}))];
     } else if case.has_top() {
-        asks.push(ask(Kind::Test, "highstate", "state.apply", json!([]), json!({"test": true})));
+        asks.push(ask(
+            Kind::Test,
+            "highstate",
+            "state.apply",
+            json!([]),
+            json!({"test": true}),
+        ));
         applied.clear();
     }
     for (about, sls, mut kwargs) in applied {

@@ -229,15 +229,24 @@ mod tests {
         ]);
         let case = Case::read(dir.path()).unwrap();
         assert!(case.has_top() && case.has_modules());
-        assert_eq!((case.id.as_str(), &case.sls[..]), ("web1", &["a".to_owned()][..]));
+        assert_eq!(
+            (case.id.as_str(), &case.sls[..]),
+            ("web1", &["a".to_owned()][..])
+        );
         assert_eq!(json!(case.pillar_roots), json!({"base": ["{tree}/pillar"]}));
-        assert_eq!(case.in_place("{tree}/x"), format!("{}/x", case.folder.display()));
+        assert_eq!(
+            case.in_place("{tree}/x"),
+            format!("{}/x", case.folder.display())
+        );
     }
 
     #[test]
     fn what_is_not_understood_is_named() {
         let dir = folder(&[("case.yaml", "sls: a\n")]);
         let error = format!("{:#}", Case::read(dir.path()).unwrap_err());
-        assert!(error.contains("case.yaml: sls: \"a\" is not understood"), "{error}");
+        assert!(
+            error.contains("case.yaml: sls: \"a\" is not understood"),
+            "{error}"
+        );
     }
 }

@@ -143,11 +143,16 @@ fn pieces(kind: Kind, about: &str, salt: &Value, ours: &Value) -> Vec<Compared> 
 /// The parts of a map or list by name.
 fn names(value: &Value) -> BTreeMap<String, &Value> {
     match value {
-        Value::Object(map) => map.iter().map(|(name, value)| (name.clone(), value)).collect(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(name, value)| (name.clone(), value))
+            .collect(),
         Value::Array(items) => {
             let numbered = items.iter().enumerate();
             // Zeros keep the order of numbers that are names.
-            numbered.map(|(place, item)| (format!("{place:05}"), item)).collect()
+            numbered
+                .map(|(place, item)| (format!("{place:05}"), item))
+                .collect()
         }
         other => BTreeMap::from([(String::new(), other)]),
     }
@@ -155,7 +160,10 @@ fn names(value: &Value) -> BTreeMap<String, &Value> {
 
 type Pair<'a> = (String, Option<&'a Value>, Option<&'a Value>);
 
-fn pairs<'a>(salt: BTreeMap<String, &'a Value>, ours: BTreeMap<String, &'a Value>) -> Vec<Pair<'a>> {
+fn pairs<'a>(
+    salt: BTreeMap<String, &'a Value>,
+    ours: BTreeMap<String, &'a Value>,
+) -> Vec<Pair<'a>> {
     let mut pairs: BTreeMap<String, (Option<&Value>, Option<&Value>)> = BTreeMap::new();
     for (name, value) in salt {
         pairs.entry(name).or_default().0 = Some(value);
@@ -163,7 +171,10 @@ fn pairs<'a>(salt: BTreeMap<String, &'a Value>, ours: BTreeMap<String, &'a Value
     for (name, value) in ours {
         pairs.entry(name).or_default().1 = Some(value);
     }
-    pairs.into_iter().map(|(name, (salt, ours))| (name, salt, ours)).collect()
+    pairs
+        .into_iter()
+        .map(|(name, (salt, ours))| (name, salt, ours))
+        .collect()
 }
 
 /// The records of a run: result, comment and changes of each, and their order.
@@ -176,7 +187,8 @@ fn records(about: &str, salt: &Value, ours: &Value) -> Vec<Compared> {
             (Piece::Changes, "changes"),
         ];
         for (piece, name) in columns {
-            let column = |record: Option<&'_ Value>| record.and_then(|record| record.get(name)).cloned();
+            let column =
+                |record: Option<&'_ Value>| record.and_then(|record| record.get(name)).cloned();
             compared.push(Compared {
                 piece,
                 place: format!("{about} {tag}"),
@@ -253,7 +265,12 @@ mod tests {
                 let leaf = &one.differences[0];
                 let shown = |value: &Option<Value>| value.clone().unwrap_or(json!("-"));
                 let (salt, ours) = (shown(&leaf.salt), shown(&leaf.ours));
-                format!("{}|{}|{}|{salt}|{ours}", one.piece.name(), one.place, leaf.path)
+                format!(
+                    "{}|{}|{}|{salt}|{ours}",
+                    one.piece.name(),
+                    one.place,
+                    leaf.path
+                )
             })
             .collect()
     }
@@ -263,7 +280,11 @@ mod tests {
         let salt = json!({"a": {"x": [1, 2]}, "b": 1});
         let ours = json!({"b": 1, "a": {"x": [1, 3]}, "c": 0});
         assert_eq!(
-            told(Kind::Pillar, Answer::Value(salt.clone()), Answer::Value(ours)),
+            told(
+                Kind::Pillar,
+                Answer::Value(salt.clone()),
+                Answer::Value(ours)
+            ),
             ["pillar|a|/x/00001|2|3", r#"pillar|c||"-"|0"#]
         );
         let reordered = json!({"b": 1, "a": {"x": [1, 2]}});
@@ -277,7 +298,10 @@ mod tests {
         let ours = json!({"a": record("z", 1), "b": record("y", 0)});
         assert_eq!(
             told(Kind::Test, Answer::Value(salt), Answer::Value(ours)),
-            [r#"test comment|web a||"x"|"z""#, r#"test order|web|/00000|"a"|"b""#]
+            [
+                r#"test comment|web a||"x"|"z""#,
+                r#"test order|web|/00000|"a"|"b""#
+            ]
         );
     }
 

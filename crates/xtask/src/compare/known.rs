@@ -50,10 +50,13 @@ impl Known {
     /// Whether this is the difference in a piece of a tree; all its places must be.
     pub fn is(&self, tree: &str, compared: &Compared) -> bool {
         let fits = |pattern: &Option<String>, text: &str| {
-            pattern.as_ref().is_none_or(|pattern| matches(pattern, text))
+            pattern
+                .as_ref()
+                .is_none_or(|pattern| matches(pattern, text))
         };
         let fits_leaf = |leaf: &Leaf| {
-            fits(&self.salt, &shown(leaf.salt.as_ref())) && fits(&self.ours, &shown(leaf.ours.as_ref()))
+            fits(&self.salt, &shown(leaf.salt.as_ref()))
+                && fits(&self.ours, &shown(leaf.ours.as_ref()))
         };
         fits(&self.tree, tree)
             && fits(&self.piece, compared.piece.name())

@@ -88,7 +88,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         let began = Instant::now();
         let name = tree.display().to_string();
         match comparison.tree(tree, &work, &mut report) {
-            Ok(calls) => eprintln!("{name}: {calls} calls in {:.0} s", began.elapsed().as_secs_f64()),
+            Ok(calls) => eprintln!(
+                "{name}: {calls} calls in {:.0} s",
+                began.elapsed().as_secs_f64()
+            ),
             Err(error) => {
                 eprintln!("{name}: {error:#}");
                 report.add_broken(&name, &error);
@@ -126,7 +129,8 @@ impl Comparison<'_> {
         };
         let asks = asks(&case, kinds, self.arguments.limit);
         let work = work.join(&case.name);
-        let answers = |side: &dyn Side, name| side.answers(&case, &self.grains, &asks, &work.join(name));
+        let answers =
+            |side: &dyn Side, name| side.answers(&case, &self.grains, &asks, &work.join(name));
         let salt = answers(&self.salt, "salt")?;
         if self.arguments.record {
             golden::write(&case, &asks, &salt)?;

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::Context;
-use daemon::config::{KEYS, Program};
+use daemon::config::Program;
+use daemon::config::keys::KEYS;
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
@@ -40,8 +41,11 @@ impl Ours {
                 .any(|key| key.name == name && key.programs.contains(&Program::Minion))
         };
         // What is no key of ours may be looked at by templates.
-        let (keys, others): (Map<_, _>, Map<_, _>) =
-            case.options.clone().into_iter().partition(|(name, _)| known(name));
+        let (keys, others): (Map<_, _>, Map<_, _>) = case
+            .options
+            .clone()
+            .into_iter()
+            .partition(|(name, _)| known(name));
         config.extend(keys);
         if !others.is_empty() {
             config.insert("opts".to_owned(), Value::Object(others));
@@ -56,9 +60,21 @@ impl Ours {
             .arg(work)
             .arg("--config")
             .arg(config)
-            .args(["--log-level", "error", "call", "--local", "--out", "json", &ask.fun])
+            .args([
+                "--log-level",
+                "error",
+                "call",
+                "--local",
+                "--out",
+                "json",
+                &ask.fun,
+            ])
             .args(ask.args.iter().map(word))
-            .args(ask.kwargs.iter().map(|(name, value)| format!("{name}={}", word(value))))
+            .args(
+                ask.kwargs
+                    .iter()
+                    .map(|(name, value)| format!("{name}={}", word(value))),
+            )
             .stdin(Stdio::null());
         let output = command
             .output()
@@ -100,7 +116,10 @@ fn read(fun: &str, said: &Said, root: &Path) -> anyhow::Result<Answer> {
     let Ok(document) = serde_json::from_str::<Value>(&said.out) else {
         return Ok(Answer::Failed(vec![said.errors.trim().to_owned()]));
     };
-    let value = document.get("local").cloned().unwrap_or_else(|| json!(null));
+    let value = document
+        .get("local")
+        .cloned()
+        .unwrap_or_else(|| json!(null));
     match value {
         Value::String(reason) if !said.is_success => Ok(Answer::Failed(vec![reason])),
         value => Answer::read(fun, &value.to_string(), root),
@@ -117,7 +136,10 @@ mod tests {
             out: out.to_owned(),
             errors: "minion: it is wrong\n".to_owned(),
         };
-        assert_eq!(&read("state.apply", &said, Path::new("/w")).unwrap(), expected);
+        assert_eq!(
+            &read("state.apply", &said, Path::new("/w")).unwrap(),
+            expected
+        );
     }
 
     #[test]
@@ -126,7 +148,11 @@ mod tests {
         check(true, r#"{"local": "x"}"#, &Answer::Value(json!("x")));
         check(false, r#"{"local": "x"}"#, &failed("x"));
         check(false, r#"{"local": ["a"]}"#, &failed("a"));
-        check(false, r#"{"local": {"a": 1}}"#, &Answer::Value(json!({"a": 1})));
+        check(
+            false,
+            r#"{"local": {"a": 1}}"#,
+            &Answer::Value(json!({"a": 1})),
+        );
         check(false, "", &failed("minion: it is wrong"));
     }
 }

@@ -72,7 +72,11 @@ impl Report {
         let mut text = String::new();
         for (lines, places) in self.grouped() {
             let more = places.len() - 1;
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let more = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
             let _ = writeln!(text, "{}{more}\n{lines}", places[0]);
         }
         for (tree, error) in &self.broken {
@@ -124,15 +128,22 @@ impl Report {
                 let _ = writeln!(lines, "  {}\n    salt {salt}\n    ours {ours}", leaf.path);
             }
             let place = format!("{} {}: {}", one.tree, compared.piece.name(), compared.place);
-            groups.entry((compared.piece, lines)).or_default().push(place);
+            groups
+                .entry((compared.piece, lines))
+                .or_default()
+                .push(place);
         }
-        groups.into_iter().map(|((_, lines), places)| (lines, places)).collect()
+        groups
+            .into_iter()
+            .map(|((_, lines), places)| (lines, places))
+            .collect()
     }
 
     /// For machines.
     pub fn json(&self) -> Value {
         let counts = self.counts.iter().map(|(piece, counts)| {
-            let row = json!({"compared": counts.compared, "equal": counts.equal, "known": counts.known});
+            let row =
+                json!({"compared": counts.compared, "equal": counts.equal, "known": counts.known});
             (piece.name().to_owned(), row)
         });
         let differences = self.differences.iter().map(|one| {
@@ -200,10 +211,19 @@ mod tests {
         );
         assert!(!report.is_clean());
         let text = report.text();
-        assert!(text.starts_with("t pillar: c and 1 more\n  /x\n    salt theirs\n    ours other\n"), "{text}");
-        assert!(text.contains("| pillar | 4 | 1 | 25.0 % | 1 | 2 |"), "{text}");
+        assert!(
+            text.starts_with("t pillar: c and 1 more\n  /x\n    salt theirs\n    ours other\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("| pillar | 4 | 1 | 25.0 % | 1 | 2 |"),
+            "{text}"
+        );
         assert!(text.contains("| it is on purpose | 1 | 1 |"), "{text}");
-        assert_eq!(report.json()["differences"][0]["reason"], "it is on purpose");
+        assert_eq!(
+            report.json()["differences"][0]["reason"],
+            "it is on purpose"
+        );
     }
 
     #[test]

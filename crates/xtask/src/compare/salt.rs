@@ -41,7 +41,11 @@ impl Salt {
         let root = json!({"id": "minion", "file_client": "local", "root_dir": work, "enable_fqdns_grains": false});
         std::fs::create_dir_all(work)?;
         std::fs::write(&config, serde_json::to_string(&root)?)?;
-        let answers = self.drive(&config, &[json!({"fun": "grains.items", "args": [], "kwargs": {}})], work)?;
+        let answers = self.drive(
+            &config,
+            &[json!({"fun": "grains.items", "args": [], "kwargs": {}})],
+            work,
+        )?;
         let answer: Value = serde_json::from_str(answers.first().context("no answer")?)?;
         let Some(grains) = answer["value"].as_object() else {
             anyhow::bail!("grains.items answered {answer}");
