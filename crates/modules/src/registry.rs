@@ -184,7 +184,7 @@ impl Registry {
         let chunk = Chunk(surroundings.low.clone());
         let fun = format!("{}.{}", chunk.state(), chunk.fun());
         let Some(entry) = self.states.get(fun.as_str()) else {
-            return states::returned(false, format!("State '{fun}' was not found"));
+            return surroundings.not_loaded(&fun, &format!("'{fun}' is not available."));
         };
         let args = match entry
             .signature

@@ -36,7 +36,7 @@ raw:
 {# a comment #}
 inline_if:
   test.show_notification:
-    - text: {{ 'yes' if 1 in [1, 2] and not false else 'no' }}
+    - text: said {{ 'yes' if 1 in [1, 2] and not false else 'no' }}
 slices:
   test.show_notification:
     - text: "{{ 'abcdef'[1:4] }} {{ [1, 2, 3][-1] }} {{ 'x' * 3 }} {{ 7 // 2 }} {{ 2 ** 5 }} {{ -7 % 3 }} {{ 1 / 2 }}"

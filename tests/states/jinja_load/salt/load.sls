@@ -2,7 +2,7 @@
 {% import_json 'data.json' as data %}
 {% import_text 'plain.txt' as text %}
 {% load_yaml as inline %}
-name: {{ defaults.values.Debian.name }}
+name: {{ defaults.packages.Debian.name }}
 on: yes
 mode: 0644
 octal: 0o17
@@ -25,7 +25,7 @@ words:
     - text: {{ words | yaml_dquote }}
 parsed:
   test.show_notification:
-    - text: {{ parsed.deep.er }}
+    - text: "{{ parsed.deep.er }}"
 ports:
   test.nop:
-    - names: {{ defaults.values.Debian.ports | yaml }}
+    - names: {{ defaults.packages.Debian.ports | yaml }}

@@ -22,8 +22,6 @@ many:
           - test: short
 "an id with spaces: and a colon":
   test.nop: []
-7:
-  test.nop: []
 name_of_its_own:
   test.nop:
     - name: another
@@ -32,4 +30,4 @@ name_of_its_own:
 by_declaration:
   test.nop:
     - require:
-      - test: 7
+      - test: short

@@ -1,5 +1,5 @@
 {% for name, user in salt['pillar.get']('users', {}) | dictsort %}
 {{ name }}:
   test.show_notification:
-    - text: {{ user.uid }}
+    - text: number {{ user.uid }}
 {% endfor %}

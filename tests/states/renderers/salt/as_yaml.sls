@@ -1,6 +1,9 @@
 #!yaml
-anchors: &anchor
+no_jinja:
   test.show_notification:
     - text: "{{ not jinja }}"
 merged:
-  <<: *anchor
+  test.show_notification:
+    - <<: &common
+        text: common
+    - <<: *common

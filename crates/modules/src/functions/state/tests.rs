@@ -122,7 +122,7 @@ fn failures_have_return_codes() {
         assert!(outcome.value.to_string().contains(text), "{outcome:?}");
     };
     check("fails", 2, "Failure!");
-    check("bad", 1, "Rendering SLS 'base:bad' failed");
+    check("bad", 1, "[\"Rendering SLS 'base:bad' failed: mapping values");
     check("none", 1, "No matching sls found for 'none' in env 'base'");
     *host.pillar.lock().unwrap() =
         std::sync::Arc::new(json!({"_errors": ["Rendering SLS 'x' failed"]}));
@@ -188,6 +188,16 @@ fn single_states_run_outside_of_the_roots() {
     assert_eq!(
         (outcome.value, outcome.retcode),
         (json!("Invalid function passed"), 1)
+    );
+    let outcome = call(
+        &host,
+        "state.single",
+        json!(["nothing.here", "x"]),
+        json!({}),
+    );
+    assert_eq!(
+        told(&outcome),
+        ["x false Specified state 'nothing.here' was not found\n"]
     );
     let low = json!([{"state": "test", "fun": "fail_without_changes", "name": "x"}]);
     let outcome = call(&host, "state.low", low, json!({}));

@@ -6,7 +6,7 @@
 {{ lib.notify('plain', app.service ~ ' ' ~ app.config) }}
 {{ lib.notify('where', where) }}
 {{ lib.notify('contexts', here ~ ', ' ~ without) }}
-{% call lib.notify('called', 'with a block') %}
-- order: 1
+{% call(text) lib.wrapped('called') %}- order: 1
+- text: {{ text }}
 {% endcall %}
 {% include 'app/tail.jinja' %}
