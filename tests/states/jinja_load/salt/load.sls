@@ -3,7 +3,7 @@
 {% import_text 'plain.txt' as text %}
 {% load_yaml as inline %}
 name: {{ defaults.packages.Debian.name }}
-on: yes
+enabled: yes
 mode: 0644
 octal: 0o17
 list: [a, 'b']
