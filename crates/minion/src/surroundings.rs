@@ -16,7 +16,9 @@ use crate::roots::{Asked, Roots};
 
 /// What functions and templates see of the configuration.
 pub fn options(config: &MinionConfig) -> Map<String, Value> {
-    let mut options = config.options.clone();
+    // Salt's has it always, and templates ask for it.
+    let mut options = Map::from_iter([("test".to_owned(), Value::Bool(false))]);
+    options.extend(config.options.clone());
     let text = |path: PathBuf| Value::String(path.display().to_string());
     let client = if config.local_roots.is_some() {
         "local"

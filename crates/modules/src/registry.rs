@@ -179,12 +179,33 @@ impl Registry {
             .is_some_and(|entry| entry.signature.has(parameter))
     }
 
+    /// Why a chunk cannot be called at all, as Salt looks for it before anything else: its name, its function, its parameters.
+    pub(crate) fn state_refused(&self, surroundings: &StateEnv<'_>) -> Option<Return> {
+        let low = surroundings.low;
+        let name = low.get("name").unwrap_or(&Value::Null);
+        if python::truthy(name) && !name.is_string() {
+            let sls = low.get("__sls__").map(python::text);
+            let place = sls.map_or(String::new(), |sls| format!("in SLS '{sls}' "));
+            let (id, class) = (python::text(name), python::type_name(name));
+            let kind = class.trim_start_matches("<class '").trim_end_matches("'>");
+            let text = format!("ID '{id}' {place}is not formed as a string, but is a {kind}\n");
+            return Some(states::returned(false, text));
+        }
+        let chunk = Chunk(low.clone());
+        let fun = format!("{}.{}", chunk.state(), chunk.fun());
+        let Some(entry) = self.states.get(fun.as_str()) else {
+            return Some(surroundings.not_loaded(&fun, &format!("'{fun}' is not available.")));
+        };
+        let missing = entry.signature.missing_in_state(&fun, low)?;
+        Some(states::returned(false, missing))
+    }
+
     /// Calls the state function of a chunk on this thread. Whatever goes wrong is a failed state: a panic, an error, arguments that do not fit.
     pub(crate) fn state(&self, surroundings: &StateEnv<'_>) -> Return {
         let chunk = Chunk(surroundings.low.clone());
         let fun = format!("{}.{}", chunk.state(), chunk.fun());
         let Some(entry) = self.states.get(fun.as_str()) else {
-            return states::returned(false, format!("State '{fun}' was not found"));
+            return surroundings.not_loaded(&fun, &format!("'{fun}' is not available."));
         };
         let args = match entry
             .signature
@@ -327,15 +348,10 @@ fn reports_failure(value: &Value) -> bool {
 
 /// A state whose function broke off.
 fn broken(failure: &Failure) -> Return {
-    match failure {
-        Failure::Command(text) if text.starts_with("Missing parameter ") => {
-            states::returned(false, text)
-        }
-        failure => states::returned(
-            false,
-            format!("An exception occurred in this state: {failure}"),
-        ),
-    }
+    states::returned(
+        false,
+        format!("An exception occurred in this state: {failure}"),
+    )
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {

@@ -149,6 +149,18 @@ impl Signature {
         self.params.iter().any(|param| param.name == name)
     }
 
+    /// The parameters that a state has to name and does not, a line for each; none when it names all.
+    pub(crate) fn missing_in_state(&self, fun: &str, said: &Map<String, Value>) -> Option<String> {
+        let missing = self
+            .params
+            .iter()
+            .filter(|param| param.default.is_none() && !said.contains_key(param.name));
+        let lines: String = missing
+            .map(|param| format!("Missing parameter {} for state {fun}\n", param.name))
+            .collect();
+        (!lines.is_empty()).then_some(lines)
+    }
+
     /// Binds what a state says. `is_engine` tells the names that are for who calls the function: no parameter takes them by chance, but one
     /// of that very name does.
     pub(crate) fn bind_state(
@@ -157,14 +169,8 @@ impl Signature {
         said: &Map<String, Value>,
         is_engine: impl Fn(&str) -> bool,
     ) -> Result<Args<'_>, Failure> {
-        let missing: Vec<String> = self
-            .params
-            .iter()
-            .filter(|param| param.default.is_none() && !said.contains_key(param.name))
-            .map(|param| format!("Missing parameter {} for state {fun}", param.name))
-            .collect();
-        if !missing.is_empty() {
-            return Err(Failure::Command(missing.join("\n")));
+        if let Some(missing) = self.missing_in_state(fun, said) {
+            return Err(Failure::Command(missing));
         }
         let others: Map<String, Value> = said
             .iter()

@@ -1,10 +1,12 @@
 //! Chores of the workspace: `cargo xtask tidy` checks what the compiler can't, `cargo xtask docs` writes generated pages,
-//! `cargo xtask bench` measures the built programs, `cargo xtask chaos` breaks them, `cargo xtask counts` guards what the machines cost.
+//! `cargo xtask bench` measures the built programs, `cargo xtask chaos` breaks them, `cargo xtask counts` guards what the machines cost,
+//! `cargo xtask compare-salt` holds states against real Salt's.
 //!
 //! It is part of no product; nothing may depend on it.
 
 mod bench;
 mod chaos;
+mod compare;
 mod counts;
 mod docs;
 mod tidy;
@@ -28,6 +30,8 @@ enum Chore {
     Bench(bench::Arguments),
     /// Break a tree of the built programs at random.
     Chaos(chaos::Arguments),
+    /// Compare states with real Salt's.
+    CompareSalt(compare::Arguments),
     /// Count the instructions of the machines and the codec, and compare them with the record.
     Counts(counts::Arguments),
 }
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
             .map(|()| ExitCode::SUCCESS),
         Chore::Bench(arguments) => bench::run(&arguments).map(|()| ExitCode::SUCCESS),
         Chore::Chaos(arguments) => chaos::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Chore::CompareSalt(arguments) => compare::run(&arguments),
         Chore::Counts(arguments) => counts::run(&arguments),
     };
     done.unwrap_or_else(|error| {

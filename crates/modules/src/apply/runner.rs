@@ -160,17 +160,20 @@ fn called(
     controls: &Controls,
     records: &Map<String, Value>,
 ) -> (Return, Option<bool>) {
+    let surroundings = StateEnv {
+        env,
+        is_test: call.is_test,
+        low: &call.chunk.0,
+        records,
+        shared,
+    };
+    if let Some(refused) = env.registry.state_refused(&surroundings) {
+        return (refused, None);
+    }
     let findings = conditions::find(env, &call.chunk, controls);
-    let returned = controls.skip(&findings).unwrap_or_else(|| {
-        let surroundings = StateEnv {
-            env,
-            is_test: call.is_test,
-            low: &call.chunk.0,
-            records,
-            shared,
-        };
-        env.registry.state(&surroundings)
-    });
+    let returned = controls
+        .skip(&findings)
+        .unwrap_or_else(|| env.registry.state(&surroundings));
     let has_own_check = env.registry.state_takes(
         &format!("{}.{}", call.chunk.state(), call.chunk.fun()),
         "check_cmd",

@@ -95,7 +95,11 @@ impl<'a> Tree<'a> {
         };
         with_renderer(self.env, |renderer| renderer.sls(&source))
             .map_err(|failure| failure.to_string())?
-            .map_err(|error| error.to_string())
+            .map_err(|mut error| {
+                // The loader says which SLS it is.
+                error.sls.clear();
+                error.to_string()
+            })
     }
 
     fn file(&self, saltenv: &str, sls: &str, path: &str) -> Result<Option<Value>, String> {

@@ -67,7 +67,7 @@ pub const ROOMS: &[Room] = &[
     library("cable", &[]),
     program("hostile", &["wire", "targeting", "yaml", "relay", "output", "pki", "store"]),
     program("swarm", &["wire", "relay", "pki", "link", "membership"]),
-    program("xtask", &["daemon", "modules", "wire", "store", "cable"]),
+    program("xtask", &["daemon", "modules", "wire", "yaml", "store", "cable"]),
 ];
 
 /// The room of a crate.

@@ -122,7 +122,11 @@ fn failures_have_return_codes() {
         assert!(outcome.value.to_string().contains(text), "{outcome:?}");
     };
     check("fails", 2, "Failure!");
-    check("bad", 1, "Rendering SLS 'base:bad' failed");
+    check(
+        "bad",
+        1,
+        "[\"Rendering SLS 'base:bad' failed: mapping values",
+    );
     check("none", 1, "No matching sls found for 'none' in env 'base'");
     *host.pillar.lock().unwrap() =
         std::sync::Arc::new(json!({"_errors": ["Rendering SLS 'x' failed"]}));
@@ -189,6 +193,16 @@ fn single_states_run_outside_of_the_roots() {
         (outcome.value, outcome.retcode),
         (json!("Invalid function passed"), 1)
     );
+    let outcome = call(
+        &host,
+        "state.single",
+        json!(["nothing.here", "x"]),
+        json!({}),
+    );
+    assert_eq!(
+        told(&outcome),
+        ["x false Specified state 'nothing.here' was not found\n"]
+    );
     let low = json!([{"state": "test", "fun": "fail_without_changes", "name": "x"}]);
     let outcome = call(&host, "state.low", low, json!({}));
     assert_eq!(
@@ -245,6 +259,23 @@ fn conditions_and_checks_decide() {
             "e true check_cmd determined the state succeeded",
             "f false Attempt 1: Returned a result of \"False\", with the following comment: \"Failure!\"\nFailure!",
             "g true Success!",
+        ]
+    );
+}
+
+#[test]
+fn what_cannot_be_called_fails_whatever_its_conditions_say() {
+    let host = host();
+    let sls = concat!(
+        "a: {test.nop: [{names: [80]}, {onlyif: 'false'}]}\n",
+        "b: {nothing.here: [{onlyif: 'false'}]}\n",
+    );
+    let outcome = call(&host, "state.template_str", json!([sls]), json!({}));
+    assert_eq!(
+        told(&outcome),
+        [
+            "a false ID '80' in SLS '<string>' is not formed as a string, but is a int\n",
+            "b false State 'nothing.here' was not found in SLS '<string>'\nReason: 'nothing.here' is not available.\n",
         ]
     );
 }

@@ -1,0 +1,4 @@
+include:
+  - nowhere
+x:
+  test.nop: []

@@ -1,0 +1,4 @@
+include:
+  - twice_too
+same:
+  test.nop: []

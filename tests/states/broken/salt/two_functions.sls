@@ -1,0 +1,4 @@
+x:
+  test:
+    - nop
+    - succeed_with_changes

@@ -1,0 +1,3 @@
+x:
+  test.show_notification:
+    - text: {{ salt['pillar.get']('a').b.c }}

@@ -1,0 +1,2 @@
+x:
+  test.no_such_function: []

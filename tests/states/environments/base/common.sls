@@ -1,0 +1,3 @@
+common:
+  test.show_notification:
+    - text: "{{ saltenv }} {{ pillar['value'] }}"

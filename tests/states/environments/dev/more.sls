@@ -1,0 +1,4 @@
+include:
+  - base: shared
+more:
+  test.nop: []

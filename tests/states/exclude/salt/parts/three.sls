@@ -1,0 +1,4 @@
+first_of_three:
+  test.nop: []
+second_of_three:
+  test.nop: []

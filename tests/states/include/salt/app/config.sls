@@ -1,0 +1,3 @@
+app_config:
+  test.show_notification:
+    - text: '{{ sls }} {{ slspath }} {{ slsdotpath }} {{ tpldir }} {{ tplfile }} {{ tpldot }}'

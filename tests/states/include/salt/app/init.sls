@@ -1,0 +1,7 @@
+include:
+  - .config
+  - app.sub
+app:
+  test.nop:
+    - require:
+      - sls: app.config

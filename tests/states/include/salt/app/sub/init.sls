@@ -1,0 +1,3 @@
+sub:
+  test.show_notification:
+    - text: '{{ sls }} {{ slspath }} {{ slsdotpath }} {{ slscolonpath }} {{ sls_path }}'

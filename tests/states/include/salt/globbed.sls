@@ -1,0 +1,4 @@
+include:
+  - many.*
+globbed:
+  test.nop: []

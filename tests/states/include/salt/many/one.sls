@@ -1,0 +1,2 @@
+many_one:
+  test.nop: []

@@ -1,0 +1,2 @@
+many_two:
+  test.nop: []

@@ -1,0 +1,5 @@
+base:
+  '*':
+    - app
+    - app.sub.deep
+    - globbed

@@ -1,0 +1,55 @@
+{% set list = [3, 1, 2, 3] %}
+{% set people = [{'name': 'ann', 'age': 30}, {'name': 'bob', 'age': 20}] %}
+{% set tests = {
+  'json': {'b': [1, none, true], 'a': 'x'} | json,
+  'yaml': {'a': [1, 2]} | yaml,
+  'unique': list | unique | list,
+  'sort': list | sort(reverse=true),
+  'map': people | map(attribute='name') | join(' '),
+  'select': people | selectattr('age', 'gt', 25) | map(attribute='name') | list,
+  'reject': list | reject('equalto', 3) | list,
+  'groupby': people | groupby('age') | map('first') | list,
+  'min_max': '%s %s %s' | format(list | min, list | max, list | sum),
+  'batch': list | batch(3, 0) | list,
+  'default': none | default('d', true),
+  'regex_match': 'web12' | regex_match('web(\d+)'),
+  'regex_search': 'my web12' | regex_search('web(\d)(\d)'),
+  'regex_replace': 'web12' | regex_replace('\d+', 'N'),
+  'to_bool': ['yes' | to_bool, 'off' | to_bool, 1 | to_bool],
+  'sha256': 'x' | sha256,
+  'md5': 'x' | md5,
+  'base64': 'text' | base64_encode,
+  'base64_decode': 'dGV4dA==' | base64_decode,
+  'is_ip': ['10.0.0.1' | is_ip, '::1' | is_ipv6, 'x' | is_ip],
+  'ipaddr': ['192.168.0.1/24', 'x'] | ipaddr,
+  'union': [1, 2] | union([2, 3]),
+  'difference': [1, 2] | difference([2, 3]),
+  'intersect': [1, 2] | intersect([2, 3]),
+  'symmetric': [1, 2] | symmetric_difference([2, 3]),
+  'avg': [1, 2, 3] | avg,
+  'flatten': [1, [2, [3]]] | flatten,
+  'quote': "it's" | quote,
+  'traverse': {'a': {'b': ['x', 'y']}} | traverse('a:b:1'),
+  'substring': 'abc' | substring_in_list(['xabcx']),
+  'compare_lists': [1, 2] | compare_lists([1, 3]),
+  'tojson': {'a': '<b>'} | tojson,
+  'indent': 'a\nb' | indent(2),
+  'wordwrap': 'aaa bbb ccc' | wordwrap(5),
+  'title': 'ab cd' | title,
+  'truncate': 'a long text' | truncate(8),
+  'int': ['12' | int, 'x' | int(7), 3.9 | int],
+  'round': [2.567 | round(2), 2.5 | round],
+  'length': list | length,
+  'xml': 'a<b' | escape,
+  'to_num': '12' | to_num,
+  'is_hex': ['ff' | is_hex, 'zz' | is_hex],
+  'contains_whitespace': 'a b' | contains_whitespace,
+  'path_join': '/etc' | path_join('passwd'),
+  'match': 'abc' is match('b'),
+  'list_test': [list is list, 'x' is sequence, {} is mapping, 1 is number, none is none, undefined_name is undefined]
+} %}
+{% for name, value in tests.items() %}
+{{ name }}:
+  test.show_notification:
+    - text: {{ (value | string) | yaml_dquote }}
+{% endfor %}

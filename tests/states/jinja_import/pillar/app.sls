@@ -1,0 +1,4 @@
+app:
+  port: 8080
+  lookup:
+    service: my-app

@@ -1,0 +1,7 @@
+other:
+  test.nop:
+    - require:
+      - test: last
+second:
+  test.nop:
+    - order: 2

@@ -1,0 +1,6 @@
+base:
+  '*':
+    - values
+prod:
+  'min*':
+    - values

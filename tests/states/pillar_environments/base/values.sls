@@ -1,0 +1,2 @@
+env: base
+only_base: 1

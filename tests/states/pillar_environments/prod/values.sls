@@ -1,0 +1,2 @@
+env: prod
+only_prod: {{ saltenv }}

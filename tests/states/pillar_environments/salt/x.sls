@@ -1,0 +1,3 @@
+x:
+  test.show_notification:
+    - text: "{{ pillar.env }} {{ salt['pillar.get']('only_prod') }}"

@@ -1,0 +1,1 @@
+x: {{ not_there.at_all }}

@@ -1,0 +1,4 @@
+base:
+  '*':
+    - broken
+    - fine

@@ -1,0 +1,3 @@
+deep: true
+users:
+  bob: {uid: 1001}

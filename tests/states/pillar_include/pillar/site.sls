@@ -1,0 +1,9 @@
+include:
+  - parts.users
+  - parts.keys:
+      defaults:
+        owner: ann
+      key: keys
+  - .relative
+site: here
+shared: from site

@@ -1,0 +1,5 @@
+map:
+  a: null
+  d: "{{ pillar.get('text', 'not seen') }}"
+empty: {}
+none: ~

@@ -1,0 +1,2 @@
+list: [2, 3]
+map: {list: [b]}

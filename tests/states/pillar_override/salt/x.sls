@@ -1,0 +1,3 @@
+x:
+  test.show_notification:
+    - text: {{ pillar | json | yaml_squote }}

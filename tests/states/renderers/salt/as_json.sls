@@ -1,0 +1,2 @@
+#!json
+{"json_state": {"test.show_notification": [{"text": "a {{ plain }} text"}]}}

@@ -1,0 +1,2 @@
+#!jinja|json
+{"{{ 'jinja' }}_json": {"test": ["nop"]}}

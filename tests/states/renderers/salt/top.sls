@@ -1,0 +1,6 @@
+base:
+  '*':
+    - as_json
+    - as_yaml
+    - jinja_json
+    - white_space

@@ -1,0 +1,5 @@
+base:
+  '*':
+    - chain
+    - all_of
+    - by_name

@@ -1,0 +1,3 @@
+role: frontend
+tags: [a, b]
+number: 7

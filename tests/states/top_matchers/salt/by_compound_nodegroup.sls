@@ -1,0 +1,1 @@
+by_compound_nodegroup: {test.nop: []}

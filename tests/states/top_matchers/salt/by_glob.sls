@@ -1,0 +1,1 @@
+by_glob: {test.nop: []}

@@ -1,0 +1,1 @@
+by_grain_pcre: {test.nop: []}

@@ -1,0 +1,1 @@
+by_list: {test.nop: []}

@@ -1,0 +1,1 @@
+by_list_grain: {test.nop: []}

@@ -1,0 +1,1 @@
+by_nested_grain: {test.nop: []}

@@ -1,0 +1,1 @@
+by_nodegroup: {test.nop: []}

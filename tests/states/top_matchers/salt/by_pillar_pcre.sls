@@ -1,0 +1,1 @@
+by_pillar_pcre: {test.nop: []}

@@ -1,0 +1,2 @@
+nothing:
+  test.fail_without_changes: []
