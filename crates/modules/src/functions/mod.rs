@@ -15,6 +15,7 @@ mod pkg;
 mod ps;
 mod saltutil;
 mod service;
+pub(crate) mod ssh;
 mod status;
 mod sys;
 pub(crate) mod sysctl;
@@ -51,6 +52,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     ps::FUNCTIONS,
     saltutil::FUNCTIONS,
     service::FUNCTIONS,
+    ssh::FUNCTIONS,
     status::FUNCTIONS,
     sys::FUNCTIONS,
     sysctl::FUNCTIONS,

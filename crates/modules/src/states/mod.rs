@@ -2,6 +2,8 @@
 
 mod cron;
 mod host;
+mod ssh_auth;
+mod ssh_known_hosts;
 mod sysctl;
 mod test;
 mod text;
@@ -25,6 +27,8 @@ pub(crate) type StateAnswer = Result<Return, Failure>;
 pub(crate) const MODULES: &[&[StateFunction]] = &[
     cron::STATES,
     host::STATES,
+    ssh_auth::STATES,
+    ssh_known_hosts::STATES,
     sysctl::STATES,
     test::STATES,
     text::STATES,
