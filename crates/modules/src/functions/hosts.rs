@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Args, Env, Failure, Function};
+use super::{Env, Failure, Function};
 use crate::edit::replace::{PUBLIC_MODE, replace};
 use crate::edit::text::Text;
 use crate::python;

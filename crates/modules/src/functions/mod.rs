@@ -1,6 +1,7 @@
 //! The functions, one file for each module of Salt that is served (small ones share a file).
 
 mod accounts;
+pub(crate) mod alternatives;
 mod cmd;
 mod config;
 mod cp;
@@ -10,6 +11,7 @@ pub(crate) mod file;
 mod grains;
 mod hashutil;
 pub(crate) mod hosts;
+pub(crate) mod kmod;
 mod network;
 mod pkg;
 mod ps;
@@ -33,6 +35,7 @@ type Answer = Result<Value, Failure>;
 /// The tables of all modules.
 pub(crate) const MODULES: &[&[Function]] = &[
     accounts::FUNCTIONS,
+    alternatives::FUNCTIONS,
     cmd::FUNCTIONS,
     config::FUNCTIONS,
     cp::FUNCTIONS,
@@ -47,6 +50,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     grains::FUNCTIONS,
     hashutil::FUNCTIONS,
     hosts::FUNCTIONS,
+    kmod::FUNCTIONS,
     network::FUNCTIONS,
     pkg::FUNCTIONS,
     ps::FUNCTIONS,

@@ -1,7 +1,10 @@
 //! State functions, one file for each state module of Salt that is served.
 
+mod alternatives;
 mod cron;
+mod grains;
 mod host;
+mod kmod;
 mod ssh_auth;
 mod ssh_known_hosts;
 mod sysctl;
@@ -25,8 +28,11 @@ pub(crate) type StateAnswer = Result<Return, Failure>;
 
 /// The tables of all state modules.
 pub(crate) const MODULES: &[&[StateFunction]] = &[
+    alternatives::STATES,
     cron::STATES,
+    grains::STATES,
     host::STATES,
+    kmod::STATES,
     ssh_auth::STATES,
     ssh_known_hosts::STATES,
     sysctl::STATES,
@@ -77,6 +83,11 @@ impl Shared {
     /// Changes what stands under a name; it is null at first.
     pub(crate) fn change<R>(&self, name: &'static str, change: impl FnOnce(&mut Value) -> R) -> R {
         change(self.notes().entry(name).or_insert(Value::Null))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn forget(&self) {
+        self.notes().clear();
     }
 
     fn notes(&self) -> MutexGuard<'_, BTreeMap<&'static str, Value>> {
