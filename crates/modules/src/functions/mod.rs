@@ -12,6 +12,7 @@ mod grains;
 mod hashutil;
 pub(crate) mod hosts;
 pub(crate) mod kmod;
+pub(crate) mod mount;
 mod network;
 mod pkg;
 mod ps;
@@ -51,6 +52,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     hashutil::FUNCTIONS,
     hosts::FUNCTIONS,
     kmod::FUNCTIONS,
+    mount::FUNCTIONS,
     network::FUNCTIONS,
     pkg::FUNCTIONS,
     ps::FUNCTIONS,

@@ -5,6 +5,7 @@ mod cron;
 mod grains;
 mod host;
 mod kmod;
+mod mount;
 mod ssh_auth;
 mod ssh_known_hosts;
 mod sysctl;
@@ -33,6 +34,7 @@ pub(crate) const MODULES: &[&[StateFunction]] = &[
     grains::STATES,
     host::STATES,
     kmod::STATES,
+    mount::STATES,
     ssh_auth::STATES,
     ssh_known_hosts::STATES,
     sysctl::STATES,
