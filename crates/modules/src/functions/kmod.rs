@@ -227,18 +227,19 @@ pub(crate) fn remove(env: &Env, module: &str, persists: bool, comments: bool) ->
         .into_iter()
         .filter(|name| !after.contains(name))
         .collect();
-    if let Some(name) = name(module).filter(|_| persists) {
-        if persistent(env).iter().any(|known| known == name) {
-            let path = config(env).to_string_lossy().into_owned();
-            let pattern = format!("^[\t ]*{}[\t ]?", escaped(module));
-            let call = if comments {
-                Call::new("file.comment").arg(path).arg(pattern)
-            } else {
-                Call::new("file.sed").arg(path).arg(pattern).arg("")
-            };
-            env.call(&call)?;
-            gone.push(name.to_owned());
-        }
+    let persistent = persistent(env);
+    let persisted =
+        name(module).filter(|name| persists && persistent.iter().any(|known| known == name));
+    if let Some(name) = persisted {
+        let path = config(env).to_string_lossy().into_owned();
+        let pattern = format!("^[\t ]*{}[\t ]?", escaped(module));
+        let call = if comments {
+            Call::new("file.comment").arg(path).arg(pattern)
+        } else {
+            Call::new("file.sed").arg(path).arg(pattern).arg("")
+        };
+        env.call(&call)?;
+        gone.push(name.to_owned());
     }
     gone.sort();
     gone.dedup();

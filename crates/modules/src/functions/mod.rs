@@ -11,7 +11,9 @@ pub(crate) mod file;
 mod grains;
 mod hashutil;
 pub(crate) mod hosts;
+pub(crate) mod ini;
 pub(crate) mod kmod;
+pub(crate) mod locale;
 pub(crate) mod mount;
 mod network;
 mod pkg;
@@ -23,6 +25,7 @@ mod status;
 mod sys;
 pub(crate) mod sysctl;
 mod test;
+pub(crate) mod timezone;
 
 use serde_json::Value;
 
@@ -51,7 +54,9 @@ pub(crate) const MODULES: &[&[Function]] = &[
     grains::FUNCTIONS,
     hashutil::FUNCTIONS,
     hosts::FUNCTIONS,
+    ini::FUNCTIONS,
     kmod::FUNCTIONS,
+    locale::FUNCTIONS,
     mount::FUNCTIONS,
     network::FUNCTIONS,
     pkg::FUNCTIONS,
@@ -63,4 +68,5 @@ pub(crate) const MODULES: &[&[Function]] = &[
     sys::FUNCTIONS,
     sysctl::FUNCTIONS,
     test::FUNCTIONS,
+    timezone::FUNCTIONS,
 ];

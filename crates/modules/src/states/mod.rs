@@ -4,13 +4,16 @@ mod alternatives;
 mod cron;
 mod grains;
 mod host;
+mod ini;
 mod kmod;
+mod locale;
 mod mount;
 mod ssh_auth;
 mod ssh_known_hosts;
 mod sysctl;
 mod test;
 mod text;
+mod timezone;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -33,13 +36,16 @@ pub(crate) const MODULES: &[&[StateFunction]] = &[
     cron::STATES,
     grains::STATES,
     host::STATES,
+    ini::STATES,
     kmod::STATES,
+    locale::STATES,
     mount::STATES,
     ssh_auth::STATES,
     ssh_known_hosts::STATES,
     sysctl::STATES,
     test::STATES,
     text::STATES,
+    timezone::STATES,
 ];
 
 /// A row of the table of state functions.
