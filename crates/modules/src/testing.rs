@@ -19,6 +19,7 @@ pub(crate) struct Host {
     pub(crate) dir: TempDir,
     registry: Registry,
     shared: Shared,
+    own_grains: Value,
     /// The grains; settable.
     pub(crate) grains: Mutex<Arc<Value>>,
     grains_file: PathBuf,
@@ -46,7 +47,8 @@ impl Host {
             dir,
             registry: Registry::new(),
             shared: Shared::default(),
-            grains: Mutex::new(Arc::new(grains)),
+            grains: Mutex::new(Arc::new(grains.clone())),
+            own_grains: grains,
             signals: Mutex::new(Vec::new()),
         }
     }
@@ -86,6 +88,11 @@ impl Host {
             };
             self.registry.state(&surroundings)
         })
+    }
+
+    /// Forgets what states noted for each other, as the next run does.
+    pub(crate) fn forget_notes(&self) {
+        self.shared.forget();
     }
 
     /// Applies a state for real, after test mode has changed nothing and foretold the change, and a second time without a change.
@@ -142,9 +149,12 @@ impl Context for Host {
     }
 
     fn refresh_grains(&self) -> Arc<Value> {
-        let mut grains = (*self.grains()).clone();
+        let mut grains = self.own_grains.clone();
         if let Ok(text) = std::fs::read_to_string(&self.grains_file) {
             grains["__static"] = json!(text);
+        }
+        for (name, value) in crate::grains::read_static(&self.grains_file).unwrap_or_default() {
+            grains[name] = value;
         }
         let grains = Arc::new(grains);
         *self.grains.lock().unwrap() = grains.clone();

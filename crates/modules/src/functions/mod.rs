@@ -1,6 +1,7 @@
 //! The functions, one file for each module of Salt that is served (small ones share a file).
 
 mod accounts;
+pub(crate) mod alternatives;
 #[cfg(test)]
 mod as_salt;
 mod cmd;
@@ -17,8 +18,12 @@ mod filter;
 mod grains;
 mod hashutil;
 pub(crate) mod hosts;
+pub(crate) mod ini;
+pub(crate) mod kmod;
+pub(crate) mod locale;
 mod log;
 mod matching;
+pub(crate) mod mount;
 mod network;
 mod pillar;
 mod pkg;
@@ -27,11 +32,13 @@ mod random;
 mod saltutil;
 mod service;
 mod slsutil;
+pub(crate) mod ssh;
 mod state;
 mod status;
 mod sys;
 pub(crate) mod sysctl;
 mod test;
+pub(crate) mod timezone;
 
 pub(crate) use file::expand_user;
 
@@ -47,6 +54,7 @@ type Answer = Result<Value, Failure>;
 /// The tables of all modules.
 pub(crate) const MODULES: &[&[Function]] = &[
     accounts::FUNCTIONS,
+    alternatives::FUNCTIONS,
     cmd::FUNCTIONS,
     config::FUNCTIONS,
     cp::FUNCTIONS,
@@ -67,6 +75,10 @@ pub(crate) const MODULES: &[&[Function]] = &[
     hosts::FUNCTIONS,
     log::FUNCTIONS,
     matching::FUNCTIONS,
+    ini::FUNCTIONS,
+    kmod::FUNCTIONS,
+    locale::FUNCTIONS,
+    mount::FUNCTIONS,
     network::FUNCTIONS,
     pillar::FUNCTIONS,
     pkg::FUNCTIONS,
@@ -78,8 +90,10 @@ pub(crate) const MODULES: &[&[Function]] = &[
     state::FUNCTIONS[1],
     state::FUNCTIONS[2],
     slsutil::FUNCTIONS,
+    ssh::FUNCTIONS,
     status::FUNCTIONS,
     sys::FUNCTIONS,
     sysctl::FUNCTIONS,
     test::FUNCTIONS,
+    timezone::FUNCTIONS,
 ];

@@ -1,7 +1,4 @@
-//! `ps` and `timezone`: processes by name, and the clock's place.
-
-use std::fs;
-use std::path::Path;
+//! `ps`: processes by name.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -65,27 +62,6 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "ps.pkill httpd signal=9",
         pkill,
     ),
-    Function::new(
-        "timezone.get_offset",
-        "",
-        "The offset of the local time from UTC, as +0200.",
-        "timezone.get_offset",
-        |_, _| Ok(json!(jiff::Zoned::now().strftime("%z").to_string())),
-    ),
-    Function::new(
-        "timezone.get_zone",
-        "",
-        "The name of the host's time zone.",
-        "timezone.get_zone",
-        |_, _| Ok(json!(zone(Path::new("/"))?)),
-    ),
-    Function::new(
-        "timezone.get_zonecode",
-        "",
-        "The short name of the time zone now, as CEST.",
-        "timezone.get_zonecode",
-        |_, _| Ok(json!(jiff::Zoned::now().strftime("%Z").to_string())),
-    ),
 ];
 
 fn signal(args: &Args) -> Result<Signal, Failure> {
@@ -143,21 +119,6 @@ fn pkill(args: &Args, _: &Env) -> Answer {
     })
 }
 
-/// The name in `/etc/timezone`, else where `/etc/localtime` points to.
-fn zone(root: &Path) -> Result<String, Failure> {
-    let link = fs::canonicalize(root.join("etc/localtime")).unwrap_or_default();
-    if let Some((_, name)) = link.to_string_lossy().split_once("/zoneinfo/") {
-        return Ok(name.trim_start_matches("posix/").to_owned());
-    }
-    match fs::read_to_string(root.join("etc/timezone")) {
-        Ok(text) if !text.trim().is_empty() => Ok(text.trim().to_owned()),
-        _ if !root.join("etc/localtime").exists() => Ok("UTC".to_owned()),
-        _ => Err(Failure::command(
-            "Unable to get timezone from /etc/localtime",
-        )),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,36 +168,6 @@ mod tests {
                 .as_array()
                 .unwrap()
                 .contains(&json!(std::process::id()))
-        );
-    }
-
-    #[test]
-    fn zones_are_named() {
-        let check = |files: &[&str], text: &str, expected: &str| {
-            let root = tempfile::tempdir().unwrap();
-            fs::create_dir_all(root.path().join("etc")).unwrap();
-            let file = root.path().join("usr/share/zoneinfo/Europe/Berlin");
-            fs::create_dir_all(file.parent().unwrap()).unwrap();
-            fs::write(&file, "").unwrap();
-            if files.contains(&"localtime") {
-                std::os::unix::fs::symlink(&file, root.path().join("etc/localtime")).unwrap();
-            }
-            if files.contains(&"timezone") {
-                fs::write(root.path().join("etc/timezone"), text).unwrap();
-            }
-            assert_eq!(zone(root.path()).unwrap(), expected);
-        };
-        check(&["localtime", "timezone"], "Other/Place\n", "Europe/Berlin");
-        check(&["timezone"], "Asia/Tokyo\n", "Asia/Tokyo");
-        check(&[], "", "UTC");
-        assert_eq!(
-            Host::new()
-                .call(Call::new("timezone.get_offset"))
-                .value
-                .as_str()
-                .unwrap()
-                .len(),
-            5
         );
     }
 }

@@ -1,11 +1,20 @@
 //! State functions, one file for each state module of Salt that is served.
 
+mod alternatives;
 mod cron;
 mod file;
+mod grains;
 mod host;
+mod ini;
+mod kmod;
+mod locale;
+mod mount;
+mod ssh_auth;
+mod ssh_known_hosts;
 mod sysctl;
 mod test;
 mod text;
+mod timezone;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -24,12 +33,21 @@ pub(crate) type StateAnswer = Result<Return, Failure>;
 
 /// The tables of all state modules.
 pub(crate) const MODULES: &[&[StateFunction]] = &[
+    alternatives::STATES,
     cron::STATES,
     file::STATES,
+    grains::STATES,
     host::STATES,
+    ini::STATES,
+    kmod::STATES,
+    locale::STATES,
+    mount::STATES,
+    ssh_auth::STATES,
+    ssh_known_hosts::STATES,
     sysctl::STATES,
     test::STATES,
     text::STATES,
+    timezone::STATES,
 ];
 
 /// A row of the table of state functions.
@@ -75,6 +93,11 @@ impl Shared {
     /// Changes what stands under a name; it is null at first.
     pub(crate) fn change<R>(&self, name: &'static str, change: impl FnOnce(&mut Value) -> R) -> R {
         change(self.notes().entry(name).or_insert(Value::Null))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn forget(&self) {
+        self.notes().clear();
     }
 
     fn notes(&self) -> MutexGuard<'_, BTreeMap<&'static str, Value>> {
