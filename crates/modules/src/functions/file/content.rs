@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Args, Env, Failure, Function, call_of, check_cancelled, path, paths};
 use crate::digest::{self, Algorithm};
-use crate::failure::os_text;
+use crate::failure::python_text;
 use crate::python;
 
 /// Largest file (or piece of one) that is read into memory.
@@ -162,9 +162,7 @@ fn python_error(path: &Path, error: &std::io::Error) -> Failure {
         std::io::ErrorKind::NotADirectory => "NotADirectoryError",
         _ => "OSError",
     };
-    let number = error.raw_os_error().unwrap_or_default();
-    let text = format!("[Errno {number}] {}: '{}'", os_text(error), path.display());
-    Failure::exception(kind, text)
+    Failure::exception(kind, python_text(path, error))
 }
 
 fn check_hash(args: &Args, _: &Env) -> Answer {

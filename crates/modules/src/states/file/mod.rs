@@ -1,16 +1,25 @@
 //! `file`: states that put files, directories and links there and take them away. Those that change lines within files are in `text`.
 
 mod absent;
+mod cached;
 mod content;
+mod copy;
+mod decode;
 mod directory;
 mod encoding;
 mod foretell;
 mod gather;
+mod hardlink;
 mod keep;
 mod managed;
+mod mknod;
 mod place;
+mod presence;
 mod recurse;
+mod rename;
 mod symlink;
+mod tidied;
+mod touch;
 
 use std::path::Path;
 
@@ -23,10 +32,21 @@ use crate::python;
 
 pub(super) const STATES: &[StateFunction] = &[
     absent::STATE,
+    cached::CACHED,
+    cached::NOT_CACHED,
+    copy::STATE,
+    decode::STATE,
     directory::STATE,
+    hardlink::STATE,
     managed::STATE,
+    mknod::STATE,
+    presence::EXISTS,
+    presence::MISSING,
     recurse::STATE,
+    rename::STATE,
     symlink::STATE,
+    tidied::STATE,
+    touch::STATE,
 ];
 
 /// The name of a state as a path, `~` and `~user` expanded.

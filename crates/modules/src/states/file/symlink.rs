@@ -10,7 +10,7 @@ use super::{
     Args, Failure, Return, StateAnswer, StateEnv, StateFunction, begin, fail, name_of, own_user,
     remove, user_of,
 };
-use crate::failure::os_text;
+use crate::failure::{os_text, python_text};
 use crate::files::{directories, mode, owner, permissions};
 use crate::python;
 
@@ -295,7 +295,7 @@ impl Link<'_> {
         }
         if self.is_forced && self.path().symlink_metadata().is_ok() {
             // A directory is only replaced when a backup has taken it away.
-            fs::remove_file(self.path()).map_err(failed)?;
+            fs::remove_file(self.path()).map_err(|error| python_text(self.path(), &error))?;
         }
         make_link(self.target, self.path()).map_err(failed)
     }
