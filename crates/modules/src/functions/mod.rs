@@ -1,6 +1,7 @@
 //! The functions, one file for each module of Salt that is served (small ones share a file).
 
 mod accounts;
+mod archive;
 mod cmd;
 mod config;
 mod cp;
@@ -17,6 +18,7 @@ mod status;
 mod sys;
 mod test;
 
+pub(crate) use archive::guessed_format;
 pub(crate) use file::expand_user;
 
 use serde_json::Value;
@@ -31,6 +33,10 @@ type Answer = Result<Value, Failure>;
 /// The tables of all modules.
 pub(crate) const MODULES: &[&[Function]] = &[
     accounts::FUNCTIONS,
+    archive::FUNCTIONS[0],
+    archive::FUNCTIONS[1],
+    archive::FUNCTIONS[2],
+    archive::FUNCTIONS[3],
     cmd::FUNCTIONS,
     config::FUNCTIONS,
     cp::FUNCTIONS,
@@ -40,6 +46,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     file::FUNCTIONS[2],
     file::FUNCTIONS[3],
     file::FUNCTIONS[4],
+    file::FUNCTIONS[5],
     grains::FUNCTIONS,
     hashutil::FUNCTIONS,
     network::FUNCTIONS,

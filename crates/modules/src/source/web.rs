@@ -43,9 +43,10 @@ pub(super) fn fetch(
     saltenv: &str,
     wish: Wish<'_>,
 ) -> Result<PathBuf, Failure> {
-    let shown = url::redacted(address);
-    let place = url::place(ctx.cache_dir(), address, saltenv)
-        .ok_or_else(|| Failure::invocation(format!("'{shown}' has no place in the cache")))?;
+    let place = url::place(ctx.cache_dir(), address, saltenv).ok_or_else(|| {
+        let shown = url::redacted(address);
+        Failure::invocation(format!("'{shown}' has no place in the cache"))
+    })?;
     let has_hash = |wanted: &str| {
         Algorithm::by_length(wanted.len()).is_some_and(|(_, algorithm)| {
             digest::of_file(algorithm, &place, 1 << 18)
@@ -60,8 +61,9 @@ pub(super) fn fetch(
         |error: io::Error| Failure::command(format!("{}: {}", place.display(), os_text(&error)));
     fs::create_dir_all(directory).map_err(failed)?;
     let mut part = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
-    download(ctx, address, wish, part.as_file_mut())
-        .map_err(|text| Failure::command(format!("Error: {text} reading {shown}")))?;
+    download(ctx, address, wish, part.as_file_mut()).map_err(|text| {
+        Failure::command(format!("Error: {text} reading {}", url::path_of(address)))
+    })?;
     part.persist(&place).map_err(|error| failed(error.error))?;
     Ok(place)
 }

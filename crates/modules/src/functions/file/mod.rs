@@ -4,9 +4,10 @@ mod attributes;
 mod change;
 mod content;
 mod find;
+mod patch;
 mod paths;
 
-pub(crate) use paths::expand_user;
+pub(crate) use paths::{expand_glob, expand_user};
 
 use std::path::PathBuf;
 
@@ -14,11 +15,12 @@ use super::{Answer, Args, Env, Failure, Function};
 use crate::call::Call;
 
 /// The tables of `file`, by what they do.
-pub(super) const FUNCTIONS: [&[Function]; 5] = [
+pub(super) const FUNCTIONS: [&[Function]; 6] = [
     attributes::FUNCTIONS,
     change::FUNCTIONS,
     content::FUNCTIONS,
     find::FUNCTIONS,
+    patch::FUNCTIONS,
     paths::FUNCTIONS,
 ];
 

@@ -156,7 +156,7 @@ pub(crate) fn expand_user(text: &str) -> PathBuf {
 
 /// The paths that match a shell pattern, in order. As in a shell, a name that begins with a dot needs a pattern that
 /// does too.
-pub(super) fn expand_glob(pattern: &Path) -> Result<Vec<PathBuf>, Failure> {
+pub(crate) fn expand_glob(pattern: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut found = vec![PathBuf::new()];
     for part in pattern.components() {
         let text = part.as_os_str().to_string_lossy();

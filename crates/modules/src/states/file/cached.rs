@@ -13,7 +13,7 @@ use crate::failure::python_text;
 use crate::files::checksum::{self, Names, Sum};
 use crate::source::{self, Wish};
 
-pub(super) const CACHED_SIGNATURE: &str = "name, source_hash='', source_hash_name=None, skip_verify=False, saltenv='base', \
+const CACHED_SIGNATURE: &str = "name, source_hash='', source_hash_name=None, skip_verify=False, saltenv='base', \
      use_etag=False, source_hash_sig=None, signed_by_any=None, signed_by_all=None, keyring=None, gnupghome=None, \
      sig_backend='gpg'";
 
@@ -41,7 +41,7 @@ fn local(name: &str) -> Option<PathBuf> {
     Some(fs::canonicalize(&path).unwrap_or(path))
 }
 
-pub(super) fn cached(args: &Args, env: &StateEnv) -> StateAnswer {
+fn cached(args: &Args, env: &StateEnv) -> StateAnswer {
     refuse_signatures(args)?;
     let (name, saltenv) = (args.text("name")?, args.text("saltenv")?);
     let shown = source::redacted(&name);

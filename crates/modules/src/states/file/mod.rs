@@ -13,13 +13,18 @@ mod hardlink;
 mod keep;
 mod managed;
 mod mknod;
+mod patch;
 mod place;
 mod presence;
 mod recurse;
 mod rename;
+mod serialize;
+mod serializer;
 mod symlink;
 mod tidied;
 mod touch;
+
+pub(super) use gather::choose;
 
 use std::path::Path;
 
@@ -40,10 +45,12 @@ pub(super) const STATES: &[StateFunction] = &[
     hardlink::STATE,
     managed::STATE,
     mknod::STATE,
+    patch::STATE,
     presence::EXISTS,
     presence::MISSING,
     recurse::STATE,
     rename::STATE,
+    serialize::STATE,
     symlink::STATE,
     tidied::STATE,
     touch::STATE,

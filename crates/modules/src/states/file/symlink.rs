@@ -14,7 +14,7 @@ use crate::failure::{os_text, python_text};
 use crate::files::{directories, mode, owner, permissions};
 use crate::python;
 
-pub(super) const SIGNATURE: &str = "name, target, force=False, backupname=None, makedirs=False, user=None, group=None, \
+const SIGNATURE: &str = "name, target, force=False, backupname=None, makedirs=False, user=None, group=None, \
      mode=None, win_owner=None, win_perms=None, win_deny_perms=None, win_inheritance=None, atomic=False, \
      disallow_copy_and_unlink=False, inherit_user_and_group=False, follow_symlinks=True, **kwargs";
 
@@ -38,7 +38,7 @@ struct Link<'a> {
     follows: bool,
 }
 
-pub(super) fn symlink(args: &Args, env: &StateEnv) -> StateAnswer {
+fn symlink(args: &Args, env: &StateEnv) -> StateAnswer {
     let name = name_of(args)?;
     let target = args.text("target")?;
     let answer = begin(&name);
