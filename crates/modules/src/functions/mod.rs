@@ -19,7 +19,7 @@ mod sys;
 mod test;
 
 pub(crate) use archive::guessed_format;
-pub(crate) use file::expand_user;
+pub(crate) use file::{expand_user, normal};
 
 use serde_json::Value;
 
@@ -47,6 +47,11 @@ pub(crate) const MODULES: &[&[Function]] = &[
     file::FUNCTIONS[3],
     file::FUNCTIONS[4],
     file::FUNCTIONS[5],
+    file::FUNCTIONS[6],
+    file::FUNCTIONS[7],
+    file::FUNCTIONS[8],
+    file::FUNCTIONS[9],
+    file::FUNCTIONS[10],
     grains::FUNCTIONS,
     hashutil::FUNCTIONS,
     network::FUNCTIONS,

@@ -71,29 +71,17 @@ fn list(args: &Args, env: &Env) -> Answer {
     };
     let local = source::fetch_as(env.ctx, &name, Some(&saltenv), wish)
         .map_err(|failure| Failure::command(format!("Failed to cache {name}: {failure}")))?;
-    let format = match args
-        .optional_text("archive_format")?
-        .filter(|format| !format.is_empty())
-    {
-        Some(format) => format,
-        None => guessed_format(source::path_of(&name))
-            .ok_or_else(|| {
-                let text =
-                    "Unable to guess archive format, please pass an 'archive_format' argument.";
-                Failure::command(text)
-            })?
-            .to_owned(),
-    };
-    let mut members = match format.as_str() {
-        "tar" => in_tar(&name, &local, args.optional_text("options")?, env)?,
-        "zip" => in_zip(&name, &local)?,
-        "rar" => in_rar(&name, env)?,
-        other => {
-            return Err(Failure::command(format!(
-                "Unsupported archive format '{other}'"
-            )));
+    let mut members = members(&name, &local, args, env).map_err(|failure| {
+        // So that somebody can look at the archive.
+        let mut text = failure.to_string();
+        if !text.ends_with(['.', '?', '!']) {
+            text.push('.');
         }
-    };
+        let place = local.display();
+        Failure::command(format!(
+            "{text} Additional info follows:\n\narchive location:\n    {place}"
+        ))
+    })?;
     if args.flag("clean") && !matches!(source::scheme(&name), "" | "file") {
         fs::remove_file(&local).map_err(|error| Failure::io(&local, error))?;
     }
@@ -112,6 +100,31 @@ fn list(args: &Args, env: &Env) -> Answer {
         all.sort();
         json!(all)
     })
+}
+
+/// The members of an archive on this host, by the format that is said or guessed from the name.
+fn members(name: &str, local: &Path, args: &Args, env: &Env) -> Result<Members, Failure> {
+    let format = match args
+        .optional_text("archive_format")?
+        .filter(|format| !format.is_empty())
+    {
+        Some(format) => format,
+        None => guessed_format(source::path_of(name))
+            .ok_or_else(|| {
+                let text =
+                    "Unable to guess archive format, please pass an 'archive_format' argument.";
+                Failure::command(text)
+            })?
+            .to_owned(),
+    };
+    match format.as_str() {
+        "tar" => in_tar(name, local, args.optional_text("options")?, env),
+        "zip" => in_zip(name, local),
+        "rar" => in_rar(name, env),
+        other => Err(Failure::command(format!(
+            "Unsupported archive format '{other}'"
+        ))),
+    }
 }
 
 impl Members {

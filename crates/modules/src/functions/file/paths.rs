@@ -81,6 +81,22 @@ pub(super) const FUNCTIONS: &[Function] = &[
     )
     .quick(),
     Function::new(
+        "file.normpath",
+        "path",
+        "A path without superfluous slashes, dots and ways up and down.",
+        "file.normpath '/etc//foo/../bar'",
+        |args, _| Ok(json!(normal(&args.text("path")?))),
+    )
+    .quick(),
+    Function::new(
+        "file.pardir",
+        "",
+        "The name of the directory above: two dots.",
+        "file.pardir",
+        |_, _| Ok(json!("..")),
+    )
+    .quick(),
+    Function::new(
         "file.path_exists_glob",
         "path",
         "Whether any path matches a shell pattern.",
@@ -136,6 +152,27 @@ pub(super) const FUNCTIONS: &[Function] = &[
         },
     ),
 ];
+
+/// A path as Python's `normpath` writes it: only its text counts.
+pub(crate) fn normal(path: &str) -> String {
+    let is_absolute = path.starts_with('/');
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            ".." if is_absolute => {}
+            part => parts.push(part),
+        }
+    }
+    match (is_absolute, parts.join("/")) {
+        (true, rest) => format!("/{rest}"),
+        (false, rest) if rest.is_empty() => ".".to_owned(),
+        (false, rest) => rest,
+    }
+}
 
 /// Replaces a leading `~` or `~user` by the home directory; a user that does not exist is left as it stands.
 pub(crate) fn expand_user(text: &str) -> PathBuf {

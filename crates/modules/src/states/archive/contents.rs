@@ -10,6 +10,9 @@ use crate::call::Call;
 use crate::failure::python_text;
 use crate::states::{Failure, Return};
 
+/// Whether a path is of a kind.
+type IsKind = fn(&fs::Metadata) -> bool;
+
 impl Extraction<'_> {
     /// What is in the archive: `dirs`, `files`, `links`, and those at the top.
     pub(super) fn contents(&self, archive: &Path) -> Result<Value, Refusal> {
@@ -107,7 +110,7 @@ impl Extraction<'_> {
         let mut is_needed = self.args.flag("overwrite");
         let mut is_incomplete = false;
         let mut wrong = Vec::new();
-        let kinds: [(&str, fn(&fs::Metadata) -> bool); 3] = [
+        let kinds: [(&str, IsKind); 3] = [
             ("dirs", fs::Metadata::is_dir),
             ("files", |found| !found.is_symlink() && !found.is_dir()),
             ("links", fs::Metadata::is_symlink),

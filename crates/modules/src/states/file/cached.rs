@@ -102,6 +102,11 @@ fn cached(args: &Args, env: &StateEnv) -> StateAnswer {
     };
     let copy = match source::fetch_as(ctx, &name, Some(&saltenv), wish) {
         Ok(copy) => copy,
+        Err(failure) if source::scheme(&name) == "salt" => {
+            tracing::warn!(%shown, "a source was not fetched: {failure}");
+            let comment = format!("Failed to cache {shown}, check minion log for more information");
+            return Ok(fail(answer, comment));
+        }
         Err(failure) => return Ok(fail(answer, failure.to_string())),
     };
     let new = Sum::of_file(kind, &copy)?.digits;

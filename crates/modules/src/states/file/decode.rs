@@ -1,6 +1,5 @@
 //! `file.decode`: a file of data that the state or the pillar has as text.
 
-use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -90,6 +89,7 @@ fn decode(args: &Args, env: &StateEnv) -> StateAnswer {
 mod tests {
     use super::*;
     use crate::testing::Host;
+    use std::fs;
 
     #[test]
     fn text_is_decoded() {

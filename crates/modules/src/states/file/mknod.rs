@@ -1,14 +1,13 @@
 //! `file.mknod`: a device or a pipe.
 
-use std::fs::Metadata;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use nix::sys::stat::{Mode, SFlag, major, makedev, minor, mknod as make_node};
+use nix::sys::stat::{major, minor};
 use serde_json::json;
 
 use super::{Args, Failure, Return, StateAnswer, StateEnv, StateFunction, begin, fail, name_of};
-use crate::failure::python_text;
+use crate::files::node::{self, Kind};
 use crate::files::permissions::{self, Wanted};
 use crate::files::{directories, mode};
 use crate::python;
@@ -20,35 +19,6 @@ pub(super) const STATE: StateFunction = StateFunction::new(
     mknod,
 );
 
-/// Kinds of nodes: letter, title at the beginning of a sentence, noun within one, type, and whether a file is of it.
-type Kind = (
-    &'static str,
-    &'static str,
-    &'static str,
-    SFlag,
-    fn(&Metadata) -> bool,
-);
-
-const KINDS: [Kind; 3] = [
-    (
-        "c",
-        "Character device",
-        "character device",
-        SFlag::S_IFCHR,
-        |found| found.file_type().is_char_device(),
-    ),
-    (
-        "b",
-        "Block device",
-        "block device",
-        SFlag::S_IFBLK,
-        |found| found.file_type().is_block_device(),
-    ),
-    ("p", "Fifo pipe", "fifo pipe", SFlag::S_IFIFO, |found| {
-        found.file_type().is_fifo()
-    }),
-];
-
 fn mknod(args: &Args, env: &StateEnv) -> StateAnswer {
     let name = name_of(args)?;
     let answer = begin(&name);
@@ -56,14 +26,14 @@ fn mknod(args: &Args, env: &StateEnv) -> StateAnswer {
         return Ok(fail(answer, "Must provide name to file.mknod"));
     }
     let letter = args.text("ntype")?;
-    let Some((letter, title, noun, flag, is_kind)) =
-        KINDS.iter().find(|(known, ..)| *known == letter)
-    else {
+    let Some(kind) = Kind::of_letter(&letter) else {
         let comment = format!(
             "Node type unavailable: '{letter}'. Available node types are character ('c'), block ('b'), and pipe ('p')"
         );
         return Ok(fail(answer, comment));
     };
+    let title = kind.title();
+    let noun = title.to_lowercase();
     let number = |name: &str| {
         let number = args.integer(name)?;
         u64::try_from(number).map_err(|_| Failure::invocation(format!("{number} is no device")))
@@ -80,7 +50,7 @@ fn mknod(args: &Args, env: &StateEnv) -> StateAnswer {
         let comment = format!("File {name} exists and is not a {noun}. Refusing to continue");
         return Ok(fail(answer, comment));
     }
-    let found = path.metadata().ok().filter(|found| is_kind(found));
+    let found = path.metadata().ok().filter(|found| kind.is_of(found));
     let Some(found) = found else {
         if env.is_test {
             return Ok(Return {
@@ -89,17 +59,10 @@ fn mknod(args: &Args, env: &StateEnv) -> StateAnswer {
                 ..answer
             });
         }
-        return create(
-            answer,
-            path,
-            (*flag, title, *letter == "p"),
-            device,
-            &wanted,
-            env,
-        );
+        return create(answer, path, kind, device, &wanted, env);
     };
     let has = (major(found.rdev()), minor(found.rdev()));
-    if *letter != "p" && has != device {
+    if kind != Kind::Pipe && has != device {
         let comment = format!(
             "{title} {name} exists and has a different major/minor {}/{}. Refusing to continue",
             has.0, has.1
@@ -117,7 +80,7 @@ fn mknod(args: &Args, env: &StateEnv) -> StateAnswer {
 fn create(
     mut answer: Return,
     path: &Path,
-    (flag, title, is_pipe): (SFlag, &str, bool),
+    kind: Kind,
     device: (u64, u64),
     wanted: &Wanted,
     env: &StateEnv,
@@ -129,22 +92,11 @@ fn create(
             python::text(&json!(wanted.mode))
         ))
     })?;
-    let number = if is_pipe {
-        0
-    } else {
-        makedev(device.0, device.1)
-    };
-    if let Err(errno) = make_node(path, flag, Mode::from_bits_truncate(bits), number) {
-        if path.symlink_metadata().is_ok() {
-            let comment = format!("File {} exists and cannot be overwritten", path.display());
-            return Ok(fail(answer, comment));
-        }
-        return Err(Failure::exception(
-            "OSError",
-            python_text(path, &errno.into()),
-        ));
+    if !node::make(path, kind, bits, device)? {
+        let comment = format!("File {} exists and cannot be overwritten", path.display());
+        return Ok(fail(answer, comment));
     }
-    let text = format!("{title} {} created.", path.display());
+    let text = format!("{} {} created.", kind.title(), path.display());
     answer.changes.insert("new".to_owned(), json!(text));
     // What the mask took away is given back; that is no change to tell of.
     let mut settled = begin(&path.to_string_lossy());

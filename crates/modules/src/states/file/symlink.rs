@@ -12,6 +12,7 @@ use super::{
 };
 use crate::failure::{os_text, python_text};
 use crate::files::{directories, mode, owner, permissions};
+use crate::functions::normal;
 use crate::python;
 
 const SIGNATURE: &str = "name, target, force=False, backupname=None, makedirs=False, user=None, group=None, \
@@ -196,7 +197,7 @@ impl Link<'_> {
         let (name, target) = (self.name, self.target);
         if self.path().is_symlink() {
             let is_right = fs::read_link(self.path())
-                .is_ok_and(|found| normal(&found) == normal(Path::new(target)));
+                .is_ok_and(|found| normal(&found.to_string_lossy()) == normal(target));
             if is_right {
                 return self.keep(answer);
             }
@@ -299,21 +300,6 @@ impl Link<'_> {
         }
         make_link(self.target, self.path()).map_err(failed)
     }
-}
-
-/// A path without superfluous parts, for comparing.
-fn normal(path: &Path) -> std::path::PathBuf {
-    let mut out = std::path::PathBuf::new();
-    for part in path.components() {
-        match part {
-            std::path::Component::CurDir => {}
-            std::path::Component::ParentDir if out.file_name().is_some_and(|name| name != "..") => {
-                out.pop();
-            }
-            part => out.push(part),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
