@@ -73,6 +73,18 @@ impl Failure {
     }
 }
 
+/// An error of the system at a path as Python's `OSError` prints it.
+pub(crate) fn python_text(path: impl AsRef<Path>, error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(number) => format!(
+            "[Errno {number}] {}: '{}'",
+            os_text(error),
+            path.as_ref().display()
+        ),
+        None => error.to_string(),
+    }
+}
+
 /// The system's words for an error, without Rust's `(os error N)`.
 pub(crate) fn os_text(error: &io::Error) -> String {
     match error.raw_os_error() {

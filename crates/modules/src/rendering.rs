@@ -80,6 +80,16 @@ pub(crate) fn template(env: &Env, source: &Source<'_>, engine: &str) -> Result<S
     rendered.map_err(|error| Failure::command(error.to_string()))
 }
 
+/// Renders a short text, such as a path, that stands in no file.
+pub(crate) fn text(env: &Env, text: &str, engine: &str) -> Result<String, Failure> {
+    let source = Source {
+        saltenv: crate::source::DEFAULT_ENV,
+        text: text.as_bytes(),
+        ..Source::default()
+    };
+    template(env, &source, engine)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

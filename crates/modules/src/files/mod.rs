@@ -5,5 +5,6 @@ pub(crate) mod change;
 pub(crate) mod checksum;
 pub(crate) mod directories;
 pub(crate) mod mode;
+pub(crate) mod node;
 pub(crate) mod owner;
 pub(crate) mod permissions;

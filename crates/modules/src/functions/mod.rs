@@ -2,6 +2,7 @@
 
 mod accounts;
 pub(crate) mod alternatives;
+mod archive;
 #[cfg(test)]
 mod as_salt;
 mod cmd;
@@ -40,7 +41,8 @@ pub(crate) mod sysctl;
 mod test;
 pub(crate) mod timezone;
 
-pub(crate) use file::expand_user;
+pub(crate) use archive::guessed_format;
+pub(crate) use file::{expand_user, normal};
 
 use serde_json::Value;
 
@@ -55,6 +57,10 @@ type Answer = Result<Value, Failure>;
 pub(crate) const MODULES: &[&[Function]] = &[
     accounts::FUNCTIONS,
     alternatives::FUNCTIONS,
+    archive::FUNCTIONS[0],
+    archive::FUNCTIONS[1],
+    archive::FUNCTIONS[2],
+    archive::FUNCTIONS[3],
     cmd::FUNCTIONS,
     config::FUNCTIONS,
     cp::FUNCTIONS,
@@ -70,6 +76,12 @@ pub(crate) const MODULES: &[&[Function]] = &[
     file::FUNCTIONS[3],
     file::FUNCTIONS[4],
     file::FUNCTIONS[5],
+    file::FUNCTIONS[6],
+    file::FUNCTIONS[7],
+    file::FUNCTIONS[8],
+    file::FUNCTIONS[9],
+    file::FUNCTIONS[10],
+    file::FUNCTIONS[11],
     grains::FUNCTIONS,
     hashutil::FUNCTIONS,
     hosts::FUNCTIONS,

@@ -152,6 +152,19 @@ pub(crate) fn is_on_the_web(ctx: &dyn Context, url: &str) -> bool {
     web::exists(ctx, url)
 }
 
+/// Where the copy of a source is or would be; a path of this host is its own.
+pub(crate) fn cache_place(ctx: &dyn Context, source: &str, env: Option<&str>) -> Option<PathBuf> {
+    let cache = ctx.cache_dir();
+    match Source::parse(source).ok()? {
+        Source::Local(path) => Some(path),
+        Source::Web(url) => url::place(cache, &url, &environment(ctx, None, env)),
+        Source::Hub { path, env: named } => {
+            let env = environment(ctx, named, env);
+            Some(cache.join("files").join(env).join(path))
+        }
+    }
+}
+
 /// The copy of a source that is in the cache, as it was when it was fetched.
 pub(crate) fn cached(ctx: &dyn Context, source: &str, env: Option<&str>) -> Option<PathBuf> {
     let cache = ctx.cache_dir();

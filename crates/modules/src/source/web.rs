@@ -43,9 +43,10 @@ pub(super) fn fetch(
     saltenv: &str,
     wish: Wish<'_>,
 ) -> Result<PathBuf, Failure> {
-    let shown = url::redacted(address);
-    let place = url::place(ctx.cache_dir(), address, saltenv)
-        .ok_or_else(|| Failure::invocation(format!("'{shown}' has no place in the cache")))?;
+    let place = url::place(ctx.cache_dir(), address, saltenv).ok_or_else(|| {
+        let shown = url::redacted(address);
+        Failure::invocation(format!("'{shown}' has no place in the cache"))
+    })?;
     let has_hash = |wanted: &str| {
         Algorithm::by_length(wanted.len()).is_some_and(|(_, algorithm)| {
             digest::of_file(algorithm, &place, 1 << 18)
@@ -60,8 +61,9 @@ pub(super) fn fetch(
         |error: io::Error| Failure::command(format!("{}: {}", place.display(), os_text(&error)));
     fs::create_dir_all(directory).map_err(failed)?;
     let mut part = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
-    download(ctx, address, wish, part.as_file_mut())
-        .map_err(|text| Failure::command(format!("Error: {text} reading {shown}")))?;
+    download(ctx, address, wish, part.as_file_mut()).map_err(|text| {
+        Failure::command(format!("Error: {text} reading {}", url::path_of(address)))
+    })?;
     part.persist(&place).map_err(|error| failed(error.error))?;
     Ok(place)
 }
@@ -159,4 +161,90 @@ fn trusted(ctx: &dyn Context) -> Result<Vec<Certificate<'static>>, String> {
             _ => None,
         })
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Host;
+    use std::io::{BufRead, BufReader};
+    use std::net::TcpListener;
+    use std::sync::Mutex;
+
+    /// Answers on loopback: `/x` with text, `/moved` by leading there, `/private` to who knows the password, all else with 404. The first line
+    /// of each request is noted.
+    fn server() -> (String, Arc<Mutex<Vec<String>>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let noted = requests.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let lines = BufReader::new(&stream).lines().map_while(Result::ok);
+                let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+                let is_known = head.iter().any(|line| {
+                    line == "authorization: Basic dTpw" || line == "Authorization: Basic dTpw"
+                });
+                let path = head[0].split(' ').nth(1).unwrap().to_owned();
+                noted.lock().unwrap().push(head[0].clone());
+                let (status, more) = match path.as_str() {
+                    "/x" => ("200 OK", ""),
+                    "/moved" => ("302 Found", "Location: /x\r\n"),
+                    "/private" if is_known => ("200 OK", ""),
+                    "/private" => ("401 Unauthorized", ""),
+                    _ => ("404 Not Found", ""),
+                };
+                let answer = format!(
+                    "HTTP/1.1 {status}\r\nContent-Length: 3\r\nConnection: close\r\n{more}\r\nabc"
+                );
+                // Who asks for the head only may be gone.
+                let _ = stream.write_all(answer.as_bytes());
+            }
+        });
+        (format!("http://{address}"), requests)
+    }
+
+    #[test]
+    fn files_come_from_servers() {
+        let (server, requests) = server();
+        let host = Host::new();
+        let get = |path: &str, wish: Wish<'_>| {
+            let address = format!("{server}/{path}");
+            fetch(&host, &address, "base", wish).map_err(|failure| failure.to_string())
+        };
+        let place = get("x", Wish::default()).unwrap();
+        assert!(place.starts_with(host.path("cache/extrn_files/base")));
+        assert_eq!(fs::read_to_string(&place).unwrap(), "abc");
+        assert_eq!(requests.lock().unwrap().len(), 1);
+        let hash = Wish {
+            hash: Some("900150983cd24fb0d6963f7d28e17f72"),
+            ..Wish::default()
+        };
+        get("x", hash).unwrap();
+        assert_eq!(
+            requests.lock().unwrap().len(),
+            1,
+            "a copy with the hash is not fetched again"
+        );
+        let moved = get("moved", Wish::default()).unwrap();
+        assert_eq!(fs::read_to_string(&moved).unwrap(), "abc");
+        assert_eq!(
+            get("none", Wish::default()).unwrap_err(),
+            "Error: HTTP 404: Not Found reading /none"
+        );
+        assert!(!host.dir.path().join("cache/extrn_files/base/none").exists());
+        assert!(get("private", Wish::default()).is_err());
+        let with_login = server.replace("http://", "http://u:p@") + "/private";
+        assert!(fetch(&host, &with_login, "base", Wish::default()).is_ok());
+        assert!(exists(&host, &format!("{server}/x")) && !exists(&host, &format!("{server}/none")));
+        let cancelled = crate::Cancel::new();
+        cancelled.cancel(crate::CancelKind::Term);
+        let wish = Wish {
+            cancel: Some(&cancelled),
+            ..Wish::default()
+        };
+        assert!(get("x", wish).unwrap_err().contains("cancelled"));
+        assert!(fetch(&host, "http://127.0.0.1:1/x", "base", Wish::default()).is_err());
+    }
 }

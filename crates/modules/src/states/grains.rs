@@ -61,7 +61,7 @@ fn name(args: &Args) -> Result<String, Failure> {
     Ok(if delimiter.is_empty() {
         name
     } else {
-        name.replace(&delimiter, python::DEFAULT_DELIMITER)
+        name.replace(&delimiter, data::DEFAULT_DELIMITER)
     })
 }
 
@@ -73,7 +73,7 @@ fn named(name: String, done: Return) -> Return {
 }
 
 fn get(env: &StateEnv, name: &str) -> Option<Value> {
-    python::traverse(&env.env.ctx.grains(), name, python::DEFAULT_DELIMITER).cloned()
+    data::traverse(&env.env.ctx.grains(), name, data::DEFAULT_DELIMITER).cloned()
 }
 
 /// The return of `grains.set`.

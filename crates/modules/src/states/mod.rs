@@ -1,6 +1,7 @@
 //! State functions, one file for each state module of Salt that is served.
 
 mod alternatives;
+mod archive;
 mod cron;
 mod file;
 mod grains;
@@ -34,6 +35,7 @@ pub(crate) type StateAnswer = Result<Return, Failure>;
 /// The tables of all state modules.
 pub(crate) const MODULES: &[&[StateFunction]] = &[
     alternatives::STATES,
+    archive::STATES,
     cron::STATES,
     file::STATES,
     grains::STATES,
@@ -147,6 +149,28 @@ impl StateEnv<'_> {
     /// The answer of an execution function; its failure is one of the state.
     pub(crate) fn call(&self, call: &Call) -> Result<Value, Failure> {
         self.env.call(call).map(|outcome| outcome.value)
+    }
+
+    /// Calls another state function as a part of this state, with these arguments (`name` in them).
+    pub(crate) fn state(&self, fun: &str, said: Map<String, Value>, is_test: bool) -> Return {
+        let (state, function) = fun.split_once('.').unwrap_or((fun, ""));
+        // Where the state stands in its tree holds for its parts too.
+        let mut low: Map<String, Value> = self
+            .low
+            .iter()
+            .filter(|(key, _)| key.starts_with("__"))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        low.extend(said);
+        low.insert("state".to_owned(), Value::from(state));
+        low.insert("fun".to_owned(), Value::from(function));
+        self.env.registry.state(&StateEnv {
+            env: self.env,
+            is_test,
+            low: &low,
+            records: self.records,
+            shared: self.shared,
+        })
     }
 
     /// Renders a template by its engine's name (`jinja`, or renderers such as `py`), as `file.managed` does with `template`. `path` is the source

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use super::{Answer, Args, Env, Failure, Function, absolute_path, check_cancelled, path};
-use crate::failure::os_text;
+use crate::failure::{os_text, python_text};
 use crate::files::owner::{group_id, user_id};
 use crate::files::{directories, mode};
 use crate::python;
@@ -66,9 +66,25 @@ pub(super) const FUNCTIONS: &[Function] = &[
         |args, _| make_directories(&path(args, "dir_path")?, args).map(|()| json!(true)),
     ),
     Function::new(
+        "file.makedirs_perms",
+        "name, user=None, group=None, mode='0755'",
+        "Make a directory with those above it that are missing. Owner and mode go to the new ones.",
+        "file.makedirs_perms /opt/code",
+        |args, _| make_directories(&path(args, "name")?, args).map(|()| Value::Null),
+    ),
+    Function::new(
+        "file.move",
+        "src, dst, disallow_copy_and_unlink=False",
+        "Move a file or directory, over file systems too, unless disallow_copy_and_unlink. Into dst when that is a \
+         directory.",
+        "file.move /path/to/src /path/to/dst",
+        move_there,
+    ),
+    Function::new(
         "file.remove",
-        "path",
-        "Remove a file, a link, or a directory with all in it. Answers false when there is none.",
+        "path, **kwargs",
+        "Remove a file, a link, or a directory with all in it. Answers false when there is none. More keywords have no \
+         meaning here.",
         "file.remove /tmp/foo",
         remove,
     ),
@@ -85,19 +101,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
     Function::new(
         "file.rmdir",
-        "path",
-        "Remove an empty directory; false when it is not empty.",
+        "path, recurse=False, verbose=False, older_than=None",
+        "Remove an empty directory; false when it is not empty. recurse: the empty directories below it too. older_than: \
+         only those whose content was changed more days ago. verbose: what was removed, and what not and why.",
         "file.rmdir /tmp/foo",
-        |args, _| {
-            let path = absolute_path(args, "path", "File path")?;
-            if !path.is_dir() {
-                return Err(Failure::invocation(format!(
-                    "A valid directory was not specified: {}",
-                    path.display()
-                )));
-            }
-            Ok(json!(fs::remove_dir(&path).is_ok()))
-        },
+        rmdir,
     ),
     Function::new(
         "file.set_mode",
@@ -338,6 +346,86 @@ fn remove_tree(path: &Path) -> std::io::Result<()> {
     } else {
         fs::remove_file(path)
     }
+}
+
+fn move_there(args: &Args, env: &Env) -> Answer {
+    let (src, mut dst) = (path(args, "src")?, path(args, "dst")?);
+    if args.flag("disallow_copy_and_unlink") {
+        fs::rename(&src, &dst).map_err(|error| could_not("rename", &src, &dst, &error))?;
+        return Ok(json!(true));
+    }
+    for (what, path) in [("Source", &src), ("Destination", &dst)] {
+        if !path.is_absolute() {
+            return Err(Failure::invocation(format!(
+                "{what} path must be absolute."
+            )));
+        }
+    }
+    let told = format!("'{}' moved to '{}'", src.display(), dst.display());
+    if dst.is_dir()
+        && let Some(name) = src.file_name()
+    {
+        dst.push(name);
+    }
+    let unable = |text: String| {
+        let (src, dst) = (src.display(), dst.display());
+        Failure::command(format!("Unable to move '{src}' to '{dst}': {text}"))
+    };
+    if let Err(error) = fs::rename(&src, &dst) {
+        if error.kind() != std::io::ErrorKind::CrossesDevices {
+            return Err(unable(python_text(&src, &error)));
+        }
+        copy_tree(&src, &dst, env).map_err(|failure| unable(failure.to_string()))?;
+        remove_tree(&src).map_err(|error| unable(python_text(&src, &error)))?;
+    }
+    Ok(json!({"result": true, "comment": told}))
+}
+
+fn rmdir(args: &Args, env: &Env) -> Answer {
+    let top = absolute_path(args, "path", "File path")?;
+    if !top.is_dir() {
+        return Err(Failure::invocation(format!(
+            "A valid directory was not specified: {}",
+            top.display()
+        )));
+    }
+    let age = args.seconds("older_than")?.filter(|days| !days.is_zero());
+    let limit = age.and_then(|days| SystemTime::now().checked_sub(days * 86_400));
+    let is_old = |path: &Path| match limit {
+        Some(limit) => path
+            .metadata()
+            .and_then(|found| found.modified())
+            .is_ok_and(|time| time < limit),
+        None => true,
+    };
+    let mut directories = vec![top.clone()];
+    let mut at = 0;
+    // Those above stand before those below, so they are removed from the end.
+    while args.flag("recurse") && at < directories.len() {
+        check_cancelled(env)?;
+        let entries = fs::read_dir(&directories[at])
+            .into_iter()
+            .flatten()
+            .flatten();
+        let below = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        directories.extend(below.map(|entry| entry.path()));
+        at += 1;
+    }
+    let (mut deleted, mut errors) = (Vec::new(), Vec::new());
+    for directory in directories.iter().rev().filter(|path| is_old(path)) {
+        match fs::remove_dir(directory) {
+            Ok(()) => deleted.push(json!(directory.to_string_lossy())),
+            Err(error) => errors.push(json!([
+                directory.to_string_lossy(),
+                python_text(directory, &error)
+            ])),
+        }
+    }
+    let is_done = errors.is_empty() && (args.flag("recurse") || !deleted.is_empty());
+    Ok(match args.flag("verbose") {
+        true => json!({"deleted": deleted, "errors": errors, "result": is_done}),
+        false => json!(is_done),
+    })
 }
 
 fn set_mode(args: &Args, _: &Env) -> Answer {

@@ -11,7 +11,7 @@ use sls::python_regex::Flags;
 use super::{Answer, Args, Env, Failure, Function, call_of, check_cancelled, path, paths};
 use crate::digest::{self, Algorithm};
 use crate::edit::substitution;
-use crate::failure::os_text;
+use crate::failure::python_text;
 use crate::python;
 
 /// Largest file (or piece of one) that is read into memory.
@@ -154,9 +154,7 @@ fn python_error(path: &Path, error: &std::io::Error) -> Failure {
         std::io::ErrorKind::NotADirectory => "NotADirectoryError",
         _ => "OSError",
     };
-    let number = error.raw_os_error().unwrap_or_default();
-    let text = format!("[Errno {number}] {}: '{}'", os_text(error), path.display());
-    Failure::exception(kind, text)
+    Failure::exception(kind, python_text(path, error))
 }
 
 fn check_hash(args: &Args, _: &Env) -> Answer {

@@ -1,13 +1,19 @@
 //! `file`: looking at files, and the small changes that operators make by hand.
 
 mod attributes;
+mod backups;
 mod change;
 mod content;
+mod extended;
 mod find;
+mod nodes;
+mod open_files;
+mod patch;
 mod paths;
+mod sums;
 pub(crate) mod text;
 
-pub(crate) use paths::expand_user;
+pub(crate) use paths::{expand_glob, expand_user, normal};
 
 use std::path::PathBuf;
 
@@ -15,13 +21,19 @@ use super::{Answer, Args, Env, Failure, Function};
 use crate::call::Call;
 
 /// The tables of `file`, by what they do.
-pub(super) const FUNCTIONS: [&[Function]; 6] = [
+pub(super) const FUNCTIONS: [&[Function]; 12] = [
     attributes::FUNCTIONS,
+    backups::FUNCTIONS,
     change::FUNCTIONS,
     content::FUNCTIONS,
+    extended::FUNCTIONS,
     find::FUNCTIONS,
+    nodes::FUNCTIONS,
+    open_files::FUNCTIONS,
+    patch::FUNCTIONS,
     paths::FUNCTIONS,
     text::FUNCTIONS,
+    sums::FUNCTIONS,
 ];
 
 /// Most paths that one call finds; a search that goes beyond fails and says so.

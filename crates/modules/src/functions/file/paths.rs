@@ -81,6 +81,22 @@ pub(super) const FUNCTIONS: &[Function] = &[
     )
     .quick(),
     Function::new(
+        "file.normpath",
+        "path",
+        "A path without superfluous slashes, dots and ways up and down.",
+        "file.normpath '/etc//foo/../bar'",
+        |args, _| Ok(json!(normal(&args.text("path")?))),
+    )
+    .quick(),
+    Function::new(
+        "file.pardir",
+        "",
+        "The name of the directory above: two dots.",
+        "file.pardir",
+        |_, _| Ok(json!("..")),
+    )
+    .quick(),
+    Function::new(
         "file.path_exists_glob",
         "path",
         "Whether any path matches a shell pattern.",
@@ -137,6 +153,27 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
 ];
 
+/// A path as Python's `normpath` writes it: only its text counts.
+pub(crate) fn normal(path: &str) -> String {
+    let is_absolute = path.starts_with('/');
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            ".." if is_absolute => {}
+            part => parts.push(part),
+        }
+    }
+    match (is_absolute, parts.join("/")) {
+        (true, rest) => format!("/{rest}"),
+        (false, rest) if rest.is_empty() => ".".to_owned(),
+        (false, rest) => rest,
+    }
+}
+
 /// Replaces a leading `~` or `~user` by the home directory; a user that does not exist is left as it stands.
 pub(crate) fn expand_user(text: &str) -> PathBuf {
     let Some(rest) = text.strip_prefix('~') else {
@@ -156,7 +193,7 @@ pub(crate) fn expand_user(text: &str) -> PathBuf {
 
 /// The paths that match a shell pattern, in order. As in a shell, a name that begins with a dot needs a pattern that
 /// does too.
-pub(super) fn expand_glob(pattern: &Path) -> Result<Vec<PathBuf>, Failure> {
+pub(crate) fn expand_glob(pattern: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut found = vec![PathBuf::new()];
     for part in pattern.components() {
         let text = part.as_os_str().to_string_lossy();

@@ -431,3 +431,87 @@ fn find() {
     );
     assert_eq!(find(base().kwarg("name", "c*")), json!([]));
 }
+
+#[test]
+fn directories_and_files_are_moved_and_removed() {
+    let host = Host::new();
+    let file = host.write("a/f", "x");
+    host.write("b/x/y/.keep", "");
+    let to = host.path("g");
+    check(
+        &host,
+        "move",
+        json!([file, to]),
+        json!({"result": true, "comment": format!("'{file}' moved to '{to}'")}),
+    );
+    refuses(
+        &host,
+        "move",
+        json!(["f", to]),
+        "Source path must be absolute",
+    );
+    refuses(&host, "move", json!([file, to]), "Unable to move");
+    std::fs::remove_file(host.path("b/x/y/.keep")).unwrap();
+    check(&host, "rmdir", json!([host.path("b")]), json!(false));
+    check(
+        &host,
+        "rmdir",
+        json!([host.path("b"), true, false, 1]),
+        json!(true),
+    );
+    assert!(std::path::Path::new(&host.path("b/x/y")).exists());
+    let deleted = [host.path("b/x/y"), host.path("b/x"), host.path("b")];
+    check(
+        &host,
+        "rmdir",
+        json!([host.path("b"), true, true]),
+        json!({"deleted": deleted, "errors": [], "result": true}),
+    );
+    check(&host, "normpath", json!(["/a//b/../c/."]), json!("/a/c"));
+    check(&host, "normpath", json!(["../a/.."]), json!(".."));
+    check(&host, "pardir", json!([]), json!(".."));
+}
+
+#[test]
+fn nodes_and_names() {
+    let host = Host::new();
+    let (file, link, pipe) = (host.write("f", ""), host.path("l"), host.path("p"));
+    check(&host, "is_hardlink", json!([file]), json!(false));
+    check(&host, "link", json!([file, link]), json!(true));
+    check(&host, "is_hardlink", json!([file]), json!(true));
+    refuses(&host, "link", json!([file, link]), "Could not create");
+    let made = call(&host, "mknod_fifo", json!([pipe, null, null, "0622"]));
+    assert_eq!(
+        made.value["changes"]["new"],
+        json!(format!("Fifo pipe {pipe} created."))
+    );
+    check(&host, "get_mode", json!([pipe]), json!("0622"));
+    check(&host, "is_fifo", json!([pipe]), json!(true));
+    check(&host, "is_chrdev", json!(["/dev/null"]), json!(true));
+    check(&host, "is_blkdev", json!(["/dev/null"]), json!(false));
+    check(&host, "get_devmm", json!(["/dev/null"]), json!([1, 3]));
+    check(&host, "get_devmm", json!([file]), json!([0, 0]));
+    let again = call(&host, "mknod", json!([pipe, "p"]));
+    assert!(!again.success);
+    let size = call(&host, "statvfs", json!([file])).value;
+    assert!(size["f_bsize"].as_u64().unwrap() > 0);
+    let held = std::fs::File::open(&file).unwrap();
+    let open = call(&host, "open_files", json!([])).value;
+    let real = std::fs::canonicalize(&file).unwrap();
+    let pids = open[real.to_str().unwrap()].as_array().unwrap();
+    assert!(pids.contains(&json!(std::process::id())));
+    drop(held);
+}
+
+#[test]
+fn permissions_are_settled() {
+    let host = Host::new();
+    let file = host.write("f", "");
+    let found = call(&host, "check_perms", json!([file, {}, null, null, "0600"])).value;
+    assert_eq!(found[0]["changes"], json!({"mode": "0600"}));
+    assert_eq!(found[0]["result"], json!(true));
+    assert_eq!(found[1]["lmode"], json!("0644"));
+    check(&host, "get_mode", json!([file]), json!("0600"));
+    refuses(&host, "chattr", json!([file]), "Need an operator");
+    refuses(&host, "lsattr", json!(["/none"]), "does not exist");
+}

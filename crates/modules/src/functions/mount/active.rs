@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Env, Failure};
 use crate::call::Call;
-use crate::functions::file::{group_id, user_id};
+use crate::files::owner::{group_id, user_id};
 use crate::process::query;
 use crate::root;
 

@@ -288,6 +288,8 @@ fn content(args: &Args, env: &StateEnv, source: &str) -> Result<String, Failure>
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::functions::cron::tests::fake;
     use crate::testing::Host;

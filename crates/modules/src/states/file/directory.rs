@@ -16,7 +16,7 @@ use crate::files::{directories, mode, owner};
 use crate::pattern::Selection;
 use crate::python;
 
-pub(super) const SIGNATURE: &str = "name, user=None, group=None, recurse=None, max_depth=None, dir_mode=None, \
+const SIGNATURE: &str = "name, user=None, group=None, recurse=None, max_depth=None, dir_mode=None, \
      file_mode=None, makedirs=False, clean=False, require=None, exclude_pat=None, follow_symlinks=False, force=False, \
      backupname=None, allow_symlink=True, children_only=False, win_owner=None, win_perms=None, win_deny_perms=None, \
      win_inheritance=True, win_perms_reset=False, **kwargs";
@@ -56,7 +56,7 @@ struct Directory<'a> {
     children_only: bool,
 }
 
-pub(super) fn directory(args: &Args, env: &StateEnv) -> StateAnswer {
+fn directory(args: &Args, env: &StateEnv) -> StateAnswer {
     let mut name = name_of(args)?;
     let answer = begin(&name);
     if name.is_empty() {

@@ -34,14 +34,14 @@ pub(super) fn changes(
         foretold.is_significant = true;
         return Ok(foretold);
     }
-    let mut compare = |new: &[u8]| -> Result<(), Failure> {
+    let mut compare = |new: &[u8], is_always_told: bool| -> Result<(), Failure> {
         let old = match found {
             Some(_) => change::read(path)?,
             None => Vec::new(),
         };
         let diff = change::of(&old, new, ("", ""));
         foretold.is_significant |= managed.ignored.leaves_any(&diff);
-        if !diff.is_empty() {
+        if !diff.is_empty() || is_always_told {
             let shown = if is_obfuscated(env) {
                 json!("<Obfuscated Template>")
             } else {
@@ -56,11 +56,15 @@ pub(super) fn changes(
     {
         let is_same = path.is_file() && gather::Bytes::At(path.to_owned()).sum(&sum.kind)? == *sum;
         if !is_same {
-            compare(&gather::fetched(&managed.source, gathered, env)?.read()?)?;
+            // Content with another hash than it shall have is told of even where it is the content that the file has.
+            compare(
+                &gather::fetched(&managed.source, gathered, env)?.read()?,
+                true,
+            )?;
         }
     }
     if let Some(contents) = &managed.contents {
-        compare(contents)?;
+        compare(contents, false)?;
     }
     let Some(found) = found else {
         return Ok(foretold);

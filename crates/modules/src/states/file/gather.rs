@@ -64,7 +64,7 @@ impl From<Failure> for Trouble {
 }
 
 /// The first of several sources that is there, with its hash; a single one is taken as it is.
-pub(super) fn choose(
+pub(in crate::states) fn choose(
     env: &StateEnv,
     source: &Value,
     source_hash: &Value,

@@ -17,7 +17,7 @@ use crate::files::{mode, permissions};
 use crate::python;
 use crate::source;
 
-pub(super) const SIGNATURE: &str = "name, source=None, source_hash='', source_hash_name=None, keep_source=True, user=None, \
+const SIGNATURE: &str = "name, source=None, source_hash='', source_hash_name=None, keep_source=True, user=None, \
      group=None, mode=None, attrs=None, template=None, makedirs=False, dir_mode=None, context=None, replace=True, \
      defaults=None, backup='', show_changes=True, create=True, contents=None, tmp_dir=None, tmp_ext='', \
      contents_pillar=None, contents_grains=None, contents_newline=True, contents_delimiter=':', encoding=None, \
@@ -41,7 +41,7 @@ pub(super) const STATE: StateFunction = StateFunction::new(
 /// The name under which `file.accumulated` notes its texts.
 const ACCUMULATORS: &str = "accumulators";
 
-pub(super) fn managed(args: &Args, env: &StateEnv) -> StateAnswer {
+fn managed(args: &Args, env: &StateEnv) -> StateAnswer {
     refuse_signatures(args)?;
     if args.flag("selinux") {
         return Err(Failure::invocation(

@@ -1,16 +1,30 @@
 //! `file`: states that put files, directories and links there and take them away. Those that change lines within files are in `text`.
 
 mod absent;
+mod cached;
 mod content;
+mod copy;
+mod decode;
 mod directory;
 mod encoding;
 mod foretell;
 mod gather;
+mod hardlink;
 mod keep;
 mod managed;
+mod mknod;
+mod patch;
 mod place;
+mod presence;
 mod recurse;
+mod rename;
+mod serialize;
+mod serializer;
 mod symlink;
+mod tidied;
+mod touch;
+
+pub(super) use gather::choose;
 
 use std::path::Path;
 
@@ -23,10 +37,23 @@ use crate::python;
 
 pub(super) const STATES: &[StateFunction] = &[
     absent::STATE,
+    cached::CACHED,
+    cached::NOT_CACHED,
+    copy::STATE,
+    decode::STATE,
     directory::STATE,
+    hardlink::STATE,
     managed::STATE,
+    mknod::STATE,
+    patch::STATE,
+    presence::EXISTS,
+    presence::MISSING,
     recurse::STATE,
+    rename::STATE,
+    serialize::STATE,
     symlink::STATE,
+    tidied::STATE,
+    touch::STATE,
 ];
 
 /// The name of a state as a path, `~` and `~user` expanded.

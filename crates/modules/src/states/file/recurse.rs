@@ -6,13 +6,12 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Args, Failure, Return, StateAnswer, StateEnv, StateFunction, begin, directory, fail, keep,
-    managed, missing_owners, name_of, remove, user_of,
+    Args, Failure, Return, StateAnswer, StateEnv, StateFunction, begin, fail, keep, missing_owners,
+    name_of, remove, user_of,
 };
 use crate::files::{directories, mode};
 use crate::pattern::Selection;
 use crate::python;
-use crate::signature::Signature;
 use crate::source::Source;
 
 pub(super) const STATE: StateFunction = StateFunction::new(
@@ -90,12 +89,12 @@ fn recurse(args: &Args, env: &StateEnv) -> StateAnswer {
     for directory in &plan.directories {
         manage_directory(directory, &user, args, env, &mut gathered)?;
     }
-    let files = Files::new(args, &user)?;
+    let said = common(args, &user);
     for (file, source) in &plan.files {
         if env.env.cancel.is_cancelled() {
             return Err(Failure::command("the job was cancelled"));
         }
-        files.manage(file, source, args, env, &mut gathered)?;
+        manage_file(file, source, said.clone(), args, env, &mut gathered)?;
     }
     keep::note(name, &plan.kept, env);
     if args.flag("clean") {
@@ -300,59 +299,44 @@ impl Gathering<'_> {
 }
 
 /// What all files of the directory have in common.
-struct Files {
-    signature: Signature,
-    said: Map<String, Value>,
+fn common(args: &Args, user: &Value) -> Map<String, Value> {
+    let mut said = args.extra_kwargs.clone();
+    for name in [
+        "keep_source",
+        "group",
+        "template",
+        "replace",
+        "context",
+        "defaults",
+        "backup",
+    ] {
+        said.insert(name.to_owned(), args.value(name).clone());
+    }
+    said.insert("user".to_owned(), user.clone());
+    said.insert("mode".to_owned(), args.value("file_mode").clone());
+    said.insert("makedirs".to_owned(), json!(true));
+    said
 }
 
-impl Files {
-    fn new(args: &Args, user: &Value) -> Result<Files, Failure> {
-        let mut said = args.extra_kwargs.clone();
-        said.remove("makedirs");
-        for name in [
-            "keep_source",
-            "group",
-            "template",
-            "replace",
-            "context",
-            "defaults",
-            "backup",
-        ] {
-            said.insert(name.to_owned(), args.value(name).clone());
+fn manage_file(
+    path: &str,
+    source: &str,
+    mut said: Map<String, Value>,
+    args: &Args,
+    env: &StateEnv,
+    gathered: &mut Gathering<'_>,
+) -> Result<(), Failure> {
+    if args.flag("clean") && Path::new(path).is_dir() && args.flag("replace") {
+        let foretold = format!("Replacing directory {path} with a file");
+        gathered.replace(path, foretold, "Replaced directory with a new file", env)?;
+        if env.is_test {
+            return Ok(());
         }
-        said.insert("user".to_owned(), user.clone());
-        said.insert("mode".to_owned(), args.value("file_mode").clone());
-        said.insert("makedirs".to_owned(), json!(true));
-        Ok(Files {
-            signature: parsed(managed::SIGNATURE)?,
-            said,
-        })
     }
-
-    fn manage(
-        &self,
-        path: &str,
-        source: &str,
-        args: &Args,
-        env: &StateEnv,
-        gathered: &mut Gathering<'_>,
-    ) -> Result<(), Failure> {
-        if args.flag("clean") && Path::new(path).is_dir() && args.flag("replace") {
-            let foretold = format!("Replacing directory {path} with a file");
-            gathered.replace(path, foretold, "Replaced directory with a new file", env)?;
-            if env.is_test {
-                return Ok(());
-            }
-        }
-        let mut said = self.said.clone();
-        said.insert("name".to_owned(), json!(path));
-        said.insert("source".to_owned(), json!(source));
-        let args = self
-            .signature
-            .bind_state("file.managed", &said, |_| false)?;
-        gathered.merge(path, managed::managed(&args, env)?);
-        Ok(())
-    }
+    said.insert("name".to_owned(), json!(path));
+    said.insert("source".to_owned(), json!(source));
+    gathered.merge(path, env.state("file.managed", said, env.is_test));
+    Ok(())
 }
 
 fn manage_directory(
@@ -370,23 +354,15 @@ fn manage_directory(
             return Ok(());
         }
     }
-    let mut said = Map::new();
-    for (name, value) in [
-        ("name", &json!(path)),
-        ("user", user),
-        ("group", args.value("group")),
-        ("dir_mode", args.value("dir_mode")),
-        ("makedirs", &json!(true)),
-    ] {
-        said.insert(name.to_owned(), value.clone());
-    }
-    let signature = parsed(directory::SIGNATURE)?;
-    let args = signature.bind_state("file.directory", &said, |_| false)?;
-    gathered.merge(path, directory::directory(&args, env)?);
+    let said = [
+        ("name", json!(path)),
+        ("user", user.clone()),
+        ("group", args.value("group").clone()),
+        ("dir_mode", args.value("dir_mode").clone()),
+        ("makedirs", json!(true)),
+    ];
+    let said = said.map(|(name, value)| (name.to_owned(), value));
+    let part = env.state("file.directory", Map::from_iter(said), env.is_test);
+    gathered.merge(path, part);
     Ok(())
-}
-
-/// A signature of this folder; a test holds that each can be read.
-fn parsed(signature: &'static str) -> Result<Signature, Failure> {
-    Signature::parse(signature).ok_or_else(|| Failure::command("a signature cannot be read"))
 }

@@ -10,11 +10,12 @@ use super::{
     Args, Failure, Return, StateAnswer, StateEnv, StateFunction, begin, fail, name_of, own_user,
     remove, user_of,
 };
-use crate::failure::os_text;
+use crate::failure::{os_text, python_text};
 use crate::files::{directories, mode, owner, permissions};
+use crate::functions::normal;
 use crate::python;
 
-pub(super) const SIGNATURE: &str = "name, target, force=False, backupname=None, makedirs=False, user=None, group=None, \
+const SIGNATURE: &str = "name, target, force=False, backupname=None, makedirs=False, user=None, group=None, \
      mode=None, win_owner=None, win_perms=None, win_deny_perms=None, win_inheritance=None, atomic=False, \
      disallow_copy_and_unlink=False, inherit_user_and_group=False, follow_symlinks=True, **kwargs";
 
@@ -38,7 +39,7 @@ struct Link<'a> {
     follows: bool,
 }
 
-pub(super) fn symlink(args: &Args, env: &StateEnv) -> StateAnswer {
+fn symlink(args: &Args, env: &StateEnv) -> StateAnswer {
     let name = name_of(args)?;
     let target = args.text("target")?;
     let answer = begin(&name);
@@ -196,7 +197,7 @@ impl Link<'_> {
         let (name, target) = (self.name, self.target);
         if self.path().is_symlink() {
             let is_right = fs::read_link(self.path())
-                .is_ok_and(|found| normal(&found) == normal(Path::new(target)));
+                .is_ok_and(|found| normal(&found.to_string_lossy()) == normal(target));
             if is_right {
                 return self.keep(answer);
             }
@@ -295,25 +296,10 @@ impl Link<'_> {
         }
         if self.is_forced && self.path().symlink_metadata().is_ok() {
             // A directory is only replaced when a backup has taken it away.
-            fs::remove_file(self.path()).map_err(failed)?;
+            fs::remove_file(self.path()).map_err(|error| python_text(self.path(), &error))?;
         }
         make_link(self.target, self.path()).map_err(failed)
     }
-}
-
-/// A path without superfluous parts, for comparing.
-fn normal(path: &Path) -> std::path::PathBuf {
-    let mut out = std::path::PathBuf::new();
-    for part in path.components() {
-        match part {
-            std::path::Component::CurDir => {}
-            std::path::Component::ParentDir if out.file_name().is_some_and(|name| name != "..") => {
-                out.pop();
-            }
-            part => out.push(part),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
