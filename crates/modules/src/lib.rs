@@ -13,6 +13,7 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("a minion's functions read /proc and use Linux process groups");
 
+mod accounts;
 mod call;
 mod cancel;
 mod context;
@@ -22,8 +23,10 @@ mod failure;
 mod functions;
 pub mod grains;
 mod interfaces;
+mod nested;
 mod net;
 pub mod orphans;
+mod packages;
 mod pattern;
 mod process;
 mod processes;
@@ -31,11 +34,13 @@ mod python;
 mod random;
 mod registry;
 mod rendering;
+mod services;
 mod signature;
 mod source;
 mod states;
 #[cfg(test)]
 mod testing;
+mod tools;
 
 pub use call::{Call, Outcome};
 pub use cancel::{Cancel, CancelKind};

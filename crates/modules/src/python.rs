@@ -122,6 +122,18 @@ pub(crate) fn truthy(value: &Value) -> bool {
     }
 }
 
+/// What Salt takes for a truth that an operator wrote: numbers above zero, the word true, and other values that are not empty.
+pub(crate) fn is_true(value: &Value) -> bool {
+    match value {
+        Value::String(text) => match text.trim().parse::<f64>() {
+            Ok(number) => number > 0.0,
+            Err(_) => text.eq_ignore_ascii_case("true"),
+        },
+        Value::Number(number) => number.as_f64().is_some_and(|number| number > 0.0),
+        value => truthy(value),
+    }
+}
+
 /// Walks into nested dictionaries and lists along `path`. In a list a number is an
 /// index and a name looks into the dictionaries that it holds; a dictionary written from YAML may have keys that
 /// are not strings, which JSON already turned into strings, so both spellings meet.
@@ -175,6 +187,30 @@ mod tests {
         check(json!({"a": [1, "x"]}), "{'a': [1, 'x']}");
         assert_eq!(tuple_repr(&[json!(1)]), "(1,)");
         assert_eq!(tuple_repr(&[]), "()");
+    }
+
+    #[test]
+    fn truths_of_operators() {
+        for truth in [
+            json!(true),
+            json!("True"),
+            json!("true"),
+            json!(1),
+            json!("1"),
+            json!([0]),
+        ] {
+            assert!(is_true(&truth), "{truth}");
+        }
+        for other in [
+            json!(false),
+            json!("yes"),
+            json!("0"),
+            json!(-1),
+            json!(""),
+            json!(null),
+        ] {
+            assert!(!is_true(&other), "{other}");
+        }
     }
 
     #[test]

@@ -1,21 +1,23 @@
 //! The functions, one file for each module of Salt that is served (small ones share a file).
 
-mod accounts;
 mod cmd;
 mod config;
 mod cp;
 mod disk;
 mod file;
 mod grains;
+mod group;
 mod hashutil;
 mod network;
 mod pkg;
 mod ps;
 mod saltutil;
 mod service;
+mod shadow;
 mod status;
 mod sys;
 mod test;
+mod user;
 
 use serde_json::Value;
 
@@ -28,7 +30,6 @@ type Answer = Result<Value, Failure>;
 
 /// The tables of all modules.
 pub(crate) const MODULES: &[&[Function]] = &[
-    accounts::FUNCTIONS,
     cmd::FUNCTIONS,
     config::FUNCTIONS,
     cp::FUNCTIONS,
@@ -39,13 +40,16 @@ pub(crate) const MODULES: &[&[Function]] = &[
     file::FUNCTIONS[3],
     file::FUNCTIONS[4],
     grains::FUNCTIONS,
+    group::FUNCTIONS,
     hashutil::FUNCTIONS,
     network::FUNCTIONS,
     pkg::FUNCTIONS,
     ps::FUNCTIONS,
     saltutil::FUNCTIONS,
     service::FUNCTIONS,
+    shadow::FUNCTIONS,
     status::FUNCTIONS,
     sys::FUNCTIONS,
     test::FUNCTIONS,
+    user::FUNCTIONS,
 ];

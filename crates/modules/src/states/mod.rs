@@ -1,6 +1,11 @@
 //! State functions, one file for each state module of Salt that is served.
 
+mod cmd;
+mod group;
+pub(crate) mod pkg;
+mod service;
 mod test;
+mod user;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,7 +23,14 @@ pub(crate) use crate::signature::Args;
 pub(crate) type StateAnswer = Result<Return, Failure>;
 
 /// The tables of all state modules.
-pub(crate) const MODULES: &[&[StateFunction]] = &[test::STATES];
+pub(crate) const MODULES: &[&[StateFunction]] = &[
+    cmd::STATES,
+    group::STATES,
+    pkg::STATES,
+    service::STATES,
+    test::STATES,
+    user::STATES,
+];
 
 /// A row of the table of state functions.
 pub(crate) struct StateFunction {
