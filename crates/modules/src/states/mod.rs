@@ -2,6 +2,7 @@
 
 mod cmd;
 mod group;
+mod module;
 pub(crate) mod pkg;
 mod service;
 mod test;
@@ -26,6 +27,7 @@ pub(crate) type StateAnswer = Result<Return, Failure>;
 pub(crate) const MODULES: &[&[StateFunction]] = &[
     cmd::STATES,
     group::STATES,
+    module::STATES,
     pkg::STATES,
     service::STATES,
     test::STATES,
