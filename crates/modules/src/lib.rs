@@ -34,6 +34,7 @@ mod python;
 mod random;
 mod registry;
 mod rendering;
+mod repositories;
 mod services;
 mod signature;
 mod source;

@@ -44,6 +44,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     hashutil::FUNCTIONS,
     network::FUNCTIONS,
     pkg::FUNCTIONS,
+    pkg::repos::FUNCTIONS,
     ps::FUNCTIONS,
     saltutil::FUNCTIONS,
     service::FUNCTIONS,

@@ -4,6 +4,7 @@ mod cmd;
 mod group;
 mod module;
 pub(crate) mod pkg;
+mod pkgrepo;
 mod service;
 mod test;
 mod user;
@@ -29,6 +30,7 @@ pub(crate) const MODULES: &[&[StateFunction]] = &[
     group::STATES,
     module::STATES,
     pkg::STATES,
+    pkgrepo::STATES,
     service::STATES,
     test::STATES,
     user::STATES,

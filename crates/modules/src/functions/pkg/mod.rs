@@ -2,6 +2,7 @@
 
 mod change;
 mod lists;
+pub(in crate::functions) mod repos;
 
 use serde_json::{Map, Value, json};
 

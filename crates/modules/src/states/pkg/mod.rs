@@ -115,7 +115,7 @@ fn mod_watch(args: &Args, env: &StateEnv) -> StateAnswer {
 }
 
 /// Whether the lists of the repositories have to be fetched: as the state says, else once in a run, by the first state that needs them.
-struct Refresh {
+pub(super) struct Refresh {
     is_due: bool,
 }
 
@@ -139,7 +139,7 @@ impl Refresh {
     }
 
     /// Notes what the package manager did.
-    fn done(manager: &dyn PackageManager, env: &StateEnv) {
+    pub(super) fn done(manager: &dyn PackageManager, env: &StateEnv) {
         if manager.has_refreshed() {
             env.shared
                 .change(Refresh::NOTE, |note| *note = Value::Bool(false));
