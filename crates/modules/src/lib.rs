@@ -21,6 +21,7 @@ pub mod cut;
 mod digest;
 mod failure;
 mod functions;
+mod git;
 pub mod grains;
 mod interfaces;
 mod nested;

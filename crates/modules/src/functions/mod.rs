@@ -5,6 +5,7 @@ mod config;
 mod cp;
 mod disk;
 mod file;
+mod git;
 mod grains;
 mod group;
 mod hashutil;
@@ -39,6 +40,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     file::FUNCTIONS[2],
     file::FUNCTIONS[3],
     file::FUNCTIONS[4],
+    git::FUNCTIONS,
     grains::FUNCTIONS,
     group::FUNCTIONS,
     hashutil::FUNCTIONS,

@@ -1,6 +1,7 @@
 //! State functions, one file for each state module of Salt that is served.
 
 mod cmd;
+mod git;
 mod group;
 mod module;
 pub(crate) mod pkg;
@@ -27,6 +28,7 @@ pub(crate) type StateAnswer = Result<Return, Failure>;
 /// The tables of all state modules.
 pub(crate) const MODULES: &[&[StateFunction]] = &[
     cmd::STATES,
+    git::STATES,
     group::STATES,
     module::STATES,
     pkg::STATES,
