@@ -29,6 +29,7 @@ mod net;
 pub mod orphans;
 mod packages;
 mod pattern;
+mod pip;
 mod process;
 mod processes;
 mod python;

@@ -10,6 +10,7 @@ mod grains;
 mod group;
 mod hashutil;
 mod network;
+mod pip;
 mod pkg;
 mod ps;
 mod saltutil;
@@ -45,6 +46,8 @@ pub(crate) const MODULES: &[&[Function]] = &[
     group::FUNCTIONS,
     hashutil::FUNCTIONS,
     network::FUNCTIONS,
+    pip::FUNCTIONS,
+    pip::VIRTUALENV,
     pkg::FUNCTIONS,
     pkg::repos::FUNCTIONS,
     ps::FUNCTIONS,

@@ -4,11 +4,13 @@ mod cmd;
 mod git;
 mod group;
 mod module;
+mod pip;
 pub(crate) mod pkg;
 mod pkgrepo;
 mod service;
 mod test;
 mod user;
+mod virtualenv;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -31,11 +33,13 @@ pub(crate) const MODULES: &[&[StateFunction]] = &[
     git::STATES,
     group::STATES,
     module::STATES,
+    pip::STATES,
     pkg::STATES,
     pkgrepo::STATES,
     service::STATES,
     test::STATES,
     user::STATES,
+    virtualenv::STATES,
 ];
 
 /// A row of the table of state functions.
