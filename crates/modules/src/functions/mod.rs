@@ -3,6 +3,7 @@
 mod cmd;
 mod config;
 mod cp;
+pub(crate) mod debconf;
 mod disk;
 mod file;
 mod git;
@@ -35,6 +36,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     cmd::FUNCTIONS,
     config::FUNCTIONS,
     cp::FUNCTIONS,
+    debconf::FUNCTIONS,
     disk::FUNCTIONS,
     file::FUNCTIONS[0],
     file::FUNCTIONS[1],

@@ -1,6 +1,7 @@
 //! State functions, one file for each state module of Salt that is served.
 
 mod cmd;
+mod debconf;
 mod git;
 mod group;
 mod module;
@@ -30,6 +31,7 @@ pub(crate) type StateAnswer = Result<Return, Failure>;
 /// The tables of all state modules.
 pub(crate) const MODULES: &[&[StateFunction]] = &[
     cmd::STATES,
+    debconf::STATES,
     git::STATES,
     group::STATES,
     module::STATES,

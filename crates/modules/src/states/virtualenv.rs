@@ -201,3 +201,94 @@ fn managed(args: &Args, env: &StateEnv) -> StateAnswer {
     }
     Ok(changed(is_done, comment, changes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Host;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// A Python that makes an environment of itself, and is its pip.
+    const PYTHON: &str = r#"#!/bin/sh
+here=$(dirname "$0")
+case "$*" in
+  "-V") echo "Python 3.11.2";;
+  "-m venv "*) for word; do last="$word"; done; mkdir -p "$last/bin"; cp "$0" "$last/bin/python"; echo 'pip==23.0' > "$last/bin/packages";;
+  "-m pip --version") echo "pip 23.0 from /x (python 3.11)";;
+  "-m pip freeze "*) cat "$here/packages";;
+  "-m pip install "*) for word; do last="$word"; done; echo "$last==1.0" >> "$here/packages";;
+  *) echo "no $*" >&2; exit 1;;
+esac
+"#;
+
+    #[test]
+    fn environments_are_made_and_filled() {
+        let host = Host::new();
+        let python = host.path("python3");
+        crate::process::without_forks(|| host.write("python3", PYTHON));
+        std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let venv = host.path("venv");
+        let check = |more: Value, is_test: bool, result: Option<bool>, comment: &str| {
+            let mut args = json!({"name": venv, "venv_bin": python});
+            args.as_object_mut()
+                .unwrap()
+                .extend(more.as_object().cloned().unwrap());
+            let answer = host.state("virtualenv.managed", args, is_test);
+            assert_eq!(
+                (answer.result, answer.comment.as_str()),
+                (result, comment),
+                "{answer:?}"
+            );
+            Value::Object(answer.changes)
+        };
+        check(
+            json!({}),
+            true,
+            None,
+            &format!("Virtualenv {venv} is set to be created"),
+        );
+        let changes = check(
+            json!({"pip_pkgs": ["flask"]}),
+            false,
+            Some(true),
+            "Created new virtualenv",
+        );
+        assert_eq!(
+            changes,
+            json!({"new": "Python 3.11.2", "packages": {"new": ["flask==1.0"], "old": ""}})
+        );
+        check(
+            json!({}),
+            true,
+            Some(true),
+            &format!("Virtualenv {venv} is already created"),
+        );
+        assert_eq!(
+            check(json!({}), false, Some(true), "virtualenv exists"),
+            json!({})
+        );
+        check(
+            json!({"clear": true}),
+            true,
+            None,
+            &format!("Virtualenv {venv} is set to be cleared"),
+        );
+        let changes = check(
+            json!({"clear": true}),
+            false,
+            Some(true),
+            "Cleared existing virtualenv",
+        );
+        assert_eq!(
+            changes["cleared_packages"],
+            json!(["flask==1.0", "pip==23.0"])
+        );
+        let both = "Failed to create virtualenv: Pass the target interpreter either as `venv_bin` or as `python`, not both.";
+        check(
+            json!({"clear": true, "python": "python3"}),
+            false,
+            Some(false),
+            both,
+        );
+    }
+}
