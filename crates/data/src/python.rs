@@ -104,6 +104,18 @@ pub fn truthy(value: &Value) -> bool {
     }
 }
 
+/// What Salt takes for a truth that an operator wrote: numbers above zero, the word true, and other values that are not empty.
+pub fn is_true(value: &Value) -> bool {
+    match value {
+        Value::String(text) => match text.trim().parse::<f64>() {
+            Ok(number) => number > 0.0,
+            Err(_) => text.eq_ignore_ascii_case("true"),
+        },
+        Value::Number(number) => number.as_f64().is_some_and(|number| number > 0.0),
+        value => truthy(value),
+    }
+}
+
 /// Python's `text.splitlines()`: lines without their ends, of which Python knows more than the line feed.
 pub fn split_lines(text: &str) -> Vec<&str> {
     const ENDS: [char; 10] = [

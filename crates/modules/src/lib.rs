@@ -13,6 +13,7 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("a minion's functions read /proc and use Linux process groups");
 
+mod accounts;
 mod apply;
 mod banner;
 mod call;
@@ -26,17 +27,23 @@ mod environment;
 mod failure;
 mod files;
 mod functions;
+mod git;
 pub mod grains;
 mod interfaces;
+mod nested;
 mod net;
 pub mod orphans;
+mod packages;
 mod pattern;
+mod pip;
 mod process;
 mod processes;
 mod random;
 mod registry;
 mod rendering;
+mod repositories;
 mod root;
+mod services;
 mod signature;
 mod source;
 mod states;
@@ -45,6 +52,7 @@ mod testing;
 mod twister;
 
 use data::python;
+mod tools;
 
 pub use call::{Call, Outcome};
 pub use cancel::{Cancel, CancelKind};

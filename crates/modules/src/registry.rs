@@ -167,6 +167,13 @@ impl Registry {
         self.functions.contains_key(canonical(fun))
     }
 
+    /// The signature of an execution function.
+    pub(crate) fn signature(&self, fun: &str) -> Option<&Signature> {
+        self.functions
+            .get(canonical(fun))
+            .map(|entry| &entry.signature)
+    }
+
     /// Whether there is a state function of this name, `file.managed`.
     pub(crate) fn has_state(&self, fun: &str) -> bool {
         self.states.contains_key(fun)

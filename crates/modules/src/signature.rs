@@ -19,8 +19,10 @@ pub(crate) struct Signature {
     params: Vec<Param>,
     /// How many parameters take positional arguments: those before `*args`; all without it.
     positional: usize,
-    takes_extra_args: bool,
-    takes_extra_kwargs: bool,
+    /// The name of `*args`.
+    extra_args: Option<&'static str>,
+    /// The name of `**kwargs`.
+    extra_kwargs: Option<&'static str>,
 }
 
 #[derive(Debug)]
@@ -34,10 +36,10 @@ impl Signature {
     pub(crate) fn parse(text: &'static str) -> Option<Signature> {
         let mut signature = Signature::default();
         for item in split_items(text) {
-            if item.starts_with("**") {
-                signature.takes_extra_kwargs = true;
-            } else if item.starts_with('*') {
-                signature.takes_extra_args = true;
+            if let Some(name) = item.strip_prefix("**") {
+                signature.extra_kwargs = Some(name);
+            } else if let Some(name) = item.strip_prefix('*') {
+                signature.extra_args = Some(name);
                 signature.positional = signature.params.len();
             } else {
                 let (name, default) = match item.split_once('=') {
@@ -47,7 +49,7 @@ impl Signature {
                 signature.params.push(Param { name, default });
             }
         }
-        if !signature.takes_extra_args {
+        if !signature.extra_args.is_some() {
             signature.positional = signature.params.len();
         }
         Some(signature)
@@ -66,9 +68,21 @@ impl Signature {
         json!({
             "args": some(self.params.iter().map(|param| json!(param.name)).collect()),
             "defaults": some(self.params.iter().filter_map(|param| param.default.clone()).collect()),
-            "varargs": flag(self.takes_extra_args),
-            "kwargs": flag(self.takes_extra_kwargs),
+            "varargs": flag(self.extra_args.is_some()),
+            "kwargs": flag(self.extra_kwargs.is_some()),
         })
+    }
+
+    /// The names of the parameters with their defaults; those without one are needed.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = (&'static str, Option<&Value>)> {
+        self.params
+            .iter()
+            .map(|param| (param.name, param.default.as_ref()))
+    }
+
+    /// The names of `*args` and `**kwargs`, where there are such.
+    pub(crate) fn extras(&self) -> (Option<&'static str>, Option<&'static str>) {
+        (self.extra_args, self.extra_kwargs)
     }
 
     /// Binds the arguments of a call.
@@ -98,7 +112,7 @@ impl Signature {
             match self.params.iter().position(|param| param.name == name) {
                 Some(at) if values[at].is_some() => twice = Some(name),
                 Some(at) => values[at] = Some(value.clone()),
-                None if self.takes_extra_kwargs => {
+                None if self.extra_kwargs.is_some() => {
                     extra_kwargs.insert(name.clone(), value.clone());
                 }
                 None => invalid.push(format!("{name}={}", python::text(value))),
@@ -116,7 +130,7 @@ impl Signature {
                 "{fun}() got multiple values for argument '{name}'"
             )));
         }
-        if !extra_args.is_empty() && !self.takes_extra_args {
+        if !extra_args.is_empty() && self.extra_args.is_none() {
             return Err(Failure::Arguments(self.too_many(fun, call.args.len())));
         }
         let mut missing = Vec::new();
@@ -177,7 +191,7 @@ impl Signature {
             .filter(|(name, _)| !self.has(name) && !is_engine(name))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
-        if !others.is_empty() && !self.takes_extra_kwargs {
+        if !others.is_empty() && self.extra_kwargs.is_none() {
             let mut names: Vec<String> = others.keys().map(|name| format!("'{name}'")).collect();
             let last = names.pop().unwrap_or_default();
             let text = if names.is_empty() {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 use crate::registry::Env;
+use crate::signature::{Args, Signature};
 use crate::states::{Return, Shared, StateEnv};
 
 use crate::{
@@ -93,6 +94,29 @@ impl Host {
     /// Forgets what states noted for each other, as the next run does.
     pub(crate) fn forget_notes(&self) {
         self.shared.forget();
+    }
+
+    /// Lends what a state function gets for these arguments, to test its parts.
+    pub(crate) fn with_state<R>(
+        &self,
+        signature: &'static str,
+        args: Value,
+        is_test: bool,
+        work: impl FnOnce(&Args, &StateEnv) -> R,
+    ) -> R {
+        let low = args.as_object().cloned().unwrap();
+        let signature = Signature::parse(signature).unwrap();
+        let args = signature.bind_state("test.state", &low, |_| false).unwrap();
+        self.with_env(|env| {
+            let surroundings = StateEnv {
+                env,
+                is_test,
+                low: &low,
+                records: &Map::new(),
+                shared: &self.shared,
+            };
+            work(&args, &surroundings)
+        })
     }
 
     /// Applies a state for real, after test mode has changed nothing and foretold the change, and a second time without a change.

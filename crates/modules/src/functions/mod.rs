@@ -1,6 +1,5 @@
 //! The functions, one file for each module of Salt that is served (small ones share a file).
 
-mod accounts;
 pub(crate) mod alternatives;
 mod archive;
 #[cfg(test)]
@@ -9,6 +8,7 @@ mod cmd;
 mod config;
 mod cp;
 pub(crate) mod cron;
+pub(crate) mod debconf;
 mod defaults;
 mod dig;
 mod disk;
@@ -16,7 +16,9 @@ mod dnsutil;
 mod environ;
 pub(crate) mod file;
 mod filter;
+mod git;
 mod grains;
+mod group;
 mod hashutil;
 pub(crate) mod hosts;
 pub(crate) mod ini;
@@ -27,11 +29,13 @@ mod matching;
 pub(crate) mod mount;
 mod network;
 mod pillar;
+mod pip;
 mod pkg;
 mod ps;
 mod random;
 mod saltutil;
 mod service;
+mod shadow;
 mod slsutil;
 pub(crate) mod ssh;
 mod state;
@@ -40,7 +44,7 @@ mod sys;
 pub(crate) mod sysctl;
 mod test;
 pub(crate) mod timezone;
-
+mod user;
 pub(crate) use archive::guessed_format;
 pub(crate) use file::{expand_user, normal};
 
@@ -55,7 +59,6 @@ type Answer = Result<Value, Failure>;
 
 /// The tables of all modules.
 pub(crate) const MODULES: &[&[Function]] = &[
-    accounts::FUNCTIONS,
     alternatives::FUNCTIONS,
     archive::FUNCTIONS[0],
     archive::FUNCTIONS[1],
@@ -65,6 +68,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     config::FUNCTIONS,
     cp::FUNCTIONS,
     cron::FUNCTIONS,
+    debconf::FUNCTIONS,
     defaults::FUNCTIONS,
     dig::FUNCTIONS,
     disk::FUNCTIONS,
@@ -82,30 +86,37 @@ pub(crate) const MODULES: &[&[Function]] = &[
     file::FUNCTIONS[9],
     file::FUNCTIONS[10],
     file::FUNCTIONS[11],
+    git::FUNCTIONS,
     grains::FUNCTIONS,
+    group::FUNCTIONS,
     hashutil::FUNCTIONS,
     hosts::FUNCTIONS,
-    log::FUNCTIONS,
-    matching::FUNCTIONS,
     ini::FUNCTIONS,
     kmod::FUNCTIONS,
     locale::FUNCTIONS,
+    log::FUNCTIONS,
+    matching::FUNCTIONS,
     mount::FUNCTIONS,
     network::FUNCTIONS,
     pillar::FUNCTIONS,
+    pip::FUNCTIONS,
+    pip::VIRTUALENV,
     pkg::FUNCTIONS,
+    pkg::repos::FUNCTIONS,
     ps::FUNCTIONS,
     random::FUNCTIONS,
     saltutil::FUNCTIONS,
     service::FUNCTIONS,
+    shadow::FUNCTIONS,
+    slsutil::FUNCTIONS,
+    ssh::FUNCTIONS,
     state::FUNCTIONS[0],
     state::FUNCTIONS[1],
     state::FUNCTIONS[2],
-    slsutil::FUNCTIONS,
-    ssh::FUNCTIONS,
     status::FUNCTIONS,
     sys::FUNCTIONS,
     sysctl::FUNCTIONS,
     test::FUNCTIONS,
     timezone::FUNCTIONS,
+    user::FUNCTIONS,
 ];

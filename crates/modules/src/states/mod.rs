@@ -2,20 +2,31 @@
 
 mod alternatives;
 mod archive;
+mod cmd;
 mod cron;
+mod debconf;
 mod file;
+mod git;
 mod grains;
+mod group;
 mod host;
 mod ini;
 mod kmod;
 mod locale;
+mod module;
 mod mount;
+mod pip;
+pub(crate) mod pkg;
+mod pkgrepo;
+mod service;
 mod ssh_auth;
 mod ssh_known_hosts;
 mod sysctl;
 mod test;
 mod text;
 mod timezone;
+mod user;
+mod virtualenv;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -36,20 +47,31 @@ pub(crate) type StateAnswer = Result<Return, Failure>;
 pub(crate) const MODULES: &[&[StateFunction]] = &[
     alternatives::STATES,
     archive::STATES,
+    cmd::STATES,
     cron::STATES,
+    debconf::STATES,
     file::STATES,
+    git::STATES,
     grains::STATES,
+    group::STATES,
     host::STATES,
     ini::STATES,
     kmod::STATES,
     locale::STATES,
+    module::STATES,
     mount::STATES,
+    pip::STATES,
+    pkg::STATES,
+    pkgrepo::STATES,
+    service::STATES,
     ssh_auth::STATES,
     ssh_known_hosts::STATES,
     sysctl::STATES,
     test::STATES,
     text::STATES,
     timezone::STATES,
+    user::STATES,
+    virtualenv::STATES,
 ];
 
 /// A row of the table of state functions.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use self::options::{Options, Report};
+use self::options::{Options, Report, rendered};
 use super::{Answer, Args, Env, Failure, Function};
 use crate::process::{self, Finished, Spec};
 use crate::python;
@@ -49,7 +49,7 @@ macro_rules! documented {
              bytes become replacement characters.\n",
             "ignore_retcode: report return code 0. success_retcodes, success_stdout, success_stderr: codes, or texts \
              in the output, that mean success.\n",
-            "template and use_vt are refused when set. Output beyond 4 MiB is cut: in its place stand truncated, bytes \
+            "template: render the command or script by this engine (jinja), with saltenv. use_vt is refused when set. Output beyond 4 MiB is cut: in its place stand truncated, bytes \
              and sha256 (those of all output, so that sha256sum agrees), head and tail (64 KiB each). When the command has \
              ended but something that it started still holds its output open, two more seconds of output are read."
         )
@@ -98,7 +98,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
     Function::new(
         "cmd.run_all",
-        signature!("cmd", "redirect_stderr=False"),
+        signature!("cmd", "redirect_stderr=False, bg=False"),
         documented!(
             "Run a command and answer pid, retcode, stdout and stderr. redirect_stderr: stderr into stdout."
         ),
@@ -130,7 +130,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
     Function::new(
         "cmd.script",
-        signature!("source, args=None", "bg=False"),
+        signature!("source, args=None", "bg=False, context=None"),
         documented!(
             "Fetch a script (salt://path, with saltenv or ?saltenv=ENV, or a path of the minion), run it with args, \
              remove it, and answer pid, retcode, stdout and stderr. When it cannot be fetched cache_error is true and \
@@ -141,7 +141,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
     Function::new(
         "cmd.script_retcode",
-        signature!("source, args=None", "bg=False"),
+        signature!("source, args=None", "bg=False, context=None"),
         documented!("Fetch and run a script as cmd.script does, and answer its exit code."),
         "cmd.script_retcode salt://scripts/runme.sh",
         |args, env| script::script(args, env).map(|all| all["retcode"].clone()),
@@ -197,11 +197,14 @@ fn run(args: &Args, env: &Env, report: Report, merge_stderr: bool) -> Answer {
     let options = Options::read(args)?;
     let spec = Spec {
         merge_stderr,
-        ..options.spec(command(args, &options)?)
+        ..options.spec(command(args, env, &options)?)
     };
     if args.flag("bg") {
-        start_in_background(&options, spec)?;
-        return Ok(json!(""));
+        let pid = start_in_background(&options, spec)?;
+        return Ok(match report {
+            Report::All => json!({"pid": pid, "retcode": 0, "stdout": "", "stderr": ""}),
+            _ => json!(""),
+        });
     }
     let finished = options.run(spec, env)?;
     if args.flag("raise_err") && finished.retcode != 0 {
@@ -212,9 +215,9 @@ fn run(args: &Args, env: &Env, report: Report, merge_stderr: bool) -> Answer {
     Ok(options.report(finished, report))
 }
 
-fn run_in_background(args: &Args, _: &Env) -> Answer {
+fn run_in_background(args: &Args, env: &Env) -> Answer {
     let options = Options::read(args)?;
-    let spec = options.spec(command(args, &options)?);
+    let spec = options.spec(command(args, env, &options)?);
     Ok(json!({"pid": start_in_background(&options, spec)?}))
 }
 
@@ -228,18 +231,15 @@ fn start_in_background(options: &Options, spec: Spec) -> Result<u32, Failure> {
 }
 
 /// The words to execute: the shell with the command as script, or the command's own words.
-fn command(args: &Args, options: &Options) -> Result<Vec<String>, Failure> {
+fn command(args: &Args, env: &Env, options: &Options) -> Result<Vec<String>, Failure> {
     let words = match args.value("cmd") {
         Value::Array(items) => items.iter().map(python::text).collect(),
-        value if options.uses_shell => {
-            return Ok(vec![
-                options.shell.clone(),
-                "-c".to_owned(),
-                python::text(value),
-            ]);
-        }
         value => {
-            let text = python::text(value);
+            let text = rendered(args, env, "", python::text(value).into_bytes())?;
+            let text = String::from_utf8_lossy(&text).into_owned();
+            if options.uses_shell {
+                return Ok(vec![options.shell.clone(), "-c".to_owned(), text]);
+            }
             shlex::split(&text)
                 .ok_or_else(|| Failure::invocation(format!("No closing quotation: {text}")))?
         }

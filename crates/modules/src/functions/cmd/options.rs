@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{Args, Env, Failure, all};
 use crate::failure::os_text;
 use crate::process::{self, Finished, Identity, Output, Spec, is_executable};
-use crate::python;
+use crate::{python, rendering, source};
 
 /// Shell of commands when the minion's environment names none.
 const DEFAULT_SHELL: &str = "/bin/sh";
@@ -201,11 +201,6 @@ impl Options {
 }
 
 fn refuse_unsupported(args: &Args) -> Result<(), Failure> {
-    if args.flag("template") {
-        return Err(Failure::invocation(
-            "template: commands and scripts are not rendered on the minion",
-        ));
-    }
     if args.flag("use_vt") {
         return Err(Failure::invocation(
             "use_vt: commands run without a terminal",
@@ -224,6 +219,31 @@ fn refuse_unsupported(args: &Args) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// A text as the template that `template` names renders it; the text itself where it names none. `path` is where the text comes from.
+pub(super) fn rendered(
+    args: &Args,
+    env: &Env,
+    path: &str,
+    text: Vec<u8>,
+) -> Result<Vec<u8>, Failure> {
+    let Some(engine) = args
+        .optional_text("template")?
+        .filter(|engine| !engine.is_empty())
+    else {
+        return Ok(text);
+    };
+    let saltenv = source::environment(env.ctx, None, args.optional_text("saltenv")?.as_deref());
+    let context = args.value("context").as_object().cloned();
+    let template = sls::render::Source {
+        saltenv: &saltenv,
+        path,
+        text: &text,
+        context: context.unwrap_or_default(),
+        ..sls::render::Source::default()
+    };
+    rendering::template(env, &template, &engine).map(String::into_bytes)
 }
 
 /// The given directory, else the home of the user if it can be read, else `/`.

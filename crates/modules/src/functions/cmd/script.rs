@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tempfile::TempPath;
 
-use super::options::{Options, Report};
+use super::options::{Options, Report, rendered};
 use super::{Answer, Args, Env, Failure, start_in_background};
 use crate::call::{Call, Outcome};
 use crate::process::{self, Identity};
@@ -21,6 +21,7 @@ pub(super) fn script(args: &Args, env: &Env) -> Answer {
     let source = args.text("source")?;
     let content = match source::fetch(env.ctx, &source, saltenv.as_deref())
         .and_then(|path| fs::read(&path).map_err(|error| Failure::io(path, error)))
+        .and_then(|content| rendered(args, env, &path_below_roots(&source), content))
     {
         Ok(content) => content,
         Err(failure) => {
@@ -64,6 +65,14 @@ pub(super) fn script(args: &Args, env: &Env) -> Answer {
     options
         .run(spec, env)
         .map(|finished| options.report(finished, Report::All))
+}
+
+/// Where templates find what stands beside a source.
+fn path_below_roots(text: &str) -> String {
+    match source::Source::parse(text) {
+        Ok(source::Source::Hub { path, .. }) => path,
+        _ => text.to_owned(),
+    }
 }
 
 pub(super) fn exec_code(args: &Args, env: &Env) -> Answer {

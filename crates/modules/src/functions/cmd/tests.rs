@@ -182,7 +182,7 @@ fn refusals_are_clear() {
     );
     check(run("true").kwarg("umask", 0), "Zero umask is not allowed.");
     check(run("true").kwarg("umask", "99"), "Invalid umask: '99'");
-    check(run("true").kwarg("template", "jinja"), "not rendered");
+    check(run("true").kwarg("template", "nope"), "nope");
     check(run("true").kwarg("use_vt", true), "without a terminal");
     check(run("true").kwarg("env", "A=b"), "env must be a dictionary");
     check(

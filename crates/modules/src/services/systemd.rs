@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::{Action, Answer, Env, Failure, ask};
+use super::{Action, How, ServiceManager, ask};
 use crate::cancel::Cancel;
+use crate::failure::Failure;
 use crate::process::Finished;
 
 /// Kinds of units; names without such an end are services.
@@ -25,53 +26,91 @@ const UNIT_TYPES: [&str; 8] = [
 /// Properties that are lists of units.
 const LIST_PROPERTIES: [&str; 3] = ["Before", "After", "Wants"];
 
-pub(super) struct Systemd {
+/// The program, and whether it has a service manager to talk to.
+pub(crate) struct Systemd {
     pub(super) systemctl: PathBuf,
+    pub(super) is_offline: bool,
 }
 
 impl Systemd {
-    pub(super) fn act(
-        &self,
-        action: Action,
-        name: &str,
-        no_block: bool,
-        cancel: &Cancel,
-    ) -> Result<bool, Failure> {
-        let verb = match action {
-            Action::Start => "start",
-            Action::Stop => "stop",
-            Action::Restart => "restart",
-            Action::Reload => "reload",
-            Action::ForceReload => "reload-or-restart",
-            Action::Enable => "enable",
-            Action::Disable => "disable",
-        };
-        let unit = unit_name(name);
-        let args: &[&str] = if no_block {
-            &[verb, "--no-block", "--", &unit]
+    /// Lets systemd read its unit files again when that of a unit has changed.
+    fn reload_changed(&self, unit: &str, cancel: &Cancel) -> Result<(), Failure> {
+        let args = ["show", "--property=NeedDaemonReload", "--value", "--", unit];
+        if !self.is_offline && ask(&self.systemctl, &args, cancel)?.stdout.trim() == "yes" {
+            self.daemon_reload(cancel)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn by_state(&self, state: &str, cancel: &Cancel) -> Result<Vec<String>, Failure> {
+        let finished = ask(
+            &self.systemctl,
+            &["list-unit-files", "--full", "--no-legend", "--no-pager"],
+            cancel,
+        )?;
+        Ok(names(&finished.stdout, |words| {
+            words.get(1) == Some(&state)
+        }))
+    }
+
+    pub(crate) fn running(&self, cancel: &Cancel) -> Result<Vec<String>, Failure> {
+        let args = [
+            "list-units",
+            "--full",
+            "--no-legend",
+            "--no-pager",
+            "--plain",
+        ];
+        let finished = ask(&self.systemctl, &args, cancel)?;
+        Ok(names(&finished.stdout, |words| {
+            words.get(3) == Some(&"running")
+        }))
+    }
+
+    pub(crate) fn daemon_reload(&self, cancel: &Cancel) -> Result<(), Failure> {
+        let finished = ask(&self.systemctl, &["--system", "daemon-reload"], cancel)?;
+        if finished.retcode == 0 {
+            Ok(())
         } else {
-            &[verb, "--", &unit]
-        };
-        let finished = ask(&self.systemctl, args, cancel)?;
-        match (action, finished.retcode) {
-            (_, 0) => Ok(true),
-            // Salt answers these two with false; the others fail with systemd's words.
-            (Action::Stop | Action::Disable, _) => Ok(false),
-            _ => Err(failed(&finished)),
+            Err(Failure::command(format!(
+                "Problem performing systemctl daemon-reload: {}",
+                finished.stderr.trim()
+            )))
         }
     }
 
-    pub(super) fn is_running(&self, name: &str, cancel: &Cancel) -> Result<bool, Failure> {
-        Ok(ask(
-            &self.systemctl,
-            &["is-active", "--", &unit_name(name)],
-            cancel,
-        )?
-        .retcode
-            == 0)
+    pub(crate) fn show(&self, name: &str, cancel: &Cancel) -> Result<Value, Failure> {
+        let finished = ask(&self.systemctl, &["show", "--", &unit_name(name)], cancel)?;
+        if finished.retcode != 0 {
+            return Err(failed(&finished));
+        }
+        Ok(properties(&finished.stdout))
+    }
+}
+
+impl ServiceManager for Systemd {
+    fn is_offline(&self) -> bool {
+        self.is_offline
     }
 
-    pub(super) fn is_enabled(&self, name: &str, cancel: &Cancel) -> Result<bool, Failure> {
+    fn is_available(&self, name: &str, cancel: &Cancel) -> Result<bool, Failure> {
+        if self.is_offline {
+            return Err(Failure::command(format!(
+                "Cannot run in offline mode. Failed to get information on unit '{name}'"
+            )));
+        }
+        let args = [
+            "show",
+            "--property=LoadState",
+            "--value",
+            "--",
+            &unit_name(name),
+        ];
+        let finished = ask(&self.systemctl, &args, cancel)?;
+        Ok(finished.retcode == 0 && !matches!(finished.stdout.trim(), "" | "not-found"))
+    }
+
+    fn is_enabled(&self, name: &str, cancel: &Cancel) -> Result<bool, Failure> {
         let finished = ask(
             &self.systemctl,
             &["is-enabled", "--", &unit_name(name)],
@@ -90,19 +129,17 @@ impl Systemd {
             && ask(&self.systemctl, &["is-enabled", "--", target], cancel)?.retcode == 0)
     }
 
-    pub(super) fn is_available(&self, name: &str, cancel: &Cancel) -> Result<bool, Failure> {
-        let args = [
-            "show",
-            "--property=LoadState",
-            "--value",
-            "--",
-            &unit_name(name),
-        ];
-        let finished = ask(&self.systemctl, &args, cancel)?;
-        Ok(finished.retcode == 0 && !matches!(finished.stdout.trim(), "" | "not-found"))
+    fn is_running(&self, name: &str, cancel: &Cancel) -> Result<bool, Failure> {
+        Ok(ask(
+            &self.systemctl,
+            &["is-active", "--", &unit_name(name)],
+            cancel,
+        )?
+        .retcode
+            == 0)
     }
 
-    pub(super) fn all(&self, cancel: &Cancel) -> Result<Vec<String>, Failure> {
+    fn all(&self, cancel: &Cancel) -> Result<Vec<String>, Failure> {
         let finished = ask(
             &self.systemctl,
             &["list-unit-files", "--full", "--no-legend", "--no-pager"],
@@ -111,71 +148,68 @@ impl Systemd {
         Ok(names(&finished.stdout, |_| true))
     }
 
-    pub(super) fn by_state(&self, state: &str, cancel: &Cancel) -> Result<Vec<String>, Failure> {
-        let finished = ask(
-            &self.systemctl,
-            &["list-unit-files", "--full", "--no-legend", "--no-pager"],
-            cancel,
-        )?;
-        Ok(names(&finished.stdout, |words| {
-            words.get(1) == Some(&state)
-        }))
+    fn by_enablement(&self, enabled: bool, cancel: &Cancel) -> Result<Vec<String>, Failure> {
+        self.by_state(if enabled { "enabled" } else { "disabled" }, cancel)
     }
 
-    pub(super) fn running(&self, env: &Env) -> Result<Vec<String>, Failure> {
-        let args = [
-            "list-units",
-            "--full",
-            "--no-legend",
-            "--no-pager",
-            "--plain",
-        ];
-        let finished = ask(&self.systemctl, &args, env.cancel)?;
-        Ok(names(&finished.stdout, |words| {
-            words.get(3) == Some(&"running")
-        }))
-    }
-
-    pub(super) fn mask(
-        &self,
-        verb: &str,
-        name: &str,
-        runtime: bool,
-        env: &Env,
-    ) -> Result<(), Failure> {
+    fn act(&self, action: Action, name: &str, how: &How, cancel: &Cancel) -> Result<bool, Failure> {
+        let verb = match action {
+            Action::Start => "start",
+            Action::Stop => "stop",
+            Action::Restart => "restart",
+            Action::Reload => "reload",
+            Action::ForceReload => "reload-or-restart",
+            Action::Enable => "enable",
+            Action::Disable => "disable",
+        };
         let unit = unit_name(name);
+        self.reload_changed(&unit, cancel)?;
+        for (is_wanted, runtime) in [(how.unmask, false), (how.unmask_runtime, true)] {
+            if is_wanted && self.is_masked(name, runtime) {
+                self.set_masked(name, false, runtime, cancel)?;
+            }
+        }
+        let args: &[&str] = if how.no_block {
+            &[verb, "--no-block", "--", &unit]
+        } else {
+            &[verb, "--", &unit]
+        };
+        let finished = ask(&self.systemctl, args, cancel)?;
+        match (action, finished.retcode) {
+            (_, 0) => Ok(true),
+            // Salt answers these two with false; the others fail with systemd's words.
+            (Action::Stop | Action::Disable, _) => Ok(false),
+            _ => Err(failed(&finished)),
+        }
+    }
+
+    fn can_mask(&self) -> bool {
+        true
+    }
+
+    fn is_masked(&self, name: &str, runtime: bool) -> bool {
+        is_masked(Path::new("/"), name, runtime)
+    }
+
+    fn set_masked(
+        &self,
+        name: &str,
+        is_masked: bool,
+        runtime: bool,
+        cancel: &Cancel,
+    ) -> Result<(), Failure> {
+        let (unit, verb) = (unit_name(name), if is_masked { "mask" } else { "unmask" });
         let args: &[&str] = if runtime {
             &[verb, "--runtime", "--", &unit]
         } else {
             &[verb, "--", &unit]
         };
-        let finished = ask(&self.systemctl, args, env.cancel)?;
-        if finished.retcode == 0 {
-            Ok(())
-        } else {
-            Err(failed(&finished))
+        if ask(&self.systemctl, args, cancel)?.retcode == 0 {
+            return Ok(());
         }
-    }
-
-    pub(super) fn daemon_reload(&self, env: &Env) -> Result<(), Failure> {
-        let finished = ask(&self.systemctl, &["--system", "daemon-reload"], env.cancel)?;
-        if finished.retcode == 0 {
-            Ok(())
-        } else {
-            Err(failed(&finished))
-        }
-    }
-
-    pub(super) fn show(&self, name: &str, env: &Env) -> Answer {
-        let finished = ask(
-            &self.systemctl,
-            &["show", "--", &unit_name(name)],
-            env.cancel,
-        )?;
-        if finished.retcode != 0 {
-            return Err(failed(&finished));
-        }
-        Ok(properties(&finished.stdout))
+        Err(Failure::command(format!(
+            "Failed to {verb} service '{name}'"
+        )))
     }
 }
 
@@ -242,7 +276,7 @@ fn properties(text: &str) -> Value {
 }
 
 /// Whether a unit is a link to nothing.
-pub(super) fn is_masked(root: &Path, name: &str, runtime: bool) -> bool {
+fn is_masked(root: &Path, name: &str, runtime: bool) -> bool {
     let directory = root.join(if runtime {
         "run/systemd/system"
     } else {
@@ -265,7 +299,13 @@ mod tests {
             fs::write(&systemctl, format!("#!/bin/sh\n{script}\n")).unwrap();
             fs::set_permissions(&systemctl, fs::Permissions::from_mode(0o755)).unwrap();
         });
-        (dir, Systemd { systemctl })
+        (
+            dir,
+            Systemd {
+                systemctl,
+                is_offline: false,
+            },
+        )
     }
 
     #[test]
@@ -281,11 +321,31 @@ mod tests {
              'is-enabled -- real.service') exit 0;; \
              *) echo \"no $*\" >&2; exit 1;; esac",
         );
-        assert!(systemd.act(Action::Start, "good", false, &cancel).unwrap());
-        assert!(systemd.act(Action::Stop, "a.timer", true, &cancel).unwrap());
-        assert!(!systemd.act(Action::Disable, "bad", false, &cancel).unwrap());
+        assert!(
+            systemd
+                .act(Action::Start, "good", &How::default(), &cancel)
+                .unwrap()
+        );
+        assert!(
+            systemd
+                .act(
+                    Action::Stop,
+                    "a.timer",
+                    &How {
+                        no_block: true,
+                        ..How::default()
+                    },
+                    &cancel
+                )
+                .unwrap()
+        );
+        assert!(
+            !systemd
+                .act(Action::Disable, "bad", &How::default(), &cancel)
+                .unwrap()
+        );
         let failure = systemd
-            .act(Action::Restart, "bad", false, &cancel)
+            .act(Action::Restart, "bad", &How::default(), &cancel)
             .unwrap_err();
         assert_eq!(failure.to_string(), "no restart -- bad.service");
         assert!(

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::{Action, Failure, ask};
+use super::{Action, How, ServiceManager, ask};
 use crate::cancel::Cancel;
+use crate::failure::Failure;
 use crate::pattern;
 use crate::process::{is_executable, which};
 
@@ -21,22 +22,22 @@ impl SysV {
         self.etc.join("init.d").join(name)
     }
 
-    pub(super) fn is_available(&self, name: &str) -> bool {
+    fn has(&self, name: &str) -> bool {
         is_executable(&self.script(name))
     }
 
-    pub(super) fn all(&self) -> Vec<String> {
+    fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.etc.join("init.d"))
             .into_iter()
             .flatten()
             .flatten();
         let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-        let mut names: Vec<String> = names.filter(|name| self.is_available(name)).collect();
+        let mut names: Vec<String> = names.filter(|name| self.has(name)).collect();
         names.sort();
         names
     }
 
-    pub(super) fn is_enabled(&self, name: &str) -> bool {
+    fn has_start_link(&self, name: &str) -> bool {
         let Some(start) = pattern::glob(&format!("S[0-9][0-9]{name}"), false) else {
             return false;
         };
@@ -54,30 +55,6 @@ impl SysV {
             .iter()
             .flat_map(|level| links(level))
             .any(|link| start.is_match(&link.file_name().to_string_lossy()))
-    }
-
-    pub(super) fn is_running(&self, name: &str, cancel: &Cancel) -> Result<bool, Failure> {
-        if !self.is_available(name) {
-            return Ok(false);
-        }
-        Ok(ask(&self.script(name), &["status"], cancel)?.retcode == 0)
-    }
-
-    pub(super) fn act(&self, action: Action, name: &str, cancel: &Cancel) -> Result<bool, Failure> {
-        if !self.is_available(name) {
-            return Err(Failure::command(format!("Service {name} is not available")));
-        }
-        let verb = match action {
-            Action::Start => "start",
-            Action::Stop => "stop",
-            Action::Restart => "restart",
-            Action::Reload => "reload",
-            Action::ForceReload => "force-reload",
-            Action::Enable | Action::Disable => {
-                return self.set_enabled(name, action == Action::Enable, cancel);
-            }
-        };
-        Ok(ask(&self.script(name), &[verb], cancel)?.retcode == 0)
     }
 
     fn set_enabled(&self, name: &str, enable: bool, cancel: &Cancel) -> Result<bool, Failure> {
@@ -100,6 +77,50 @@ impl SysV {
             return Err(Failure::command(text));
         };
         Ok(ask(&program, &args, cancel)?.retcode == 0)
+    }
+}
+
+impl ServiceManager for SysV {
+    fn is_available(&self, name: &str, _: &Cancel) -> Result<bool, Failure> {
+        Ok(self.has(name))
+    }
+
+    fn is_enabled(&self, name: &str, _: &Cancel) -> Result<bool, Failure> {
+        Ok(self.has_start_link(name))
+    }
+
+    fn is_running(&self, name: &str, cancel: &Cancel) -> Result<bool, Failure> {
+        if !self.has(name) {
+            return Ok(false);
+        }
+        Ok(ask(&self.script(name), &["status"], cancel)?.retcode == 0)
+    }
+
+    fn all(&self, _: &Cancel) -> Result<Vec<String>, Failure> {
+        Ok(self.names())
+    }
+
+    fn by_enablement(&self, enabled: bool, _: &Cancel) -> Result<Vec<String>, Failure> {
+        let mut names = self.names();
+        names.retain(|name| self.has_start_link(name) == enabled);
+        Ok(names)
+    }
+
+    fn act(&self, action: Action, name: &str, _: &How, cancel: &Cancel) -> Result<bool, Failure> {
+        if !self.has(name) {
+            return Err(Failure::command(format!("Service {name} is not available")));
+        }
+        let verb = match action {
+            Action::Start => "start",
+            Action::Stop => "stop",
+            Action::Restart => "restart",
+            Action::Reload => "reload",
+            Action::ForceReload => "force-reload",
+            Action::Enable | Action::Disable => {
+                return self.set_enabled(name, action == Action::Enable, cancel);
+            }
+        };
+        Ok(ask(&self.script(name), &[verb], cancel)?.retcode == 0)
     }
 }
 
@@ -128,17 +149,24 @@ mod tests {
             }
         });
         let cancel = Cancel::new();
-        assert_eq!(sysv.all(), ["web"]);
-        assert!(!sysv.is_enabled("web"));
+        assert_eq!(sysv.names(), ["web"]);
+        assert!(!sysv.has_start_link("web"));
         fs::write(etc.path().join("rc3.d/S20web"), "").unwrap();
-        assert!(sysv.is_enabled("web") && !sysv.is_enabled("we"));
+        assert!(sysv.has_start_link("web") && !sysv.has_start_link("we"));
         assert!(
             sysv.is_running("web", &cancel).unwrap() && !sysv.is_running("none", &cancel).unwrap()
         );
-        assert!(sysv.act(Action::Start, "web", &cancel).unwrap());
-        assert!(!sysv.act(Action::Stop, "web", &cancel).unwrap());
+        assert!(
+            sysv.act(Action::Start, "web", &How::default(), &cancel)
+                .unwrap()
+        );
+        assert!(
+            !sysv
+                .act(Action::Stop, "web", &How::default(), &cancel)
+                .unwrap()
+        );
         assert_eq!(
-            sysv.act(Action::Start, "none", &cancel)
+            sysv.act(Action::Start, "none", &How::default(), &cancel)
                 .unwrap_err()
                 .to_string(),
             "Service none is not available"

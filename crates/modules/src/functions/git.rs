@@ -1,0 +1,774 @@
+//! `git`: checkouts, by the git program.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::{Answer, Args, Env, Failure, Function};
+use crate::git::{self, Git, Scope, redacted, with_credentials};
+use crate::python;
+
+/// Words before the options of a command, and after them.
+type Words = Result<(Vec<String>, Vec<String>), Failure>;
+
+/// A command of git: what is special to it, and the words that it is called with.
+macro_rules! command {
+    ($name:literal, $head:literal, $doc:literal, $example:literal, $words:expr) => {
+        Function::new(
+            $name,
+            concat!($head, ", opts='', git_opts='', user=None, password=None, ignore_retcode=False, output_encoding=None"),
+            concat!($doc, " opts: options of the command; git_opts: those of git. user: run as this user."),
+            $example,
+            |args, env| run(args, env, $words, false),
+        )
+    };
+}
+
+/// The same for a command that may need a key.
+macro_rules! remote_command {
+    ($name:literal, $head:literal, $doc:literal, $example:literal, $words:expr) => {
+        Function::new(
+            $name,
+            concat!(
+                $head,
+                ", opts='', git_opts='', user=None, password=None, identity=None, ignore_retcode=False, saltenv='base', \
+                 output_encoding=None"
+            ),
+            concat!($doc, " opts: options of the command; git_opts: those of git. user: run as this user. identity: files of private keys."),
+            $example,
+            |args, env| run(args, env, $words, true),
+        )
+    };
+}
+
+/// A question about a checkout.
+macro_rules! question {
+    ($name:literal, $head:literal, $doc:literal, $example:literal, $ask:expr) => {
+        Function::new(
+            $name,
+            concat!(
+                $head,
+                ", user=None, password=None, ignore_retcode=False, output_encoding=None"
+            ),
+            $doc,
+            $example,
+            |args, env| {
+                let ask: fn(&Args, &Git, &str) -> Answer = $ask;
+                ask(args, &git(args, env)?, &args.text("cwd")?)
+            },
+        )
+    };
+}
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    command!(
+        "git.add",
+        "cwd, filename",
+        "Add files to the index.",
+        "git.add /path/to/repo foo/bar.py",
+        |args| { Ok((words(&["add", "--verbose"]), vec![args.text("filename")?])) }
+    ),
+    command!(
+        "git.branch",
+        "cwd, name=None",
+        "Make a branch, or do to it what opts say.",
+        "git.branch /path/to/repo mybranch",
+        |args| {
+            Ok((
+                words(&["branch"]),
+                args.optional_text("name")?.into_iter().collect(),
+            ))
+        }
+    ),
+    command!(
+        "git.checkout",
+        "cwd, rev=None, force=False",
+        "Check a branch, tag or commit out.",
+        "git.checkout /path/to/repo somebranch user=jeff",
+        |args| {
+            let mut head = words(&["checkout"]);
+            if args.flag("force") {
+                head.push("--force".to_owned());
+            }
+            let rev = args.optional_text("rev")?;
+            let makes_branch = git::options(args.value("opts"))?
+                .iter()
+                .any(|option| option == "-b" || option == "-B");
+            if rev.is_none() && !makes_branch {
+                return Err(Failure::invocation(
+                    "'rev' argument is required unless -b or -B in opts",
+                ));
+            }
+            Ok((head, rev.into_iter().collect()))
+        }
+    ),
+    Function::new(
+        "git.clone",
+        "cwd, url=None, name=None, opts='', git_opts='', user=None, password=None, identity=None, https_user=None, https_pass=None, \
+         ignore_retcode=False, saltenv='base', output_encoding=None",
+        "Clone a repository into a directory, or with name into one of that name below it.",
+        "git.clone /path/to/repo git://github.com/saltstack/salt.git",
+        clone,
+    ),
+    command!(
+        "git.commit",
+        "cwd, message, filename=None",
+        "Commit the index, or one file.",
+        "git.commit /path/to/repo 'The commit message'",
+        |args| {
+            Ok((
+                vec!["commit".to_owned(), "-m".to_owned(), args.text("message")?],
+                args.optional_text("filename")?.into_iter().collect(),
+            ))
+        }
+    ),
+    Function::new(
+        "git.config_get",
+        "key, cwd=None, user=None, password=None, ignore_retcode=False, output_encoding=None, **kwargs",
+        "The value of an option. all: all its values. global: of the user, not of the repository.",
+        "git.config_get user.name cwd=/path/to/repo",
+        |args, env| {
+            let values = with_scope(args, env, |git, scope| {
+                Ok(git.option_values(scope, &args.text("key")?))
+            })?;
+            Ok(match values {
+                Some(values) if flag(args, "all") => json!(values),
+                Some(values) => json!(values.last()),
+                None => Value::Null,
+            })
+        },
+    ),
+    Function::new(
+        "git.config_get_regexp",
+        "key, value_regex=None, cwd=None, user=None, password=None, ignore_retcode=False, output_encoding=None, **kwargs",
+        "The options whose names, and values, match expressions.",
+        "git.config_get_regexp 'user\\..*' cwd=/path/to/repo",
+        |args, env| {
+            let value = args.optional_text("value_regex")?;
+            with_scope(args, env, |git, scope| {
+                Ok(Value::Object(git.options_matching(
+                    scope,
+                    &args.text("key")?,
+                    value.as_deref(),
+                )))
+            })
+        },
+    ),
+    Function::new(
+        "git.config_set",
+        "key, value=None, multivar=None, cwd=None, user=None, password=None, ignore_retcode=False, output_encoding=None, **kwargs",
+        "Set an option to a value, or to several (multivar). add: keep those that it has. global: of the user.",
+        "git.config_set user.email me@example.com cwd=/path/to/repo",
+        config_set,
+    ),
+    Function::new(
+        "git.config_unset",
+        "key, value_regex=None, cwd=None, user=None, password=None, ignore_retcode=False, output_encoding=None, **kwargs",
+        "Take an option away. all: each of its values. global: of the user.",
+        "git.config_unset user.email cwd=/path/to/repo",
+        |args, env| {
+            let value = args.optional_text("value_regex")?;
+            with_scope(args, env, |git, scope| {
+                git.unset_option(
+                    scope,
+                    &args.text("key")?,
+                    value.as_deref(),
+                    flag(args, "all"),
+                )?;
+                Ok(json!(true))
+            })
+        },
+    ),
+    question!(
+        "git.current_branch",
+        "cwd",
+        "The branch of a checkout.",
+        "git.current_branch /path/to/repo",
+        |_, git, cwd| Ok(json!(git.current_branch(cwd)?))
+    ),
+    question!(
+        "git.describe",
+        "cwd, rev='HEAD'",
+        "A name for a commit, by the newest tag before it.",
+        "git.describe /path/to/repo",
+        |args, git, cwd| {
+            Ok(json!(
+                git.run(cwd, &["describe", "--always", &args.text("rev")?])?
+            ))
+        }
+    ),
+    command!(
+        "git.diff",
+        "cwd, item1=None, item2=None, paths=None, cached=False",
+        "Differences of commits or files.",
+        "git.diff /path/to/repo HEAD~1",
+        |args| {
+            let mut head = words(&["diff"]);
+            if args.flag("cached") {
+                head.push("--cached".to_owned());
+            }
+            let mut tail: Vec<String> = args
+                .optional_text("item1")?
+                .into_iter()
+                .chain(args.optional_text("item2")?)
+                .collect();
+            let paths = args.texts("paths");
+            if !paths.is_empty() {
+                tail.push("--".to_owned());
+                tail.extend(paths);
+            }
+            Ok((head, tail))
+        }
+    ),
+    question!(
+        "git.discard_local_changes",
+        "cwd",
+        "Throw away what was changed in a checkout.",
+        "git.discard_local_changes /path/to/repo",
+        |_, git, cwd| {
+            git.run(cwd, &["reset", "--hard", "HEAD"])?;
+            Ok(json!(true))
+        }
+    ),
+    Function::new(
+        "git.fetch",
+        "cwd, remote=None, force=False, refspecs=None, opts='', git_opts='', user=None, password=None, identity=None, \
+         ignore_retcode=False, saltenv='base', output_encoding=None",
+        "Fetch from a remote, and say what came.",
+        "git.fetch /path/to/repo upstream",
+        |args, env| {
+            let options = git::options(args.value("opts"))?;
+            let options: Vec<&str> = options.iter().map(String::as_str).collect();
+            let remote = args.optional_text("remote")?.unwrap_or_default();
+            let git = git(args, env)?;
+            let fetched = git.fetch(
+                &args.text("cwd")?,
+                args.flag("force"),
+                &options,
+                &remote,
+                &args.texts("refspecs"),
+            )?;
+            Ok(Value::Object(fetched))
+        },
+    ),
+    Function::new(
+        "git.init",
+        "cwd, bare=False, template=None, separate_git_dir=None, shared=None, opts='', git_opts='', user=None, password=None, \
+         ignore_retcode=False, output_encoding=None",
+        "Make a repository.",
+        "git.init /path/to/repo.git bare=True",
+        init,
+    ),
+    question!(
+        "git.is_worktree",
+        "cwd",
+        "Whether a directory is a worktree of a repository elsewhere.",
+        "git.is_worktree /path/to/repo",
+        |_, git, cwd| { Ok(json!(git.is_worktree(cwd))) }
+    ),
+    question!(
+        "git.list_branches",
+        "cwd, remote=False",
+        "The branches of a checkout, or those known of remotes.",
+        "git.list_branches /path/to/repo",
+        |args, git, cwd| { Ok(json!(git.branches(cwd, args.flag("remote"))?)) }
+    ),
+    question!(
+        "git.list_tags",
+        "cwd",
+        "The tags of a checkout.",
+        "git.list_tags /path/to/repo",
+        |_, git, cwd| Ok(json!(git.tags(cwd)?))
+    ),
+    Function::new(
+        "git.ls_remote",
+        "cwd=None, remote='origin', ref=None, opts='', git_opts='', user=None, password=None, identity=None, https_user=None, \
+         https_pass=None, ignore_retcode=False, output_encoding=None, saltenv='base'",
+        "The references of a remote, with their commits.",
+        "git.ls_remote /path/to/repo origin",
+        |args, env| {
+            let options = git::options(args.value("opts"))?;
+            let cwd = args.optional_text("cwd")?.unwrap_or_else(|| "/".to_owned());
+            let mut found = references(args, env, &cwd, "remote", &options)?;
+            if let Some(wanted) = args.optional_text("ref")? {
+                found.retain(|name, _| *name == wanted || name.ends_with(&format!("/{wanted}")));
+            }
+            Ok(Value::Object(found))
+        },
+    ),
+    remote_command!(
+        "git.merge",
+        "cwd, rev=None",
+        "Merge a commit into the branch.",
+        "git.merge /path/to/repo upstream/branchname",
+        |args| {
+            Ok((
+                words(&["merge"]),
+                args.optional_text("rev")?.into_iter().collect(),
+            ))
+        }
+    ),
+    remote_command!(
+        "git.pull",
+        "cwd",
+        "Fetch, and merge what came.",
+        "git.pull /path/to/repo opts='--rebase origin master'",
+        |_| { Ok((words(&["pull"]), Vec::new())) }
+    ),
+    remote_command!(
+        "git.push",
+        "cwd, remote=None, ref=None",
+        "Push to a remote.",
+        "git.push /path/to/repo origin issue21",
+        |args| {
+            Ok((
+                words(&["push"]),
+                vec![args.text("remote")?, args.text("ref")?],
+            ))
+        }
+    ),
+    command!(
+        "git.rebase",
+        "cwd, rev='master'",
+        "Rebase the branch.",
+        "git.rebase /path/to/repo master",
+        |args| { Ok((words(&["rebase"]), vec![args.text("rev")?])) }
+    ),
+    question!(
+        "git.remote_get",
+        "cwd, remote='origin', redact_auth=True",
+        "The addresses of a remote.",
+        "git.remote_get /path/to/repo",
+        |args, git, cwd| {
+            let name = args.text("remote")?;
+            match remotes(args, git, cwd)?.shift_remove(&name) {
+                Some(remote) => Ok(remote),
+                None => Err(Failure::command(format!(
+                    "Remote '{name}' not present in git checkout located at {cwd}"
+                ))),
+            }
+        }
+    ),
+    Function::new(
+        "git.remote_refs",
+        "url, heads=False, tags=False, user=None, password=None, identity=None, https_user=None, https_pass=None, ignore_retcode=False, \
+         output_encoding=None, saltenv='base'",
+        "The references of a repository, with their commits.",
+        "git.remote_refs https://github.com/saltstack/salt.git",
+        |args, env| {
+            let flags = [("heads", "--heads"), ("tags", "--tags")];
+            let options: Vec<String> = flags
+                .iter()
+                .filter(|(name, _)| args.flag(name))
+                .map(|(_, flag)| (*flag).to_owned())
+                .collect();
+            Ok(Value::Object(references(args, env, "/", "url", &options)?))
+        },
+    ),
+    Function::new(
+        "git.remote_set",
+        "cwd, url, remote='origin', user=None, password=None, https_user=None, https_pass=None, push_url=None, push_https_user=None, \
+         push_https_pass=None, ignore_retcode=False, output_encoding=None",
+        "Set the address of a remote.",
+        "git.remote_set /path/to/repo git@github.com:user/repo.git",
+        remote_set,
+    ),
+    question!(
+        "git.remotes",
+        "cwd, redact_auth=True",
+        "The addresses of all remotes.",
+        "git.remotes /path/to/repo",
+        |args, git, cwd| { Ok(Value::Object(remotes(args, git, cwd)?)) }
+    ),
+    remote_command!(
+        "git.reset",
+        "cwd",
+        "Reset the branch and the files.",
+        "git.reset /path/to/repo opts='--hard origin/master'",
+        |_| { Ok((words(&["reset"]), Vec::new())) }
+    ),
+    command!(
+        "git.rev_parse",
+        "cwd, rev=None",
+        "The commit of a revision, or what opts ask.",
+        "git.rev_parse /path/to/repo HEAD",
+        |args| {
+            Ok((
+                words(&["rev-parse"]),
+                args.optional_text("rev")?.into_iter().collect(),
+            ))
+        }
+    ),
+    question!(
+        "git.revision",
+        "cwd, rev='HEAD', short=False",
+        "The commit of a revision.",
+        "git.revision /path/to/repo mybranch",
+        |args, git, cwd| {
+            let rev = args.text("rev")?;
+            let words: &[&str] = if args.flag("short") {
+                &["rev-parse", "--short", &rev]
+            } else {
+                &["rev-parse", &rev]
+            };
+            Ok(json!(git.run(cwd, words)?))
+        }
+    ),
+    command!(
+        "git.rm",
+        "cwd, filename",
+        "Remove files from the index and the checkout.",
+        "git.rm /path/to/repo foo/bar.py",
+        |args| { Ok((words(&["rm"]), vec![args.text("filename")?])) }
+    ),
+    command!(
+        "git.stash",
+        "cwd, action='save'",
+        "Put changes aside, or take them back.",
+        "git.stash /path/to/repo pop",
+        |args| { Ok((vec!["stash".to_owned(), args.text("action")?], Vec::new())) }
+    ),
+    question!(
+        "git.status",
+        "cwd",
+        "What was changed in a checkout.",
+        "git.status /path/to/repo",
+        |_, git, cwd| {
+            let mut found = Map::new();
+            for line in git.run(cwd, &["status", "-z", "--porcelain"])?.split('\0') {
+                let Some((state, name)) = line.trim_start().split_once(' ') else {
+                    continue;
+                };
+                let state = match state {
+                    "M" => "modified",
+                    "A" => "new",
+                    "D" => "deleted",
+                    "??" => "untracked",
+                    other => other,
+                };
+                let list = found.entry(state.to_owned()).or_insert_with(|| json!([]));
+                list.as_array_mut()
+                    .into_iter()
+                    .for_each(|list| list.push(json!(name.trim_start())));
+            }
+            Ok(Value::Object(found))
+        }
+    ),
+    remote_command!(
+        "git.submodule",
+        "cwd, command",
+        "Do something to the modules of a checkout.",
+        "git.submodule /path/to/repo update opts='--init'",
+        |args| {
+            Ok((
+                vec!["submodule".to_owned(), args.text("command")?],
+                Vec::new(),
+            ))
+        }
+    ),
+    command!(
+        "git.symbolic_ref",
+        "cwd, ref, value=None",
+        "What a symbolic reference points to, or set it.",
+        "git.symbolic_ref /path/to/repo HEAD",
+        |args| {
+            Ok((
+                words(&["symbolic-ref"]),
+                std::iter::once(args.text("ref")?)
+                    .chain(args.optional_text("value")?)
+                    .collect(),
+            ))
+        }
+    ),
+    command!(
+        "git.tag",
+        "cwd, name, ref='HEAD', message=None",
+        "Make a tag.",
+        "git.tag /path/to/repo v0.1 message='First'",
+        |args| {
+            let mut tail = Vec::new();
+            if let Some(message) = args.optional_text("message")? {
+                tail.extend(["-m".to_owned(), message]);
+            }
+            tail.push(args.text("name")?);
+            // What deletes a tag takes no commit.
+            let deletes = git::options(args.value("opts"))?
+                .iter()
+                .any(|option| option == "-d" || option == "--delete");
+            if !deletes {
+                tail.push(args.text("ref")?);
+            }
+            Ok((words(&["tag"]), tail))
+        }
+    ),
+    Function::new(
+        "git.version",
+        "versioninfo=False",
+        "The version of git. versioninfo: as a list of its parts.",
+        "git.version",
+        |args, env| {
+            let told = Git::new(env, None, &[], "base")?.run("/", &["--version"])?;
+            let version = told
+                .split_whitespace()
+                .nth(2)
+                .unwrap_or("unknown")
+                .to_owned();
+            if !args.flag("versioninfo") {
+                return Ok(json!(version));
+            }
+            let part = |part: &str| {
+                part.parse::<u64>()
+                    .map_or_else(|_| json!(part), |number| json!(number))
+            };
+            Ok(version.split('.').map(part).collect())
+        },
+    ),
+];
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
+}
+
+fn flag(args: &Args, name: &str) -> bool {
+    args.extra_kwargs.get(name).is_some_and(python::truthy)
+}
+
+fn git<'a>(args: &Args, env: &'a Env<'a>) -> Result<Git<'a>, Failure> {
+    let keys = match args.value("identity") {
+        Value::Null => Vec::new(),
+        Value::Array(items) => items.iter().map(python::text).collect(),
+        key => vec![python::text(key)],
+    };
+    let saltenv = args
+        .optional_text("saltenv")?
+        .unwrap_or_else(|| "base".to_owned());
+    Git::new(env, args.optional_text("user")?.as_deref(), &keys, &saltenv)
+}
+
+fn run(args: &Args, env: &Env, words: fn(&Args) -> Words, is_remote: bool) -> Answer {
+    let (head, tail) = words(args)?;
+    let all = [
+        git::options(args.value("git_opts"))?,
+        head,
+        git::options(args.value("opts"))?,
+        tail,
+    ]
+    .concat();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let (git, cwd) = (git(args, env)?, args.text("cwd")?);
+    let told = if is_remote {
+        git.run_remote(&cwd, &all)
+    } else {
+        git.run_merged(&cwd, &all)
+    };
+    Ok(json!(told?))
+}
+
+fn credentials(args: &Args, url: &str, user: &str, password: &str) -> Result<String, Failure> {
+    with_credentials(
+        url,
+        args.optional_text(user)?.as_deref(),
+        args.optional_text(password)?.as_deref(),
+    )
+}
+
+fn clone(args: &Args, env: &Env) -> Answer {
+    let Some(url) = args.optional_text("url")?.filter(|url| !url.is_empty()) else {
+        return Err(Failure::invocation("Missing 'url' argument"));
+    };
+    let url = credentials(args, &url, "https_user", "https_pass")?;
+    let cwd = args.text("cwd")?;
+    let target = match args.optional_text("name")? {
+        Some(name) => Path::new(&cwd).join(name).to_string_lossy().into_owned(),
+        None => cwd,
+    };
+    let options = git::options(args.value("opts"))?;
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    git(args, env)?.clone_to(&target, &url, &options)?;
+    Ok(json!(true))
+}
+
+fn init(args: &Args, env: &Env) -> Answer {
+    let mut all = git::options(args.value("git_opts"))?;
+    all.push("init".to_owned());
+    if args.flag("bare") {
+        all.push("--bare".to_owned());
+    }
+    for (name, option) in [
+        ("template", "--template"),
+        ("separate_git_dir", "--separate-git-dir"),
+        ("shared", "--shared"),
+    ] {
+        if let Some(value) = args.optional_text(name)? {
+            all.push(format!("{option}={value}"));
+        }
+    }
+    all.extend(git::options(args.value("opts"))?);
+    all.extend(["--".to_owned(), args.text("cwd")?]);
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    Ok(json!(git(args, env)?.run("/", &all)?))
+}
+
+fn references(
+    args: &Args,
+    env: &Env,
+    cwd: &str,
+    parameter: &str,
+    options: &[String],
+) -> Result<Map<String, Value>, Failure> {
+    let url = credentials(args, &args.text(parameter)?, "https_user", "https_pass")?;
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let found = git(args, env)?.remote_references(cwd, &options, &url)?;
+    Ok(found
+        .into_iter()
+        .map(|(name, hash)| (name, json!(hash)))
+        .collect())
+}
+
+fn remotes(args: &Args, git: &Git, cwd: &str) -> Result<Map<String, Value>, Failure> {
+    let shown = |url: &str| {
+        if args.flag("redact_auth") {
+            redacted(url)
+        } else {
+            url.to_owned()
+        }
+    };
+    let all = git.remotes(cwd)?.into_iter();
+    Ok(all
+        .map(|(name, remote)| {
+            (
+                name,
+                json!({"fetch": shown(&remote.fetch), "push": shown(&remote.push)}),
+            )
+        })
+        .collect())
+}
+
+fn remote_set(args: &Args, env: &Env) -> Answer {
+    let (cwd, remote, git) = (args.text("cwd")?, args.text("remote")?, git(args, env)?);
+    let url = credentials(args, &args.text("url")?, "https_user", "https_pass")?;
+    git.set_remote(&cwd, &remote, &url, (None, None))?;
+    if let Some(url) = args.optional_text("push_url")? {
+        let url = credentials(args, &url, "push_https_user", "push_https_pass")?;
+        git.run(&cwd, &["remote", "set-url", "--push", &remote, &url])?;
+    }
+    let known = git.remotes(&cwd)?.remove(&remote).unwrap_or_default();
+    Ok(json!({"fetch": redacted(&known.fetch), "push": redacted(&known.push)}))
+}
+
+/// Git and where its options are.
+fn with_scope<R>(
+    args: &Args,
+    env: &Env,
+    work: impl FnOnce(&Git, Scope) -> Result<R, Failure>,
+) -> Result<R, Failure> {
+    let (cwd, is_global) = (args.optional_text("cwd")?, flag(args, "global"));
+    if cwd.is_none() && !is_global {
+        return Err(Failure::invocation(
+            "'cwd' argument required unless global=True",
+        ));
+    }
+    let scope = Scope {
+        repo: cwd.as_deref(),
+        is_global,
+    };
+    work(&git(args, env)?, scope)
+}
+
+fn config_set(args: &Args, env: &Env) -> Answer {
+    let value = args.optional_text("value")?;
+    let values = args.texts("multivar");
+    if value.is_some() && !values.is_empty() {
+        return Err(Failure::invocation(
+            "Only one of 'value' and 'multivar' is permitted",
+        ));
+    }
+    let values = value.map_or(values, |value| vec![value]);
+    with_scope(args, env, |git, scope| {
+        let key = args.text("key")?;
+        git.set_option(scope, &key, &values, flag(args, "add"))?;
+        Ok(json!(git.option_values(scope, &key)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::Call;
+    use crate::testing::Host;
+
+    #[test]
+    fn a_repository_is_made_and_asked() {
+        if crate::process::which("git").is_none() {
+            return;
+        }
+        let host = Host::new();
+        let repo = host.path("repo");
+        let call = |fun: &str, args: &[&str]| {
+            let call = args
+                .iter()
+                .fold(Call::new(fun).arg(repo.as_str()), |call, arg| {
+                    call.arg(*arg)
+                });
+            let outcome = host.call(call);
+            assert!(outcome.success, "{fun}: {outcome:?}");
+            outcome.value
+        };
+        host.call(
+            Call::new("git.init")
+                .arg(repo.as_str())
+                .kwarg("opts", "-b main"),
+        );
+        host.write("repo/a b", "x");
+        assert_eq!(call("git.status", &[]), json!({"untracked": ["a b"]}));
+        for (key, value) in [
+            ("user.name", "t"),
+            ("user.email", "t@example.com"),
+            ("commit.gpgsign", "false"),
+        ] {
+            host.call(
+                Call::new("git.config_set")
+                    .arg(key)
+                    .arg(value)
+                    .kwarg("cwd", repo.as_str()),
+            );
+        }
+        let name = host.call(
+            Call::new("git.config_get")
+                .arg("user.name")
+                .kwarg("cwd", repo.as_str()),
+        );
+        assert_eq!(name.value, json!("t"));
+        call("git.add", &["a b"]);
+        call("git.commit", &["first"]);
+        assert_eq!(call("git.current_branch", &[]), json!("main"));
+        assert_eq!(call("git.list_branches", &[]), json!(["main"]));
+        let commit = call("git.revision", &[]);
+        call("git.tag", &["v1"]);
+        assert_eq!(call("git.list_tags", &[]), json!(["v1"]));
+        let copy = host.path("copy");
+        host.call(Call::new("git.clone").arg(copy.as_str()).arg(repo.as_str()));
+        let remotes = host.call(Call::new("git.remotes").arg(copy.as_str()));
+        assert_eq!(
+            remotes.value,
+            json!({"origin": {"fetch": repo, "push": repo}})
+        );
+        let heads = host.call(
+            Call::new("git.remote_refs")
+                .arg(repo.as_str())
+                .kwarg("heads", true),
+        );
+        assert_eq!(heads.value, json!({"refs/heads/main": commit}));
+        let failed = host.call(Call::new("git.checkout").arg(copy.as_str()).arg("nowhere"));
+        assert!(
+            failed
+                .value
+                .as_str()
+                .unwrap()
+                .starts_with("ERROR: Command 'git checkout nowhere' failed: error: pathspec"),
+            "{failed:?}"
+        );
+        let version = host.call(Call::new("git.version").kwarg("versioninfo", true));
+        assert!(version.value[0].is_u64());
+    }
+}
