@@ -14,6 +14,7 @@ pub(crate) mod hosts;
 pub(crate) mod ini;
 pub(crate) mod kmod;
 pub(crate) mod locale;
+pub(crate) mod logrotate;
 pub(crate) mod mount;
 mod network;
 mod pkg;
@@ -57,6 +58,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     ini::FUNCTIONS,
     kmod::FUNCTIONS,
     locale::FUNCTIONS,
+    logrotate::FUNCTIONS,
     mount::FUNCTIONS,
     network::FUNCTIONS,
     pkg::FUNCTIONS,

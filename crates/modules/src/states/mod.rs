@@ -7,6 +7,7 @@ mod host;
 mod ini;
 mod kmod;
 mod locale;
+mod logrotate;
 mod mount;
 mod ssh_auth;
 mod ssh_known_hosts;
@@ -39,6 +40,7 @@ pub(crate) const MODULES: &[&[StateFunction]] = &[
     ini::STATES,
     kmod::STATES,
     locale::STATES,
+    logrotate::STATES,
     mount::STATES,
     ssh_auth::STATES,
     ssh_known_hosts::STATES,
