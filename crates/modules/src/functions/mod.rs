@@ -20,6 +20,7 @@ mod network;
 mod pkg;
 mod ps;
 mod saltutil;
+pub(crate) mod selinux;
 mod service;
 pub(crate) mod ssh;
 mod status;
@@ -64,6 +65,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     pkg::FUNCTIONS,
     ps::FUNCTIONS,
     saltutil::FUNCTIONS,
+    selinux::FUNCTIONS,
     service::FUNCTIONS,
     ssh::FUNCTIONS,
     status::FUNCTIONS,

@@ -9,6 +9,7 @@ mod kmod;
 mod locale;
 mod logrotate;
 mod mount;
+mod selinux;
 mod ssh_auth;
 mod ssh_known_hosts;
 mod sysctl;
@@ -42,6 +43,7 @@ pub(crate) const MODULES: &[&[StateFunction]] = &[
     locale::STATES,
     logrotate::STATES,
     mount::STATES,
+    selinux::STATES,
     ssh_auth::STATES,
     ssh_known_hosts::STATES,
     sysctl::STATES,
