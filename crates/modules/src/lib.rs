@@ -19,6 +19,7 @@ mod context;
 pub mod cut;
 mod digest;
 mod edit;
+mod environment;
 mod failure;
 mod functions;
 pub mod grains;

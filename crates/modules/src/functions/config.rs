@@ -1,6 +1,6 @@
-//! `config` and `environ`: the minion's configuration and its environment.
+//! `config`: the minion's configuration.
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::{Answer, Args, Env, Function};
 use crate::python;
@@ -26,49 +26,6 @@ pub(super) const FUNCTIONS: &[Function] = &[
             let configured = (!args.flag("omit_opts")).then(|| env.ctx.config(&name)).flatten();
             let grain = || (!args.flag("omit_grains")).then(|| grains.get(&name).cloned()).flatten();
             Ok(configured.or_else(grain).unwrap_or_else(|| args.value("default").clone()))
-        },
-    )
-    .quick(),
-    Function::new(
-        "environ.get",
-        "key, default=''",
-        "A variable of the minion's environment, or default.",
-        "environ.get PATH",
-        |args, _| Ok(std::env::var(args.text("key")?).map_or_else(|_| args.value("default").clone(), |value| json!(value))),
-    )
-    .quick(),
-    Function::new(
-        "environ.has_value",
-        "key, value=None",
-        "Whether a variable is set in the minion's environment, to this value when it is given.",
-        "environ.has_value PATH",
-        |args, _| {
-            let found = std::env::var(args.text("key")?).ok();
-            let wanted = args.optional_text("value")?;
-            Ok(json!(found.is_some_and(|found| wanted.is_none_or(|wanted| wanted == found))))
-        },
-    )
-    .quick(),
-    Function::new(
-        "environ.item",
-        "keys, default=''",
-        "Several variables of the minion's environment.",
-        "environ.item '[PATH, HOME]'",
-        |args, _| {
-            let variable = |name: &String| std::env::var(name).map_or_else(|_| args.value("default").clone(), Value::from);
-            Ok(Value::Object(args.texts("keys").iter().map(|name| (name.clone(), variable(name))).collect()))
-        },
-    )
-    .quick(),
-    Function::new(
-        "environ.items",
-        "",
-        "All variables of the minion's environment.",
-        "environ.items",
-        |_, _| {
-            let text = |os: std::ffi::OsString| os.to_string_lossy().into_owned();
-            let all: Map<String, Value> = std::env::vars_os().map(|(name, value)| (text(name), json!(text(value)))).collect();
-            Ok(Value::Object(all))
         },
     )
     .quick(),
@@ -99,6 +56,7 @@ mod tests {
     use super::*;
     use crate::call::Call;
     use crate::testing::Host;
+    use serde_json::json;
 
     #[test]
     fn values_are_found() {
@@ -123,21 +81,5 @@ mod tests {
         check(Call::new("config.get").arg("ports:https"), json!(""));
         check(Call::new("config.option").arg("os"), json!("Debian"));
         check(Call::new("config.option").arg("deep:er"), json!(""));
-        check(
-            Call::new("environ.get").arg("NO_SUCH_VARIABLE").arg("x"),
-            json!("x"),
-        );
-        check(Call::new("environ.has_value").arg("PATH"), json!(true));
-        check(
-            Call::new("environ.has_value").arg("PATH").arg("wrong"),
-            json!(false),
-        );
-        let path = std::env::var("PATH").unwrap();
-        check(Call::new("environ.get").arg("PATH"), json!(path));
-        check(Call::new("environ.item").arg("PATH"), json!({"PATH": path}));
-        assert_eq!(
-            host.call(Call::new("environ.items")).value["PATH"],
-            json!(path)
-        );
     }
 }

@@ -7,6 +7,7 @@ mod config;
 mod cp;
 pub(crate) mod cron;
 mod disk;
+pub(crate) mod environ;
 pub(crate) mod file;
 mod grains;
 mod hashutil;
@@ -47,6 +48,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     cp::FUNCTIONS,
     cron::FUNCTIONS,
     disk::FUNCTIONS,
+    environ::FUNCTIONS,
     file::FUNCTIONS[0],
     file::FUNCTIONS[1],
     file::FUNCTIONS[2],

@@ -2,6 +2,7 @@
 
 mod alternatives;
 mod cron;
+mod environ;
 mod grains;
 mod host;
 mod ini;
@@ -36,6 +37,7 @@ pub(crate) type StateAnswer = Result<Return, Failure>;
 pub(crate) const MODULES: &[&[StateFunction]] = &[
     alternatives::STATES,
     cron::STATES,
+    environ::STATES,
     grains::STATES,
     host::STATES,
     ini::STATES,
