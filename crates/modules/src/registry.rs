@@ -11,6 +11,7 @@ use sls::compile::{Chunk, Return};
 use crate::call::{Call, Outcome};
 use crate::cancel::Cancel;
 use crate::context::Context;
+use crate::environment;
 use crate::failure::Failure;
 use crate::functions;
 use crate::pattern;
@@ -232,6 +233,7 @@ impl Registry {
 
     /// Runs a function to its end on this thread. Never panics: a panic of a function becomes a failed outcome.
     pub fn call(&self, call: &Call, ctx: &dyn Context, cancel: &Cancel) -> Outcome {
+        let _scope = environment::scope();
         self.invoke(call, ctx, cancel).unwrap_or_else(|failure| {
             let doc = self
                 .functions

@@ -13,7 +13,7 @@ mod defaults;
 mod dig;
 mod disk;
 mod dnsutil;
-mod environ;
+pub(crate) mod environ;
 pub(crate) mod file;
 mod filter;
 mod git;
@@ -25,6 +25,7 @@ pub(crate) mod ini;
 pub(crate) mod kmod;
 pub(crate) mod locale;
 mod log;
+pub(crate) mod logrotate;
 mod matching;
 pub(crate) mod mount;
 mod network;
@@ -34,6 +35,7 @@ mod pkg;
 mod ps;
 mod random;
 mod saltutil;
+pub(crate) mod selinux;
 mod service;
 mod shadow;
 mod slsutil;
@@ -45,6 +47,7 @@ pub(crate) mod sysctl;
 mod test;
 pub(crate) mod timezone;
 mod user;
+
 pub(crate) use archive::guessed_format;
 pub(crate) use file::{expand_user, normal};
 
@@ -95,6 +98,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     kmod::FUNCTIONS,
     locale::FUNCTIONS,
     log::FUNCTIONS,
+    logrotate::FUNCTIONS,
     matching::FUNCTIONS,
     mount::FUNCTIONS,
     network::FUNCTIONS,
@@ -106,6 +110,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     ps::FUNCTIONS,
     random::FUNCTIONS,
     saltutil::FUNCTIONS,
+    selinux::FUNCTIONS,
     service::FUNCTIONS,
     shadow::FUNCTIONS,
     slsutil::FUNCTIONS,

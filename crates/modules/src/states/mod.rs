@@ -5,6 +5,7 @@ mod archive;
 mod cmd;
 mod cron;
 mod debconf;
+mod environ;
 mod file;
 mod git;
 mod grains;
@@ -13,11 +14,13 @@ mod host;
 mod ini;
 mod kmod;
 mod locale;
+mod logrotate;
 mod module;
 mod mount;
 mod pip;
 pub(crate) mod pkg;
 mod pkgrepo;
+mod selinux;
 mod service;
 mod ssh_auth;
 mod ssh_known_hosts;
@@ -50,6 +53,7 @@ pub(crate) const MODULES: &[&[StateFunction]] = &[
     cmd::STATES,
     cron::STATES,
     debconf::STATES,
+    environ::STATES,
     file::STATES,
     git::STATES,
     grains::STATES,
@@ -58,11 +62,13 @@ pub(crate) const MODULES: &[&[StateFunction]] = &[
     ini::STATES,
     kmod::STATES,
     locale::STATES,
+    logrotate::STATES,
     module::STATES,
     mount::STATES,
     pip::STATES,
     pkg::STATES,
     pkgrepo::STATES,
+    selinux::STATES,
     service::STATES,
     ssh_auth::STATES,
     ssh_known_hosts::STATES,

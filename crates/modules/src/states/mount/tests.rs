@@ -114,9 +114,8 @@ fn file_systems_are_mounted() {
         Some(true),
         "Target was successfully mounted",
     );
-    let text = format!(
-        "Forced unmount because devices don't match. Wanted: /dev/none2, current: /dev/none1"
-    );
+    let text =
+        "Forced unmount because devices don't match. Wanted: /dev/none2, current: /dev/none1";
     assert_eq!(changes, json!({"umount": text, "mount": true}));
     let args = json!({"name": point, "persist": true});
     let comment = format!("Mount point {point} is mounted but should not be");
