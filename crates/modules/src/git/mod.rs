@@ -14,7 +14,6 @@ use crate::python;
 use crate::registry::Env;
 
 pub(crate) use self::address::{redacted, with_credentials};
-pub(crate) use self::checkout::{Fetched, Remote};
 pub(crate) use self::config::Scope;
 
 /// Options of ssh with a key: nothing is asked for, and hosts that were never seen are taken as they are.
