@@ -42,7 +42,7 @@ const PREFIXED: [&str; 6] = [
 pub(crate) fn is_possible() -> bool {
     let has = |program: &&str| crate::process::which(program).is_some();
     nix::unistd::Uid::effective().is_root()
-        && PREFIXED.iter().all(|program| has(&program))
+        && PREFIXED.iter().all(|program| has(program))
         && has(&"awk")
 }
 

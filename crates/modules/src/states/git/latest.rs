@@ -924,7 +924,7 @@ impl Latest<'_> {
         {
             return Ok(Some(answer));
         }
-        if let Some(new) = self.git.revision(&target).ok() {
+        if let Ok(new) = self.git.revision(&target) {
             self.progress
                 .note("revision", json!({"old": null, "new": new}));
         }
