@@ -172,7 +172,8 @@ impl Follower<'_, '_, '_> {
 
     /// With `--async`: the id on standard output alone, for scripts.
     fn detached(&mut self, jid: Jid) -> Result<u8, Trouble> {
-        let text = match self.view.form() {
+        // The function decides only where no form is asked for, and then the id alone is said.
+        let text = match self.view.form("") {
             output::Form::Json | output::Form::Ledger => {
                 output::json(&serde_json::json!({ "jid": jid }))
             }
@@ -291,13 +292,14 @@ pub(crate) fn show(
     ledger: &Ledger,
     view: View,
 ) -> Result<u8, Trouble> {
-    let form = view.form();
+    let form = view.form(&ledger.fun);
     let style: Style = session.style;
     let rendering = Rendering {
         form,
         one_document: view.one_document,
         style,
         yaml: yaml::emit,
+        states: view.states(),
     };
     session.print(&output::render(&Report::new(ledger), &rendering))?;
     if form != output::Form::Quiet {

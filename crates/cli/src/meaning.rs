@@ -327,19 +327,36 @@ fn delegate(args: DelegateArgs) -> Ask {
 }
 
 impl View {
-    /// The form that was asked for.
-    pub(crate) fn form(&self) -> output::Form {
+    /// The form that was asked for, or that suits the results of a function.
+    pub(crate) fn form(&self, fun: &str) -> output::Form {
         if self.group {
             return output::Form::Group;
         }
-        match self.out {
+        let suiting = if output::is_of_states(fun) {
+            ResultForm::Highstate
+        } else {
+            ResultForm::Nested
+        };
+        match self.out.unwrap_or(suiting) {
             ResultForm::Nested => output::Form::Nested,
+            ResultForm::Highstate => output::Form::Highstate,
             ResultForm::Json => output::Form::Json,
             ResultForm::Yaml => output::Form::Yaml,
             ResultForm::Txt => output::Form::Txt,
             ResultForm::Raw => output::Form::Raw,
             ResultForm::Quiet => output::Form::Quiet,
             ResultForm::Ledger => output::Form::Ledger,
+        }
+    }
+
+    /// How results of states are shown.
+    pub(crate) fn states(&self) -> output::States {
+        output::States {
+            is_verbose: self.state_verbose,
+            hides_unchanged: self.state_output_diff,
+            is_tabular: self.state_tabular,
+            has_percent: self.state_output_pct,
+            ..self.state_output
         }
     }
 }

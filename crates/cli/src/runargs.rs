@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use clap::{ArgGroup, Args, ValueEnum};
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, ArgGroup, Args, ValueEnum};
+use output::States;
 
 use crate::duration;
 use crate::rollout::RolloutArgs;
@@ -79,15 +81,30 @@ pub struct RunArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Results")]
 pub struct View {
-    /// Form of the results
-    #[arg(long, value_name = "FORM", default_value = "nested")]
-    pub(crate) out: ResultForm,
+    /// Form of the results [default: highstate for results of states, else nested]
+    #[arg(long, value_name = "FORM")]
+    pub(crate) out: Option<ResultForm>,
     /// One document for all minions instead of one for each (json, yaml, raw)
     #[arg(short = 's', long = "static")]
     pub(crate) one_document: bool,
     /// Fold equal results: "1,203 minions: True"
     #[arg(long, conflicts_with_all = ["out", "one_document"])]
     pub(crate) group: bool,
+    /// How much of each state: full, terse, mixed, changes, filter, and each with _id for ids in place of names
+    #[arg(long, value_name = "MODE", default_value = "full")]
+    pub(crate) state_output: States,
+    /// Whether states that went well and changed nothing are shown
+    #[arg(long, value_name = "TRUTH", action = ArgAction::Set, value_parser = BoolishValueParser::new(), default_value = "true")]
+    pub(crate) state_verbose: bool,
+    /// Lines of states in columns, where a state has one line
+    #[arg(long)]
+    pub(crate) state_tabular: bool,
+    /// Only states that failed or changed something
+    #[arg(long, alias = "output-diff")]
+    pub(crate) state_output_diff: bool,
+    /// Also the shares of states that went well and that failed
+    #[arg(long)]
+    pub(crate) state_output_pct: bool,
     /// Also numbers of minions that returned, did not return, and failed
     #[arg(long)]
     pub(crate) summary: bool,
@@ -97,6 +114,8 @@ pub struct View {
 pub(crate) enum ResultForm {
     /// An outline for people
     Nested,
+    /// States with their changes, and numbers of them
+    Highstate,
     /// A JSON object for each minion
     Json,
     /// A YAML document for each minion

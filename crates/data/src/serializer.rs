@@ -15,19 +15,14 @@ pub enum Serializer {
     Json,
     /// YAML; maps and lists without maps and lists in them stand between brackets.
     Yaml,
-    /// Python's `repr`; cannot be read back.
-    Python,
 }
 
 /// Why a value could not be written or a text not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SerializerError {
     /// There is no such serializer here.
-    #[error("Serializer '{0}' not found. Those that are known: json, yaml, python")]
+    #[error("Serializer '{0}' not found. Those that are known: json, yaml")]
     Unknown(String),
-    /// The serializer goes one way only.
-    #[error("Serializer '{0}' does not implement deserialize.")]
-    OneWay(&'static str),
     /// An option that is not known, or has a value that makes no sense.
     #[error("the serializer takes no option '{0}' of this value")]
     Option(String),
@@ -42,7 +37,6 @@ impl Serializer {
         match name {
             "json" => Ok(Serializer::Json),
             "yaml" => Ok(Serializer::Yaml),
-            "python" => Ok(Serializer::Python),
             _ => Err(SerializerError::Unknown(name.to_owned())),
         }
     }
@@ -79,7 +73,6 @@ impl Serializer {
         }
         Ok(match self {
             Serializer::Json => json(value, &style),
-            Serializer::Python => python::repr(value),
             Serializer::Yaml => {
                 let text = match &flow {
                     Value::Null => yaml::emit_leaves_flow(value),
@@ -100,7 +93,6 @@ impl Serializer {
             Serializer::Yaml => {
                 yaml::parse(text).map_err(|error| SerializerError::Malformed(error.to_string()))
             }
-            Serializer::Python => Err(SerializerError::OneWay("python")),
         }
     }
 }
@@ -136,7 +128,6 @@ mod tests {
             json!({"default_flow_style": true}),
             "{a: true, b: {c: [1, x]}}",
         );
-        check("python", json!({}), "{'b': {'c': [1, 'x']}, 'a': True}");
         assert_eq!(
             Serializer::Yaml.serialize(&json!(1), &Map::new()),
             Ok("1".to_owned())
@@ -147,7 +138,6 @@ mod tests {
             Ok(json!({"a": true}))
         );
         assert!(Serializer::Json.deserialize("[").is_err());
-        assert!(Serializer::Python.deserialize("[]").is_err());
         assert!(Serializer::named("msgpack").is_err());
         let odd = Serializer::Json.serialize(&tree, json!({"indent": "x"}).as_object().unwrap());
         assert_eq!(odd, Err(SerializerError::Option("indent".to_owned())));

@@ -149,6 +149,7 @@ pub(crate) fn values(bytes: &[u8]) {
         Form::Raw,
         Form::Ledger,
         Form::Group,
+        Form::Highstate,
     ] {
         for one_document in [false, true] {
             let rendering = Rendering {
@@ -156,6 +157,7 @@ pub(crate) fn values(bytes: &[u8]) {
                 one_document,
                 style: Style::PLAIN,
                 yaml: yaml::emit,
+                states: output::States::default(),
             };
             let text = output::render(&report, &rendering);
             let hidden = text

@@ -258,11 +258,14 @@ async fn one_uplink(
         .await?;
     tracing::info!(%parent, id = %member.id, "connected to the parent");
     parents.add(link, sender.clone());
-    came_up();
     let why = loop {
         match receiver.next().await {
             Ok(Event::Frame(body)) => match codec::decode::<Down>(&body) {
                 Ok(message) => {
+                    if let Down::Welcome(welcome) = &message {
+                        parents.welcomed(link, welcome.protocol);
+                        came_up();
+                    }
                     let input = HubInput::ParentMessage { link, message };
                     engine.message(input, body.len()).await?;
                 }

@@ -11,8 +11,17 @@ use relay::LinkId;
 pub struct Parents {
     /// Configured parents; a top-master has none.
     configured: usize,
-    sessions: Mutex<BTreeMap<LinkId, link::Sender>>,
+    sessions: Mutex<BTreeMap<LinkId, Parent>>,
     refused: AtomicBool,
+}
+
+/// A session with a parent.
+#[derive(Clone)]
+pub struct Parent {
+    /// The way to it.
+    pub sender: link::Sender,
+    /// The protocol in which it welcomed this hub; 0 before that.
+    pub protocol: u16,
 }
 
 impl Parents {
@@ -44,7 +53,21 @@ impl Parents {
         self.sessions
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(link, sender);
+            .insert(
+                link,
+                Parent {
+                    sender,
+                    protocol: 0,
+                },
+            );
+    }
+
+    /// The parent welcomed this hub.
+    pub fn welcomed(&self, link: LinkId, protocol: u16) {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(parent) = sessions.get_mut(&link) {
+            parent.protocol = protocol;
+        }
     }
 
     /// A session ended.
@@ -55,13 +78,13 @@ impl Parents {
             .remove(&link);
     }
 
-    /// One that is up; the oldest, so that requests stay where they began.
-    pub fn any(&self) -> Option<link::Sender> {
+    /// One that has welcomed this hub; the oldest, so that requests stay where they began.
+    pub fn any(&self) -> Option<Parent> {
         self.sessions
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .values()
-            .next()
+            .find(|parent| parent.protocol > 0)
             .cloned()
     }
 }

@@ -19,6 +19,8 @@ use crate::parents::Parents;
 /// A parent has this long to send a pack, as a remote has for a fetch.
 const PACK_TIMEOUT: Duration = Duration::from_secs(600);
 
+/// The first protocol in which a parent can be asked for its rule. One before that knows of no pillar that would have to be kept apart.
+const RULE_SINCE: u16 = 2;
 /// And so long to say by which rule it reads them.
 const RULE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -234,11 +236,12 @@ impl RootsKeeper {
 
     /// Fetches what is missing from a parent.
     async fn fetch_from_parent(&self, mirror: Arc<Mirror>) -> Result<(), String> {
-        let Some(session) = self.parents.any() else {
+        let Some(parent) = self.parents.any() else {
             return Err("no parent is connected".to_owned());
         };
+        let session = parent.sender;
         // A remote of its own comes with a rule of its own.
-        if matches!(self.source, Source::Parents) {
+        if matches!(self.source, Source::Parents) && parent.protocol >= RULE_SINCE {
             follow_rule(&session, &mirror).await?;
         }
         let have: Vec<String> = mirror

@@ -96,8 +96,13 @@ impl SelfStanding {
         let session = parents
             .any()
             .ok_or_else(|| anyhow::anyhow!("no parent is connected"))?;
-        let membership =
-            membership::renew(&self.applicant, &self.keys, &session, self.clock.now()).await?;
+        let membership = membership::renew(
+            &self.applicant,
+            &self.keys,
+            &session.sender,
+            self.clock.now(),
+        )
+        .await?;
         self.take(membership)
     }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use daemon::config::MinionConfig;
 use daemon::exit;
 use modules::{Call, Cancel, Registry};
-use output::{Form, Rendering, Report, Style, render};
+use output::{Form, Rendering, Report, States, Style, render};
 use serde_json::Value;
 use wire::control::{Ledger, LedgerRow, Progress};
 use wire::{Counts, JidClock, OutcomeKind};
@@ -25,11 +25,18 @@ pub fn call(
     config: &MinionConfig,
     function: &str,
     words: &[String],
-    out: &str,
+    out: Option<&str>,
+    states: States,
     passes_retcode: bool,
 ) -> ExitCode {
-    let form = match out {
+    let suiting = if output::is_of_states(function) {
+        "highstate"
+    } else {
+        "nested"
+    };
+    let form = match out.unwrap_or(suiting) {
         "nested" => Form::Nested,
+        "highstate" => Form::Highstate,
         "json" => Form::Json,
         "yaml" => Form::Yaml,
         "txt" => Form::Txt,
@@ -76,6 +83,10 @@ pub fn call(
         is_making_pillar: AtomicBool::new(false),
     };
     let (args, kwargs) = yaml::parse_arguments(words);
+    let keywords = Value::Object(kwargs.clone())
+        .to_string()
+        .into_bytes()
+        .into();
     let call = Call {
         fun: function.to_owned(),
         args,
@@ -90,10 +101,14 @@ pub fn call(
             color: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
         },
         yaml: yaml::emit,
+        states,
     };
     print!(
         "{}",
-        render(&Report::new(&account(outcome.value, ok)), &rendering)
+        render(
+            &Report::new(&account(outcome.value, ok, keywords)),
+            &rendering
+        )
     );
     match u8::try_from(outcome.retcode) {
         _ if ok => ExitCode::SUCCESS,
@@ -103,7 +118,7 @@ pub fn call(
 }
 
 /// The result as the account of a job of one minion, which is what outputs print; Salt calls that minion `local`.
-fn account(value: Value, ok: bool) -> Ledger {
+fn account(value: Value, ok: bool, kwargs: wire::Json) -> Ledger {
     let null: wire::Json = b"null".as_slice().into();
     let mut counts = Counts::default();
     let kind = if ok {
@@ -124,7 +139,7 @@ fn account(value: Value, ok: bool) -> Ledger {
         },
         fun: String::new(),
         args: null.clone(),
-        kwargs: null.clone(),
+        kwargs,
         target: String::new(),
         user: String::new(),
         origin: String::new(),

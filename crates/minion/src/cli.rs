@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 use daemon::config::{MinionConfig, ProcessEnvironment, Program, Sources};
 use daemon::exit;
+use output::States;
 
 /// The leaf of a Banyan tree: runs functions on this host when a signed order says so.
 #[derive(Debug, Parser)]
@@ -57,9 +59,15 @@ enum Command {
         /// Its arguments, as on Salt's command line: YAML scalars and key=value.
         #[arg(allow_hyphen_values = true)]
         arguments: Vec<String>,
-        /// How the result is printed: nested, json, yaml, txt, raw, quiet.
-        #[arg(long, default_value = "nested")]
-        out: String,
+        /// How the result is printed: nested, highstate, json, yaml, txt, raw, quiet [default: highstate for results of states, else nested].
+        #[arg(long)]
+        out: Option<String>,
+        /// How much of each state is printed: full, terse, mixed, changes, filter, and each with _id for ids in place of names.
+        #[arg(long, value_name = "MODE", default_value = "full")]
+        state_output: States,
+        /// Whether states that went well and changed nothing are printed.
+        #[arg(long, value_name = "TRUTH", action = ArgAction::Set, value_parser = BoolishValueParser::new(), default_value = "true")]
+        state_verbose: bool,
     },
     /// Print the fingerprint of this minion's key, to compare before it is accepted.
     Fingerprint,
@@ -119,6 +127,8 @@ pub fn main() -> ExitCode {
             function,
             arguments: words,
             out,
+            state_output,
+            state_verbose,
         } => {
             let mut flags = Vec::new();
             if *local || file_root.is_some() || pillar_root.is_some() {
@@ -131,10 +141,19 @@ pub fn main() -> ExitCode {
                 }
             }
             flags.extend(id.clone().map(|id| ("id", id)));
+            let states = States {
+                is_verbose: *state_verbose,
+                ..*state_output
+            };
             match config_with(&arguments, flags) {
-                Ok(config) => {
-                    crate::call::call(&config, function, words, out, *retcode_passthrough)
-                }
+                Ok(config) => crate::call::call(
+                    &config,
+                    function,
+                    words,
+                    out.as_deref(),
+                    states,
+                    *retcode_passthrough,
+                ),
                 Err(code) => code,
             }
         }

@@ -13,12 +13,22 @@ use crate::roots::{Asked, Roots, hash_file, is_plain};
 
 /// An answer has this long to begin: the hub may have to fetch a commit first.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(660);
+/// The first protocol in which a hub can be asked for a pillar.
+const PILLAR_SINCE: u16 = 2;
 /// A transfer that breaks is taken up again so often, each time where it broke.
 const TRIES: u32 = 5;
 
 /// Sessions that requests may use, oldest first; shared with the tasks that dial.
 #[derive(Default)]
-pub struct Sessions(Mutex<Vec<(u64, link::Sender)>>);
+pub struct Sessions(Mutex<Vec<Hub>>);
+
+/// A session with a hub.
+struct Hub {
+    link: u64,
+    sender: link::Sender,
+    /// The protocol in which it welcomed this minion; 0 before that.
+    protocol: u16,
+}
 
 impl Sessions {
     /// A session began.
@@ -26,7 +36,19 @@ impl Sessions {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push((link, session));
+            .push(Hub {
+                link,
+                sender: session,
+                protocol: 0,
+            });
+    }
+
+    /// The hub welcomed this minion.
+    pub fn welcomed(&self, link: u64, protocol: u16) {
+        let mut hubs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for hub in hubs.iter_mut().filter(|hub| hub.link == link) {
+            hub.protocol = protocol;
+        }
     }
 
     /// A session ended.
@@ -34,7 +56,7 @@ impl Sessions {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .retain(|(l, _)| *l != link);
+            .retain(|hub| hub.link != link);
     }
 
     /// One that is up.
@@ -43,7 +65,13 @@ impl Sessions {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .first()
-            .map(|(_, session)| session.clone())
+            .map(|hub| hub.sender.clone())
+    }
+
+    /// Whether the one that is asked can make a pillar.
+    fn makes_pillars(&self) -> bool {
+        let hubs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        hubs.first().is_none_or(|hub| hub.protocol >= PILLAR_SINCE)
     }
 }
 
@@ -170,6 +198,11 @@ impl Roots for JobFiles {
     }
 
     fn pillar(&self, asked: &Asked<'_>) -> Result<Value, String> {
+        if !self.sessions.makes_pillars() {
+            return Err(
+                "the hub is of an older release, which makes no pillar: upgrade it".to_owned(),
+            );
+        }
         let json = |value: &Value| serde_json::to_vec(value).map_err(|e| e.to_string());
         let request = Request::Pillar {
             roots: self.roots.clone(),

@@ -117,6 +117,9 @@ impl Dialler {
             match receiver.next().await {
                 Ok(Event::Frame(body)) => match codec::decode::<Down>(&body) {
                     Ok(message) => {
+                        if let Down::Welcome(welcome) = &message {
+                            self.sessions.welcomed(link.0, welcome.protocol);
+                        }
                         let input = Message::Input(LeafInput::Message { link, message });
                         if self.messages.send(input).await.is_err() {
                             break "the minion stops".to_owned();

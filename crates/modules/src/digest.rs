@@ -63,6 +63,30 @@ pub(crate) fn of_bytes(algorithm: Algorithm, mut bytes: &[u8]) -> String {
     of_reader(algorithm, &mut bytes, 4096).unwrap_or_default()
 }
 
+/// The code of bytes with a secret: HMAC.
+pub(crate) fn hmac(algorithm: Algorithm, secret: &[u8], bytes: &[u8]) -> Vec<u8> {
+    fn hash(algorithm: Algorithm, parts: [&[u8]; 2]) -> Vec<u8> {
+        let hash = of_bytes(algorithm, &parts.concat());
+        // It was written by us.
+        data_encoding::HEXLOWER
+            .decode(hash.as_bytes())
+            .unwrap_or_default()
+    }
+    let block = match algorithm {
+        Algorithm::Sha384 | Algorithm::Sha512 => 128,
+        _ => 64,
+    };
+    let mut key = if secret.len() > block {
+        hash(algorithm, [secret, &[]])
+    } else {
+        secret.to_vec()
+    };
+    key.resize(block, 0);
+    let padded = |pad: u8| key.iter().map(|byte| byte ^ pad).collect::<Vec<u8>>();
+    let inner = hash(algorithm, [&padded(0x36), bytes]);
+    hash(algorithm, [&padded(0x5c), &inner])
+}
+
 /// The hash of a file, read in pieces of `chunk_size` bytes.
 pub(crate) fn of_file(
     algorithm: Algorithm,

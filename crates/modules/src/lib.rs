@@ -14,12 +14,15 @@
 compile_error!("a minion's functions read /proc and use Linux process groups");
 
 mod apply;
+mod banner;
 mod call;
 mod cancel;
 mod context;
+mod crypt;
 pub mod cut;
 mod digest;
 mod edit;
+mod environment;
 mod failure;
 mod files;
 mod functions;
@@ -39,6 +42,7 @@ mod source;
 mod states;
 #[cfg(test)]
 mod testing;
+mod twister;
 
 use data::python;
 

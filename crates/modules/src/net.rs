@@ -61,6 +61,42 @@ impl Net {
         self.address
     }
 
+    /// Length of the prefix in bits.
+    pub(crate) fn prefix(&self) -> u32 {
+        self.prefix
+    }
+
+    /// The mask of the prefix.
+    pub(crate) fn netmask(&self) -> IpAddr {
+        let host = bits(self.address) - self.prefix;
+        match self.address {
+            IpAddr::V4(_) => Ipv4Addr::from(u32::MAX.checked_shl(host).unwrap_or_default()).into(),
+            IpAddr::V6(_) => Ipv6Addr::from(u128::MAX.checked_shl(host).unwrap_or_default()).into(),
+        }
+    }
+
+    /// The last address, which is the broadcast address with IPv4.
+    pub(crate) fn last(&self) -> IpAddr {
+        match (self.address, self.netmask()) {
+            (IpAddr::V4(address), IpAddr::V4(mask)) => {
+                Ipv4Addr::from(u32::from(address) | !u32::from(mask)).into()
+            }
+            (IpAddr::V6(address), IpAddr::V6(mask)) => {
+                Ipv6Addr::from(u128::from(address) | !u128::from(mask)).into()
+            }
+            (address, _) => address,
+        }
+    }
+
+    /// How many addresses it has; a number beyond 64 bits as the float that is next.
+    pub(crate) fn count(&self) -> serde_json::Value {
+        let host = bits(self.address) - self.prefix;
+        match 1u64.checked_shl(host) {
+            Some(count) => count.into(),
+            None => 2f64.powi(host.cast_signed()).into(),
+        }
+    }
+
     /// The same network at its first address.
     pub(crate) fn network(&self) -> Net {
         let address = match self.address {
@@ -103,6 +139,22 @@ pub(crate) fn is_private(address: IpAddr) -> bool {
         .iter()
         .filter_map(|net| Net::parse(net))
         .any(|net| net.contains(address))
+}
+
+/// The name of an address below `in-addr.arpa` or `ip6.arpa`.
+pub(crate) fn reverse_name(address: IpAddr) -> String {
+    let (parts, zone): (Vec<String>, _) = match address {
+        IpAddr::V4(address) => (
+            address.octets().iter().map(u8::to_string).collect(),
+            "in-addr",
+        ),
+        IpAddr::V6(address) => {
+            let digits = format!("{:032x}", u128::from(address));
+            (digits.chars().map(String::from).collect(), "ip6")
+        }
+    };
+    let reversed: Vec<String> = parts.into_iter().rev().collect();
+    format!("{}.{zone}.arpa", reversed.join("."))
 }
 
 fn bits(address: IpAddr) -> u32 {

@@ -289,6 +289,21 @@ impl Registry {
             .collect()
     }
 
+    /// The names of all state functions, in order.
+    pub(crate) fn states(&self) -> impl Iterator<Item = &'static str> {
+        self.states.keys().copied()
+    }
+
+    /// Documentation of a state function.
+    pub(crate) fn state_doc(&self, fun: &str) -> Option<&'static str> {
+        self.states.get(fun).map(|entry| entry.function.doc)
+    }
+
+    /// Arguments and defaults of a state function.
+    pub(crate) fn state_argspec(&self, fun: &str) -> Option<Value> {
+        self.states.get(fun).map(|entry| entry.signature.report())
+    }
+
     fn select<'a>(&'a self, wanted: &str) -> impl Iterator<Item = (&'static str, &'a Entry)> {
         let exact = canonical(wanted).to_owned();
         // "sys" and "sys." mean the module sys, never sysctl.

@@ -17,6 +17,8 @@ const SECONDS_MAX: f64 = 10.0 * 366.0 * 86400.0;
 #[derive(Debug, Default)]
 pub(crate) struct Signature {
     params: Vec<Param>,
+    /// How many parameters take positional arguments: those before `*args`; all without it.
+    positional: usize,
     takes_extra_args: bool,
     takes_extra_kwargs: bool,
 }
@@ -36,6 +38,7 @@ impl Signature {
                 signature.takes_extra_kwargs = true;
             } else if item.starts_with('*') {
                 signature.takes_extra_args = true;
+                signature.positional = signature.params.len();
             } else {
                 let (name, default) = match item.split_once('=') {
                     Some((name, literal)) => (name, Some(parse_literal(literal)?)),
@@ -43,6 +46,9 @@ impl Signature {
                 };
                 signature.params.push(Param { name, default });
             }
+        }
+        if !signature.takes_extra_args {
+            signature.positional = signature.params.len();
         }
         Some(signature)
     }
@@ -71,14 +77,14 @@ impl Signature {
         let mut values: Vec<Option<Value>> = call
             .args
             .iter()
-            .take(self.params.len())
+            .take(self.positional)
             .cloned()
             .map(Some)
             .collect();
         values.resize(self.params.len(), None);
         let extra_args = call
             .args
-            .get(self.params.len()..)
+            .get(self.positional..)
             .unwrap_or_default()
             .to_vec();
         let mut extra_kwargs = Map::new();
@@ -391,6 +397,11 @@ mod tests {
             "a, *args, **kw",
             call().arg(1).arg(2).kwarg("c", 3),
             r#"[Number(1)] [Number(2)] {"c": Number(3)}"#,
+        );
+        check(
+            "a, *args, b=':', **kw",
+            call().arg(1).arg(2).kwarg("b", 3),
+            r#"[Number(1), Number(3)] [Number(2)] {}"#,
         );
         check(
             "a",

@@ -19,6 +19,7 @@ pub(crate) struct Host {
     pub(crate) dir: TempDir,
     registry: Registry,
     shared: Shared,
+    /// The grains; settable.
     pub(crate) grains: Mutex<Arc<Value>>,
     grains_file: PathBuf,
     files: Folder,

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::LISTED_IDS_MAX;
 use crate::escape::escape;
+use crate::highstate::{self, States};
 use crate::nested;
 use crate::number::{count, grouped};
 use crate::report::{self, Report, Row, Said};
@@ -26,11 +27,14 @@ struct Group<'a> {
 }
 
 /// Each group with its number, its value and its first ids; the largest group first, equal ones by their first id.
-pub(crate) fn groups(report: &Report<'_>, style: Style) -> String {
+pub(crate) fn groups(report: &Report<'_>, style: Style, states: &States) -> String {
     let mut groups: IndexMap<Shared, Group<'_>> = IndexMap::new();
     let rows: Vec<_> = report.rows().collect();
+    let is_of_states = highstate::is_of_states(&report.ledger().fun);
     for row in &rows {
         let (said, value) = match row.said {
+            // Runs of the same states take different times, and are equal for all that.
+            Said::Value(value) if is_of_states => (highstate::key(value), Some(value)),
             Said::Value(value) => (value.to_string(), Some(value)),
             Said::Nothing(_) => (silence(row), None),
         };
@@ -49,7 +53,16 @@ pub(crate) fn groups(report: &Report<'_>, style: Style) -> String {
     groups.sort_by(|_, a, _, b| b.ids.len().cmp(&a.ids.len()));
     groups
         .iter()
-        .map(|(shared, group)| print(shared, group, style))
+        .map(|(shared, group)| {
+            let of_states = group
+                .value
+                .filter(|value| is_of_states && highstate::is_result(value))
+                .and_then(|value| highstate::shared(&heading(shared, group), value, style, states));
+            of_states.map_or_else(
+                || print(shared, group, style),
+                |text| text + &names(group, style),
+            )
+        })
         .collect()
 }
 
@@ -62,12 +75,21 @@ fn silence(row: &Row<'_>) -> String {
     }
 }
 
-fn print(shared: &Shared, group: &Group<'_>, style: Style) -> String {
-    let is_bad = shared.kind != OutcomeKind::Ok;
+fn heading(shared: &Shared, group: &Group<'_>) -> String {
     let mut heading = count(group.ids.len() as u64, "minion");
     if let (OutcomeKind::Failed, Some(retcode)) = (shared.kind, shared.retcode) {
         heading.push_str(&format!(", failed with {retcode}"));
     }
+    heading
+}
+
+fn names(group: &Group<'_>, style: Style) -> String {
+    format!("    {}\n", style.paint(Tone::Name, &listed(&group.ids)))
+}
+
+fn print(shared: &Shared, group: &Group<'_>, style: Style) -> String {
+    let is_bad = shared.kind != OutcomeKind::Ok;
+    let heading = heading(shared, group);
     let text = match group.value {
         Some(value) => nested::one_line(value),
         None => Some(shared.said.clone()),
@@ -81,10 +103,7 @@ fn print(shared: &Shared, group: &Group<'_>, style: Style) -> String {
         }
         None => out.push_str(":\n"),
     }
-    out.push_str(&format!(
-        "    {}\n",
-        style.paint(Tone::Name, &listed(&group.ids))
-    ));
+    out.push_str(&names(group, style));
     if let (None, Some(value)) = (text, group.value) {
         out.push_str(&nested::value(value, 8, is_bad, style));
     }
@@ -150,6 +169,9 @@ mod tests {
 1 minion: (empty)
     x3
 ";
-        assert_eq!(groups(&Report::new(&ledger), Style::PLAIN), expected);
+        assert_eq!(
+            groups(&Report::new(&ledger), Style::PLAIN, &States::default()),
+            expected
+        );
     }
 }

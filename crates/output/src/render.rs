@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::document::{json, ledger};
 use crate::escape::{escape, escape_lines, is_visible};
+use crate::highstate::{self, States};
 use crate::report::{Report, Row};
 use crate::style::Style;
 use crate::{group, nested, python};
@@ -27,6 +28,8 @@ pub enum Form {
     Ledger,
     /// Equal results folded, for people.
     Group,
+    /// Results of states, for people.
+    Highstate,
 }
 
 impl Form {
@@ -47,10 +50,14 @@ pub struct Rendering {
     pub style: Style,
     /// Prints a value as YAML with a line break at its end.
     pub yaml: fn(&Value) -> String,
+    /// How results of states are shown.
+    pub states: States,
 }
 
 /// The text of a job's results; empty when there is nothing to say.
 pub fn render(report: &Report<'_>, rendering: &Rendering) -> String {
+    let kwargs = serde_json::from_slice(&report.ledger().kwargs).unwrap_or_default();
+    let states = rendering.states.of_job(&kwargs);
     match rendering.form {
         Form::Nested => report
             .rows()
@@ -62,7 +69,11 @@ pub fn render(report: &Report<'_>, rendering: &Rendering) -> String {
         Form::Txt => report.rows().map(|row| txt(&row)).collect(),
         Form::Quiet => String::new(),
         Form::Ledger => json(&ledger(report)),
-        Form::Group => group::groups(report, rendering.style),
+        Form::Group => group::groups(report, rendering.style, &states),
+        Form::Highstate => report
+            .rows()
+            .map(|row| highstate::minion(&row, rendering.style, &states))
+            .collect(),
     }
 }
 
@@ -149,6 +160,7 @@ mod tests {
             one_document,
             style: Style::PLAIN,
             yaml: flow,
+            states: States::default(),
         };
         assert_eq!(
             render(&Report::new(&ledger), &rendering),
@@ -257,11 +269,12 @@ mod tests {
         fn no_form_acts_on_the_terminal(value in values(), id in "[a\u{1b}\u{202e}\n]{1,4}") {
             let ledger = sample::ledger(&[(&id, &value.to_string())]);
             let report = Report::new(&ledger);
-            for form in [Form::Nested, Form::Json, Form::Yaml, Form::Txt, Form::Raw, Form::Ledger, Form::Group] {
+            for form in [Form::Nested, Form::Json, Form::Yaml, Form::Txt, Form::Raw, Form::Ledger, Form::Group, Form::Highstate] {
                 for one_document in [false, true] {
                     // The flow form leaves characters as they are that YAML would have quoted.
                     let yaml = |value: &Value| format!("{}\n", value.to_string().replace('\u{7f}', "\\x7f"));
-                    let rendering = Rendering { form, one_document, style: Style::PLAIN, yaml };
+                    let states = States::default();
+                    let rendering = Rendering { form, one_document, style: Style::PLAIN, yaml, states };
                     let text = render(&report, &rendering);
                     prop_assert!(text.chars().all(|c| c == '\n' || c == '\t' || is_visible(c)), "{form:?}: {text:?}");
                 }
@@ -272,7 +285,8 @@ mod tests {
         #[test]
         fn json_loses_nothing(value in values()) {
             let ledger = sample::ledger(&[("m", &value.to_string())]);
-            let rendering = Rendering { form: Form::Json, one_document: true, style: Style::PLAIN, yaml: flow };
+            let states = States::default();
+            let rendering = Rendering { form: Form::Json, one_document: true, style: Style::PLAIN, yaml: flow, states };
             let text = render(&Report::new(&ledger), &rendering);
             let read: Value = serde_json::from_str(&text).expect("it is JSON");
             let expected: Value = serde_json::from_str(&value.to_string()).expect("it is JSON");

@@ -18,6 +18,8 @@ pub enum Tone {
     Literal,
     /// What went wrong.
     Bad,
+    /// What went wrong before anything ran, and warnings.
+    Alert,
     /// A heading.
     Heading,
 }
@@ -36,6 +38,7 @@ impl Style {
             Tone::Text => "32",
             Tone::Literal => "1;33",
             Tone::Bad => "31",
+            Tone::Alert => "1;31",
             Tone::Heading => "1",
         };
         format!("\x1b[{code}m{text}\x1b[0m")

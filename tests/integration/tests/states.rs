@@ -76,7 +76,9 @@ fn comment(records: &Value, id: &str) -> String {
     let records = records.as_object().expect("records");
     let found = records.values().find(|record| record["__id__"] == id);
     let comment = found.and_then(|record| record["comment"].as_str());
-    comment.unwrap_or_else(|| panic!("{id} in {records:?}")).to_owned()
+    comment
+        .unwrap_or_else(|| panic!("{id} in {records:?}"))
+        .to_owned()
 }
 
 /// P7, P8: every site applies the commit that the job names, with the pillar of that commit, each minion with its own.
@@ -102,7 +104,9 @@ fn a_highstate_is_applied_at_one_commit_with_each_minions_own_pillar() {
     let second = remote.push("salt/app/map.jinja", "{% set edition = 'second' %}\n");
     update(&tree, &second);
     let told = |options: &[&str]| {
-        let ledger = tree.top().run(0, &[&["ams-web1", "state.apply"], options].concat());
+        let ledger = tree
+            .top()
+            .run(0, &[&["ams-web1", "state.apply"], options].concat());
         comment(ledger.returned("ams-web1"), "told")
     };
     assert_eq!(told(&[]), "second for frontend with secret of ams-web1");
@@ -130,10 +134,23 @@ fn pillar_goes_to_its_minion_alone() {
     let top = tree.top();
 
     let listed = top.run(0, &["ams-web1", "cp.list_master"]);
-    let listed = listed.returned("ams-web1").as_array().expect("paths").clone();
+    let listed = listed
+        .returned("ams-web1")
+        .as_array()
+        .expect("paths")
+        .clone();
     assert!(!listed.is_empty());
-    assert!(listed.iter().all(|path| !path.to_string().contains("hosts")), "{listed:?}");
-    for path in ["pillar/hosts/fra-db1.sls", "../pillar/hosts/fra-db1.sls", "hosts/fra-db1.sls"] {
+    assert!(
+        listed
+            .iter()
+            .all(|path| !path.to_string().contains("hosts")),
+        "{listed:?}"
+    );
+    for path in [
+        "pillar/hosts/fra-db1.sls",
+        "../pillar/hosts/fra-db1.sls",
+        "hosts/fra-db1.sls",
+    ] {
         let read = format!("salt://{path}");
         let said = top.call(&["run", "ams-web1", "cp.get_file_str", &read]);
         assert!(!said.out.contains("secret of"), "{said:#?}");
@@ -160,7 +177,10 @@ fn an_error_in_pillar_stops_states() {
     assert_eq!(ledger.ids("ok"), ["ams-web1", "ams-web2"]);
     assert_eq!(ledger.ids("failed"), ["fra-db1", "fra-db2"]);
     let told = ledger.returned("fra-db1").to_string();
-    assert!(told.contains("Pillar failed to render with the following messages"), "{told}");
+    assert!(
+        told.contains("Pillar failed to render with the following messages"),
+        "{told}"
+    );
     assert!(told.contains("Rendering SLS 'db' failed"), "{told}");
     assert_eq!(ledger.minion("fra-db1")["retcode"], 5);
 }

@@ -142,10 +142,36 @@ fn job_options() {
         Deed::Errand(Errand::Follow { follow, view, .. }) => {
             assert_eq!(follow.timeout, Some(Duration::from_millis(500)));
             assert!(follow.owns_job && view.summary);
-            assert_eq!(view.form(), output::Form::Group);
+            assert_eq!(view.form("f.f"), output::Form::Group);
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn results_of_states_have_their_form() {
+    let view = |words: &str| match deed(words) {
+        Deed::Errand(Errand::Follow { view, .. }) => view,
+        other => panic!("{other:?}"),
+    };
+    let plain = view("run '*' state.apply");
+    assert_eq!(plain.form("state.apply"), output::Form::Highstate);
+    assert_eq!(plain.form("test.ping"), output::Form::Nested);
+    assert_eq!(plain.states(), output::States::default());
+    assert_eq!(
+        view("run '*' state.apply --out nested").form("state.apply"),
+        output::Form::Nested
+    );
+    assert_eq!(
+        view("run '*' f.f --out highstate").form("f.f"),
+        output::Form::Highstate
+    );
+    let states = view(
+        "run '*' state.apply --state-output mixed_id --state-verbose False --state-output-diff",
+    )
+    .states();
+    assert_eq!((states.mode, states.has_ids), (output::Mode::Mixed, true));
+    assert!(!states.is_verbose && states.hides_unchanged);
 }
 
 #[test]

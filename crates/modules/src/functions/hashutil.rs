@@ -1,15 +1,11 @@
-//! `hashutil` and `random`: hashes, base64, random texts.
+//! `hashutil`: hashes, codes with a secret, and base64.
 
 use std::fs;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Answer, Args, Failure, Function};
 use crate::digest::{self, Algorithm};
-use crate::random;
-
-/// Longest random text.
-const RANDOM_MAX: i64 = 1 << 20;
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -121,27 +117,46 @@ pub(super) const FUNCTIONS: &[Function] = &[
         },
     ),
     Function::new(
-        "random.get_str",
-        "length=20, chars=None",
-        "A random text from letters, digits and underscores, or from the characters of chars. Good for passwords.",
-        "random.get_str 128",
-        random_text,
+        "hashutil.base64_decodefile",
+        "instr, outfile",
+        "Decode base64 text into a file.",
+        "hashutil.base64_decodefile instr='Z2V0IHNhbHRlZAo=' outfile='/path/to/binary_file'",
+        |args, _| {
+            let path = args.text("outfile")?;
+            let bytes = decoded(&args.text("instr")?)?;
+            fs::write(&path, bytes).map_err(|error| Failure::io(&path, error))?;
+            Ok(json!(true))
+        },
     ),
     Function::new(
-        "random.rand_int",
-        "start=1, end=10",
-        "A random whole number from start to end, both included.",
-        "random.rand_int 1 100",
+        "hashutil.github_signature",
+        "string, shared_secret, challenge_hmac",
+        "Whether a text has the signature ALGORITHM=HASH, as webhooks of GitHub have it.",
+        "hashutil.github_signature '{\"ref\": ....}' 'shared secret' 'sha1=bc6550fc290acf5b42283fa8deaf55cea0f8c206'",
         |args, _| {
-            let (start, end) = (args.integer("start")?, args.integer("end")?);
-            let count = end
-                .checked_sub(start)
-                .and_then(|span| u64::try_from(span).ok());
-            let count =
-                count.ok_or_else(|| Failure::invocation("start must not be greater than end"))?;
-            Ok(json!(start.saturating_add_unsigned(random::below(
-                count.saturating_add(1)
-            )?)))
+            let challenge = args.text("challenge_hmac")?;
+            let (name, wanted) = challenge.split_once('=').ok_or_else(|| {
+                Failure::exception("ValueError", "the signature has no algorithm before a =")
+            })?;
+            let code = code(args, Algorithm::named(name)?)?;
+            Ok(json!(is_equal(&digest::hexadecimal(&code), wanted)))
+        },
+    ),
+    Function::new(
+        "hashutil.hmac_compute",
+        "string, shared_secret",
+        "The HMAC of a text with SHA-256, in hexadecimal.",
+        "hashutil.hmac_compute 'get salted' 'shared secret'",
+        |args, _| Ok(json!(digest::hexadecimal(&code(args, Algorithm::Sha256)?))),
+    ),
+    Function::new(
+        "hashutil.hmac_signature",
+        "string, shared_secret, challenge_hmac",
+        "Whether a text has this HMAC with SHA-256, in base64.",
+        "hashutil.hmac_signature 'get salted' 'shared secret' 'eBWf9bstXg+NiP5AOwppB5HMvZiYMPzEM9W5YMm/AmQ='",
+        |args, _| {
+            let code = encode(&code(args, Algorithm::Sha256)?);
+            Ok(json!(is_equal(&code, &args.text("challenge_hmac")?)))
         },
     ),
 ];
@@ -168,6 +183,10 @@ fn encode_lines(bytes: &[u8]) -> String {
 }
 
 fn decode(text: &str) -> Answer {
+    Ok(json!(String::from_utf8_lossy(&decoded(text)?)))
+}
+
+fn decoded(text: &str) -> Result<Vec<u8>, Failure> {
     let invalid = || Failure::exception("binascii.Error", "Invalid base64 text");
     let digits: Vec<u8> = text
         .bytes()
@@ -193,33 +212,21 @@ fn decode(text: &str) -> Answer {
         bits <<= 6 * (4 - chunk.len());
         bytes.extend(bits.to_be_bytes()[1..chunk.len()].iter());
     }
-    Ok(json!(String::from_utf8_lossy(&bytes)))
+    Ok(bytes)
 }
 
-fn random_text(args: &Args, _: &super::Env) -> Result<Value, Failure> {
-    let length = args.integer("length")?;
-    if !(1..=RANDOM_MAX).contains(&length) {
-        return Err(Failure::invocation(format!(
-            "length must be from 1 to {RANDOM_MAX}"
-        )));
-    }
-    let default = || {
-        ('a'..='z')
-            .chain('A'..='Z')
-            .chain('0'..='9')
-            .chain(['_'])
-            .collect()
-    };
-    let chars: Vec<char> = args
-        .optional_text("chars")?
-        .map_or_else(default, |chars| chars.chars().collect());
-    if chars.is_empty() {
-        return Err(Failure::invocation("chars must not be empty"));
-    }
-    let text: Result<String, Failure> = (0..length)
-        .map(|_| Ok(chars[random::below(chars.len() as u64)? as usize]))
-        .collect();
-    Ok(json!(text?))
+fn code(args: &Args, algorithm: Algorithm) -> Result<Vec<u8>, Failure> {
+    let (text, secret) = (args.text("string")?, args.text("shared_secret")?);
+    Ok(digest::hmac(algorithm, secret.as_bytes(), text.as_bytes()))
+}
+
+/// Compares all bytes, so that the time tells nothing of where they differ.
+fn is_equal(ours: &str, theirs: &str) -> bool {
+    let differ = ours
+        .bytes()
+        .zip(theirs.bytes())
+        .fold(0, |sum, (ours, theirs)| sum | (ours ^ theirs));
+    ours.len() == theirs.len() && differ == 0
 }
 
 #[cfg(test)]
@@ -227,6 +234,7 @@ mod tests {
     use super::*;
     use crate::call::Call;
     use crate::testing::Host;
+    use serde_json::Value;
 
     #[test]
     fn base64_goes_both_ways() {
@@ -271,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn hashes_and_random_texts() {
+    fn hashes_and_codes() {
         let host = Host::new();
         let check = |call: Call, expected: Value| assert_eq!(host.call(call).value, expected);
         check(
@@ -287,24 +295,32 @@ mod tests {
             Call::new("hashutil.digest_file").arg(file).arg("sha1"),
             json!("a9993e364706816aba3e25717850c26c9cd0d89d"),
         );
+        let signed = |name: &str| Call::new(name).arg("get salted").arg("shared secret");
         check(
-            Call::new("random.get_str").arg(3).kwarg("chars", "x"),
-            json!("xxx"),
+            signed("hashutil.hmac_compute"),
+            json!("78159ff5bb2d5e0f8d88fe403b0a690791ccbd989830fcc433d5b960c9bf0264"),
         );
-        check(Call::new("random.rand_int").arg(4).arg(4), json!(4));
-        assert_eq!(
-            host.call(Call::new("random.get_str"))
-                .value
-                .as_str()
-                .unwrap()
-                .len(),
-            20
+        let signature = signed("hashutil.hmac_signature");
+        check(
+            signature
+                .clone()
+                .arg("eBWf9bstXg+NiP5AOwppB5HMvZiYMPzEM9W5YMm/AmQ="),
+            json!(true),
         );
-        assert!(!host.call(Call::new("random.get_str").arg(0)).success);
-        assert!(
-            !host
-                .call(Call::new("random.rand_int").arg(5).arg(4))
-                .success
+        check(
+            signature.arg("eBWf9bstXg+NiP5AOwppB5HMvZiYMPzEM9W5YMm/AmA="),
+            json!(false),
         );
+        check(
+            signed("hashutil.github_signature")
+                .arg("sha1=b06aa56bdf4935eec82c4e53e83ed03f03fdb32d"),
+            json!(true),
+        );
+        let out = host.path("decoded");
+        let decode = Call::new("hashutil.base64_decodefile")
+            .arg("AAEC/w==")
+            .arg(out.as_str());
+        check(decode, json!(true));
+        assert_eq!(fs::read(out).unwrap(), [0, 1, 2, 255]);
     }
 }

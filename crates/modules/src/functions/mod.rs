@@ -1,21 +1,32 @@
 //! The functions, one file for each module of Salt that is served (small ones share a file).
 
 mod accounts;
+#[cfg(test)]
+mod as_salt;
 mod cmd;
 mod config;
 mod cp;
 pub(crate) mod cron;
+mod defaults;
+mod dig;
 mod disk;
+mod dnsutil;
+mod environ;
 pub(crate) mod file;
 mod filter;
 mod grains;
 mod hashutil;
 pub(crate) mod hosts;
+mod log;
+mod matching;
 mod network;
+mod pillar;
 mod pkg;
 mod ps;
+mod random;
 mod saltutil;
 mod service;
+mod slsutil;
 mod state;
 mod status;
 mod sys;
@@ -40,7 +51,11 @@ pub(crate) const MODULES: &[&[Function]] = &[
     config::FUNCTIONS,
     cp::FUNCTIONS,
     cron::FUNCTIONS,
+    defaults::FUNCTIONS,
+    dig::FUNCTIONS,
     disk::FUNCTIONS,
+    dnsutil::FUNCTIONS,
+    environ::FUNCTIONS,
     file::FUNCTIONS[0],
     file::FUNCTIONS[1],
     file::FUNCTIONS[2],
@@ -50,14 +65,19 @@ pub(crate) const MODULES: &[&[Function]] = &[
     grains::FUNCTIONS,
     hashutil::FUNCTIONS,
     hosts::FUNCTIONS,
+    log::FUNCTIONS,
+    matching::FUNCTIONS,
     network::FUNCTIONS,
+    pillar::FUNCTIONS,
     pkg::FUNCTIONS,
     ps::FUNCTIONS,
+    random::FUNCTIONS,
     saltutil::FUNCTIONS,
     service::FUNCTIONS,
     state::FUNCTIONS[0],
     state::FUNCTIONS[1],
     state::FUNCTIONS[2],
+    slsutil::FUNCTIONS,
     status::FUNCTIONS,
     sys::FUNCTIONS,
     sysctl::FUNCTIONS,

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use regex::Regex;
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Args, Env, Function};
+use super::{Args, Function};
 use crate::{pattern, python};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -37,7 +38,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "*args, **kwargs",
         "The names of functions: of modules, of those that match a pattern, or of all.",
         "sys.list_functions 'cmd.run*'",
-        list_functions,
+        |args, env| Ok(functions(args, env.registry.functions())),
     )
     .quick(),
     Function::new(
@@ -45,7 +46,23 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "*args",
         "The names of modules: those given that exist, those that match a pattern, or all.",
         "sys.list_modules 's*'",
-        list_modules,
+        |args, env| Ok(modules(args, env.registry.functions())),
+    )
+    .quick(),
+    Function::new(
+        "sys.list_state_functions",
+        "*args, **kwargs",
+        "The names of state functions: of modules, of those that match a pattern, or of all.",
+        "sys.list_state_functions 'file.*'",
+        |args, env| Ok(functions(args, env.registry.states())),
+    )
+    .quick(),
+    Function::new(
+        "sys.list_state_modules",
+        "*args",
+        "The names of modules of states: those given that exist, those that match a pattern, or all.",
+        "sys.list_state_modules 's*'",
+        |args, env| Ok(modules(args, env.registry.states())),
     )
     .quick(),
     Function::new(
@@ -56,40 +73,76 @@ pub(super) const FUNCTIONS: &[Function] = &[
         |_, _| Ok(json!(true)),
     )
     .quick(),
+    Function::new(
+        "sys.state_argspec",
+        "module=''",
+        "Arguments and defaults of state functions: of one, of a module, of those that match a pattern, or of all.",
+        "sys.state_argspec pkg.installed",
+        |args, env| {
+            let wanted = [args.value("module").clone()];
+            let found = selected(&wanted, env.registry.states());
+            let spec = |name: &'static str| Some((name.to_owned(), env.registry.state_argspec(name)?));
+            Ok(Value::Object(found.into_iter().filter_map(spec).collect()))
+        },
+    )
+    .quick(),
+    Function::new(
+        "sys.state_doc",
+        "*args",
+        "Documentation of state functions: of single ones, of modules, of those that match a pattern, or of all.",
+        "sys.state_doc service.running",
+        |args, env| {
+            let found = selected(&args.extra_args, env.registry.states());
+            let doc = |name: &'static str| Some((name.to_owned(), json!(env.registry.state_doc(name)?)));
+            Ok(Value::Object(found.into_iter().filter_map(doc).collect()))
+        },
+    )
+    .quick(),
 ];
 
-fn list_functions(args: &Args, env: &Env) -> Answer {
-    if args.extra_args.is_empty() {
-        return Ok(env.registry.functions().map(|name| json!(name)).collect());
-    }
-    let mut names = BTreeSet::new();
-    for wanted in args.extra_args.iter().map(python::text) {
-        let prefix = format!("{wanted}.");
-        let glob = wanted
-            .contains(['*', '.'])
-            .then(|| pattern::glob(&wanted, false));
-        names.extend(env.registry.functions().filter(|name| match &glob {
-            Some(glob) => glob.as_ref().is_some_and(|glob| glob.is_match(name)),
-            None => name.starts_with(&prefix),
-        }));
-    }
-    Ok(json!(names))
+/// The names that are wanted: by a pattern or a full name, else all of a module; without any, all.
+fn selected(wanted: &[Value], names: impl Iterator<Item = &'static str>) -> BTreeSet<&'static str> {
+    let wanted: Vec<String> = wanted
+        .iter()
+        .map(python::text)
+        .filter(|name| !name.is_empty())
+        .collect();
+    let patterns: Vec<Option<Regex>> = wanted
+        .iter()
+        .map(|name| {
+            let pattern = if name.contains(['*', '.']) {
+                name.clone()
+            } else {
+                format!("{name}.*")
+            };
+            pattern::glob(&pattern, false)
+        })
+        .collect();
+    let is_wanted = |name: &&str| {
+        wanted.is_empty()
+            || patterns
+                .iter()
+                .flatten()
+                .any(|pattern| pattern.is_match(name))
+    };
+    names.filter(is_wanted).collect()
 }
 
-fn list_modules(args: &Args, env: &Env) -> Answer {
+fn functions(args: &Args, names: impl Iterator<Item = &'static str>) -> Value {
+    json!(selected(&args.extra_args, names))
+}
+
+fn modules(args: &Args, names: impl Iterator<Item = &'static str>) -> Value {
     let wanted: Vec<_> = args
         .extra_args
         .iter()
         .filter_map(|name| pattern::glob(&python::text(name), false))
         .collect();
-    let modules = env
-        .registry
-        .functions()
-        .filter_map(|name| name.split('.').next());
+    let modules = names.filter_map(|name| name.split('.').next());
     let is_wanted = |module: &&str| {
         args.extra_args.is_empty() || wanted.iter().any(|glob| glob.is_match(module))
     };
-    Ok(json!(modules.filter(is_wanted).collect::<BTreeSet<_>>()))
+    json!(modules.filter(is_wanted).collect::<BTreeSet<_>>())
 }
 
 #[cfg(test)]
@@ -111,7 +164,12 @@ mod tests {
         );
         check(
             Call::new("sys.list_functions").arg("sys.list_*"),
-            json!(["sys.list_functions", "sys.list_modules"]),
+            json!([
+                "sys.list_functions",
+                "sys.list_modules",
+                "sys.list_state_functions",
+                "sys.list_state_modules"
+            ]),
         );
         check(Call::new("sys.list_functions").arg("sy"), json!([]));
         check(
@@ -135,5 +193,25 @@ mod tests {
             all
         );
         assert!(host.call(Call::new("sys.doc").arg("test.ping")).value["test.ping"].is_string());
+        check(
+            Call::new("sys.list_state_modules").arg("tes*"),
+            json!(["test"]),
+        );
+        check(
+            Call::new("sys.list_state_functions").arg("test.no*"),
+            json!(["test.nop"]),
+        );
+        let states = host
+            .call(Call::new("sys.list_state_functions").arg("test"))
+            .value;
+        assert!(states.as_array().unwrap().contains(&json!("test.nop")));
+        check(
+            Call::new("sys.state_doc").arg("test.nop"),
+            json!({"test.nop": "Do nothing and succeed."}),
+        );
+        check(
+            Call::new("sys.state_argspec").arg("test.nop"),
+            json!({"test.nop": {"args": ["name"], "defaults": null, "varargs": null, "kwargs": true}}),
+        );
     }
 }

@@ -78,6 +78,8 @@ impl Spec {
             .process_group(0);
         if self.clean_env {
             command.env_clear();
+        } else {
+            crate::environment::apply(&mut command);
         }
         // The service manager listens for the minion on this socket, not for its children.
         command.env_remove("NOTIFY_SOCKET");

@@ -89,6 +89,31 @@ pub(crate) fn environment(
         .unwrap_or_else(|| DEFAULT_ENV.to_owned())
 }
 
+/// A source with its content.
+pub(crate) struct Content {
+    /// The path below the roots, on this host, or the URL.
+    pub(crate) path: String,
+    /// The environment of a path below the roots; for others that of who asks.
+    pub(crate) saltenv: String,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Reads a source whole, for who asks from the environment `saltenv`.
+pub(crate) fn read(ctx: &dyn Context, source: &str, saltenv: &str) -> Result<Content, Failure> {
+    let (path, saltenv) = match Source::parse(source)? {
+        Source::Local(path) => (path.to_string_lossy().into_owned(), saltenv.to_owned()),
+        Source::Web(url) => (url, saltenv.to_owned()),
+        Source::Hub { path, env } => (path, environment(ctx, env, Some(saltenv))),
+    };
+    let local = fetch(ctx, source, Some(&saltenv))?;
+    let bytes = std::fs::read(&local).map_err(|error| Failure::io(&local, error))?;
+    Ok(Content {
+        path,
+        saltenv,
+        bytes,
+    })
+}
+
 /// A local path with the content of a source.
 pub(crate) fn fetch(
     ctx: &dyn Context,

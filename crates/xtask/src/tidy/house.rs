@@ -50,7 +50,7 @@ pub const ROOMS: &[Room] = &[
     pure("sls", &["yaml", "targeting", "data"]),
     pure("pillar", &["yaml", "targeting", "data", "sls"]),
     pure("relay", &["wire", "targeting"]),
-    pure("output", &["wire"]),
+    pure("output", &["wire", "data"]),
     library("pki", &["wire"]),
     library("link", &["wire", "pki"]),
     library("membership", &["wire", "pki", "link"]),

@@ -63,6 +63,21 @@ pub(super) const FUNCTIONS: &[Function] = &[
         connect,
     ),
     Function::new(
+        "network.convert_cidr",
+        "cidr",
+        "Network, netmask and broadcast address of a network.",
+        "network.convert_cidr 172.31.0.0/16",
+        |args, _| {
+            let net = net_of(&args.text("cidr")?)?.network();
+            Ok(json!({
+                "network": net.address().to_string(),
+                "netmask": net.netmask().to_string(),
+                "broadcast": net.last().to_string(),
+            }))
+        },
+    )
+    .quick(),
+    Function::new(
         "network.default_route",
         "family=None",
         "The default routes, of inet or inet6 only when family says so.",
@@ -119,6 +134,19 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The same as network.hw_addr.",
         "network.hwaddr eth0",
         hw_addr,
+    ),
+    Function::new(
+        "network.ifacestartswith",
+        "cidr",
+        "The interfaces with an IPv4 address that begins with a text.",
+        "network.ifacestartswith 10.0",
+        |args, _| {
+            let start = args.text("cidr")?;
+            let all = interfaces::read();
+            let inets = all.values().flat_map(|interface| &interface.inet);
+            let fitting = inets.filter(|inet| inet.address.to_string().starts_with(&start));
+            Ok(fitting.map(|inet| json!(inet.label)).collect())
+        },
     ),
     Function::new(
         "network.in_subnet",
@@ -204,6 +232,32 @@ pub(super) const FUNCTIONS: &[Function] = &[
     )
     .quick(),
     Function::new(
+        "network.ip_networks",
+        "interface=None, include_loopback=False, verbose=False",
+        "The IPv4 networks of this host, or of one interface (or a shell pattern). verbose: with netmask, prefix and number of addresses.",
+        "network.ip_networks interface=eth0",
+        |args, _| {
+            Ok(networks(args, |interface| {
+                let nets = interface.inet.iter();
+                nets.filter_map(|inet| Net::new(inet.address.into(), inet.prefixlen()))
+                    .collect()
+            }))
+        },
+    ),
+    Function::new(
+        "network.ip_networks6",
+        "interface=None, include_loopback=False, verbose=False",
+        "The IPv6 networks of this host; options as for network.ip_networks.",
+        "network.ip_networks6 interface=eth0",
+        |args, _| {
+            Ok(networks(args, |interface| {
+                let nets = interface.inet6.iter();
+                nets.filter_map(|inet| Net::new(inet.address.into(), inet.prefixlen))
+                    .collect()
+            }))
+        },
+    ),
+    Function::new(
         "network.ipaddrs",
         "interface=None, include_loopback=False, cidr=None, type=None",
         "The same as network.ip_addrs.",
@@ -217,6 +271,18 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "network.ipaddrs6",
         |args, _| addresses(args, IpAddr::is_ipv6),
     ),
+    Function::new(
+        "network.iphexval",
+        "ip",
+        "An IPv4 address in hexadecimal digits.",
+        "network.iphexval 10.0.0.1",
+        |args, _| {
+            let text = args.text("ip")?;
+            let address: Ipv4Addr = text.parse().map_err(|_| invalid_address(&text))?;
+            Ok(json!(format!("{:08X}", u32::from(address))))
+        },
+    )
+    .quick(),
     Function::new(
         "network.is_loopback",
         "ip_addr",
@@ -241,6 +307,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "network.ping archlinux.org return_boolean=True timeout=3",
         ping,
     ),
+    Function::new(
+        "network.reverse_ip",
+        "ip_addr",
+        "The name under which the domain name system keeps the names of an address.",
+        "network.reverse_ip 172.17.0.4",
+        |args, _| Ok(json!(net::reverse_name(ip(args)?))),
+    )
+    .quick(),
     Function::new(
         "network.routes",
         "family=None",
@@ -350,6 +424,31 @@ fn subnets(args: &Args, nets: fn(&Interface) -> Vec<Net>) -> Value {
         .filter(|net| !net.address().is_loopback())
         .map(|net| json!(net.to_string()))
         .collect()
+}
+
+fn networks(args: &Args, nets: fn(&Interface) -> Vec<Net>) -> Value {
+    let all = selected(&args.texts("interface"));
+    let with_loopback = args.flag("include_loopback");
+    let found: BTreeSet<Net> = all
+        .values()
+        .flat_map(nets)
+        .map(|net| net.network())
+        .collect();
+    let found = found
+        .iter()
+        .filter(|net| with_loopback || !net.address().is_loopback());
+    if !args.flag("verbose") {
+        return found.map(|net| json!(net.to_string())).collect();
+    }
+    let report = |net: &Net| {
+        json!({
+            "address": net.address().to_string(),
+            "netmask": net.netmask().to_string(),
+            "num_addresses": net.count(),
+            "prefixlen": net.prefix(),
+        })
+    };
+    Value::Object(found.map(|net| (net.to_string(), report(net))).collect())
 }
 
 fn with_interface(name: &str, show: impl Fn(&Interface) -> Value) -> Value {

@@ -49,6 +49,26 @@ fn addresses_are_judged() {
         json!(true),
     );
     assert!(!host.call(Call::new("network.is_private").arg("x")).success);
+    check(
+        Call::new("network.convert_cidr").arg("172.31.1.2/16"),
+        json!({"network": "172.31.0.0", "netmask": "255.255.0.0", "broadcast": "172.31.255.255"}),
+    );
+    check(
+        Call::new("network.convert_cidr").arg("2001:db8::5/127"),
+        json!({"network": "2001:db8::4", "netmask": "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe", "broadcast": "2001:db8::5"}),
+    );
+    check(
+        Call::new("network.iphexval").arg("10.0.0.1"),
+        json!("0A000001"),
+    );
+    check(
+        Call::new("network.reverse_ip").arg("172.17.0.4"),
+        json!("4.0.17.172.in-addr.arpa"),
+    );
+    check(
+        Call::new("network.reverse_ip").arg("::1"),
+        json!(format!("1.{}ip6.arpa", "0.".repeat(31))),
+    );
 }
 
 #[test]
@@ -69,6 +89,19 @@ fn the_loopback_is_shown() {
     );
     check(Call::new("network.ip_addrs").arg("lo"), json!([]));
     check(Call::new("network.subnets").arg("lo"), json!([]));
+    check(Call::new("network.ip_networks").arg("lo"), json!([]));
+    let all = Call::new("network.ip_networks")
+        .arg("lo")
+        .kwarg("include_loopback", true);
+    check(all.clone(), json!(["127.0.0.0/8"]));
+    check(
+        all.kwarg("verbose", true),
+        json!({"127.0.0.0/8": {"address": "127.0.0.0", "netmask": "255.0.0.0", "num_addresses": 1 << 24, "prefixlen": 8}}),
+    );
+    check(
+        Call::new("network.ifacestartswith").arg("127.0.0."),
+        json!(["lo"]),
+    );
     check(
         Call::new("network.hwaddr").arg("lo"),
         json!("00:00:00:00:00:00"),

@@ -117,7 +117,7 @@ const RUNS: &[Function] = &[
         "state.template",
         signature!("tem, "),
         documented!("Apply an SLS file of this host."),
-        "state.template /root/once.sls",
+        "state.template /srv/once.sls",
         |args, env| {
             let mut path = args.text("tem")?;
             if !path.ends_with(".sls") {

@@ -1,6 +1,5 @@
 //! `cron`: jobs, variables and whole crontabs of users.
 
-use std::fs;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
@@ -11,7 +10,7 @@ use crate::functions::cron::tab::{FIELDS, Job, Set, Tab, When};
 use crate::functions::cron::{install_text, raw, read, set_job, write};
 use crate::process::which;
 use crate::python;
-use crate::source::{Source, environment, fetch};
+use crate::source;
 
 pub(super) const STATES: &[StateFunction] = &[
     StateFunction::new(
@@ -268,18 +267,9 @@ fn file(args: &Args, env: &StateEnv) -> StateAnswer {
 
 /// The text of a source, rendered where a template engine is named.
 fn content(args: &Args, env: &StateEnv, source: &str) -> Result<String, Failure> {
-    let (path, saltenv) = match Source::parse(source)? {
-        Source::Web(url) => (url, env.saltenv()),
-        Source::Local(path) => (path.to_string_lossy().into_owned(), env.saltenv()),
-        Source::Hub { path, env: named } => {
-            let saltenv = environment(env.env.ctx, named, Some(&env.saltenv()));
-            (path, saltenv)
-        }
-    };
-    let local = fetch(env.env.ctx, source, Some(&saltenv))?;
-    let bytes = fs::read(&local).map_err(|error| Failure::io(&local, error))?;
+    let content = source::read(env.env.ctx, source, &env.saltenv())?;
     let Some(engine) = args.optional_text("template")? else {
-        return Ok(String::from_utf8_lossy(&bytes).into_owned());
+        return Ok(String::from_utf8_lossy(&content.bytes).into_owned());
     };
     let mut context = Map::new();
     for name in ["defaults", "context"] {
@@ -287,7 +277,13 @@ fn content(args: &Args, env: &StateEnv, source: &str) -> Result<String, Failure>
             context.extend(values.clone());
         }
     }
-    env.template(&engine, &saltenv, &path, &bytes, context)
+    env.template(
+        &engine,
+        &content.saltenv,
+        &content.path,
+        &content.bytes,
+        context,
+    )
 }
 
 #[cfg(test)]

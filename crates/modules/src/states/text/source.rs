@@ -1,12 +1,10 @@
 //! Sources of text: templates of the hub or of this host.
 
-use std::fs;
-
 use serde_json::{Map, Value};
 
 use super::{Args, Failure, Return, StateEnv, Stop, returned};
 use crate::python;
-use crate::source::{Source, environment, fetch};
+use crate::source;
 
 /// The sources that a state names.
 pub(super) fn listed(args: &Args) -> Result<Vec<String>, Stop> {
@@ -72,16 +70,12 @@ fn render(
     engine: &str,
     context: Map<String, Value>,
 ) -> Result<String, Failure> {
-    let saltenv = env.saltenv();
-    let (path, saltenv) = match Source::parse(source)? {
-        Source::Web(url) => (url, saltenv),
-        Source::Local(path) => (path.to_string_lossy().into_owned(), saltenv),
-        Source::Hub { path, env: named } => {
-            let saltenv = environment(env.env.ctx, named, Some(&saltenv));
-            (path, saltenv)
-        }
-    };
-    let local = fetch(env.env.ctx, source, Some(&saltenv))?;
-    let bytes = fs::read(&local).map_err(|error| Failure::io(&local, error))?;
-    env.template(engine, &saltenv, &path, &bytes, context)
+    let content = source::read(env.env.ctx, source, &env.saltenv())?;
+    env.template(
+        engine,
+        &content.saltenv,
+        &content.path,
+        &content.bytes,
+        context,
+    )
 }
