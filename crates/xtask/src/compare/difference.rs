@@ -23,7 +23,7 @@ pub enum Piece {
     Low,
     /// The high data of an SLS.
     Sls,
-    /// Result of a state in test mode.
+    /// Result of a state.
     Result,
     /// Its comment.
     Comment,
@@ -46,10 +46,10 @@ impl Piece {
             Piece::High => "highstate",
             Piece::Low => "lowstate",
             Piece::Sls => "sls",
-            Piece::Result => "test result",
-            Piece::Comment => "test comment",
-            Piece::Changes => "test changes",
-            Piece::Order => "test order",
+            Piece::Result => "result",
+            Piece::Comment => "comment",
+            Piece::Changes => "changes",
+            Piece::Order => "order",
             Piece::Failure => "failure",
             Piece::Reasons => "reasons",
         }
@@ -136,7 +136,7 @@ fn pieces(kind: Kind, about: &str, salt: &Value, ours: &Value) -> Vec<Compared> 
             place: about.to_owned(),
             differences: leaves(Some(salt), Some(ours)),
         }],
-        Kind::Test => records(about, salt, ours),
+        Kind::Apply => records(about, salt, ours),
     }
 }
 
@@ -297,11 +297,8 @@ mod tests {
         let salt = json!({"a": record("x", 0), "b": record("y", 1)});
         let ours = json!({"a": record("z", 1), "b": record("y", 0)});
         assert_eq!(
-            told(Kind::Test, Answer::Value(salt), Answer::Value(ours)),
-            [
-                r#"test comment|web a||"x"|"z""#,
-                r#"test order|web|/00000|"a"|"b""#
-            ]
+            told(Kind::Apply, Answer::Value(salt), Answer::Value(ours)),
+            [r#"comment|web a||"x"|"z""#, r#"order|web|/00000|"a"|"b""#]
         );
     }
 

@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn all_places_of_a_piece_must_fit() {
-        let known = read("- {piece: test *, place: 'web *', ours: \"State '*' was not found\", reason: it is young}\n").unwrap();
+        let known = read("- {piece: comm*, place: 'web *', ours: \"State '*' was not found\", reason: it is young}\n").unwrap();
         let leaf = |ours: &str| Leaf {
             path: String::new(),
             salt: Some(json!(true)),
