@@ -226,6 +226,16 @@ impl StateEnv<'_> {
     }
 }
 
+/// A call that does the work of others of its kind too, where its state knows how: one call of the package manager for many packages. The
+/// others find it done when their turn comes.
+pub(crate) fn aggregated(mut call: Box<sls::compile::Call>) -> Box<sls::compile::Call> {
+    if !call.group.is_empty() && call.chunk.state() == "pkg" {
+        let mut group: Vec<_> = call.group.iter().map(|chunk| chunk.0.clone()).collect();
+        call.chunk.0 = pkg::aggregate::aggregated(&call.chunk.0, &mut group);
+    }
+    call
+}
+
 /// A return with this result and comment and without changes.
 pub(crate) fn returned(result: impl Into<Option<bool>>, comment: impl Into<String>) -> Return {
     Return {
