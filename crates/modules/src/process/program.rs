@@ -37,7 +37,7 @@ pub(crate) fn which(name: &str) -> Option<PathBuf> {
         let path = PathBuf::from(name);
         return (path.is_absolute() && is_executable(&path)).then_some(path);
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = crate::environment::get("PATH").unwrap_or_default();
     let usual = USUAL_DIRECTORIES.iter().map(PathBuf::from);
     std::env::split_paths(&path)
         .filter(|dir| dir.is_absolute())
