@@ -18,7 +18,8 @@ use crate::{
 pub(crate) struct Host {
     pub(crate) dir: TempDir,
     registry: Registry,
-    shared: Shared,
+    /// What the states of the host share.
+    pub(crate) shared: Shared,
     grains: Mutex<Arc<Value>>,
     grains_file: PathBuf,
     files: Folder,
