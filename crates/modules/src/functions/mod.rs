@@ -2,6 +2,7 @@
 
 mod accounts;
 pub(crate) mod alternatives;
+pub(crate) mod augeas;
 mod cmd;
 mod config;
 mod cp;
@@ -43,6 +44,7 @@ type Answer = Result<Value, Failure>;
 pub(crate) const MODULES: &[&[Function]] = &[
     accounts::FUNCTIONS,
     alternatives::FUNCTIONS,
+    augeas::FUNCTIONS,
     cmd::FUNCTIONS,
     config::FUNCTIONS,
     cp::FUNCTIONS,

@@ -1,6 +1,7 @@
 //! State functions, one file for each state module of Salt that is served.
 
 mod alternatives;
+mod augeas;
 mod cron;
 mod environ;
 mod grains;
@@ -36,6 +37,7 @@ pub(crate) type StateAnswer = Result<Return, Failure>;
 /// The tables of all state modules.
 pub(crate) const MODULES: &[&[StateFunction]] = &[
     alternatives::STATES,
+    augeas::STATES,
     cron::STATES,
     environ::STATES,
     grains::STATES,
