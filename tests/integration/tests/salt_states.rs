@@ -77,7 +77,8 @@ fn answer(call: &Value, config: &Path, root: &Path) -> Value {
         .stdin(Stdio::null())
         .output()
         .expect("the minion starts");
-    let said = String::from_utf8_lossy(&output.stdout).replace(&root.display().to_string(), "{root}");
+    let said =
+        String::from_utf8_lossy(&output.stdout).replace(&root.display().to_string(), "{root}");
     let Ok(mut said) = serde_json::from_str::<Value>(&said) else {
         return json!({"failed": [String::from_utf8_lossy(&output.stderr)]});
     };
@@ -95,11 +96,17 @@ fn answer(call: &Value, config: &Path, root: &Path) -> Value {
 
 /// A value as an argument of the command line, where YAML is read.
 fn word(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn forget_times(value: &mut Value) {
-    for record in value.as_object_mut().into_iter().flat_map(|map| map.values_mut()) {
+    for record in value
+        .as_object_mut()
+        .into_iter()
+        .flat_map(|map| map.values_mut())
+    {
         if let Value::Object(record) = record
             && record.contains_key("__run_num__")
         {

@@ -4,6 +4,7 @@ pub(crate) mod alternatives;
 mod archive;
 #[cfg(test)]
 mod as_salt;
+pub(crate) mod augeas;
 mod cmd;
 mod config;
 mod cp;
@@ -67,6 +68,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     archive::FUNCTIONS[1],
     archive::FUNCTIONS[2],
     archive::FUNCTIONS[3],
+    augeas::FUNCTIONS,
     cmd::FUNCTIONS,
     config::FUNCTIONS,
     cp::FUNCTIONS,

@@ -2,6 +2,7 @@
 
 mod alternatives;
 mod archive;
+mod augeas;
 mod cmd;
 mod cron;
 mod debconf;
@@ -50,6 +51,7 @@ pub(crate) type StateAnswer = Result<Return, Failure>;
 pub(crate) const MODULES: &[&[StateFunction]] = &[
     alternatives::STATES,
     archive::STATES,
+    augeas::STATES,
     cmd::STATES,
     cron::STATES,
     debconf::STATES,
