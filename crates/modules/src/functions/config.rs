@@ -1,7 +1,5 @@
 //! `config`: the minion's configuration.
 
-use serde_json::Value;
-
 use super::{Answer, Args, Env, Function};
 use crate::python;
 
@@ -56,7 +54,7 @@ mod tests {
     use super::*;
     use crate::call::Call;
     use crate::testing::Host;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     #[test]
     fn values_are_found() {
