@@ -51,7 +51,6 @@ fn get(args: &Args, env: &Env) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::call::Call;
     use crate::testing::Host;
     use serde_json::{Value, json};
