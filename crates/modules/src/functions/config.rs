@@ -1,5 +1,7 @@
 //! `config`: the minion's configuration.
 
+use serde_json::Value;
+
 use super::{Answer, Args, Env, Function};
 use crate::python;
 
@@ -51,9 +53,10 @@ fn get(args: &Args, env: &Env) -> Answer {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::call::Call;
     use crate::testing::Host;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     #[test]
     fn values_are_found() {

@@ -1,6 +1,7 @@
 //! `cron`: jobs, variables and whole crontabs of users.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
@@ -215,6 +216,14 @@ fn file(args: &Args, env: &StateEnv) -> StateAnswer {
     if nix::unistd::User::from_name(&user).ok().flatten().is_none() {
         let comment = format!("Could not identify group for user {user}");
         return Ok(returned(false, comment));
+    }
+    if python::truthy(args.value("source_hash"))
+        && !name.starts_with("salt://")
+        && !Path::new(&name).is_absolute()
+    {
+        return Err(Failure::invocation(format!(
+            "'{name}' is not served: salt:// and absolute paths are"
+        )));
     }
     let mut old = raw(env.env, &user)?;
     if !old.ends_with('\n') {
