@@ -405,6 +405,24 @@ mod tests {
     }
 
     #[test]
+    fn every_state_is_whole() {
+        let mut names = std::collections::BTreeSet::new();
+        for function in states::MODULES.iter().flat_map(|module| module.iter()) {
+            let name = function.name;
+            assert!(names.insert(name), "{name} stands twice in the tables");
+            assert!(
+                Signature::parse(function.signature).is_some(),
+                "{name}: {}",
+                function.signature
+            );
+            assert!(
+                function.doc.ends_with('.'),
+                "{name} has no documentation in whole sentences"
+            );
+        }
+    }
+
+    #[test]
     fn unknown_functions_are_named() {
         let host = Host::new();
         let check = |fun: &str, expected: &str| {
