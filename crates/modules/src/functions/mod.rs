@@ -21,6 +21,7 @@ mod status;
 mod sys;
 mod test;
 mod user;
+mod virtualenv;
 
 use serde_json::Value;
 
@@ -49,7 +50,6 @@ pub(crate) const MODULES: &[&[Function]] = &[
     hashutil::FUNCTIONS,
     network::FUNCTIONS,
     pip::FUNCTIONS,
-    pip::VIRTUALENV,
     pkg::FUNCTIONS,
     pkg::repos::FUNCTIONS,
     ps::FUNCTIONS,
@@ -60,4 +60,5 @@ pub(crate) const MODULES: &[&[Function]] = &[
     sys::FUNCTIONS,
     test::FUNCTIONS,
     user::FUNCTIONS,
+    virtualenv::FUNCTIONS,
 ];
