@@ -179,10 +179,16 @@ fn records(about: &str, salt: &Value, ours: &Value) -> Vec<Compared> {
     let pairs = pairs(names(salt), names(ours));
     let states = pairs.into_iter().map(|(tag, theirs, value)| {
         let differences = COLUMNS.iter().flat_map(|name| {
-            let column = |record: Option<&Value>| record.and_then(|record| record.get(*name)).cloned();
+            let column =
+                |record: Option<&Value>| record.and_then(|record| record.get(*name)).cloned();
             let mut found = Vec::new();
             let (theirs, value) = (column(theirs), column(value));
-            part(&format!("/{name}"), theirs.as_ref(), value.as_ref(), &mut found);
+            part(
+                &format!("/{name}"),
+                theirs.as_ref(),
+                value.as_ref(),
+                &mut found,
+            );
             found
         });
         Compared {
@@ -294,7 +300,10 @@ mod tests {
         let ours = json!({"a": record("z", 1), "b": record("y", 0)});
         assert_eq!(
             told(Kind::Apply, Answer::Value(salt), Answer::Value(ours)),
-            [r#"state|web a|/comment|"x"|"z""#, r#"order|web|/00000|"a"|"b""#]
+            [
+                r#"state|web a|/comment|"x"|"z""#,
+                r#"order|web|/00000|"a"|"b""#
+            ]
         );
     }
 

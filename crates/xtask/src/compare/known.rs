@@ -142,7 +142,9 @@ mod tests {
         };
         assert!(known[0].is("any", &compared(&["State 'pkg.installed' was not found"])));
         assert!(!known[0].is("any", &compared(&["State 'a.b' was not found", "x"])));
-        let known = read("- {path: /comm*, ours: \"State '*' was not found\", reason: it is young}\n").unwrap();
+        let known =
+            read("- {path: /comm*, ours: \"State '*' was not found\", reason: it is young}\n")
+                .unwrap();
         let mut piece = compared(&["State 'a.b' was not found", "x"]);
         assert!(!known[0].is("any", &piece));
         piece.differences[0].path = "/comment".to_owned();

@@ -52,7 +52,10 @@ impl Report {
             if compared.piece == Piece::State {
                 for (column, equal) in COLUMNS.iter().zip(&mut self.columns) {
                     let path = format!("/{column}");
-                    let differs = compared.differences.iter().any(|leaf| leaf.path.starts_with(&path));
+                    let differs = compared
+                        .differences
+                        .iter()
+                        .any(|leaf| leaf.path.starts_with(&path));
                     *equal += usize::from(!differs);
                 }
             }
@@ -112,10 +115,16 @@ impl Report {
                 counts.compared - counts.equal - counts.known
             );
         }
-        let states = self.counts.get(&Piece::State).map_or(0, |counts| counts.compared);
+        let states = self
+            .counts
+            .get(&Piece::State)
+            .map_or(0, |counts| counts.compared);
         for (column, equal) in COLUMNS.iter().zip(self.columns).filter(|_| states > 0) {
             let share = equal as f64 * 100.0 / states as f64;
-            let _ = writeln!(text, "| {column} of a state | {states} | {equal} | {share:.1} % | | |");
+            let _ = writeln!(
+                text,
+                "| {column} of a state | {states} | {equal} | {share:.1} % | | |"
+            );
         }
         let reasons = self.reasons();
         if !reasons.is_empty() {
@@ -202,18 +211,28 @@ fn explain_by_others(differences: &mut [Difference]) {
         let mut is_news = false;
         for one in differences.iter_mut().filter(|one| one.reason.is_none()) {
             let leaves = one.compared.differences.iter();
-            let said = leaves.filter(|leaf| leaf.path == "/comment").find_map(|leaf| {
-                leaf.ours.as_ref()?.as_str()?.strip_prefix(REQUISITES_FAILED)
-            });
+            let said = leaves
+                .filter(|leaf| leaf.path == "/comment")
+                .find_map(|leaf| {
+                    leaf.ours
+                        .as_ref()?
+                        .as_str()?
+                        .strip_prefix(REQUISITES_FAILED)
+                });
             // The comment has the SLS and the id of each.
             let reason = said.map(|said| {
                 let others = said.split(", ").map(|other| {
-                    let ids = other.match_indices('.').map(|(place, _)| &other[place + 1..]);
+                    let ids = other
+                        .match_indices('.')
+                        .map(|(place, _)| &other[place + 1..]);
                     ids.filter_map(|id| explained.get(id)).next()
                 });
                 others.collect::<Option<Vec<&String>>>()
             });
-            if let Some(reason) = reason.flatten().and_then(|reasons| reasons.first().copied()) {
+            if let Some(reason) = reason
+                .flatten()
+                .and_then(|reasons| reasons.first().copied())
+            {
                 one.reason = Some(reason.clone());
                 is_news = true;
             }
@@ -312,7 +331,11 @@ mod tests {
         let unknown = report.differences.iter().filter(|one| one.reason.is_none());
         let ids: Vec<_> = unknown.filter_map(|one| id(&one.compared.place)).collect();
         assert_eq!(ids, ["d", "e"]);
-        assert!(report.text().contains("| comment of a state | 5 | 0 | 0.0 % | | |"));
+        assert!(
+            report
+                .text()
+                .contains("| comment of a state | 5 | 0 | 0.0 % | | |")
+        );
     }
 
     #[test]
