@@ -105,6 +105,7 @@ mod tests {
                 ..Counts::default()
             },
             rollout: None,
+            steps: None,
             sites: vec![],
         }
     }

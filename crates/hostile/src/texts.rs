@@ -115,6 +115,7 @@ pub(crate) fn values(bytes: &[u8]) {
             },
             sites: Vec::new(),
             rollout: None,
+            steps: None,
         },
         fun: "test.ping".to_owned(),
         args: json("[]"),

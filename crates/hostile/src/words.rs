@@ -308,6 +308,7 @@ impl Script<'_> {
     /// What a child of this role says after its hello, or should not say.
     pub(crate) fn up(&mut self, role: Role) -> Up {
         let kind = match (role, self.byte()) {
+            (_, 252..) => 12,
             (_, any @ 240..) => any % 11,
             (Role::Minion, any) => any % 5,
             (_, any @ 230..) => 11 - any % 2,
@@ -335,6 +336,14 @@ impl Script<'_> {
             11 => Up::Recalled {
                 jid: self.jid(),
                 envelope: self.yes().then(|| self.envelope()),
+            },
+            12 => Up::Steps {
+                jid: self.jid(),
+                steps: wire::Steps {
+                    done: self.number(),
+                    total: self.number(),
+                    failed: self.number(),
+                },
             },
             _ => Up::Hello(self.hello(role)),
         }

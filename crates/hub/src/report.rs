@@ -144,7 +144,11 @@ pub fn roots(hub: &Hub) -> Vec<RootsRow> {
 
 /// A job's counts by site.
 pub fn progress(hub: &Hub, job: JobView<'_>, now: UnixMillis) -> Progress {
-    job.progress(&|index| name(hub, index), &|path| hub.cut_since(path), now)
+    let steps = hub.steps(job.jid());
+    Progress {
+        steps,
+        ..job.progress(&|index| name(hub, index), &|path| hub.cut_since(path), now)
+    }
 }
 
 /// Ids and sites of nodes that left the roster, by the number that they had.

@@ -79,6 +79,7 @@ pub fn call(
         roots,
         cache,
         jid: None,
+        watched: None,
         user: String::new(),
         is_making_pillar: AtomicBool::new(false),
     };
@@ -135,6 +136,7 @@ fn account(value: Value, ok: bool, kwargs: wire::Json) -> Ledger {
             finished: true,
             counts,
             rollout: None,
+            steps: None,
             sites: Vec::new(),
         },
         fun: String::new(),

@@ -169,6 +169,7 @@ impl Executor {
             }),
             cache: self.cache.clone(),
             jid: Some(jid.clone()),
+            watched: Some((order.jid, self.sessions.clone())),
             user: order.user.clone(),
             is_making_pillar: AtomicBool::new(false),
         };

@@ -8,6 +8,7 @@ use std::time::Duration;
 use modules::{FileHash, FileSource};
 use serde_json::Value;
 use wire::files::{Answer, FileEntry, Request};
+use wire::{Jid, Steps, Up};
 
 use crate::roots::{Asked, Roots, hash_file, is_plain};
 
@@ -15,6 +16,8 @@ use crate::roots::{Asked, Roots, hash_file, is_plain};
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(660);
 /// The first protocol in which a hub can be asked for a pillar.
 const PILLAR_SINCE: u16 = 2;
+/// The first protocol in which a hub hears of steps.
+const STEPS_SINCE: u16 = 2;
 /// A transfer that breaks is taken up again so often, each time where it broke.
 const TRIES: u32 = 5;
 
@@ -66,6 +69,19 @@ impl Sessions {
             .unwrap_or_else(PoisonError::into_inner)
             .first()
             .map(|hub| hub.sender.clone())
+    }
+
+    /// Tells hubs how far a job is; those of older releases would not understand it.
+    pub fn tell_steps(&self, jid: Jid, steps: Steps) {
+        let Ok(frame) = wire::codec::frame(&Up::Steps { jid, steps }) else {
+            return;
+        };
+        let frame = bytes::Bytes::from(frame);
+        let hubs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for hub in hubs.iter().filter(|hub| hub.protocol >= STEPS_SINCE) {
+            // A session that has just ended hears nothing more, and nobody misses it.
+            let _ = hub.sender.send(frame.clone());
+        }
     }
 
     /// Whether the one that is asked can make a pillar.

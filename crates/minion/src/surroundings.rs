@@ -11,7 +11,9 @@ use modules::{Call, Cancel, CancelKind, Context, FileSource, PillarWish, Registr
 use serde_json::{Map, Value};
 use sls::render::Functions;
 use tokio::sync::mpsc;
+use wire::{Jid, Steps};
 
+use crate::files::Sessions;
 use crate::roots::{Asked, Roots};
 
 /// What functions and templates see of the configuration.
@@ -172,6 +174,8 @@ pub struct JobContext {
     pub cache: PathBuf,
     /// Its id; none for a call without a hub.
     pub jid: Option<String>,
+    /// Hubs that hear how far it is, with its id.
+    pub watched: Option<(Jid, Arc<Sessions>)>,
     /// Who ordered it.
     pub user: String,
     /// Whether its pillar is being made: what asks for it then is a template of that pillar.
@@ -225,6 +229,17 @@ impl Context for JobContext {
 
     fn jid(&self) -> Option<&str> {
         self.jid.as_deref()
+    }
+
+    fn steps(&self, done: usize, total: usize, failed: usize) {
+        if let Some((jid, sessions)) = &self.watched {
+            let steps = Steps {
+                done: done as u64,
+                total: total as u64,
+                failed: failed as u64,
+            };
+            sessions.tell_steps(*jid, steps);
+        }
     }
 
     fn grains(&self) -> Arc<Value> {

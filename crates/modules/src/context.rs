@@ -18,6 +18,9 @@ pub trait Context: Send + Sync {
         None
     }
 
+    /// Says how far a function with many steps is: how many are done, of how many, and how many failed.
+    fn steps(&self, _done: usize, _total: usize, _failed: usize) {}
+
     /// All grains: those of the host with the static ones over them. A JSON object.
     fn grains(&self) -> Arc<Value>;
 

@@ -1,7 +1,7 @@
 //! How a job stands while it runs.
 
 use wire::control::{Doing, Progress, Rollout, SiteCounts};
-use wire::{Counts, OutcomeKind};
+use wire::{Counts, OutcomeKind, Steps};
 
 use crate::escape::escape;
 use crate::number::{count, grouped};
@@ -42,6 +42,18 @@ pub fn progress_lines(progress: &Progress, sites_max: usize) -> Vec<String> {
             .as_ref()
             .map(|r| format!("  {}", rollout(r))),
     );
+    lines.extend(progress.steps.map(|steps| {
+        let Steps {
+            done,
+            total,
+            failed,
+        } = steps;
+        let failed = match failed {
+            0 => String::new(),
+            failed => format!(", {failed} failed"),
+        };
+        format!("  {done} of {total} states done{failed}")
+    }));
     let is_awaited = |site: &SiteCounts| site.counts.settled() < site.counts.expected;
     let mut sites: Vec<_> = progress.sites.iter().collect();
     sites.sort_by_key(|site| !is_awaited(site));

@@ -65,6 +65,7 @@ pub(crate) fn account(minions: Vec<LedgerRow>, values: &[&str]) -> Ledger {
             finished: counts.settled() == counts.expected,
             counts,
             rollout: None,
+            steps: None,
             sites,
         },
         fun: "test.ping".to_owned(),

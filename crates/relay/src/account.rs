@@ -102,6 +102,11 @@ impl JobView<'_> {
         self.0.plan.as_ref().map(|plan| plan.between())
     }
 
+    /// Which job.
+    pub fn jid(&self) -> wire::Jid {
+        self.0.jid()
+    }
+
     /// The job in one line.
     pub fn summary(&self) -> wire::control::JobSummary {
         let order = self.order();
@@ -136,6 +141,7 @@ impl JobView<'_> {
             finished: self.0.finished.is_some(),
             counts: self.0.counts(),
             rollout: self.0.plan.as_ref().map(crate::plan::Plan::status),
+            steps: None,
             sites: sites
                 .into_iter()
                 .map(|(path, counts)| {

@@ -101,6 +101,7 @@ impl Hub {
             }
             (Up::Pong { .. }, true) => {}
             (Up::Started { jid }, true) => self.minion_says(link, jid, |_| State::Running),
+            (Up::Steps { jid, steps }, true) => self.steps_told(link, jid, steps),
             (Up::Return(ret), true) => self.returned(link, ret),
             (
                 Up::NotRun {

@@ -67,6 +67,7 @@ pub fn authorize(peer: &Peer, message: Up) -> Result<Authorized<Up>, Violation> 
         },
         Up::Pong { .. } => ("pong", true, true),
         Up::Started { .. } => ("started", true, false),
+        Up::Steps { .. } => ("steps", true, true),
         Up::Return(_) => ("return", true, false),
         Up::NotRun { .. } => ("not-run", true, false),
         Up::Grains(_) => ("grains", true, false),
@@ -198,6 +199,14 @@ mod tests {
             ),
             (Up::Pong { nonce: 1 }, true, true),
             (Up::Started { jid }, true, false),
+            (
+                Up::Steps {
+                    jid,
+                    steps: wire::Steps::default(),
+                },
+                true,
+                true,
+            ),
             (
                 Up::Return(Return {
                     jid,

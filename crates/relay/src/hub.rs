@@ -25,6 +25,7 @@ use crate::probe::Timers;
 use crate::roster::Roster;
 use crate::saving::Saving;
 use crate::state::{Source, State};
+use crate::steps::Counted;
 use crate::unsaved::Unsaved;
 use crate::uplink::Parent;
 
@@ -78,6 +79,8 @@ pub(crate) enum Timer {
     Settle,
     /// News has waited long enough for more.
     Gathered,
+    /// Who watches a job hears how far it is.
+    Steps(Jid),
 }
 
 /// The hub machine.
@@ -93,6 +96,7 @@ pub struct Hub {
     pub(crate) parents: BTreeMap<LinkId, Parent>,
     pub(crate) jobs: BTreeMap<Jid, Job>,
     pub(crate) unsaved: Unsaved,
+    pub(crate) counted: Counted,
     pub(crate) state_dirty: BTreeSet<Jid>,
     pub(crate) closed: VecDeque<Jid>,
     pub(crate) revocations: BTreeMap<Uid, Revocation>,
@@ -150,6 +154,7 @@ impl Hub {
             parents: BTreeMap::new(),
             jobs: BTreeMap::new(),
             unsaved: Unsaved::default(),
+            counted: Counted::default(),
             state_dirty: BTreeSet::new(),
             closed: VecDeque::new(),
             revocations: recovered
@@ -258,6 +263,7 @@ impl Hub {
                 Timer::Settle => self.tell_settled(),
                 // What waited goes with the next batch.
                 Timer::Gathered => (),
+                Timer::Steps(jid) => self.steps_due(jid),
             }
         }
         self.pump_when_idle();
@@ -290,6 +296,7 @@ impl Hub {
                 Timer::Recovery => "end the recovery after a restart",
                 Timer::Settle => "tell minions what is settled",
                 Timer::Gathered => "save what waited for more",
+                Timer::Steps(_) => "tell how far a job is",
             };
             (at, why)
         })

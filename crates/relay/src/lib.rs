@@ -30,6 +30,7 @@ pub mod saving;
 mod settlement;
 mod spool;
 mod state;
+mod steps;
 mod unsaved;
 mod uplink;
 

@@ -49,6 +49,11 @@ impl<K: Ord + Copy> Timers<K> {
         self.queue.insert((at, key));
     }
 
+    /// Whether a timer runs.
+    pub(crate) fn is_set(&self, key: K) -> bool {
+        self.at.contains_key(&key)
+    }
+
     /// Stops a timer.
     pub(crate) fn clear(&mut self, key: K) {
         if let Some(at) = self.at.remove(&key) {

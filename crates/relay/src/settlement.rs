@@ -105,6 +105,8 @@ impl Hub {
         for jid in done {
             self.timers.clear(Timer::Expiry(jid));
             self.timers.clear(Timer::Plan(jid));
+            self.timers.clear(Timer::Steps(jid));
+            self.counted.forget(jid);
             self.state_dirty.insert(jid);
             self.closed.push_back(jid);
             self.told_or_not(jid);

@@ -74,8 +74,12 @@ impl Functions for Table {
         match name {
             "test.echo" => argument(0).ok_or_else(|| "no argument".to_owned()),
             "defaults.merge" => {
-                let of = |index| argument(index).and_then(|map| map.as_object().cloned());
-                let (mut below, over) = (of(0).unwrap_or_default(), of(1).unwrap_or_default());
+                let of = |index, name| {
+                    let given = argument(index).or_else(|| kwargs.get(name).cloned());
+                    given.and_then(|map| map.as_object().cloned())
+                };
+                let mut below = of(0, "dest").unwrap_or_default();
+                let over = of(1, "src").unwrap_or_default();
                 below.extend(over);
                 Ok(Value::Object(below))
             }
@@ -175,8 +179,17 @@ fn merges_change_the_dictionaries_of_templates() {
         assert_eq!(render(&template, &json!({})).unwrap(), expected, "{merge}");
     };
     check("salt['defaults.merge'](map, {'b': 2})", "{'a': 1, 'b': 2}");
-    check("salt.defaults.merge(dest=map, src={'b': 2})", "{'a': 1, 'b': 2}");
-    check("salt['defaults.merge'](map, {'b': 2}, False, False)", "{'a': 1}");
-    check("salt['defaults.merge'](map, {'b': 2}, in_place=False)", "{'a': 1}");
+    check(
+        "salt.defaults.merge(dest=map, src={'b': 2})",
+        "{'a': 1, 'b': 2}",
+    );
+    check(
+        "salt['defaults.merge'](map, {'b': 2}, False, False)",
+        "{'a': 1}",
+    );
+    check(
+        "salt['defaults.merge'](map, {'b': 2}, in_place=False)",
+        "{'a': 1}",
+    );
     check("salt['test.args'](map, {'b': 2})", "{'a': 1}");
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::message::KeyDecision;
 use crate::{
     BatchPlan, Counts, Jid, Json, OutcomeKind, Presence, Reason, Role, RootsReport, Standing,
-    UnixMillis,
+    Steps, UnixMillis,
 };
 
 /// From the command line. New questions go to the end: a daemon of the release before must not take one for another.
@@ -290,6 +290,8 @@ pub struct Progress {
     pub counts: Counts,
     /// How its rollout stands, for a job that is given in turns.
     pub rollout: Option<Rollout>,
+    /// How far its functions are, where they have steps and run.
+    pub steps: Option<Steps>,
     /// By site, in order of path.
     pub sites: Vec<SiteCounts>,
 }

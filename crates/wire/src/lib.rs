@@ -30,7 +30,7 @@ pub use ledger::{
 };
 pub use message::{
     Down, Hello, HelloBody, KeyDecision, ProtocolRange, Refusal, RefusalCode, Return, Revocation,
-    Up, Welcome,
+    Steps, Up, Welcome,
 };
 pub use plan::{
     Amount, AmountError, BatchPlan, Between, Halt, PlanRecord, Release, StopOn, StopRule,

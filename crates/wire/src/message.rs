@@ -142,6 +142,19 @@ pub struct Return {
     pub duration_ms: u32,
 }
 
+/// How far functions with many steps are, such as state runs.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode, serde::Serialize, serde::Deserialize,
+)]
+pub struct Steps {
+    /// Steps that are done, failed ones included.
+    pub done: u64,
+    /// All of them, as far as is known.
+    pub total: u64,
+    /// Steps that failed.
+    pub failed: u64,
+}
+
 /// From a child to its parent.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 pub enum Up {
@@ -189,6 +202,13 @@ pub enum Up {
         jid: Jid,
         /// Its order; None: it has returns of it alone.
         envelope: Option<JobEnvelope>,
+    },
+    /// How far a job that runs is: of a minion, or the sum of a syndic's. For who watches; it is never kept. Protocol 2.
+    Steps {
+        /// Which job.
+        jid: Jid,
+        /// How far.
+        steps: Steps,
     },
 }
 

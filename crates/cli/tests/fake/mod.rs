@@ -88,6 +88,7 @@ pub fn ledger(kinds: &[OutcomeKind]) -> Ledger {
             finished: counts.settled() == counts.expected,
             counts,
             rollout: None,
+            steps: None,
             sites: vec![],
         },
         fun: "test.ping".to_owned(),

@@ -18,6 +18,41 @@ use crate::states::{self, Shared, StateEnv};
 /// A wait between two tries looks this often whether the job was cancelled.
 const LOOK: Duration = Duration::from_millis(200);
 
+/// Who watches hears how far a run is at most so often.
+const TELL: Duration = Duration::from_secs(1);
+
+/// How far a run is.
+struct Steps<'a> {
+    env: &'a Env<'a>,
+    done: usize,
+    total: usize,
+    failed: usize,
+    told: Instant,
+}
+
+impl<'a> Steps<'a> {
+    fn new(env: &'a Env<'a>, total: usize) -> Steps<'a> {
+        Steps {
+            env,
+            done: 0,
+            total,
+            failed: 0,
+            told: Instant::now(),
+        }
+    }
+
+    fn ended(&mut self, has_failed: bool) {
+        self.done += 1;
+        self.failed += usize::from(has_failed);
+        // `listen` and parts of a function add steps.
+        self.total = self.total.max(self.done);
+        if self.told.elapsed() >= TELL {
+            self.told = Instant::now();
+            self.env.ctx.steps(self.done, self.total, self.failed);
+        }
+    }
+}
+
 /// What the calls of one run have in common.
 #[derive(Clone, Copy)]
 struct Around<'a> {
@@ -38,12 +73,13 @@ pub(super) fn run(env: &Env, mut run: Run, is_test: bool) -> Map<String, Value> 
         shared: &shared,
         pauses: pauses.as_ref(),
     };
-    tracing::info!(is_test, "a state run begins");
+    let mut steps = Steps::new(env, run.len());
+    tracing::info!(is_test, states = run.len(), "a state run begins");
     let (answers, answered) = mpsc::channel::<(CallNumber, Answer)>();
     thread::scope(|scope| {
         loop {
             while let Ok((number, answer)) = answered.try_recv() {
-                hear(&mut run, number, answer);
+                hear(&mut run, &mut steps, number, answer);
             }
             if env.cancel.is_cancelled() {
                 run.stop();
@@ -53,7 +89,7 @@ pub(super) fn run(env: &Env, mut run: Run, is_test: bool) -> Map<String, Value> 
                 Step::Wait => {
                     // Someone is under way, and each says how it ended.
                     if let Ok((number, answer)) = answered.recv() {
-                        hear(&mut run, number, answer);
+                        hear(&mut run, &mut steps, number, answer);
                     }
                     continue;
                 }
@@ -63,7 +99,7 @@ pub(super) fn run(env: &Env, mut run: Run, is_test: bool) -> Map<String, Value> 
                 .pauses
                 .is_none_or(|pauses| pauses.may_run(env, &call.chunk.id()));
             if !may_run {
-                hear(&mut run, call.number, killed());
+                hear(&mut run, &mut steps, call.number, killed());
                 run.stop();
                 continue;
             }
@@ -71,7 +107,7 @@ pub(super) fn run(env: &Env, mut run: Run, is_test: bool) -> Map<String, Value> 
             let records = records_for(&run, &call);
             if !call.is_parallel {
                 let answer = answer(around.env, around.shared, &call, &records);
-                hear(&mut run, call.number, answer);
+                hear(&mut run, &mut steps, call.number, answer);
                 continue;
             }
             let answers = answers.clone();
@@ -92,7 +128,7 @@ pub(super) fn run(env: &Env, mut run: Run, is_test: bool) -> Map<String, Value> 
     run.into_results()
 }
 
-fn hear(run: &mut Run, number: CallNumber, answer: Answer) {
+fn hear(run: &mut Run, steps: &mut Steps<'_>, number: CallNumber, answer: Answer) {
     if let Err(error) = run.done(number, answer) {
         tracing::error!("{error}");
     }
@@ -100,6 +136,7 @@ fn hear(run: &mut Run, number: CallNumber, answer: Answer) {
         let record = run.record(&tag);
         let result = record.and_then(|record| record.get("result"));
         tracing::debug!(tag, result = ?result, "a state ended");
+        steps.ended(result == Some(&Value::Bool(false)));
     }
 }
 

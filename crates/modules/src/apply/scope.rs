@@ -154,6 +154,10 @@ impl Context for Scope<'_> {
         self.inner.jid()
     }
 
+    fn steps(&self, done: usize, total: usize, failed: usize) {
+        self.inner.steps(done, total, failed);
+    }
+
     fn grains(&self) -> Arc<Value> {
         self.inner.grains()
     }

@@ -162,6 +162,16 @@ impl Run {
         (!run.order.is_empty()).then_some(run)
     }
 
+    /// How many states there are; those that `listen` adds are not among them.
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
     /// What to do now. The time of day stands in records of states that are not run.
     pub fn next(&mut self, start_time: &str) -> Step {
         loop {

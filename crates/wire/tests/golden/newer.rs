@@ -1,9 +1,10 @@
 //! What came after protocol 1.
 
+use wire::files::{Answer, Request};
 use wire::record::Record;
 use wire::{
     Amount, BatchPlan, Between, Down, Halt, KeyDecision, LedgerDelta, Outcome, OutcomeGroup,
-    PlanRecord, ReasonCode, Release, StopOn, StopRule, StopScope, Terms, Uid, Up,
+    PlanRecord, ReasonCode, Release, Steps, StopOn, StopRule, StopScope, Terms, Uid, Up,
 };
 
 use crate::messages::{envelope, jid, json, reason, site};
@@ -68,10 +69,22 @@ fn held() -> LedgerDelta {
 pub fn protocol_2() -> Vec<Sample> {
     let check = Between::Check { fun: "test.ping".to_owned(), args: json("[]"), kwargs: json("{}") };
     let terms = Terms { hold: true, by_release: true };
+    let pillar = Request::Pillar {
+        roots: None,
+        grains: json("{}"),
+        pillarenv: "dev".to_owned(),
+        saltenv: String::new(),
+        values: json("{}"),
+    };
     let entry = |entry| Record::JobPlan { jid: jid(), entry };
     let undelivered = |decision| Record::Undelivered { hub: Uid([9; 16]), uid: Uid([4; 16]), decision };
     vec![
         sample!("up.recalled", Up, Up::Recalled { jid: jid(), envelope: Some(envelope()) }),
+        sample!("up.steps", Up, Up::Steps { jid: jid(), steps: Steps { done: 3, total: 300, failed: 1 } }),
+        sample!("request.roots-rule", Request, Request::RootsRule),
+        sample!("request.pillar", Request, pillar),
+        sample!("answer.roots-rule", Answer, Answer::RootsRule("layout base\n".to_owned())),
+        sample!("answer.pillar", Answer, Answer::Pillar(json("{}"))),
         sample!("up.ledger.held", Up, Up::Ledger(held())),
         sample!("down.assign", Down, Down::Assign { envelope: envelope(), terms }),
         sample!("down.release", Down, Down::Release { jid: jid(), release: release() }),

@@ -145,6 +145,7 @@ mod tests {
                 finished: true,
                 counts,
                 rollout: None,
+                steps: None,
                 sites: Vec::new(),
             },
             fun: "test.ping".to_owned(),
