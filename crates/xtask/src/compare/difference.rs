@@ -23,12 +23,8 @@ pub enum Piece {
     Low,
     /// The high data of an SLS.
     Sls,
-    /// Result of a state.
-    Result,
-    /// Its comment.
-    Comment,
-    /// Its changes.
-    Changes,
+    /// What a run says of a state: its comment, result and changes.
+    State,
     /// The order in which states ran.
     Order,
     /// Whether a call fails.
@@ -46,9 +42,7 @@ impl Piece {
             Piece::High => "highstate",
             Piece::Low => "lowstate",
             Piece::Sls => "sls",
-            Piece::Result => "result",
-            Piece::Comment => "comment",
-            Piece::Changes => "changes",
+            Piece::State => "state",
             Piece::Order => "order",
             Piece::Failure => "failure",
             Piece::Reasons => "reasons",
@@ -177,25 +171,33 @@ fn pairs<'a>(
         .collect()
 }
 
-/// The records of a run: result, comment and changes of each, and their order.
+/// What is compared of the record of a state.
+pub const COLUMNS: [&str; 3] = ["comment", "result", "changes"];
+
+/// The records of a run, and their order.
 fn records(about: &str, salt: &Value, ours: &Value) -> Vec<Compared> {
-    let mut compared = Vec::new();
-    for (tag, theirs, value) in pairs(names(salt), names(ours)) {
-        let columns = [
-            (Piece::Result, "result"),
-            (Piece::Comment, "comment"),
-            (Piece::Changes, "changes"),
-        ];
-        for (piece, name) in columns {
+    let pairs = pairs(names(salt), names(ours));
+    let states = pairs.into_iter().map(|(tag, theirs, value)| {
+        let differences = COLUMNS.iter().flat_map(|name| {
             let column =
-                |record: Option<&'_ Value>| record.and_then(|record| record.get(name)).cloned();
-            compared.push(Compared {
-                piece,
-                place: format!("{about} {tag}"),
-                differences: leaves(column(theirs).as_ref(), column(value).as_ref()),
-            });
+                |record: Option<&Value>| record.and_then(|record| record.get(*name)).cloned();
+            let mut found = Vec::new();
+            let (theirs, value) = (column(theirs), column(value));
+            part(
+                &format!("/{name}"),
+                theirs.as_ref(),
+                value.as_ref(),
+                &mut found,
+            );
+            found
+        });
+        Compared {
+            piece: Piece::State,
+            place: format!("{about} {tag}"),
+            differences: differences.collect(),
         }
-    }
+    });
+    let mut compared: Vec<Compared> = states.collect();
     let (theirs, order) = (order(salt), order(ours));
     compared.push(Compared {
         piece: Piece::Order,
@@ -298,7 +300,10 @@ mod tests {
         let ours = json!({"a": record("z", 1), "b": record("y", 0)});
         assert_eq!(
             told(Kind::Apply, Answer::Value(salt), Answer::Value(ours)),
-            [r#"comment|web a||"x"|"z""#, r#"order|web|/00000|"a"|"b""#]
+            [
+                r#"state|web a|/comment|"x"|"z""#,
+                r#"order|web|/00000|"a"|"b""#
+            ]
         );
     }
 
