@@ -79,7 +79,7 @@ impl Closure<'_> {
                     Kind::Folder => folders.push(child.id),
                     // The commit of a submodule lives in another repository.
                     Kind::Other(crate::SkippedReason::Submodule) => {}
-                    Kind::File { .. } | Kind::Other(_) => {
+                    Kind::Link | Kind::File { .. } | Kind::Other(_) => {
                         if self.blobs.insert(child.id) {
                             self.count()?;
                             let header = odb.read_header(child.id);

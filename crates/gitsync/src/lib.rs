@@ -35,6 +35,7 @@ mod record;
 mod remote;
 mod service;
 mod snapshot;
+mod symlinks;
 mod tree;
 mod update;
 mod upstream;

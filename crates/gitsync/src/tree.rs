@@ -4,7 +4,7 @@ use std::fmt;
 
 use git2::{ObjectType, Oid, Repository};
 
-use crate::{BlobId, Error, Limits, names};
+use crate::{BlobId, Error, Limits, names, symlinks};
 
 /// Refused entries that are reported by name. The rest is only counted: a hostile tree has as many as it likes.
 const SKIPPED_REPORTED_MAX: usize = 1_000;
@@ -39,7 +39,7 @@ pub struct Skipped {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum SkippedReason {
-    /// It is a symbolic link.
+    /// It is a symbolic link to nothing of this environment.
     Symlink,
     /// It is a submodule.
     Submodule,
@@ -92,6 +92,7 @@ impl Tree {
         let odb = repository.odb().map_err(Error::corrupt("objects"))?;
         let mut tree = Self::default();
         let mut visited = 0;
+        let mut links = Vec::new();
         let mut folders = vec![(root, String::new(), 0)];
         while let Some((id, prefix, depth)) = folders.pop() {
             for child in children(repository, id)? {
@@ -115,6 +116,7 @@ impl Tree {
                         tree.skip(path, SkippedReason::TooDeep)
                     }
                     Kind::Folder => folders.push((child.id, path + "/", depth + 1)),
+                    Kind::Link => links.push((path, child.id)),
                     Kind::Other(reason) => tree.skip(path, reason),
                     Kind::File { executable } => {
                         let (size, kind) = odb
@@ -141,6 +143,14 @@ impl Tree {
             }
         }
         tree.files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        let resolved = symlinks::resolve(repository, &tree.files, links, limits)?;
+        for (path, reason) in resolved.skipped {
+            tree.skip(path, reason);
+        }
+        if !resolved.files.is_empty() {
+            tree.files.extend(resolved.files);
+            tree.files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        }
         // A damaged tree may hold a name twice; then which one is meant would depend on the reader.
         if let Some(twice) = tree
             .files
@@ -179,6 +189,7 @@ pub(crate) struct Child {
 pub(crate) enum Kind {
     Folder,
     File { executable: bool },
+    Link,
     Other(SkippedReason),
 }
 
@@ -229,7 +240,7 @@ pub(crate) fn children(repository: &Repository, id: Oid) -> Result<Vec<Child>, E
             0o040000 => Kind::Folder,
             0o100644 | 0o100664 => Kind::File { executable: false },
             0o100755 => Kind::File { executable: true },
-            0o120000 => Kind::Other(SkippedReason::Symlink),
+            0o120000 => Kind::Link,
             0o160000 => Kind::Other(SkippedReason::Submodule),
             _ => Kind::Other(SkippedReason::Mode),
         },

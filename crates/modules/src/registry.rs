@@ -299,12 +299,12 @@ impl Registry {
     }
 
     /// The names of all state functions, in order.
-    pub(crate) fn states(&self) -> impl Iterator<Item = &'static str> {
+    pub fn states(&self) -> impl Iterator<Item = &'static str> {
         self.states.keys().copied()
     }
 
     /// Documentation of a state function.
-    pub(crate) fn state_doc(&self, fun: &str) -> Option<&'static str> {
+    pub fn state_doc(&self, fun: &str) -> Option<&'static str> {
         self.states.get(fun).map(|entry| entry.function.doc)
     }
 

@@ -14,6 +14,7 @@ pub type Page = (&'static str, fn() -> String);
 pub const PAGES: &[Page] = &[
     ("docs/configuration.md", daemon::config::reference_markdown),
     ("docs/functions.md", functions),
+    ("docs/state-functions.md", state_functions),
 ];
 
 /// Writes all pages below `root`.
@@ -29,24 +30,60 @@ pub fn write(root: &Path) -> anyhow::Result<()> {
 fn functions() -> String {
     let registry = Registry::new();
     let docs = registry.doc("");
-    let mut by_module: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
-    for name in registry.functions() {
+    let doc = |name: &str| {
+        docs.get(name)
+            .and_then(|text| text.lines().next())
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let introduction = "`run MINION sys.doc FUNCTION` shows a function's arguments and an example.";
+    page(
+        "Functions",
+        "functions",
+        introduction,
+        registry.functions(),
+        doc,
+    )
+}
+
+/// The state functions of a minion, by module.
+fn state_functions() -> String {
+    let registry = Registry::new();
+    let doc = |name: &str| {
+        let text = registry.state_doc(name).unwrap_or_default();
+        text.lines().next().unwrap_or_default().to_owned()
+    };
+    let introduction = "`run MINION sys.state_argspec FUNCTION` shows a function's arguments.";
+    page(
+        "State functions",
+        "state functions",
+        introduction,
+        registry.states(),
+        doc,
+    )
+}
+
+fn page(
+    title: &str,
+    what: &str,
+    introduction: &str,
+    names: impl Iterator<Item = &'static str>,
+    doc: impl Fn(&str) -> String,
+) -> String {
+    let mut by_module: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for name in names {
         let module = name.split('.').next().unwrap_or(name);
-        let doc = docs.get(name).and_then(|text| text.lines().next());
-        by_module
-            .entry(module)
-            .or_default()
-            .push((name, doc.unwrap_or_default()));
+        by_module.entry(module).or_default().push(name);
     }
+    let count: usize = by_module.values().map(Vec::len).sum();
     let mut page = format!(
-        "# Functions
+        "# {title}
 
 Generated from the registry in `crates/modules`; change it there.
 
-{} functions in {} modules, under Salt's names. `run MINION sys.doc FUNCTION` shows a function's arguments and an example.
+{count} {what} in {} modules, under Salt's names. {introduction}
 What differs from Salt is in [compatibility.md](compatibility.md).
 ",
-        registry.functions().count(),
         by_module.len()
     );
     for (module, functions) in by_module {
@@ -54,8 +91,8 @@ What differs from Salt is in [compatibility.md](compatibility.md).
             page,
             "\n## {module}\n\n| function | what it does |\n| --- | --- |\n"
         );
-        for (name, doc) in functions {
-            let _ = writeln!(page, "| `{name}` | {} |", doc.replace('|', "\\|"));
+        for name in functions {
+            let _ = writeln!(page, "| `{name}` | {} |", doc(name).replace('|', "\\|"));
         }
     }
     page

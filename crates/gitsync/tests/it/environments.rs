@@ -218,6 +218,55 @@ fn pillar_is_never_served_as_files() {
     }
 }
 
+/// Trees of states link files and folders within themselves; out of them, and into the pillar, no link leads.
+#[test]
+fn links_are_served_as_what_they_lead_to() {
+    let fixture = Fixture::new();
+    fixture.write("app/files/conf", "conf");
+    fixture.write("pillar/secret.sls", "secret");
+    for (link, target) in [
+        ("app/current", "files"),
+        ("conf", "app/current/conf"),
+        ("app/up", "../conf"),
+        ("stolen", "pillar/secret.sls"),
+        ("all", "pillar"),
+        ("outside", "../../../etc/passwd"),
+        ("absolute", "/etc/passwd"),
+        ("nowhere", "nothing"),
+        ("circle", "circle"),
+    ] {
+        std::os::unix::fs::symlink(target, fixture.remote_dir().join(link)).unwrap();
+    }
+    fixture.git(&["add", "."]);
+    fixture.commit("top.sls", "top");
+    let rule = EnvironmentRule {
+        pillar_root: Some("pillar".to_owned()),
+        ..rule(Layout::Base)
+    };
+    let mirror = fixture.mirror_with(rule, Limits::default());
+    let state = mirror.fetch(&fixture.remote()).unwrap().state;
+    let snapshot = mirror.snapshot(state).unwrap();
+    assert_eq!(
+        paths(&snapshot, "base"),
+        [
+            "app/current/conf",
+            "app/files/conf",
+            "app/up",
+            "conf",
+            "top.sls"
+        ]
+    );
+    for path in ["app/current/conf", "app/up", "conf"] {
+        assert_eq!(read(&snapshot, "base", path).as_deref(), Some("conf"));
+    }
+    let mut skipped: Vec<_> = snapshot.skipped().iter().map(|s| s.path.as_str()).collect();
+    skipped.sort_unstable();
+    assert_eq!(
+        skipped,
+        ["absolute", "all", "circle", "nowhere", "outside", "stolen"]
+    );
+}
+
 #[test]
 fn a_branch_that_goes_takes_its_environment_along_but_base_must_stay() {
     let fixture = remote();

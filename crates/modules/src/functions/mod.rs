@@ -48,6 +48,7 @@ pub(crate) mod sysctl;
 mod test;
 pub(crate) mod timezone;
 mod user;
+mod virtualenv;
 
 pub(crate) use archive::guessed_format;
 pub(crate) use file::{expand_user, normal};
@@ -106,7 +107,6 @@ pub(crate) const MODULES: &[&[Function]] = &[
     network::FUNCTIONS,
     pillar::FUNCTIONS,
     pip::FUNCTIONS,
-    pip::VIRTUALENV,
     pkg::FUNCTIONS,
     pkg::repos::FUNCTIONS,
     ps::FUNCTIONS,
@@ -126,4 +126,5 @@ pub(crate) const MODULES: &[&[Function]] = &[
     test::FUNCTIONS,
     timezone::FUNCTIONS,
     user::FUNCTIONS,
+    virtualenv::FUNCTIONS,
 ];

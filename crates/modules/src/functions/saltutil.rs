@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Args, Env, Failure, Function};
 use crate::cancel::CancelKind;
-use crate::context::RunningJob;
+use crate::context::{PillarWish, RunningJob};
 use crate::{pattern, python};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -58,6 +58,16 @@ pub(super) const FUNCTIONS: &[Function] = &[
         |_, env| {
             env.ctx.refresh_grains();
             Ok(json!(true))
+        },
+    ),
+    Function::new(
+        "saltutil.refresh_pillar",
+        "wait=False, timeout=30, clean_cache=True",
+        "Make the pillar of this minion anew. wait, timeout and clean_cache are accepted: it is made when this answers.",
+        "saltutil.refresh_pillar",
+        |_, env| {
+            let made = env.ctx.refresh_pillar(&PillarWish::default());
+            made.map(|_| json!(true)).map_err(Failure::Command)
         },
     ),
     Function::new(

@@ -12,10 +12,10 @@ use crate::tools::{Tools, Way};
 const FORMAT: &str = "%{NAME}\\t%|EPOCH?{%{EPOCH}}:{}|\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}\\n";
 
 /// Fields of a package, for [`info`].
-const INFO: &str = "%{NAME}\\x1fversion\\x1e%{VERSION}\\x1frelease\\x1e%{RELEASE}\\x1farch\\x1e%{ARCH}\\x1fvendor\\x1e%{VENDOR}\\x1f\
-     license\\x1e%{LICENSE}\\x1fgroup\\x1e%{GROUP}\\x1furl\\x1e%{URL}\\x1fpackager\\x1e%{PACKAGER}\\x1fsummary\\x1e%{SUMMARY}\\x1f\
-     source\\x1e%{SOURCERPM}\\x1fsize\\x1e%{SIZE}\\x1finstall_date_time_t\\x1e%{INSTALLTIME}\\x1fbuild_date_time_t\\x1e%{BUILDTIME}\\x1f\
-     description\\x1e%{DESCRIPTION}\\x1d";
+const INFO: &str = "%{NAME}\x1fversion\x1e%{VERSION}\x1frelease\x1e%{RELEASE}\x1farch\x1e%{ARCH}\x1fvendor\x1e%{VENDOR}\x1f\
+     license\x1e%{LICENSE}\x1fgroup\x1e%{GROUP}\x1furl\x1e%{URL}\x1fpackager\x1e%{PACKAGER}\x1fsummary\x1e%{SUMMARY}\x1f\
+     source\x1e%{SOURCERPM}\x1fsize\x1e%{SIZE}\x1finstall_date_time_t\x1e%{INSTALLTIME}\x1fbuild_date_time_t\x1e%{BUILDTIME}\x1f\
+     description\x1e%{DESCRIPTION}\x1d";
 
 /// The name and the version of a line of [`FORMAT`]. Packages of a foreign architecture have it in their name.
 fn package(line: &str, architecture: &str) -> Option<(String, String)> {
