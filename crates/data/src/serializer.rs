@@ -41,7 +41,8 @@ impl Serializer {
         }
     }
 
-    /// The text of a value. Options: `indent`, `sort_keys` and `ensure_ascii` for JSON, `default_flow_style` for YAML.
+    /// The text of a value. Options: `indent`, `sort_keys` and `ensure_ascii` for JSON; for YAML `default_flow_style`, and
+    /// `allow_unicode` and `sort_keys` where they are true, as it always is.
     pub fn serialize(
         self,
         value: &Value,
@@ -68,6 +69,7 @@ impl Serializer {
                 (Serializer::Json, "sort_keys") => style.sort_keys = python::truthy(option),
                 (Serializer::Json, "ensure_ascii") => style.is_ascii = python::truthy(option),
                 (Serializer::Yaml, "default_flow_style") => flow = option.clone(),
+                (Serializer::Yaml, "allow_unicode" | "sort_keys") if python::truthy(option) => {}
                 _ => return Err(wrong()),
             }
         }
@@ -120,7 +122,7 @@ mod tests {
         check("yaml", json!({}), "a: true\nb:\n  c: [1, x]");
         check(
             "yaml",
-            json!({"default_flow_style": false}),
+            json!({"default_flow_style": false, "allow_unicode": true, "sort_keys": true}),
             "a: true\nb:\n  c:\n  - 1\n  - x",
         );
         check(
@@ -141,5 +143,11 @@ mod tests {
         assert!(Serializer::named("msgpack").is_err());
         let odd = Serializer::Json.serialize(&tree, json!({"indent": "x"}).as_object().unwrap());
         assert_eq!(odd, Err(SerializerError::Option("indent".to_owned())));
+        let ascii = json!({"allow_unicode": false});
+        let odd = Serializer::Yaml.serialize(&tree, ascii.as_object().unwrap());
+        assert_eq!(
+            odd,
+            Err(SerializerError::Option("allow_unicode".to_owned()))
+        );
     }
 }

@@ -56,8 +56,8 @@ enum Command {
         retcode_passthrough: bool,
         /// The function, for example test.ping.
         function: String,
-        /// Its arguments, as on Salt's command line: YAML scalars and key=value.
-        #[arg(allow_hyphen_values = true)]
+        /// Its arguments, as on Salt's command line: YAML scalars and key=value. What begins with a hyphen and is no number stands after `--`.
+        #[arg(allow_negative_numbers = true)]
         arguments: Vec<String>,
         /// How the result is printed: nested, highstate, json, yaml, txt, raw, quiet [default: highstate for results of states, else nested].
         #[arg(long)]
@@ -203,4 +203,43 @@ fn with_config(
 pub fn fail(code: u8, text: &str) -> ExitCode {
     eprintln!("minion: {text}");
     ExitCode::from(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The arguments of the function, and the output.
+    fn check(words: &[&str], expected: &[&str], expected_out: Option<&str>) {
+        let words = ["minion", "call"].iter().chain(words);
+        let arguments = Arguments::try_parse_from(words).expect("arguments");
+        let Command::Call { arguments, out, .. } = arguments.command else {
+            panic!("another command");
+        };
+        assert_eq!(
+            (&arguments[..], out.as_deref()),
+            (
+                &expected
+                    .iter()
+                    .map(|word| (*word).to_owned())
+                    .collect::<Vec<_>>()[..],
+                expected_out
+            )
+        );
+    }
+
+    #[test]
+    fn options_may_stand_after_the_arguments_of_a_function() {
+        check(
+            &["cmd.run", "uptime", "--out", "json"],
+            &["uptime"],
+            Some("json"),
+        );
+        check(
+            &["--out", "json", "math.add", "-1", "x=2"],
+            &["-1", "x=2"],
+            Some("json"),
+        );
+        check(&["cmd.run", "--", "-x", "--out"], &["-x", "--out"], None);
+    }
 }

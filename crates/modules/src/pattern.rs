@@ -25,14 +25,33 @@ pub(crate) fn build(pattern: &str, ignore_case: bool) -> Option<Regex> {
 
 /// Paths chosen by `include_pat` and `exclude_pat`: shell patterns of the whole path, or regular expressions behind `E@`.
 pub(crate) struct Selection {
-    include: Option<Vec<Regex>>,
-    exclude: Option<Vec<Regex>>,
+    include: Option<Vec<Chosen>>,
+    exclude: Option<Vec<Chosen>>,
+}
+
+/// One pattern of a selection. Expressions are Python's, which may look ahead and behind.
+enum Chosen {
+    Glob(Regex),
+    Expression(fancy_regex::Regex),
+}
+
+impl Chosen {
+    /// An expression that takes too long on a path does not match it.
+    fn matches(&self, path: &str) -> bool {
+        match self {
+            Chosen::Glob(glob) => glob.is_match(path),
+            Chosen::Expression(expression) => expression.is_match(path).unwrap_or_else(|error| {
+                tracing::warn!(path, "a pattern of paths: {error}");
+                false
+            }),
+        }
+    }
 }
 
 impl Selection {
     /// Reads the two parameters, each a pattern, a list of them, or nothing.
     pub(crate) fn new(include: &Value, exclude: &Value) -> Result<Selection, Failure> {
-        let read = |patterns: &Value| -> Result<Option<Vec<Regex>>, Failure> {
+        let read = |patterns: &Value| -> Result<Option<Vec<Chosen>>, Failure> {
             match patterns {
                 patterns if !python::truthy(patterns) => Ok(None),
                 Value::Array(patterns) => patterns
@@ -51,18 +70,22 @@ impl Selection {
 
     /// Whether a path is chosen.
     pub(crate) fn takes(&self, path: &str) -> bool {
-        let any = |patterns: &[Regex]| patterns.iter().any(|pattern| pattern.is_match(path));
+        let any = |patterns: &[Chosen]| patterns.iter().any(|pattern| pattern.matches(path));
         self.include.as_deref().is_none_or(any) && !self.exclude.as_deref().is_some_and(any)
     }
 }
 
-fn one_selected(pattern: &Value) -> Result<Regex, Failure> {
+fn one_selected(pattern: &Value) -> Result<Chosen, Failure> {
     let text = python::text(pattern);
-    let regex = match text.strip_prefix("E@") {
-        Some(expression) => build(expression, false),
-        None => glob(&text, false),
+    let chosen = match text.strip_prefix("E@") {
+        Some(expression) => fancy_regex::RegexBuilder::new(expression)
+            .delegate_size_limit(COMPILED_LIMIT)
+            .build()
+            .ok()
+            .map(Chosen::Expression),
+        None => glob(&text, false).map(Chosen::Glob),
     };
-    regex.ok_or_else(|| Failure::invocation(format!("'{text}' is no pattern that is served")))
+    chosen.ok_or_else(|| Failure::invocation(format!("'{text}' is no pattern that is served")))
 }
 
 fn glob_to_regex(pattern: &str) -> String {
@@ -146,6 +169,8 @@ mod tests {
         check(json!(null), json!(["x", "E@/b"]), "a/b.conf", false);
         check(json!("a*"), json!("*b"), "a/b", false);
         check(json!([]), json!(""), "a", true);
+        check(json!(null), json!("E@^((?!keep).)*$"), "keep.sh", true);
+        check(json!(null), json!("E@^((?!keep).)*$"), "other.sh", false);
         assert!(Selection::new(&json!("E@("), &json!(null)).is_err());
     }
 }

@@ -74,12 +74,13 @@ impl Functions for Table {
         match name {
             "test.echo" => argument(0).ok_or_else(|| "no argument".to_owned()),
             "defaults.merge" => {
-                let of = |index, name| {
-                    let given = argument(index).or_else(|| kwargs.get(name).cloned());
-                    given.and_then(|map| map.as_object().cloned())
+                let of = |index, word: &str| {
+                    let given = argument(index).or_else(|| kwargs.get(word).cloned());
+                    given
+                        .and_then(|map| map.as_object().cloned())
+                        .unwrap_or_default()
                 };
-                let mut below = of(0, "dest").unwrap_or_default();
-                let over = of(1, "src").unwrap_or_default();
+                let (mut below, over) = (of(0, "dest"), of(1, "src"));
                 below.extend(over);
                 Ok(Value::Object(below))
             }

@@ -2,8 +2,8 @@
 //!
 //! Nothing here asks a name server, and the only program that is started is `systemctl --version`, so that a minion
 //! starts as fast in a broken network as in a sound one. Left out against Salt, because there is nothing true to say:
-//! `saltversion*`, `python*`, `zmqversion` (there is `banyanversion`); `gpus` (needs `lspci`); `uptime` (a grain that
-//! changes by itself would travel for ever).
+//! `python*`, `zmqversion`; `gpus` (needs `lspci`); `uptime` (a grain that changes by itself would travel for ever).
+//! `saltversion` and `saltversioninfo` tell formulas, which look at them, whose states these are; ours is `banyanversion`.
 
 mod distribution;
 mod hardware;
@@ -17,6 +17,9 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use crate::interfaces::{self, Interfaces};
+
+/// The release of Salt whose states and functions are served.
+const SALT_VERSION: [u32; 2] = [3008, 3];
 
 /// What the minion knows of itself and the host does not.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +57,9 @@ fn of_root(root: &Root, interfaces: &Interfaces, facts: &Facts) -> Map<String, V
     let mut grains = Map::new();
     grains.insert("id".to_owned(), json!(facts.id));
     grains.insert("banyanversion".to_owned(), json!(facts.version));
+    let [major, minor] = SALT_VERSION;
+    grains.insert("saltversion".to_owned(), json!(format!("{major}.{minor}")));
+    grains.insert("saltversioninfo".to_owned(), json!(SALT_VERSION));
     if !facts.master.is_null() {
         grains.insert("master".to_owned(), facts.master.clone());
     }

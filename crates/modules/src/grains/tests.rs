@@ -299,7 +299,9 @@ fn this_host_has_grains() {
     }
     assert!(grains["num_cpus"].as_u64().unwrap() > 0);
     assert!(grains["mem_total"].as_u64().unwrap() > 0);
-    assert!(grains.get("master").is_none() && grains.get("saltversion").is_none());
+    assert!(grains.get("master").is_none());
+    assert_eq!(grains["saltversion"], "3008.3");
+    assert_eq!(grains["saltversioninfo"], json!([3008, 3]));
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod roots;
 mod round;
 mod salt;
 mod scale;
+mod states;
 mod store;
 mod tree;
 mod urgent;
@@ -66,6 +67,8 @@ enum What {
     Files(files::Arguments),
     /// From a push to every site.
     Roots(roots::Arguments),
+    /// States of one minion, beside real Salt's.
+    States(states::Arguments),
     /// A long history in a hub's store.
     Store(store::Arguments),
 }
@@ -117,6 +120,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         What::Salt(arguments) => salt::run(arguments),
         What::Files(arguments) => files::run(arguments),
         What::Roots(arguments) => roots::run(arguments),
+        What::States(arguments) => states::run(arguments),
         What::Store(arguments) => store::run(arguments),
     }
 }
