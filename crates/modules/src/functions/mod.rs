@@ -23,6 +23,7 @@ mod group;
 mod hashutil;
 pub(crate) mod hosts;
 pub(crate) mod ini;
+pub(crate) mod iptables;
 pub(crate) mod kmod;
 pub(crate) mod locale;
 mod log;
@@ -97,6 +98,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     hashutil::FUNCTIONS,
     hosts::FUNCTIONS,
     ini::FUNCTIONS,
+    iptables::FUNCTIONS,
     kmod::FUNCTIONS,
     locale::FUNCTIONS,
     log::FUNCTIONS,

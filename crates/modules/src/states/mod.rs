@@ -13,6 +13,7 @@ mod grains;
 mod group;
 mod host;
 mod ini;
+mod iptables;
 mod kmod;
 mod locale;
 mod logrotate;
@@ -62,6 +63,7 @@ pub(crate) const MODULES: &[&[StateFunction]] = &[
     group::STATES,
     host::STATES,
     ini::STATES,
+    iptables::STATES,
     kmod::STATES,
     locale::STATES,
     logrotate::STATES,
