@@ -22,6 +22,7 @@ mod grains;
 mod group;
 mod hashutil;
 pub(crate) mod hosts;
+pub(crate) mod http;
 pub(crate) mod ini;
 pub(crate) mod iptables;
 pub(crate) mod kmod;
@@ -97,6 +98,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     group::FUNCTIONS,
     hashutil::FUNCTIONS,
     hosts::FUNCTIONS,
+    http::FUNCTIONS,
     ini::FUNCTIONS,
     iptables::FUNCTIONS,
     kmod::FUNCTIONS,

@@ -12,6 +12,7 @@ mod git;
 mod grains;
 mod group;
 mod host;
+mod http;
 mod ini;
 mod iptables;
 mod kmod;
@@ -62,6 +63,7 @@ pub(crate) const MODULES: &[&[StateFunction]] = &[
     grains::STATES,
     group::STATES,
     host::STATES,
+    http::STATES,
     ini::STATES,
     iptables::STATES,
     kmod::STATES,
