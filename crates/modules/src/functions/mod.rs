@@ -47,6 +47,7 @@ mod state;
 mod status;
 mod sys;
 pub(crate) mod sysctl;
+mod system;
 mod test;
 pub(crate) mod timezone;
 mod user;
@@ -127,6 +128,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     status::FUNCTIONS,
     sys::FUNCTIONS,
     sysctl::FUNCTIONS,
+    system::FUNCTIONS,
     test::FUNCTIONS,
     timezone::FUNCTIONS,
     user::FUNCTIONS,
