@@ -17,6 +17,7 @@ mod dnsutil;
 pub(crate) mod environ;
 pub(crate) mod file;
 mod filter;
+pub(crate) mod firewalld;
 mod git;
 mod grains;
 mod group;
@@ -45,6 +46,7 @@ mod slsutil;
 pub(crate) mod ssh;
 mod state;
 mod status;
+pub(crate) mod supervisord;
 mod sys;
 pub(crate) mod sysctl;
 mod system;
@@ -94,6 +96,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     file::FUNCTIONS[9],
     file::FUNCTIONS[10],
     file::FUNCTIONS[11],
+    firewalld::FUNCTIONS,
     git::FUNCTIONS,
     grains::FUNCTIONS,
     group::FUNCTIONS,
@@ -126,6 +129,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     state::FUNCTIONS[1],
     state::FUNCTIONS[2],
     status::FUNCTIONS,
+    supervisord::FUNCTIONS,
     sys::FUNCTIONS,
     sysctl::FUNCTIONS,
     system::FUNCTIONS,

@@ -8,6 +8,8 @@ mod cron;
 mod debconf;
 mod environ;
 mod file;
+mod firewall;
+mod firewalld;
 mod git;
 mod grains;
 mod group;
@@ -27,6 +29,7 @@ mod selinux;
 mod service;
 mod ssh_auth;
 mod ssh_known_hosts;
+mod supervisord;
 mod sysctl;
 mod test;
 mod text;
@@ -59,6 +62,8 @@ pub(crate) const MODULES: &[&[StateFunction]] = &[
     debconf::STATES,
     environ::STATES,
     file::STATES,
+    firewall::STATES,
+    firewalld::STATES,
     git::STATES,
     grains::STATES,
     group::STATES,
@@ -78,6 +83,7 @@ pub(crate) const MODULES: &[&[StateFunction]] = &[
     service::STATES,
     ssh_auth::STATES,
     ssh_known_hosts::STATES,
+    supervisord::STATES,
     sysctl::STATES,
     test::STATES,
     text::STATES,
