@@ -1,6 +1,8 @@
 //! The functions, one file for each module of Salt that is served (small ones share a file).
 
+mod aliases;
 pub(crate) mod alternatives;
+pub(crate) mod apache;
 mod archive;
 #[cfg(test)]
 mod as_salt;
@@ -68,7 +70,9 @@ type Answer = Result<Value, Failure>;
 
 /// The tables of all modules.
 pub(crate) const MODULES: &[&[Function]] = &[
+    aliases::FUNCTIONS,
     alternatives::FUNCTIONS,
+    apache::FUNCTIONS,
     archive::FUNCTIONS[0],
     archive::FUNCTIONS[1],
     archive::FUNCTIONS[2],

@@ -1,6 +1,8 @@
 //! State functions, one file for each state module of Salt that is served.
 
+mod alias;
 mod alternatives;
+mod apache;
 mod archive;
 mod augeas;
 mod cmd;
@@ -29,6 +31,7 @@ mod selinux;
 mod service;
 mod ssh_auth;
 mod ssh_known_hosts;
+mod stateconf;
 mod supervisord;
 mod sysctl;
 mod test;
@@ -54,7 +57,9 @@ pub(crate) type StateAnswer = Result<Return, Failure>;
 
 /// The tables of all state modules.
 pub(crate) const MODULES: &[&[StateFunction]] = &[
+    alias::STATES,
     alternatives::STATES,
+    apache::STATES,
     archive::STATES,
     augeas::STATES,
     cmd::STATES,
@@ -83,6 +88,7 @@ pub(crate) const MODULES: &[&[StateFunction]] = &[
     service::STATES,
     ssh_auth::STATES,
     ssh_known_hosts::STATES,
+    stateconf::STATES,
     supervisord::STATES,
     sysctl::STATES,
     test::STATES,
