@@ -20,6 +20,7 @@ pub(crate) mod environ;
 pub(crate) mod file;
 mod filter;
 pub(crate) mod firewalld;
+pub(crate) mod gem;
 mod git;
 mod grains;
 mod group;
@@ -35,6 +36,7 @@ pub(crate) mod logrotate;
 mod matching;
 pub(crate) mod mount;
 mod network;
+pub(crate) mod npm;
 mod pillar;
 mod pip;
 mod pkg;
@@ -101,6 +103,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     file::FUNCTIONS[10],
     file::FUNCTIONS[11],
     firewalld::FUNCTIONS,
+    gem::FUNCTIONS,
     git::FUNCTIONS,
     grains::FUNCTIONS,
     group::FUNCTIONS,
@@ -116,6 +119,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     matching::FUNCTIONS,
     mount::FUNCTIONS,
     network::FUNCTIONS,
+    npm::FUNCTIONS,
     pillar::FUNCTIONS,
     pip::FUNCTIONS,
     pip::VIRTUALENV,

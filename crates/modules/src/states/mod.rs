@@ -12,6 +12,7 @@ mod environ;
 mod file;
 mod firewall;
 mod firewalld;
+mod gem;
 mod git;
 mod grains;
 mod group;
@@ -24,6 +25,7 @@ mod locale;
 mod logrotate;
 mod module;
 mod mount;
+mod npm;
 mod pip;
 pub(crate) mod pkg;
 mod pkgrepo;
@@ -69,6 +71,7 @@ pub(crate) const MODULES: &[&[StateFunction]] = &[
     file::STATES,
     firewall::STATES,
     firewalld::STATES,
+    gem::STATES,
     git::STATES,
     grains::STATES,
     group::STATES,
@@ -81,6 +84,7 @@ pub(crate) const MODULES: &[&[StateFunction]] = &[
     logrotate::STATES,
     module::STATES,
     mount::STATES,
+    npm::STATES,
     pip::STATES,
     pkg::STATES,
     pkgrepo::STATES,
