@@ -41,6 +41,7 @@ mod pillar;
 mod pip;
 mod pkg;
 mod ps;
+pub(crate) mod rabbitmq;
 mod random;
 mod saltutil;
 pub(crate) mod selinux;
@@ -126,6 +127,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     pkg::FUNCTIONS,
     pkg::repos::FUNCTIONS,
     ps::FUNCTIONS,
+    rabbitmq::FUNCTIONS,
     random::FUNCTIONS,
     saltutil::FUNCTIONS,
     selinux::FUNCTIONS,

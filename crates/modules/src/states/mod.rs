@@ -29,6 +29,7 @@ mod npm;
 mod pip;
 pub(crate) mod pkg;
 mod pkgrepo;
+mod rabbitmq;
 mod selinux;
 mod service;
 mod ssh_auth;
@@ -88,6 +89,7 @@ pub(crate) const MODULES: &[&[StateFunction]] = &[
     pip::STATES,
     pkg::STATES,
     pkgrepo::STATES,
+    rabbitmq::STATES,
     selinux::STATES,
     service::STATES,
     ssh_auth::STATES,
