@@ -1,7 +1,9 @@
 //! Templates and state files rendered with what this minion knows: its files, functions, grains, pillar and configuration.
 
+use std::cell::RefCell;
+
 use serde_json::{Map, Value};
-use sls::render::{Data, Files, Foreign, Functions, Renderer, Source, Step};
+use sls::render::{Data, Files, Foreign, Functions, Held, Renderer, Source, Step};
 
 use crate::call::Call;
 use crate::failure::Failure;
@@ -49,9 +51,31 @@ impl Foreign for Around<'_> {
     }
 }
 
+/// The same for the files of one compilation, which see values of each other.
+struct Together<'a>(&'a Around<'a>, &'a RefCell<Held>);
+
+impl Foreign for Together<'_> {
+    fn render(&self, step: &Step, input: &Data) -> Option<Result<Data, String>> {
+        self.0.render(step, input)
+    }
+
+    fn held(&self) -> Option<&RefCell<Held>> {
+        Some(self.1)
+    }
+}
+
 /// Lends a renderer with the minion's grains, pillar and configuration. Fails where the pillar does.
 pub(crate) fn with_renderer<R>(
     env: &Env,
+    work: impl FnOnce(&Renderer<'_>) -> R,
+) -> Result<R, Failure> {
+    with_renderer_of(env, &RefCell::default(), work)
+}
+
+/// The same for a file of a compilation whose files hold values for each other.
+pub(crate) fn with_renderer_of<R>(
+    env: &Env,
+    held: &RefCell<Held>,
     work: impl FnOnce(&Renderer<'_>) -> R,
 ) -> Result<R, Failure> {
     let around = Around(env);
@@ -60,7 +84,7 @@ pub(crate) fn with_renderer<R>(
     Ok(work(&Renderer {
         files: &around,
         functions: &around,
-        foreign: &around,
+        foreign: &Together(&around, held),
         grains: &grains,
         pillar: &pillar,
         opts: &opts,

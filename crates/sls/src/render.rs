@@ -8,7 +8,9 @@ mod jinja;
 mod limits;
 mod names;
 mod pipeline;
+mod stateconf;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -18,6 +20,7 @@ pub use error::RenderError;
 pub use jinja::Whitespace;
 pub use limits::*;
 pub use pipeline::{DEFAULT_PIPELINE, Step};
+pub use stateconf::Held;
 
 /// The files of the environments.
 pub trait Files {
@@ -47,6 +50,11 @@ pub trait Functions {
 pub trait Foreign {
     /// Turns what the renderers before gave into what the next one takes. None if there is no such renderer.
     fn render(&self, step: &Step, input: &Data) -> Option<Result<Data, String>>;
+
+    /// What the renderer `stateconf` keeps from one file to the next; without it, each file has its own values only.
+    fn held(&self) -> Option<&RefCell<Held>> {
+        None
+    }
 }
 
 /// No renderer but those that are built in.

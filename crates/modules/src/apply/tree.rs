@@ -1,13 +1,14 @@
 //! The state files of the roots, rendered for this minion.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 use sls::compile::{Render, Rendered, sls_paths};
-use sls::render::Source;
+use sls::render::{Held, Source};
 
 use crate::registry::Env;
-use crate::rendering::with_renderer;
+use crate::rendering::with_renderer_of;
 
 /// Text that stands in for a file of the roots.
 struct Stray<'a> {
@@ -23,6 +24,7 @@ pub(super) struct Tree<'a> {
     environments: Vec<String>,
     files: BTreeMap<String, Vec<String>>,
     stray: Option<Stray<'a>>,
+    held: RefCell<Held>,
 }
 
 impl<'a> Tree<'a> {
@@ -51,6 +53,7 @@ impl<'a> Tree<'a> {
             top_file,
             environments,
             stray: None,
+            held: RefCell::default(),
         }
     }
 
@@ -93,7 +96,7 @@ impl<'a> Tree<'a> {
             text,
             context: Map::new(),
         };
-        with_renderer(self.env, |renderer| renderer.sls(&source))
+        with_renderer_of(self.env, &self.held, |renderer| renderer.sls(&source))
             .map_err(|failure| failure.to_string())?
             .map_err(|mut error| {
                 // The loader says which SLS it is.

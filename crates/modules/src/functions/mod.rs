@@ -1,6 +1,8 @@
 //! The functions, one file for each module of Salt that is served (small ones share a file).
 
+mod aliases;
 pub(crate) mod alternatives;
+pub(crate) mod apache;
 mod archive;
 #[cfg(test)]
 mod as_salt;
@@ -17,12 +19,16 @@ mod dnsutil;
 pub(crate) mod environ;
 pub(crate) mod file;
 mod filter;
+pub(crate) mod firewalld;
+pub(crate) mod gem;
 mod git;
 mod grains;
 mod group;
 mod hashutil;
 pub(crate) mod hosts;
+pub(crate) mod http;
 pub(crate) mod ini;
+pub(crate) mod iptables;
 pub(crate) mod kmod;
 pub(crate) mod locale;
 mod log;
@@ -30,10 +36,12 @@ pub(crate) mod logrotate;
 mod matching;
 pub(crate) mod mount;
 mod network;
+pub(crate) mod npm;
 mod pillar;
 mod pip;
 mod pkg;
 mod ps;
+pub(crate) mod rabbitmq;
 mod random;
 mod saltutil;
 pub(crate) mod selinux;
@@ -43,8 +51,10 @@ mod slsutil;
 pub(crate) mod ssh;
 mod state;
 mod status;
+pub(crate) mod supervisord;
 mod sys;
 pub(crate) mod sysctl;
+mod system;
 mod test;
 pub(crate) mod timezone;
 mod user;
@@ -64,7 +74,9 @@ type Answer = Result<Value, Failure>;
 
 /// The tables of all modules.
 pub(crate) const MODULES: &[&[Function]] = &[
+    aliases::FUNCTIONS,
     alternatives::FUNCTIONS,
+    apache::FUNCTIONS,
     archive::FUNCTIONS[0],
     archive::FUNCTIONS[1],
     archive::FUNCTIONS[2],
@@ -92,12 +104,16 @@ pub(crate) const MODULES: &[&[Function]] = &[
     file::FUNCTIONS[9],
     file::FUNCTIONS[10],
     file::FUNCTIONS[11],
+    firewalld::FUNCTIONS,
+    gem::FUNCTIONS,
     git::FUNCTIONS,
     grains::FUNCTIONS,
     group::FUNCTIONS,
     hashutil::FUNCTIONS,
     hosts::FUNCTIONS,
+    http::FUNCTIONS,
     ini::FUNCTIONS,
+    iptables::FUNCTIONS,
     kmod::FUNCTIONS,
     locale::FUNCTIONS,
     log::FUNCTIONS,
@@ -105,11 +121,13 @@ pub(crate) const MODULES: &[&[Function]] = &[
     matching::FUNCTIONS,
     mount::FUNCTIONS,
     network::FUNCTIONS,
+    npm::FUNCTIONS,
     pillar::FUNCTIONS,
     pip::FUNCTIONS,
     pkg::FUNCTIONS,
     pkg::repos::FUNCTIONS,
     ps::FUNCTIONS,
+    rabbitmq::FUNCTIONS,
     random::FUNCTIONS,
     saltutil::FUNCTIONS,
     selinux::FUNCTIONS,
@@ -121,8 +139,10 @@ pub(crate) const MODULES: &[&[Function]] = &[
     state::FUNCTIONS[1],
     state::FUNCTIONS[2],
     status::FUNCTIONS,
+    supervisord::FUNCTIONS,
     sys::FUNCTIONS,
     sysctl::FUNCTIONS,
+    system::FUNCTIONS,
     test::FUNCTIONS,
     timezone::FUNCTIONS,
     user::FUNCTIONS,

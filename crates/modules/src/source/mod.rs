@@ -1,11 +1,13 @@
 //! Sources of files as operators write them: `salt://path?saltenv=dev`, `https://host/path`, `file:///path`, `/path`.
 
 mod proxy;
+mod query;
 mod url;
 mod web;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use query::{Problem, Query, Reply};
 pub(crate) use url::{local_path, path_of, redacted, scheme};
 
 use crate::cancel::Cancel;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
+use ureq::tls::{Certificate, ClientCert, PemItem, RootCerts, TlsConfig};
 use ureq::{Agent, Proxy};
 
 use super::{Wish, proxy, url};
@@ -72,7 +72,7 @@ pub(super) fn fetch(
 /// Whether a server has something at a URL.
 pub(super) fn exists(ctx: &dyn Context, address: &str) -> bool {
     let (address, login) = url::without_login(address);
-    let Ok(agent) = agent(ctx, &address, false) else {
+    let Ok(agent) = agent(ctx, &address, &Trust::default()) else {
         return false;
     };
     let mut request = agent.head(&address);
@@ -86,7 +86,11 @@ pub(super) fn exists(ctx: &dyn Context, address: &str) -> bool {
 
 fn download(ctx: &dyn Context, address: &str, wish: Wish<'_>, to: &mut File) -> Result<(), String> {
     let (address, login) = url::without_login(address);
-    let mut request = agent(ctx, &address, wish.accepts_any_certificate)?.get(&address);
+    let trust = Trust {
+        accepts_any_certificate: wish.accepts_any_certificate,
+        ..Trust::default()
+    };
+    let mut request = agent(ctx, &address, &trust)?.get(&address);
     if let Some(login) = login {
         request = request.header("Authorization", basic(&login));
     }
@@ -113,12 +117,25 @@ fn download(ctx: &dyn Context, address: &str, wish: Wish<'_>, to: &mut File) -> 
     }
 }
 
-fn basic((user, password): &(String, String)) -> String {
+/// The header of a login.
+pub(super) fn basic((user, password): &(String, String)) -> String {
     let login = data_encoding::BASE64.encode(format!("{user}:{password}").as_bytes());
     format!("Basic {login}")
 }
 
-fn agent(ctx: &dyn Context, address: &str, accepts_any_certificate: bool) -> Result<Agent, String> {
+/// Whom a connection believes, and as whom it speaks.
+#[derive(Default)]
+pub(super) struct Trust {
+    /// Take any certificate of a server.
+    pub(super) accepts_any_certificate: bool,
+    /// A file with the certificates of authorities, instead of those of the host.
+    pub(super) bundle: Option<PathBuf>,
+    /// What is shown to servers that ask who speaks.
+    pub(super) client: Option<ClientCert>,
+}
+
+/// A client for one address.
+pub(super) fn agent(ctx: &dyn Context, address: &str, trust: &Trust) -> Result<Agent, String> {
     let seconds = |key: &str, usual: f64| {
         let said = ctx.config(key).as_ref().and_then(Value::as_f64);
         let seconds = said.filter(|seconds| (0.001..1e6).contains(seconds));
@@ -126,8 +143,9 @@ fn agent(ctx: &dyn Context, address: &str, accepts_any_certificate: bool) -> Res
     };
     let tls = TlsConfig::builder()
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .root_certs(RootCerts::Specific(Arc::new(trusted(ctx)?)))
-        .disable_verification(accepts_any_certificate)
+        .root_certs(RootCerts::Specific(Arc::new(trusted(ctx, trust)?)))
+        .client_cert(trust.client.clone())
+        .disable_verification(trust.accepts_any_certificate)
         .build();
     let proxy = match proxy::chosen(address, |name| std::env::var(name).ok()) {
         Some(proxy) => {
@@ -144,18 +162,21 @@ fn agent(ctx: &dyn Context, address: &str, accepts_any_certificate: bool) -> Res
         .timeout_global(seconds("http_request_timeout", REQUEST_TIMEOUT))
         .max_redirects(REDIRECTS_MAX)
         .http_status_as_error(false)
+        .allow_non_standard_methods(true)
         .user_agent(format!("banyan/{}", ctx.version()))
         .build();
     Ok(config.into())
 }
 
-/// The certificates of authorities that this host trusts: those of `ca_bundle` in the configuration, of `SSL_CERT_FILE`, or of the
-/// distribution. Without any, no server over https is believed.
-fn trusted(ctx: &dyn Context) -> Result<Vec<Certificate<'static>>, String> {
-    let configured = ctx
-        .config("ca_bundle")
-        .and_then(|path| path.as_str().map(PathBuf::from));
-    let named = configured.or_else(|| std::env::var_os("SSL_CERT_FILE").map(PathBuf::from));
+/// The certificates of authorities that are trusted: those that the caller names, of `ca_bundle` in the configuration, of `SSL_CERT_FILE`, or
+/// of the distribution. Without any, no server over https is believed.
+fn trusted(ctx: &dyn Context, trust: &Trust) -> Result<Vec<Certificate<'static>>, String> {
+    let configured = || {
+        ctx.config("ca_bundle")
+            .and_then(|path| path.as_str().map(PathBuf::from))
+    };
+    let said = trust.bundle.clone().or_else(configured);
+    let named = said.or_else(|| std::env::var_os("SSL_CERT_FILE").map(PathBuf::from));
     let bundle = match named {
         Some(path) => {
             fs::read(&path).map_err(|error| format!("{}: {}", path.display(), os_text(&error)))?

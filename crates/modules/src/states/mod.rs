@@ -1,6 +1,8 @@
 //! State functions, one file for each state module of Salt that is served.
 
+mod alias;
 mod alternatives;
+mod apache;
 mod archive;
 mod augeas;
 mod cmd;
@@ -8,23 +10,32 @@ mod cron;
 mod debconf;
 mod environ;
 mod file;
+mod firewall;
+mod firewalld;
+mod gem;
 mod git;
 mod grains;
 mod group;
 mod host;
+mod http;
 mod ini;
+mod iptables;
 mod kmod;
 mod locale;
 mod logrotate;
 mod module;
 mod mount;
+mod npm;
 mod pip;
 pub(crate) mod pkg;
 mod pkgrepo;
+mod rabbitmq;
 mod selinux;
 mod service;
 mod ssh_auth;
 mod ssh_known_hosts;
+mod stateconf;
+mod supervisord;
 mod sysctl;
 mod test;
 mod text;
@@ -49,7 +60,9 @@ pub(crate) type StateAnswer = Result<Return, Failure>;
 
 /// The tables of all state modules.
 pub(crate) const MODULES: &[&[StateFunction]] = &[
+    alias::STATES,
     alternatives::STATES,
+    apache::STATES,
     archive::STATES,
     augeas::STATES,
     cmd::STATES,
@@ -57,23 +70,32 @@ pub(crate) const MODULES: &[&[StateFunction]] = &[
     debconf::STATES,
     environ::STATES,
     file::STATES,
+    firewall::STATES,
+    firewalld::STATES,
+    gem::STATES,
     git::STATES,
     grains::STATES,
     group::STATES,
     host::STATES,
+    http::STATES,
     ini::STATES,
+    iptables::STATES,
     kmod::STATES,
     locale::STATES,
     logrotate::STATES,
     module::STATES,
     mount::STATES,
+    npm::STATES,
     pip::STATES,
     pkg::STATES,
     pkgrepo::STATES,
+    rabbitmq::STATES,
     selinux::STATES,
     service::STATES,
     ssh_auth::STATES,
     ssh_known_hosts::STATES,
+    stateconf::STATES,
+    supervisord::STATES,
     sysctl::STATES,
     test::STATES,
     text::STATES,

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::error::{RenderError, excerpt};
 use super::limits::FILE_BYTES_MAX;
-use super::{Data, Renderer, Source, Whitespace};
+use super::{Data, Renderer, Source, Whitespace, stateconf};
 
 /// What an SLS file goes through if its first line says nothing.
 pub const DEFAULT_PIPELINE: &str = "jinja|yaml";
@@ -99,8 +99,9 @@ fn one(
         ("jinja", Data::Text(text)) => renderer.jinja(source, &text).map(Data::Text),
         ("yaml", Data::Text(text)) => yaml(source, &text),
         ("json", Data::Text(text)) => json(source, &text),
+        ("stateconf", Data::Text(text)) => stateconf::render(renderer, source, step, &text),
         ("text", data) => Ok(data),
-        ("jinja" | "yaml" | "json", Data::Tree(_)) => Err(error(
+        ("jinja" | "yaml" | "json" | "stateconf", Data::Tree(_)) => Err(error(
             source,
             format!(
                 "the renderer '{}' needs text, and the one before it gives a tree",
@@ -114,21 +115,21 @@ fn one(
             None => Err(error(
                 source,
                 format!(
-                    "the renderer '{name}' is not available: use jinja, yaml, json or text, or set up '{name}'"
+                    "the renderer '{name}' is not available: use jinja, yaml, json, text or stateconf, or set up '{name}'"
                 ),
             )),
         },
     }
 }
 
-fn yaml(source: &Source<'_>, text: &str) -> Result<Data, Box<RenderError>> {
+pub(super) fn yaml(source: &Source<'_>, text: &str) -> Result<Data, Box<RenderError>> {
     yaml::parse(text)
         .map(Data::Tree)
         .map_err(|problem| at_line(source, text, problem.line, problem.message))
 }
 
 /// JSON below a first line that names its renderers, as Salt reads it.
-fn json(source: &Source<'_>, text: &str) -> Result<Data, Box<RenderError>> {
+pub(super) fn json(source: &Source<'_>, text: &str) -> Result<Data, Box<RenderError>> {
     let body = match text.strip_prefix("#!") {
         Some(_) => text.split_once('\n').map_or("", |(_, body)| body),
         None => text,

@@ -1,6 +1,8 @@
 //! `network`: addresses, routes and connections of this host.
 
+mod name;
 mod reach;
+mod sockets;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,6 +18,34 @@ use crate::net::Net;
 use crate::{net, pattern};
 
 pub(super) const FUNCTIONS: &[Function] = &[
+    Function::new(
+        "network.ip_neighs",
+        "",
+        "Neighbours of IPv4 that the kernel knows: addresses by hardware address.",
+        "network.ip_neighs",
+        |_, env| sockets::neighbours(env, '.'),
+    ),
+    Function::new(
+        "network.ip_neighs6",
+        "",
+        "Neighbours of IPv6 that the kernel knows: addresses by hardware address.",
+        "network.ip_neighs6",
+        |_, env| sockets::neighbours(env, ':'),
+    ),
+    Function::new(
+        "network.mod_hostname",
+        "hostname",
+        "Set the name of the host, now and in the files that hold it.",
+        "network.mod_hostname master.example.com",
+        name::mod_hostname,
+    ),
+    Function::new(
+        "network.netstat",
+        "",
+        "The sockets of TCP and UDP with their programs.",
+        "network.netstat",
+        |_, env| sockets::netstat(env),
+    ),
     Function::new(
         "network.active_tcp",
         "",

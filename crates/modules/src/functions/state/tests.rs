@@ -307,3 +307,22 @@ fn states_may_be_switched_off() {
             .contains("currently disabled")
     );
 }
+
+#[test]
+fn files_of_stateconf_set_values_of_others() {
+    let host = Host::new();
+    let own = "#!stateconf\ninclude:\n  - .own.conf\nextend:\n  .own.conf::params:\n    stateconf.set:\n      - port: 8080\n";
+    let conf = "#!stateconf\n.params:\n  stateconf.set:\n    - port: 80\n# --- end of state config ---\n.on-{{ params.port }}:\n  test.nop: []\n";
+    host.write("roots/base/own/init.sls", own);
+    host.write("roots/base/own/conf.sls", conf);
+    let outcome = call(&host, "state.apply", json!(["own"]), json!({}));
+    assert_eq!(
+        told(&outcome),
+        [
+            "own.conf::params true ",
+            "own.conf::on-8080 true Success!",
+            "own.conf::goal true ",
+            "own::goal true ",
+        ]
+    );
+}
