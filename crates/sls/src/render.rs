@@ -45,15 +45,20 @@ pub trait Functions {
 
 /// Renderers that are not built in, such as `gpg`, `age` and `py`.
 pub trait Foreign {
-    /// Turns what the renderers before gave into what the next one takes. None if there is no such renderer.
-    fn render(&self, step: &Step, input: &Data) -> Option<Result<Data, String>>;
+    /// Turns what the renderers before gave into what the next one takes. None if there is no such renderer. `source` is the file as a whole.
+    fn render(
+        &self,
+        step: &Step,
+        source: &Source<'_>,
+        input: &Data,
+    ) -> Option<Result<Data, String>>;
 }
 
 /// No renderer but those that are built in.
 pub struct NoForeign;
 
 impl Foreign for NoForeign {
-    fn render(&self, _: &Step, _: &Data) -> Option<Result<Data, String>> {
+    fn render(&self, _: &Step, _: &Source<'_>, _: &Data) -> Option<Result<Data, String>> {
         None
     }
 }
@@ -96,6 +101,13 @@ pub struct Source<'a> {
     pub text: &'a [u8],
     /// More names for templates: `context` and `defaults` of `file.managed`, `data` of a reactor.
     pub context: Map<String, Value>,
+}
+
+impl Source<'_> {
+    /// The names that tell a template where it stands: `saltenv`, `tpldir` and their kin; for SLS and pillar files `sls` and its kin, too.
+    pub fn names(&self) -> Map<String, Value> {
+        names::of(self)
+    }
 }
 
 impl Renderer<'_> {

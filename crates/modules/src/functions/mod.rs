@@ -43,6 +43,7 @@ mod slsutil;
 pub(crate) mod ssh;
 mod state;
 mod status;
+mod sync;
 mod sys;
 pub(crate) mod sysctl;
 mod test;
@@ -121,6 +122,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     state::FUNCTIONS[1],
     state::FUNCTIONS[2],
     status::FUNCTIONS,
+    sync::FUNCTIONS,
     sys::FUNCTIONS,
     sysctl::FUNCTIONS,
     test::FUNCTIONS,
