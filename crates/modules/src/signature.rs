@@ -52,7 +52,7 @@ impl Signature {
                 });
             }
         }
-        if !signature.extra_args.is_some() {
+        if signature.extra_args.is_none() {
             signature.positional = signature.params.len();
         }
         Some(signature)

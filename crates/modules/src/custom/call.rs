@@ -54,9 +54,10 @@ pub(crate) fn state(entry: &Entry, surroundings: &StateEnv<'_>) -> Result<Return
     let is_engine = sls::compile::is_for_engine;
     entry.signature.bind_state(&entry.name, low, is_engine)?;
     let mut kwargs = low.clone();
-    kwargs.retain(|name, _| {
-        entry.signature.has(name) || entry.signature.extras().1.is_some() && !is_engine(name)
-    });
+    // `mod_watch` hears of the requisites that called it.
+    let is_for_function = |name: &str| !is_engine(name) || name == "__reqs__";
+    let takes_others = entry.signature.extras().1.is_some();
+    kwargs.retain(|name, _| entry.signature.has(name) || takes_others && is_for_function(name));
     let said = ask(
         entry,
         surroundings.env,
@@ -103,14 +104,13 @@ pub(crate) fn returned(value: Value) -> Return {
         }
         comment => python::text(&comment),
     };
-    let (result, changes) = match (result, changes) {
-        (Value::Bool(result), Value::Object(changes)) => (Some(result), changes),
-        (Value::Null, Value::Object(changes)) => (None, changes),
-        (_, Value::Object(_)) => {
-            return states::returned(false, "The 'result' of a state must be True, False or None");
-        }
-        _ => return states::returned(false, "'Changes' should be a dictionary."),
+    let Value::Object(changes) = changes else {
+        return states::returned(
+            false,
+            "An exception occurred in this state: 'Changes' should be a dictionary.",
+        );
     };
+    let result = (!result.is_null()).then(|| python::truthy(&result));
     Return {
         name: name.as_str().map(str::to_owned),
         result,

@@ -85,6 +85,15 @@ def malformed(name):
 
 def half(name):
     return {"name": name, "result": True}
+
+def word(name):
+    return {"name": name, "result": "yes", "changes": {}, "comment": ""}
+
+def listed(name):
+    return {"name": name, "result": True, "changes": [], "comment": ""}
+
+def mod_watch(name, sfun=None, **kwargs):
+    return {"name": name, "result": True, "changes": {"sfun": sfun, "others": sorted(kwargs)}, "comment": ""}
 "#;
 
 impl Host {

@@ -202,6 +202,19 @@ fn states_run_in_test_mode_and_for_real() {
         "Malformed state return, return must be a dict",
     );
     check(
+        "site.listed",
+        json!({"name": "a"}),
+        "An exception occurred in this state: 'Changes' should be a dictionary.",
+    );
+    let word = host.state("site.word", json!({"name": "a"}), false);
+    assert_eq!(word.result, Some(true));
+    let watched = json!({"name": "a", "sfun": "present", "__reqs__": {}, "port": 1, "order": 2});
+    let watched = host.state("site.mod_watch", watched, false);
+    assert_eq!(
+        Value::Object(watched.changes),
+        json!({"sfun": "present", "others": ["__reqs__", "port"]})
+    );
+    check(
         "site.half",
         json!({"name": "a"}),
         "The following keys were not present in the state return: changes,comment",
