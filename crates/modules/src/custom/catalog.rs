@@ -78,6 +78,17 @@ impl Catalog {
         Catalog::of(folder, &records)
     }
 
+    /// Whether descriptions are kept in the folder.
+    pub(super) fn is_kept(folder: &Path) -> bool {
+        folder.join(INDEX).is_file()
+    }
+
+    /// Removes them: the modules have changed.
+    pub(super) fn forget(folder: &Path) {
+        // Where there are none, nothing is to be removed.
+        let _ = std::fs::remove_file(folder.join(INDEX));
+    }
+
     /// Keeps descriptions of modules.
     pub(super) fn write(folder: &Path, records: &[Value]) -> std::io::Result<()> {
         let mut file = tempfile::NamedTempFile::new_in(folder)?;

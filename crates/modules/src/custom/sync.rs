@@ -28,6 +28,9 @@ const DESCRIBE_TIME_MAX: Duration = Duration::from_secs(60);
 /// Bytes that are read at a time.
 const CHUNK: usize = 64 << 10;
 
+/// The file that tells what was brought.
+const BROUGHT: &str = "brought.json";
+
 /// One at a time changes the files.
 static FILES: Mutex<()> = Mutex::new(());
 
@@ -80,8 +83,10 @@ pub(crate) fn sync(
     let mut is_touched = false;
     {
         let _one = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = all_sources(env.ctx.files(), &wanted.environments)?;
+        let mut brought = Brought::read(&folder);
         for kind in wanted.kinds {
-            let sources = sources(env.ctx.files(), kind, wanted)?;
+            let sources = of_kind(&all, kind, wanted);
             if !are_on(&options) {
                 if let Some(source) = sources.keys().next() {
                     return Err(Failure::command(format!(
@@ -98,19 +103,26 @@ pub(crate) fn sync(
                 changed: BTreeSet::new(),
                 is_touched: false,
             };
-            place.bring(kind, &sources)?;
-            if options
-                .get("clean_dynamic_modules")
-                .is_none_or(python::truthy)
-            {
+            place.bring(kind, &sources, &mut brought)?;
+            let cleans = options.get("clean_dynamic_modules");
+            if cleans.is_none_or(python::truthy) {
                 place.clean(kind, &sources)?;
             }
             is_touched |= place.is_touched;
             let names = place.changed.iter().map(|name| format!("{kind}.{name}"));
             changed.insert((*kind).to_owned(), names.collect());
         }
+        if brought.is_changed {
+            brought
+                .write(&folder)
+                .map_err(|error| Failure::io(&folder, error))?;
+        }
     }
     if is_touched {
+        Catalog::forget(&folder);
+    }
+    // A job that was ended here before leaves that to the next one.
+    if are_on(&options) && folder.is_dir() && !Catalog::is_kept(&folder) {
         describe_again(env)?;
         if changed.get("grains").is_some_and(|names| !names.is_empty()) {
             env.ctx.refresh_grains();
@@ -119,38 +131,96 @@ pub(crate) fn sync(
     Ok(changed)
 }
 
-/// The files of a kind: by path below its folder, the environment that has it.
-fn sources(
+/// A file of the roots.
+#[derive(Clone)]
+struct Source {
+    saltenv: String,
+    fingerprint: String,
+}
+
+/// All that may be custom modules, by path.
+fn all_sources(
     files: &dyn FileSource,
+    environments: &[String],
+) -> Result<BTreeMap<String, Source>, Failure> {
+    let known = files.envs().map_err(Failure::Command)?;
+    let mut all = BTreeMap::new();
+    for saltenv in environments.iter().filter(|name| known.contains(name)) {
+        let found = files.fingerprints(saltenv, "_").map_err(Failure::Command)?;
+        for (path, fingerprint) in found {
+            let source = Source {
+                saltenv: saltenv.clone(),
+                fingerprint,
+            };
+            all.insert(path, source);
+        }
+    }
+    Ok(all)
+}
+
+/// Those of a kind that are wanted, by path below its folder.
+fn of_kind(
+    all: &BTreeMap<String, Source>,
     kind: &str,
     wanted: &Wanted<'_>,
-) -> Result<BTreeMap<String, String>, Failure> {
+) -> BTreeMap<String, Source> {
     let prefix = format!("_{kind}/");
-    let environments = files.envs().map_err(Failure::Command)?;
     let named = |lists: &Map<String, Value>, name: &str| {
         let names = lists.get(kind)?.as_array()?;
         Some(names.iter().any(|listed| python::text(listed) == name))
     };
-    let mut found = BTreeMap::new();
-    for saltenv in &wanted.environments {
-        if !environments.contains(saltenv) {
-            continue;
-        }
-        for path in files.list(saltenv, &prefix).map_err(Failure::Command)? {
-            let Some(path) = path.strip_prefix(&prefix) else {
-                continue;
-            };
-            let name = dotted(path);
-            let is_plain = path.split('/').all(|part| !["", ".", ".."].contains(&part));
-            if is_plain
-                && named(&wanted.whitelist, &name) != Some(false)
-                && named(&wanted.blacklist, &name) != Some(true)
-            {
-                found.insert(path.to_owned(), saltenv.clone());
-            }
+    let is_wanted = |path: &str| {
+        let name = dotted(path);
+        path.split('/').all(|part| !["", ".", ".."].contains(&part))
+            && named(&wanted.whitelist, &name) != Some(false)
+            && named(&wanted.blacklist, &name) != Some(true)
+    };
+    let below = all.iter().filter_map(|(path, source)| {
+        let path = path.strip_prefix(&prefix)?;
+        is_wanted(path).then(|| (path.to_owned(), source.clone()))
+    });
+    below.collect()
+}
+
+/// What was looked at already: the fingerprint of each file of the roots, and whether it has a place here.
+struct Brought {
+    files: Map<String, Value>,
+    is_changed: bool,
+}
+
+impl Brought {
+    fn read(folder: &Path) -> Brought {
+        // Without it everything is looked at anew.
+        let files = fs::read(folder.join(BROUGHT)).ok();
+        let files = files.and_then(|text| serde_json::from_slice(&text).ok());
+        Brought {
+            files: files.unwrap_or_default(),
+            is_changed: false,
         }
     }
-    Ok(found)
+
+    fn write(&self, folder: &Path) -> std::io::Result<()> {
+        make_folder(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        serde_json::to_writer(&mut file, &self.files)?;
+        file.persist(folder.join(BROUGHT))?;
+        Ok(())
+    }
+
+    /// Whether a file was seen with this content, and lies where it was put if it was.
+    fn has(&self, full: &str, source: &Source, to: &Path) -> bool {
+        let seen = self.files.get(full);
+        seen.is_some_and(|seen| {
+            let has_place = seen.get(1) == Some(&Value::Bool(true));
+            seen.get(0) == Some(&json!(source.fingerprint)) && has_place == to.is_file()
+        })
+    }
+
+    fn note(&mut self, full: String, source: &Source, has_place: bool) {
+        self.files
+            .insert(full, json!([source.fingerprint, has_place]));
+        self.is_changed = true;
+    }
 }
 
 /// `a.b` of `a/b.py`.
@@ -175,35 +245,37 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn bring(&mut self, kind: &str, sources: &BTreeMap<String, String>) -> Result<(), Failure> {
-        for (path, saltenv) in sources {
+    fn bring(
+        &mut self,
+        kind: &str,
+        sources: &BTreeMap<String, Source>,
+        brought: &mut Brought,
+    ) -> Result<(), Failure> {
+        for (path, source) in sources {
             let to = self.folder.join(path);
             let full = format!("_{kind}/{path}");
-            let hash = self.files.hash(&full, saltenv).map_err(Failure::Command)?;
-            let is_same = hash.is_some_and(|hash| {
-                Algorithm::named(&hash.hash_type)
-                    .ok()
-                    .and_then(|algorithm| digest::of_file(algorithm, &to, CHUNK).ok())
-                    .is_some_and(|have| have == hash.hsum)
-            });
-            if is_same {
+            if brought.has(&full, source, &to) {
                 continue;
             }
-            let from = self.files.fetch(&full, saltenv).map_err(Failure::Command)?;
+            let from = self
+                .files
+                .fetch(&full, &source.saltenv)
+                .map_err(Failure::Command)?;
             let is_program = is_program(&from).map_err(|error| Failure::io(&from, error))?;
-            if !is_program && !is_python(path) && !path.ends_with(".so") {
-                continue;
+            let has_place = is_program || is_python(path) || path.ends_with(".so");
+            if has_place && !has_same_content(&from, &to) {
+                put(&from, &to, is_program && !is_python(path))
+                    .map_err(|error| Failure::io(&to, error))?;
+                self.changed.insert(dotted(path));
+                self.is_touched = true;
             }
-            put(&from, &to, is_program && !is_python(path))
-                .map_err(|error| Failure::io(&to, error))?;
-            self.changed.insert(dotted(path));
-            self.is_touched = true;
+            brought.note(full, source, has_place);
         }
         Ok(())
     }
 
     /// Removes what the roots have no longer.
-    fn clean(&mut self, kind: &str, sources: &BTreeMap<String, String>) -> Result<(), Failure> {
+    fn clean(&mut self, kind: &str, sources: &BTreeMap<String, Source>) -> Result<(), Failure> {
         let mut folders = Vec::new();
         for path in listed(&self.folder) {
             let place = self.folder.join(&path);
@@ -254,13 +326,23 @@ fn is_program(path: &Path) -> std::io::Result<bool> {
     Ok(head.starts_with(b"#!") || head.starts_with(b"\x7fELF"))
 }
 
-/// Puts a copy into its place at once, for nobody else to read.
-fn put(from: &Path, to: &Path, is_program: bool) -> std::io::Result<()> {
-    let folder = to.parent().ok_or(std::io::ErrorKind::InvalidInput)?;
+fn has_same_content(one: &Path, other: &Path) -> bool {
+    let hash = |path| digest::of_file(Algorithm::Sha256, path, CHUNK).ok();
+    hash(one).is_some_and(|one| hash(other) == Some(one))
+}
+
+/// Makes a folder that its user alone can read.
+fn make_folder(folder: &Path) -> std::io::Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(folder)?;
+        .create(folder)
+}
+
+/// Puts a copy into its place at once, for nobody else to read.
+fn put(from: &Path, to: &Path, is_program: bool) -> std::io::Result<()> {
+    let folder = to.parent().ok_or(std::io::ErrorKind::InvalidInput)?;
+    make_folder(folder)?;
     let mode = if is_program { 0o700 } else { 0o600 };
     // A child that holds the file open for writing keeps the system from running it.
     crate::process::without_forks(|| {
@@ -312,6 +394,9 @@ pub(crate) fn describe_again(env: &Env) -> Result<(), Failure> {
         if let Some(error) = record.get("error").and_then(Value::as_str) {
             tracing::info!("{}/{}: {error}", record["kind"], record["file"]);
         }
+    }
+    if env.cancel.is_cancelled() {
+        return Err(Failure::command("ended with the job"));
     }
     Catalog::write(&folder, &records).map_err(|error| Failure::io(&folder, error))?;
     env.registry.set_catalog(Catalog::of(&folder, &records));

@@ -69,7 +69,10 @@ fn files_are_brought_by_content() {
     assert!(!std::path::Path::new(&host.path("cache/extmods/modules/README.md")).exists());
     assert_eq!(host.sync("pack.f"), json!("part"));
     assert_eq!(host.sync("b.f"), json!(42));
+    let index = host.path("cache/extmods/index.json");
+    std::fs::remove_file(&index).unwrap();
     assert_eq!(host.sync("saltutil.sync_modules"), json!([]));
+    assert!(std::path::Path::new(&index).exists());
     host.write("roots/base/_modules/a.py", "def f():\n    return 2\n");
     std::fs::remove_file(host.path("roots/base/_modules/b.py")).unwrap();
     let call = Call::new("saltutil.sync_modules").kwarg("extmod_blacklist", "pack.part");
