@@ -65,8 +65,13 @@ impl Foreign for Around<'_> {
 struct Together<'a>(&'a Around<'a>, &'a RefCell<Held>);
 
 impl Foreign for Together<'_> {
-    fn render(&self, step: &Step, input: &Data) -> Option<Result<Data, String>> {
-        self.0.render(step, input)
+    fn render(
+        &self,
+        step: &Step,
+        source: &Source<'_>,
+        input: &Data,
+    ) -> Option<Result<Data, String>> {
+        self.0.render(step, source, input)
     }
 
     fn held(&self) -> Option<&RefCell<Held>> {
