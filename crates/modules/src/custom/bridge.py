@@ -4,6 +4,7 @@ Both sides say JSON objects, one in each line. The minion asks; until it has its
 `docs/custom-modules.md` has the protocol. `pipe` is where the minion is heard; whoever runs this text has set it.
 """
 
+import builtins
 import collections.abc
 import functools
 import importlib.util
@@ -61,14 +62,16 @@ class SaltInvocationError(Exception):
     """As in salt.exceptions, where that is not loaded."""
 
 
+OWN_EXCEPTIONS = ("CommandExecutionError", "CommandNotFoundError", "SaltInvocationError")
+
+
 def exception(kind, text):
     """What a failure of the minion is here."""
     salt = sys.modules.get("salt.exceptions")
-    found = getattr(salt, kind or "", None) or globals().get(kind)
-    if kind in ("TypeError", "KeyError", "ValueError"):
-        found = {"TypeError": TypeError, "KeyError": KeyError, "ValueError": ValueError}[kind]
+    own = globals().get(kind) if kind in OWN_EXCEPTIONS else None
+    found = getattr(salt, kind or "", None) or own or getattr(builtins, kind or "", None)
     if not (inspect.isclass(found) and issubclass(found, Exception)):
-        found = CommandExecutionError
+        found = getattr(salt, "CommandExecutionError", CommandExecutionError)
     return found(text)
 
 
@@ -209,9 +212,9 @@ class Loader:
                 text = "{}: {}".format(type(error).__name__, error)
                 if (error.name or "").split(".")[0] == "salt":
                     text = (
-                        "it imports {}, which is part of Salt's library, and {} does not have that: "
+                        "'{}' needs Salt's library, which {} does not have: "
                         "install Salt there, or set python_executable to a Python that has it"
-                    ).format(error.name, sys.executable)
+                    ).format(importing_line(error, self.files[key]), sys.executable)
                 self.loaded[key] = Loaded(error=text)
             except (Exception, SystemExit) as error:
                 self.loaded[key] = Loaded(error="{}: {}".format(type(error).__name__, error))
@@ -230,6 +233,12 @@ class Loader:
             module.__init__(OPTS)
         names, error = virtual(module, file)
         return Loaded(names, functions(module, name), error, module)
+
+
+def importing_line(error, path):
+    """The line of a file that could not import something."""
+    lines = [frame.line for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    return lines[-1] if lines else "import {}".format(error.name)
 
 
 def make(name, path):

@@ -112,6 +112,7 @@ pub(super) fn converse(
         };
         let answer = match answer {
             Ok(value) => json!({"return": value}),
+            Err(Failure::Exception { kind, text }) => json!({"error": text, "kind": kind}),
             Err(failure) => json!({"error": failure.to_string(), "kind": kind(&failure)}),
         };
         dialog.say(&answer.to_string());

@@ -46,6 +46,12 @@ def missing():
     except KeyError as error:
         return "KeyError %s, %s" % (error, "test.ping" in __salt__)
 
+def no_file():
+    try:
+        __salt__["file.read"]("/no/such/file")
+    except FileNotFoundError as error:
+        return type(error).__name__ + ": " + str(error)
+
 def fails():
     raise ValueError("broken on purpose")
 

@@ -35,6 +35,10 @@ fn python_modules_run_with_the_names_of_salt() {
     );
     check(Call::new("disk2.asks").arg("a"), json!("a!own"));
     check(
+        Call::new("disk2.no_file"),
+        json!("FileNotFoundError: [Errno 2] No such file or directory: '/no/such/file'"),
+    );
+    check(
         Call::new("disk2.missing"),
         json!("KeyError 'no.such', True"),
     );
@@ -145,8 +149,10 @@ fn what_is_not_available_says_why() {
         "bad.f",
         "_modules/bad.py cannot be loaded: ModuleNotFoundError: No module named 'no_such_library'",
     );
-    check("wants.f", "it imports salt");
-    check("wants.f", "part of Salt's library");
+    check(
+        "wants.f",
+        "'import salt.no_such_part' needs Salt's library, which ",
+    );
     check("odd.f", "_modules/odd.py cannot be loaded: SyntaxError");
     let returned = host.state("gone.done", json!({"name": "x", "__sls__": "web"}), false);
     assert_eq!(
