@@ -134,8 +134,7 @@ pub struct Call {
 }
 
 const STARTS_PROGRAMS: Option<&[&str]> = Some(&["ciphers", "modules", "minion", "cable", "xtask"]);
-const HUBS_START_NONE: &str =
-    "of the product only a minion starts programs, but for those that open sealed pillar: a hub never calls a shell";
+const HUBS_START_NONE: &str = "of the product only a minion starts programs, but for those that open sealed pillar: a hub never calls a shell";
 const INPUT: &str = "a pure crate gets it as an argument";
 
 const fn call(
