@@ -24,7 +24,6 @@ fn show(value: &Value, indent: usize, prefix: &str, lines: &mut Vec<String>) {
                 lines.push(format!("{margin}{prefix}{key}:"));
                 match &map[key] {
                     Value::Null => lines.push(format!("{margin}    None")),
-                    Value::String(text) if text.is_empty() => lines.push(String::new()),
                     value => show(value, indent + 4, "", lines),
                 }
             }
@@ -63,5 +62,8 @@ mod tests {
         let expected = "a:\n    ----------\n    b:\n        None\n    c:\n        True\nerrors:\n    - E: one\n      W: two\n    - 3";
         assert_eq!(nested(&value), expected);
         assert_eq!(nested(&json!(["x"])), "- x");
+        let empty = json!({"l": [{"a": "", "b": []}], "x": 1});
+        let expected = "l:\n    |_\n      ----------\n      a:\n      b:\nx:\n    1";
+        assert_eq!(nested(&empty), expected);
     }
 }

@@ -1,10 +1,11 @@
-//! `disk`: how full file systems are. The program `df` is asked, because the call behind it can hang on a dead network
+//! `disk`: making file systems, and how full they are. The program `df` is asked, because the call behind it can hang on a dead network
 //! file system, and a program can be ended.
 
 use serde_json::{Map, Value, json};
 
 use super::{Answer, Args, Env, Failure, Function};
-use crate::process;
+use crate::call::Call;
+use crate::process::{self, which};
 
 /// Options of df that may be passed through.
 const DF_FLAGS: &str = "aBhHiklPtTxv";
@@ -17,6 +18,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
          program blkid.",
         "disk.blkid /dev/sda",
         blkid,
+    ),
+    Function::new(
+        "disk.format",
+        "device, fs_type='ext4', inode_size=None, lazy_itable_init=None, fat=None, force=False",
+        "Make a file system on a device; false when that fails. force: also over another one.",
+        "disk.format /dev/sdX1",
+        format,
     ),
     Function::new(
         "disk.inodeusage",
@@ -154,10 +162,51 @@ fn attributes(line: &str) -> Option<(String, Value)> {
     Some((device.to_owned(), Value::Object(attributes)))
 }
 
+fn format(args: &Args, env: &Env) -> Answer {
+    let kind = args.text("fs_type")?;
+    let mut line = vec!["mkfs".to_owned(), "-t".to_owned(), kind.clone()];
+    let mut add = |words: [String; 2]| line.extend(words);
+    let is_ext = kind.starts_with("ext");
+    if let Some(size) = args.optional_text("inode_size")? {
+        match kind.as_str() {
+            "xfs" => add(["-i".to_owned(), format!("size={size}")]),
+            _ if is_ext => add(["-i".to_owned(), size]),
+            _ => {}
+        }
+    }
+    if let Some(lazy) = args.optional_text("lazy_itable_init")?
+        && is_ext
+    {
+        add(["-E".to_owned(), format!("lazy_itable_init={lazy}")]);
+    }
+    if let Some(bits) = args.optional_text("fat")?
+        && kind.ends_with("fat")
+        && ["12", "16", "32"].contains(&bits.as_str())
+    {
+        add(["-F".to_owned(), bits]);
+    }
+    match kind.as_str() {
+        "xfs" if args.flag("force") => line.push("-f".to_owned()),
+        _ if is_ext && args.flag("force") => line.push("-F".to_owned()),
+        _ => {}
+    }
+    line.push(args.text("device")?);
+    let run = |line: Vec<String>| {
+        let run = Call::new("cmd.retcode")
+            .arg(line)
+            .kwarg("python_shell", false);
+        env.call(&run.kwarg("ignore_retcode", true))
+    };
+    // Found along the same PATH as the other tools.
+    let program = which("mkfs").ok_or_else(|| Failure::MissingProgram("mkfs".to_owned()))?;
+    line[0] = program.to_string_lossy().into_owned();
+    let is_made = run(line)?.value == 0;
+    Ok(json!(is_made && run(vec!["sync".to_owned()])?.value == 0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::Call;
     use crate::testing::Host;
 
     #[test]

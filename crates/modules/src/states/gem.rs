@@ -53,6 +53,17 @@ fn versions(args: &Args, env: &StateEnv) -> Result<Option<Vec<String>>, super::F
     Ok(versions.map(|versions| versions.iter().map(python::text).collect()))
 }
 
+/// Whether an order of versions is a wanted one.
+type Fits = fn(Ordering) -> bool;
+
+/// What versions may begin with; the longer marks first.
+const BOUNDS: [(&str, Fits); 4] = [
+    (">=", Ordering::is_ge),
+    ("<=", Ordering::is_le),
+    (">", Ordering::is_gt),
+    ("<", Ordering::is_lt),
+];
+
 /// Versions by their numbers, words by the alphabet; a word stands for less than a number.
 fn compared(a: &str, b: &str) -> Ordering {
     let parts = |text: &str| -> Vec<Result<u64, String>> {
@@ -80,15 +91,9 @@ fn compared(a: &str, b: &str) -> Ordering {
 fn installed(args: &Args, env: &StateEnv) -> StateAnswer {
     let name = args.text("name")?;
     let wanted = args.optional_text("version")?;
-    let bounds: [(&str, fn(Ordering) -> bool); 4] = [
-        (">=", Ordering::is_ge),
-        ("<=", Ordering::is_le),
-        (">", Ordering::is_gt),
-        ("<", Ordering::is_lt),
-    ];
     let bound = wanted.as_deref().and_then(|wanted| {
-        let bound = |(mark, fits)| Some((wanted.strip_prefix(mark)?.trim(), fits));
-        bounds.into_iter().find_map(bound)
+        let bound = |(mark, fits): &(&str, Fits)| Some((wanted.strip_prefix(mark)?.trim(), *fits));
+        BOUNDS.iter().find_map(bound)
     });
     match (versions(args, env)?, &wanted, bound) {
         (Some(_), None, _) => return Ok(returned(true, "Gem is already installed.")),

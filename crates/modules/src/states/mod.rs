@@ -5,6 +5,7 @@ mod alternatives;
 mod apache;
 mod archive;
 mod augeas;
+mod blockdev;
 mod cmd;
 mod cron;
 mod debconf;
@@ -65,6 +66,7 @@ pub(crate) const MODULES: &[&[StateFunction]] = &[
     apache::STATES,
     archive::STATES,
     augeas::STATES,
+    blockdev::STATES,
     cmd::STATES,
     cron::STATES,
     debconf::STATES,

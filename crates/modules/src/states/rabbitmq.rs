@@ -227,8 +227,9 @@ fn keep_tags(
     }
     let users = Call::new("rabbitmq.list_users").kwarg("runas", args.value("runas").clone());
     let users = env.call(&users)?;
-    let current: Vec<String> = users.get(name).map(tags).unwrap_or_default();
-    let current: Vec<String> = current.into_iter().filter(|tag| !tag.is_empty()).collect();
+    // One without tags has an empty one.
+    let told: Vec<String> = users.get(name).map(tags).unwrap_or_default();
+    let current: Vec<String> = told.iter().filter(|tag| !tag.is_empty()).cloned().collect();
     let wanted = tags(args.value("tags"));
     let has_all = |some: &[String], all: &[String]| some.iter().all(|tag| all.contains(tag));
     if has_all(&wanted, &current) && has_all(&current, &wanted) {
@@ -237,7 +238,7 @@ fn keep_tags(
     if !env.is_test {
         env.call(&call(args, "set_user_tags").kwarg("tags", json!(wanted)))?;
     }
-    changes.insert("tags".to_owned(), json!({"old": current, "new": wanted}));
+    changes.insert("tags".to_owned(), json!({"old": told, "new": wanted}));
     Ok(())
 }
 
@@ -298,7 +299,7 @@ mod tests {
         assert_eq!(
             Value::Object(done.changes),
             json!({
-                "user": {"old": "", "new": "u"}, "tags": {"old": [], "new": ["monitoring", "user"]},
+                "user": {"old": "", "new": "u"}, "tags": {"old": [""], "new": ["monitoring", "user"]},
                 "perms": {"new": {"h": {"configure": ".*", "write": "", "read": "^x"}}},
             })
         );

@@ -1,4 +1,7 @@
-//! `ps`: processes by name.
+//! `ps`: processes by name, and the numbers of the host.
+
+mod host;
+mod lines;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -10,6 +13,104 @@ use crate::pattern;
 use crate::processes::{self, Process};
 
 pub(super) const FUNCTIONS: &[Function] = &[
+    Function::new(
+        "ps.boot_time",
+        "time_format=None",
+        "When the host was started, in seconds since 1970 or by a format of strftime.",
+        "ps.boot_time",
+        host::boot_time,
+    ),
+    Function::new(
+        "ps.cpu_times",
+        "per_cpu=False",
+        "Seconds that the processors spent, by what for.",
+        "ps.cpu_times",
+        host::cpu_times,
+    ),
+    Function::new(
+        "ps.disk_partition_usage",
+        "all=False",
+        "The mounts with how full they are. all: those without devices too.",
+        "ps.disk_partition_usage",
+        host::partition_usage,
+    ),
+    Function::new(
+        "ps.disk_partitions",
+        "all=False",
+        "The mounts. all: those without devices too.",
+        "ps.disk_partitions",
+        host::partitions,
+    ),
+    Function::new(
+        "ps.disk_usage",
+        "path",
+        "How full the file system of a path is, in bytes and percent.",
+        "ps.disk_usage /home",
+        host::disk_usage,
+    ),
+    Function::new(
+        "ps.lsof",
+        "name",
+        "The open files of the programs of a name, by lsof.",
+        "ps.lsof apache2",
+        lines::lsof,
+    ),
+    Function::new(
+        "ps.netstat",
+        "name",
+        "The lines of netstat that hold a text.",
+        "ps.netstat apache2",
+        |args, env| lines::holding(args, env, &["netstat", "-nap"]),
+    ),
+    Function::new(
+        "ps.network_io_counters",
+        "interface=None",
+        "What an interface, or all together, sent and received; false for an unknown one.",
+        "ps.network_io_counters interface=eth0",
+        host::network,
+    ),
+    Function::new(
+        "ps.num_cpus",
+        "",
+        "How many processors there are.",
+        "ps.num_cpus",
+        host::processors,
+    ),
+    Function::new(
+        "ps.psaux",
+        "name",
+        "The lines of ps that a regular expression matches, and how many they are.",
+        "ps.psaux www-data.+apache2",
+        lines::psaux,
+    ),
+    Function::new(
+        "ps.ss",
+        "name",
+        "The lines of ss that hold a text.",
+        "ps.ss apache2",
+        |args, env| lines::holding(args, env, &["ss", "-neap"]),
+    ),
+    Function::new(
+        "ps.swap_memory",
+        "",
+        "Swap space in bytes and percent.",
+        "ps.swap_memory",
+        host::swap_memory,
+    ),
+    Function::new(
+        "ps.total_physical_memory",
+        "",
+        "Bytes of memory.",
+        "ps.total_physical_memory",
+        host::total_memory,
+    ),
+    Function::new(
+        "ps.virtual_memory",
+        "",
+        "Memory in bytes and percent.",
+        "ps.virtual_memory",
+        host::virtual_memory,
+    ),
     Function::new(
         "ps.get_pid_list",
         "",
