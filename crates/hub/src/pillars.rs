@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use ciphers::Ciphers;
 use gitsync::Snapshot;
 use pillar::functions::Hub;
 use pillar::{NoExternal, Roots};
 use serde_json::{Map, Value};
-use sls::render::{Files, NoForeign};
+use sls::render::Files;
 use tokio::sync::Semaphore;
 use wire::{Json, NodeId};
 
@@ -102,7 +103,7 @@ fn compile(
             environments: &environments,
         },
         functions: &functions,
-        foreign: &NoForeign,
+        foreign: &Ciphers::new(&options),
         external: &NoExternal,
         id,
         grains: &grains,

@@ -62,8 +62,8 @@ pub fn call(
         config.paths.config_file().with_file_name("grains"),
         news,
     ));
-    let registry = Arc::new(Registry::new());
     let cache = config.paths.cache_dir();
+    let registry = Arc::new(Registry::of_minion(surroundings.options(), &cache));
     let roots: Box<dyn Roots> = match &config.local_roots {
         Some(local) => Box::new(LocalRoots::new(local)),
         None => Box::new(JobFiles {

@@ -56,7 +56,7 @@ impl Executor {
         finished: mpsc::UnboundedSender<Return>,
     ) -> Self {
         Executor {
-            registry: Arc::new(Registry::new()),
+            registry: Arc::new(Registry::of_minion(surroundings.options(), &cache)),
             surroundings,
             sessions,
             runtime,

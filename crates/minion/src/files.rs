@@ -131,6 +131,25 @@ impl JobFiles {
         }
     }
 
+    /// The files whose path begins so.
+    fn entries(&self, env: &str, prefix: &str) -> Result<Vec<FileEntry>, String> {
+        let request = Request::List {
+            roots: self.roots.clone(),
+            env: env.to_owned(),
+            prefix: prefix.to_owned(),
+        };
+        match self.ask(request)?.0 {
+            Answer::List {
+                entries,
+                cut: false,
+            } => Ok(entries),
+            Answer::List { .. } => Err(format!(
+                "more files in {env} than one list holds; name a prefix"
+            )),
+            _ => Err("the hub answered something else".to_owned()),
+        }
+    }
+
     /// Brings the content into the cache, from where an earlier attempt broke off.
     fn download(
         &self,
@@ -271,21 +290,13 @@ impl FileSource for JobFiles {
     }
 
     fn list(&self, env: &str, prefix: &str) -> Result<Vec<String>, String> {
-        let request = Request::List {
-            roots: self.roots.clone(),
-            env: env.to_owned(),
-            prefix: prefix.to_owned(),
-        };
-        match self.ask(request)?.0 {
-            Answer::List {
-                entries,
-                cut: false,
-            } => Ok(entries.into_iter().map(|entry| entry.path).collect()),
-            Answer::List { .. } => Err(format!(
-                "more files in {env} than one list holds; name a prefix"
-            )),
-            _ => Err("the hub answered something else".to_owned()),
-        }
+        let entries = self.entries(env, prefix)?.into_iter();
+        Ok(entries.map(|entry| entry.path).collect())
+    }
+
+    fn fingerprints(&self, env: &str, prefix: &str) -> Result<Vec<(String, String)>, String> {
+        let entries = self.entries(env, prefix)?.into_iter();
+        Ok(entries.map(|entry| (entry.path, entry.blob)).collect())
     }
 
     fn hash(&self, path: &str, env: &str) -> Result<Option<FileHash>, String> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use modules::{FileSource, PillarWish};
 use serde_json::{Map, Value};
-use sls::render::{Functions, NoForeign};
+use sls::render::{Foreign, Functions};
 
 use crate::local::LocalFiles;
 
@@ -37,6 +37,8 @@ pub struct Asked<'a> {
     pub wish: &'a PillarWish,
     /// The functions of this host.
     pub functions: &'a dyn Functions,
+    /// The renderers of this host that are not built in.
+    pub renderers: &'a dyn Foreign,
 }
 
 /// Folders of this host.
@@ -78,7 +80,7 @@ impl Roots for LocalRoots {
                 environments: &environments,
             },
             functions: &functions,
-            foreign: &NoForeign,
+            foreign: asked.renderers,
             external: &pillar::NoExternal,
             id: asked.id,
             grains: asked.grains,

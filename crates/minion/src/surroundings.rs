@@ -9,7 +9,7 @@ use std::time::Duration;
 use daemon::config::MinionConfig;
 use modules::{Call, Cancel, CancelKind, Context, FileSource, PillarWish, Registry, RunningJob};
 use serde_json::{Map, Value};
-use sls::render::Functions;
+use sls::render::{Data, Foreign, Functions, Source, Step};
 use tokio::sync::mpsc;
 use wire::{Jid, Steps};
 
@@ -109,7 +109,7 @@ impl Surroundings {
         surroundings
     }
 
-    /// The host's grains, then those of the configuration, then those of the file.
+    /// The host's grains, then those of custom modules, then those of the configuration, then those of the file.
     fn collect(&self) -> Value {
         let facts = modules::grains::Facts {
             id: &self.id,
@@ -120,6 +120,11 @@ impl Surroundings {
             Value::Object(grains) => grains,
             _ => Map::new(),
         };
+        let cache = self.config.get("cachedir").and_then(Value::as_str);
+        if let Some(cache) = cache {
+            let custom = modules::custom_grains(&self.config, Path::new(cache), &grains);
+            grains.extend(custom);
+        }
         grains.extend(self.configured_grains.clone());
         match modules::grains::read_static(&self.grains_file) {
             Ok(file) => grains.extend(file),
@@ -134,6 +139,11 @@ impl Surroundings {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// The configuration, as functions and templates see it.
+    pub fn options(&self) -> &Arc<Value> {
+        &self.config
     }
 
     /// A job begins.
@@ -191,6 +201,7 @@ impl JobContext {
             options: &self.options(),
             wish,
             functions: self,
+            renderers: self,
         });
         self.is_making_pillar.store(false, Ordering::Relaxed);
         made.map(Arc::new)
@@ -200,7 +211,7 @@ impl JobContext {
 /// The functions as templates of a pillar on this host call them.
 impl Functions for JobContext {
     fn has(&self, name: &str) -> bool {
-        self.registry.functions().any(|function| function == name)
+        self.registry.has(name)
     }
 
     fn call(
@@ -219,6 +230,18 @@ impl Functions for JobContext {
             Value::String(text) if !outcome.success => Err(text),
             value => Ok(value),
         }
+    }
+}
+
+/// The renderers that templates of a pillar on this host name.
+impl Foreign for JobContext {
+    fn render(
+        &self,
+        step: &Step,
+        source: &Source<'_>,
+        input: &Data,
+    ) -> Option<Result<Data, String>> {
+        self.registry.render(self, step, source, input)
     }
 }
 

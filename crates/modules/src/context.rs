@@ -113,6 +113,17 @@ pub trait FileSource: Send + Sync {
     /// The hash of a file, `None` when the environment has no such file.
     fn hash(&self, path: &str, env: &str) -> Result<Option<FileHash>, String>;
 
+    /// All files of an environment whose path begins with `prefix`, in order, each with a word that is another one when its content is.
+    fn fingerprints(&self, env: &str, prefix: &str) -> Result<Vec<(String, String)>, String> {
+        let mut found = Vec::new();
+        for path in self.list(env, prefix)? {
+            if let Some(hash) = self.hash(&path, env)? {
+                found.push((path, hash.hsum));
+            }
+        }
+        Ok(found)
+    }
+
     /// The environments.
     fn envs(&self) -> Result<Vec<String>, String>;
 }

@@ -23,6 +23,9 @@ pub(crate) enum Failure {
     /// There is no such function.
     #[error("{0}")]
     Unknown(String),
+    /// A function in Python broke; the lines that Python shows of it.
+    #[error("{0}")]
+    Traceback(String),
     /// The function itself broke; named as Salt names exceptions.
     #[error("{kind}: {text}")]
     Exception {
@@ -68,7 +71,9 @@ impl Failure {
             }
             Failure::Invocation(text) => format!("ERROR executing '{fun}': {text}"),
             Failure::Arguments(text) => format!("Passed invalid arguments to {fun}: {text}\n{doc}"),
-            Failure::Exception { .. } => format!("The minion function caused an exception: {self}"),
+            Failure::Traceback(_) | Failure::Exception { .. } => {
+                format!("The minion function caused an exception: {self}")
+            }
         }
     }
 }

@@ -2,20 +2,27 @@
 
 use std::any::Any;
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sls::compile::{Chunk, Return};
+use sls::render::{Data, Foreign, Source, Step};
 
 use crate::call::{Call, Outcome};
 use crate::cancel::Cancel;
 use crate::context::Context;
+use crate::custom::{self, Bridges, Catalog};
 use crate::environment;
+use crate::extensions;
 use crate::failure::Failure;
+use crate::fallback::{self, Salt};
 use crate::functions;
 use crate::pattern;
 use crate::python;
+use crate::rendering::Around;
 use crate::signature::{Args, Signature};
 use crate::states::{self, StateEnv, StateFunction};
 
@@ -76,6 +83,7 @@ pub(crate) struct Env<'a> {
     pub(crate) ctx: &'a dyn Context,
     pub(crate) cancel: &'a Cancel,
     pub(crate) registry: &'a Registry,
+    pub(crate) bridges: &'a Bridges,
     retcode: Cell<i32>,
 }
 
@@ -85,12 +93,14 @@ impl<'a> Env<'a> {
         ctx: &'a dyn Context,
         cancel: &'a Cancel,
         registry: &'a Registry,
+        bridges: &'a Bridges,
     ) -> Env<'a> {
         Env {
             fun,
             ctx,
             cancel,
             registry,
+            bridges,
             retcode: Cell::new(0),
         }
     }
@@ -100,9 +110,15 @@ impl<'a> Env<'a> {
         self.retcode.set(retcode);
     }
 
+    /// Whether there is an execution function of this name: built in, custom, or of the Salt of this host.
+    pub(crate) fn has(&self, fun: &str) -> bool {
+        self.registry.has(fun) || Salt::of(self).is_some_and(|salt| salt.has(fun))
+    }
+
     /// Calls another function under the same cancel.
     pub(crate) fn call(&self, call: &Call) -> Result<Outcome, Failure> {
-        self.registry.invoke(call, self.ctx, self.cancel)
+        self.registry
+            .invoke(call, self.ctx, self.cancel, self.bridges)
     }
 }
 
@@ -110,6 +126,10 @@ impl<'a> Env<'a> {
 pub struct Registry {
     functions: BTreeMap<&'static str, Entry>,
     states: BTreeMap<&'static str, StateEntry>,
+    /// What custom modules offer; none before the first call that may use them.
+    custom: Mutex<Option<Arc<Catalog>>>,
+    /// What the Salt of this host has.
+    pub(crate) salt: fallback::Known,
 }
 
 struct StateEntry {
@@ -160,12 +180,73 @@ impl Registry {
                 ))
             })
             .collect();
-        Registry { functions, states }
+        Registry {
+            functions,
+            states,
+            custom: Mutex::default(),
+            salt: fallback::Known::default(),
+        }
     }
 
-    /// Whether there is an execution function of this name.
-    pub(crate) fn has(&self, fun: &str) -> bool {
-        self.functions.contains_key(canonical(fun))
+    /// The table of a minion, with what its custom modules offer where its configuration lets them run.
+    pub fn of_minion(options: &Value, cache_dir: &Path) -> Registry {
+        let registry = Registry::new();
+        if custom::are_on(options) {
+            registry.set_catalog(Catalog::of_minion(cache_dir));
+        }
+        registry
+    }
+
+    /// What custom modules offer on this minion: nothing where its configuration does not let them run.
+    pub(crate) fn catalog(&self, ctx: &dyn Context) -> Arc<Catalog> {
+        if !custom::are_on(&ctx.options()) {
+            return Arc::default();
+        }
+        let mut known = self.lock();
+        known
+            .get_or_insert_with(|| Arc::new(Catalog::of_minion(ctx.cache_dir())))
+            .clone()
+    }
+
+    /// Replaces what custom modules offer.
+    pub(crate) fn set_catalog(&self, catalog: Catalog) {
+        *self.lock() = Some(Arc::new(catalog));
+    }
+
+    /// What custom modules offer as far as it was asked for.
+    pub(crate) fn known(&self) -> Arc<Catalog> {
+        self.lock().clone().unwrap_or_default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Catalog>>> {
+        self.custom.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there is an execution function of this name, built in or custom.
+    pub fn has(&self, fun: &str) -> bool {
+        self.functions.contains_key(canonical(fun)) || self.known().functions().contains_key(fun)
+    }
+
+    /// The names of all execution functions, built in and custom.
+    pub(crate) fn names(&self) -> BTreeSet<String> {
+        let custom = self.known();
+        let built_in = self.functions().map(str::to_owned);
+        built_in.chain(custom.functions().keys().cloned()).collect()
+    }
+
+    /// The names of all state functions, built in and custom.
+    pub(crate) fn state_names(&self) -> BTreeSet<String> {
+        let custom = self.known();
+        let built_in = self.states().map(str::to_owned);
+        built_in.chain(custom.states().keys().cloned()).collect()
+    }
+
+    /// Lends the signature of a state function, built in or custom.
+    fn with_state_signature<R>(&self, fun: &str, work: impl FnOnce(&Signature) -> R) -> Option<R> {
+        let custom = self.known();
+        let signature = custom.states().get(fun).map(|entry| &entry.signature);
+        let built_in = || self.states.get(fun).map(|entry| &entry.signature);
+        signature.or_else(built_in).map(work)
     }
 
     /// The signature of an execution function.
@@ -177,14 +258,30 @@ impl Registry {
 
     /// Whether there is a state function of this name, `file.managed`.
     pub(crate) fn has_state(&self, fun: &str) -> bool {
-        self.states.contains_key(fun)
+        self.states.contains_key(fun) || self.known().states().contains_key(fun)
     }
 
     /// Whether a state function has a parameter of this name.
     pub(crate) fn state_takes(&self, fun: &str, parameter: &str) -> bool {
-        self.states
-            .get(fun)
-            .is_some_and(|entry| entry.signature.has(parameter))
+        self.with_state_signature(fun, |signature| signature.has(parameter))
+            .unwrap_or(false)
+    }
+
+    /// Arguments of a state function that are given by their places, under their names.
+    pub(crate) fn named_as_state(
+        &self,
+        fun: &str,
+        args: Vec<Value>,
+    ) -> Result<Map<String, Value>, Failure> {
+        let named = self.with_state_signature(fun, |signature| {
+            let names = signature.parameters().map(|(name, _)| name.to_owned());
+            if args.len() > names.size_hint().0 {
+                let text = format!("{fun} does not take so many arguments");
+                return Err(Failure::Arguments(text));
+            }
+            Ok(names.zip(args).collect())
+        });
+        named.unwrap_or_else(|| Err(Failure::Unknown(format!("'{fun}' is not available."))))
     }
 
     /// Why a chunk cannot be called at all, as Salt looks for it before anything else: its name, its function, its parameters.
@@ -201,19 +298,30 @@ impl Registry {
         }
         let chunk = Chunk(low.clone());
         let fun = format!("{}.{}", chunk.state(), chunk.fun());
-        let Some(entry) = self.states.get(fun.as_str()) else {
-            return Some(surroundings.not_loaded(&fun, &format!("'{fun}' is not available.")));
-        };
-        let missing = entry.signature.missing_in_state(&fun, low)?;
-        Some(states::returned(false, missing))
+        let missing =
+            self.with_state_signature(&fun, |signature| signature.missing_in_state(&fun, low));
+        match missing {
+            Some(missing) => Some(states::returned(false, missing?)),
+            // The Salt of the host may have it.
+            None if Salt::of(surroundings.env).is_some() => None,
+            None => Some(self.unknown_state(&fun, surroundings)),
+        }
     }
 
     /// Calls the state function of a chunk on this thread. Whatever goes wrong is a failed state: a panic, an error, arguments that do not fit.
     pub(crate) fn state(&self, surroundings: &StateEnv<'_>) -> Return {
         let chunk = Chunk(surroundings.low.clone());
         let fun = format!("{}.{}", chunk.state(), chunk.fun());
+        let custom = self.catalog(surroundings.env.ctx);
+        if let Some(entry) = custom.states().get(&fun) {
+            return custom::state(entry, surroundings).unwrap_or_else(|failure| broken(&failure));
+        }
         let Some(entry) = self.states.get(fun.as_str()) else {
-            return surroundings.not_loaded(&fun, &format!("'{fun}' is not available."));
+            let handed_on = Salt::of(surroundings.env).and_then(|salt| salt.state(surroundings));
+            return match handed_on {
+                Some(answer) => answer.unwrap_or_else(|failure| broken(&failure)),
+                None => self.unknown_state(&fun, surroundings),
+            };
         };
         let args = match entry
             .signature
@@ -234,20 +342,37 @@ impl Registry {
     /// Runs a function to its end on this thread. Never panics: a panic of a function becomes a failed outcome.
     pub fn call(&self, call: &Call, ctx: &dyn Context, cancel: &Cancel) -> Outcome {
         let _scope = environment::scope();
-        self.invoke(call, ctx, cancel).unwrap_or_else(|failure| {
-            let doc = self
-                .functions
-                .get(canonical(&call.fun))
-                .map(|entry| entry.function.text());
-            Outcome::failed(failure.render(&call.fun, &doc.unwrap_or_default()))
-        })
+        let bridges = Bridges::default();
+        self.invoke(call, ctx, cancel, &bridges)
+            .unwrap_or_else(|failure| {
+                let mut doc = self.doc(&call.fun);
+                let doc = doc.remove(canonical(&call.fun)).unwrap_or_default();
+                Outcome::failed(failure.render(&call.fun, &doc))
+            })
     }
 
-    fn invoke(&self, call: &Call, ctx: &dyn Context, cancel: &Cancel) -> Result<Outcome, Failure> {
+    fn invoke(
+        &self,
+        call: &Call,
+        ctx: &dyn Context,
+        cancel: &Cancel,
+        bridges: &Bridges,
+    ) -> Result<Outcome, Failure> {
+        let custom = self.catalog(ctx);
+        if let Some(entry) = custom.functions().get(&call.fun) {
+            let env = Env::new(&entry.name, ctx, cancel, self, bridges);
+            return custom::function(entry, call, &env);
+        }
         let Some(entry) = self.functions.get(canonical(&call.fun)) else {
-            return Err(Failure::Unknown(self.unknown(&call.fun)));
+            let env = Env::new(&call.fun, ctx, cancel, self, bridges);
+            if let Some(answer) = Salt::of(&env).and_then(|salt| salt.function(call)) {
+                return answer;
+            }
+            let reason = custom.why_not("modules", &call.fun).map(str::to_owned);
+            let text = reason.unwrap_or_else(|| self.unknown(&call.fun));
+            return Err(Failure::Unknown(text));
         };
-        let env = Env::new(entry.function.name, ctx, cancel, self);
+        let env = Env::new(entry.function.name, ctx, cancel, self, bridges);
         let args = entry.signature.bind(call)?;
         let run = AssertUnwindSafe(|| (entry.function.run)(&args, &env));
         let value = catch_unwind(run).unwrap_or_else(|panic| {
@@ -266,7 +391,20 @@ impl Registry {
         })
     }
 
-    /// The names of all functions, in order.
+    /// Renders by what is no part of the language of templates: `py`, `gpg` and `age`. None for other renderers.
+    pub fn render(
+        &self,
+        ctx: &dyn Context,
+        step: &Step,
+        source: &Source<'_>,
+        input: &Data,
+    ) -> Option<Result<Data, String>> {
+        let (cancel, bridges) = (Cancel::new(), Bridges::default());
+        let env = Env::new("slsutil.renderer", ctx, &cancel, self, &bridges);
+        Around(&env).render(step, source, input)
+    }
+
+    /// The names of all functions that are built in, in order.
     pub fn functions(&self) -> impl Iterator<Item = &'static str> {
         self.functions.keys().copied()
     }
@@ -274,9 +412,18 @@ impl Registry {
     /// Documentation by function name: of one function, of a module (`test`), of names that match a pattern
     /// (`test.*`), or of all for the empty name.
     pub fn doc(&self, name_or_module: &str) -> BTreeMap<String, String> {
-        self.select(name_or_module)
-            .map(|(name, entry)| (name.to_owned(), entry.function.text()))
-            .collect()
+        let is_wanted = selection(name_or_module);
+        let built_in = self.functions.iter().filter(|(name, _)| is_wanted(name));
+        let mut docs: BTreeMap<String, String> = built_in
+            .map(|(name, entry)| ((*name).to_owned(), entry.function.text()))
+            .collect();
+        for (name, entry) in self.known().functions() {
+            if is_wanted(name) {
+                let is_over = self.functions.contains_key(name.as_str());
+                docs.insert(name.clone(), entry.text(is_over));
+            }
+        }
+        docs
     }
 
     /// Whether a function answers from memory within microseconds, so that the caller may run it inline.
@@ -284,6 +431,7 @@ impl Registry {
         self.functions
             .get(canonical(fun))
             .is_some_and(|entry| entry.function.quick)
+            && !self.known().functions().contains_key(fun)
     }
 
     /// Whether a function looks at or orders about other jobs: it has to get through when all places are taken.
@@ -293,42 +441,50 @@ impl Registry {
 
     /// Arguments and defaults by function name; selected as [`Registry::doc`] does.
     pub(crate) fn argspec(&self, name_or_module: &str) -> BTreeMap<String, Value> {
-        self.select(name_or_module)
-            .map(|(name, entry)| (name.to_owned(), entry.signature.report()))
-            .collect()
+        let is_wanted = selection(name_or_module);
+        let built_in = self.functions.iter().filter(|(name, _)| is_wanted(name));
+        let mut specs: BTreeMap<String, Value> = built_in
+            .map(|(name, entry)| ((*name).to_owned(), entry.signature.report()))
+            .collect();
+        let custom = self.known();
+        let custom = custom.functions().iter();
+        let custom = custom.filter(|(name, _)| is_wanted(name));
+        specs.extend(custom.map(|(name, entry)| (name.clone(), entry.signature.report())));
+        specs
     }
 
-    /// The names of all state functions, in order.
+    /// The names of all state functions that are built in, in order.
     pub fn states(&self) -> impl Iterator<Item = &'static str> {
         self.states.keys().copied()
     }
 
     /// Documentation of a state function.
-    pub fn state_doc(&self, fun: &str) -> Option<&'static str> {
-        self.states.get(fun).map(|entry| entry.function.doc)
+    pub fn state_doc(&self, fun: &str) -> Option<String> {
+        let custom = self.known();
+        if let Some(entry) = custom.states().get(fun) {
+            return Some(entry.text(self.states.contains_key(fun)));
+        }
+        self.states
+            .get(fun)
+            .map(|entry| entry.function.doc.to_owned())
     }
 
     /// Arguments and defaults of a state function.
     pub(crate) fn state_argspec(&self, fun: &str) -> Option<Value> {
-        self.states.get(fun).map(|entry| entry.signature.report())
+        self.with_state_signature(fun, Signature::report)
     }
 
-    fn select<'a>(&'a self, wanted: &str) -> impl Iterator<Item = (&'static str, &'a Entry)> {
-        let exact = canonical(wanted).to_owned();
-        // "sys" and "sys." mean the module sys, never sysctl.
-        let prefix = if wanted.is_empty() || wanted.ends_with('.') {
-            wanted.to_owned()
-        } else {
-            format!("{wanted}.")
+    /// The return for a state function that there is not, in Salt's words, and where it would be found.
+    fn unknown_state(&self, fun: &str, surroundings: &StateEnv<'_>) -> Return {
+        let custom = self.catalog(surroundings.env.ctx);
+        let reason = match (custom.why_not("states", fun), extensions::of_state(fun)) {
+            (Some(reason), _) => reason.to_owned(),
+            (None, Some(extension)) => {
+                format!("'{fun}' is not available: it is part of the Salt extension {extension}.")
+            }
+            (None, None) => format!("'{fun}' is not available."),
         };
-        let glob = wanted.contains('*').then(|| pattern::glob(wanted, false));
-        self.functions
-            .iter()
-            .map(|(name, entry)| (*name, entry))
-            .filter(move |(name, _)| match &glob {
-                Some(glob) => glob.as_ref().is_some_and(|glob| glob.is_match(name)),
-                None => *name == exact || name.starts_with(&prefix),
-            })
+        surroundings.not_loaded(fun, &reason)
     }
 
     fn unknown(&self, fun: &str) -> String {
@@ -341,6 +497,22 @@ impl Registry {
             text.push_str(&format!(" Did you mean '{nearest}'?"));
         }
         text
+    }
+}
+
+/// Tells the functions that are meant by one name, by a module, by a pattern, or by nothing.
+fn selection(wanted: &str) -> impl Fn(&str) -> bool {
+    let exact = canonical(wanted).to_owned();
+    // "sys" and "sys." mean the module sys, never sysctl.
+    let prefix = if wanted.is_empty() || wanted.ends_with('.') {
+        wanted.to_owned()
+    } else {
+        format!("{wanted}.")
+    };
+    let glob = wanted.contains('*').then(|| pattern::glob(wanted, false));
+    move |name: &str| match &glob {
+        Some(glob) => glob.as_ref().is_some_and(|glob| glob.is_match(name)),
+        None => name == exact || name.starts_with(&prefix),
     }
 }
 
@@ -502,6 +674,8 @@ mod tests {
         let registry = Registry {
             functions: [(BROKEN.name, entry)].into_iter().collect(),
             states: BTreeMap::new(),
+            custom: Mutex::default(),
+            salt: fallback::Known::default(),
         };
         let outcome = registry.call(&Call::new("test.broken"), &Host::new(), &Cancel::new());
         assert_eq!(

@@ -2,10 +2,12 @@
 
 use std::cell::RefCell;
 
+use ciphers::Ciphers;
 use serde_json::{Map, Value};
 use sls::render::{Data, Files, Foreign, Functions, Held, Renderer, Source, Step};
 
 use crate::call::Call;
+use crate::custom;
 use crate::failure::Failure;
 use crate::registry::Env;
 use crate::signature::Args;
@@ -24,7 +26,7 @@ impl Files for Around<'_> {
 
 impl Functions for Around<'_> {
     fn has(&self, name: &str) -> bool {
-        self.0.registry.has(name)
+        self.0.has(name)
     }
 
     fn call(
@@ -46,8 +48,16 @@ impl Functions for Around<'_> {
 }
 
 impl Foreign for Around<'_> {
-    fn render(&self, _: &Step, _: &Data) -> Option<Result<Data, String>> {
-        None
+    fn render(
+        &self,
+        step: &Step,
+        source: &Source<'_>,
+        input: &Data,
+    ) -> Option<Result<Data, String>> {
+        match step.name.as_str() {
+            "py" => Some(custom::render(self.0, source, input)),
+            _ => Ciphers::new(&self.0.ctx.options()).render(step, source, input),
+        }
     }
 }
 
@@ -55,8 +65,13 @@ impl Foreign for Around<'_> {
 struct Together<'a>(&'a Around<'a>, &'a RefCell<Held>);
 
 impl Foreign for Together<'_> {
-    fn render(&self, step: &Step, input: &Data) -> Option<Result<Data, String>> {
-        self.0.render(step, input)
+    fn render(
+        &self,
+        step: &Step,
+        source: &Source<'_>,
+        input: &Data,
+    ) -> Option<Result<Data, String>> {
+        self.0.render(step, source, input)
     }
 
     fn held(&self) -> Option<&RefCell<Held>> {

@@ -20,39 +20,68 @@ pub(crate) struct Signature {
     /// How many parameters take positional arguments: those before `*args`; all without it.
     positional: usize,
     /// The name of `*args`.
-    extra_args: Option<&'static str>,
+    extra_args: Option<String>,
     /// The name of `**kwargs`.
-    extra_kwargs: Option<&'static str>,
+    extra_kwargs: Option<String>,
 }
 
 #[derive(Debug)]
 struct Param {
-    name: &'static str,
+    name: String,
     default: Option<Value>,
 }
 
 impl Signature {
     /// Reads Python's notation. `None` when the text is no signature, which a test excludes for all tables.
-    pub(crate) fn parse(text: &'static str) -> Option<Signature> {
+    pub(crate) fn parse(text: &str) -> Option<Signature> {
         let mut signature = Signature::default();
         for item in split_items(text) {
             if let Some(name) = item.strip_prefix("**") {
-                signature.extra_kwargs = Some(name);
+                signature.extra_kwargs = Some(name.to_owned());
             } else if let Some(name) = item.strip_prefix('*') {
-                signature.extra_args = Some(name);
+                signature.extra_args = Some(name.to_owned());
                 signature.positional = signature.params.len();
             } else {
                 let (name, default) = match item.split_once('=') {
                     Some((name, literal)) => (name, Some(parse_literal(literal)?)),
                     None => (item, None),
                 };
-                signature.params.push(Param { name, default });
+                signature.params.push(Param {
+                    name: name.to_owned(),
+                    default,
+                });
             }
         }
-        if !signature.extra_args.is_some() {
+        if signature.extra_args.is_none() {
             signature.positional = signature.params.len();
         }
         Some(signature)
+    }
+
+    /// Reads what [`Signature::report`] writes.
+    pub(crate) fn of_report(report: &Value) -> Signature {
+        let list = |key: &str| {
+            let items = report.get(key).and_then(Value::as_array);
+            items.into_iter().flatten()
+        };
+        let extra = |key: &str, name: &str| {
+            let is_set = report.get(key).is_some_and(python::truthy);
+            is_set.then(|| name.to_owned())
+        };
+        let (args, defaults) = (list("args").count(), list("defaults").count());
+        let without = args.saturating_sub(defaults);
+        let defaults =
+            std::iter::repeat_n(None, without).chain(list("defaults").cloned().map(Some));
+        let params = list("args").zip(defaults).map(|(name, default)| Param {
+            name: python::text(name),
+            default,
+        });
+        Signature {
+            params: params.collect(),
+            positional: args,
+            extra_args: extra("varargs", "args"),
+            extra_kwargs: extra("kwargs", "kwargs"),
+        }
     }
 
     /// What `sys.argspec` shows.
@@ -74,15 +103,15 @@ impl Signature {
     }
 
     /// The names of the parameters with their defaults; those without one are needed.
-    pub(crate) fn parameters(&self) -> impl Iterator<Item = (&'static str, Option<&Value>)> {
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = (&str, Option<&Value>)> {
         self.params
             .iter()
-            .map(|param| (param.name, param.default.as_ref()))
+            .map(|param| (param.name.as_str(), param.default.as_ref()))
     }
 
     /// The names of `*args` and `**kwargs`, where there are such.
-    pub(crate) fn extras(&self) -> (Option<&'static str>, Option<&'static str>) {
-        (self.extra_args, self.extra_kwargs)
+    pub(crate) fn extras(&self) -> (Option<&str>, Option<&str>) {
+        (self.extra_args.as_deref(), self.extra_kwargs.as_deref())
     }
 
     /// Binds the arguments of a call.
@@ -103,27 +132,13 @@ impl Signature {
             .to_vec();
         let mut extra_kwargs = Map::new();
         let mut twice = None;
-        let mut invalid = Vec::new();
-        for (name, value) in call
-            .kwargs
-            .iter()
-            .filter(|(name, _)| !name.starts_with("__"))
-        {
-            match self.params.iter().position(|param| param.name == name) {
+        self.refuse_strange_keywords(call)?;
+        for (name, value) in keywords(call) {
+            match self.params.iter().position(|param| &param.name == name) {
                 Some(at) if values[at].is_some() => twice = Some(name),
                 Some(at) => values[at] = Some(value.clone()),
-                None if self.extra_kwargs.is_some() => {
-                    extra_kwargs.insert(name.clone(), value.clone());
-                }
-                None => invalid.push(format!("{name}={}", python::text(value))),
+                None => drop(extra_kwargs.insert(name.clone(), value.clone())),
             }
-        }
-        if !invalid.is_empty() {
-            let text = format!(
-                "The following keyword arguments are not valid: {}",
-                invalid.join(", ")
-            );
-            return Err(Failure::Invocation(text));
         }
         if let Some(name) = twice {
             return Err(Failure::Arguments(format!(
@@ -158,6 +173,21 @@ impl Signature {
         })
     }
 
+    /// Fails when a call has keywords that no parameter takes.
+    pub(crate) fn refuse_strange_keywords(&self, call: &Call) -> Result<(), Failure> {
+        let is_strange = |name: &str| self.extra_kwargs.is_none() && !self.has(name);
+        let strange: Vec<String> = keywords(call)
+            .filter(|(name, _)| is_strange(name))
+            .map(|(name, value)| format!("{name}={}", python::text(value)))
+            .collect();
+        if strange.is_empty() {
+            return Ok(());
+        }
+        let names = strange.join(", ");
+        let text = format!("The following keyword arguments are not valid: {names}");
+        Err(Failure::Invocation(text))
+    }
+
     /// Whether there is a parameter of this name.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.params.iter().any(|param| param.name == name)
@@ -168,7 +198,7 @@ impl Signature {
         let missing = self
             .params
             .iter()
-            .filter(|param| param.default.is_none() && !said.contains_key(param.name));
+            .filter(|param| param.default.is_none() && !said.contains_key(&param.name));
         let lines: String = missing
             .map(|param| format!("Missing parameter {} for state {fun}\n", param.name))
             .collect();
@@ -203,7 +233,7 @@ impl Signature {
             return Err(Failure::Invocation(text));
         }
         let bound = self.params.iter().map(|param| {
-            let value = said.get(param.name).or(param.default.as_ref());
+            let value = said.get(&param.name).or(param.default.as_ref());
             value.cloned().unwrap_or(Value::Null)
         });
         Ok(Args {
@@ -232,6 +262,12 @@ impl Signature {
     }
 }
 
+/// The keywords of a call that are for the function.
+fn keywords(call: &Call) -> impl Iterator<Item = (&String, &Value)> {
+    let all = call.kwargs.iter();
+    all.filter(|(name, _)| !name.starts_with("__"))
+}
+
 /// `a`, `a and b`, `a, b, and c`.
 fn enumerate(items: &[String]) -> String {
     match items {
@@ -241,7 +277,7 @@ fn enumerate(items: &[String]) -> String {
 }
 
 /// Splits at commas outside of quotes.
-fn split_items(text: &'static str) -> impl Iterator<Item = &'static str> {
+fn split_items(text: &str) -> impl Iterator<Item = &str> {
     let mut quoted = false;
     text.split(move |c: char| {
         quoted ^= c == '\'';
@@ -466,6 +502,7 @@ mod tests {
             .report();
         let expected = json!({"args": ["a", "b", "c"], "defaults": [null, "x,y"], "varargs": null, "kwargs": true});
         assert_eq!(report, expected);
+        assert_eq!(Signature::of_report(&report).report(), report);
         assert!(Signature::parse("a=what").is_none());
     }
 

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
+use crate::custom::Bridges;
 use crate::registry::Env;
 use crate::signature::{Args, Signature};
 use crate::states::{Return, Shared, StateEnv};
@@ -27,6 +28,8 @@ pub(crate) struct Host {
     grains_file: PathBuf,
     files: Folder,
     cache: PathBuf,
+    /// The configuration; settable.
+    pub(crate) options: Mutex<Arc<Value>>,
     /// The pillar; settable.
     pub(crate) pillar: Mutex<Arc<Value>>,
     pub(crate) signals: Mutex<Vec<(String, CancelKind)>>,
@@ -45,6 +48,9 @@ impl Host {
                 root: dir.path().join("roots"),
             },
             cache: dir.path().join("cache"),
+            options: Mutex::new(Arc::new(
+                json!({"master": "hub.example", "ports": {"http": 8080}}),
+            )),
             pillar: Mutex::new(Arc::new(json!({"users": {"root": 0}, "motd": "hello"}))),
             dir,
             registry: Registry::new(),
@@ -65,7 +71,14 @@ impl Host {
 
     /// Lends the surroundings of a function.
     pub(crate) fn with_env<R>(&self, work: impl FnOnce(&Env) -> R) -> R {
-        work(&Env::new("test.ping", self, &Cancel::new(), &self.registry))
+        let (cancel, bridges) = (Cancel::new(), Bridges::default());
+        work(&Env::new(
+            "test.ping",
+            self,
+            &cancel,
+            &self.registry,
+            &bridges,
+        ))
     }
 
     /// Calls a state function with these arguments (a JSON object, `name` in it), for real or in test mode.
@@ -150,6 +163,14 @@ impl Host {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
+    /// Sets a key of the configuration.
+    pub(crate) fn set(&self, key: &str, value: Value) {
+        let mut options = self.options.lock().unwrap();
+        let mut changed = (**options).clone();
+        changed[key] = value;
+        *options = Arc::new(changed);
+    }
+
     /// The path of a file in the host's directory, as text for an argument.
     pub(crate) fn path(&self, name: &str) -> String {
         self.dir.path().join(name).to_str().unwrap().to_owned()
@@ -216,7 +237,7 @@ impl Context for Host {
     }
 
     fn options(&self) -> Arc<Value> {
-        Arc::new(json!({"master": "hub.example", "ports": {"http": 8080}}))
+        self.options.lock().unwrap().clone()
     }
 
     fn pillar(&self) -> Result<Arc<Value>, String> {

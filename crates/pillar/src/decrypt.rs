@@ -2,7 +2,7 @@
 
 use data::python;
 use serde_json::{Map, Value};
-use sls::render::{Data, Foreign, Step};
+use sls::render::{Data, Foreign, Source, Step};
 
 const DEFAULT_RENDERER: &str = "gpg";
 
@@ -92,7 +92,7 @@ fn decrypted(value: &Value, renderer: &str, foreign: &dyn Foreign) -> Result<Val
         Value::String(text) => Data::Text(text.clone()),
         other => Data::Tree(other.clone()),
     };
-    match foreign.render(&step, &input) {
+    match foreign.render(&step, &Source::default(), &input) {
         None => Err(format!("the renderer '{renderer}' is not available here")),
         Some(Err(error)) => Err(error),
         Some(Ok(Data::Text(text))) => Ok(Value::String(text)),

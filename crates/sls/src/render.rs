@@ -48,8 +48,13 @@ pub trait Functions {
 
 /// Renderers that are not built in, such as `gpg`, `age` and `py`.
 pub trait Foreign {
-    /// Turns what the renderers before gave into what the next one takes. None if there is no such renderer.
-    fn render(&self, step: &Step, input: &Data) -> Option<Result<Data, String>>;
+    /// Turns what the renderers before gave into what the next one takes. None if there is no such renderer. `source` is the file as a whole.
+    fn render(
+        &self,
+        step: &Step,
+        source: &Source<'_>,
+        input: &Data,
+    ) -> Option<Result<Data, String>>;
 
     /// What the renderer `stateconf` keeps from one file to the next; without it, each file has its own values only.
     fn held(&self) -> Option<&RefCell<Held>> {
@@ -61,7 +66,7 @@ pub trait Foreign {
 pub struct NoForeign;
 
 impl Foreign for NoForeign {
-    fn render(&self, _: &Step, _: &Data) -> Option<Result<Data, String>> {
+    fn render(&self, _: &Step, _: &Source<'_>, _: &Data) -> Option<Result<Data, String>> {
         None
     }
 }
@@ -104,6 +109,13 @@ pub struct Source<'a> {
     pub text: &'a [u8],
     /// More names for templates: `context` and `defaults` of `file.managed`, `data` of a reactor.
     pub context: Map<String, Value>,
+}
+
+impl Source<'_> {
+    /// The names that tell a template where it stands: `saltenv`, `tpldir` and their kin; for SLS and pillar files `sls` and its kin, too.
+    pub fn names(&self) -> Map<String, Value> {
+        names::of(self)
+    }
 }
 
 impl Renderer<'_> {

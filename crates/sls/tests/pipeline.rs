@@ -32,7 +32,7 @@ impl Functions for Ping {
 struct Spares;
 
 impl Foreign for Spares {
-    fn render(&self, step: &Step, input: &Data) -> Option<Result<Data, String>> {
+    fn render(&self, step: &Step, _: &Source<'_>, input: &Data) -> Option<Result<Data, String>> {
         match (step.name.as_str(), input) {
             ("digits", Data::Text(text)) => Some(Ok(Data::Text(text.replace("one", "1")))),
             ("gpg", Data::Tree(tree)) => Some(Ok(Data::Tree(

@@ -26,7 +26,7 @@ impl Functions for Nothing {
 struct Holding(RefCell<Held>);
 
 impl Foreign for Holding {
-    fn render(&self, _: &Step, _: &Data) -> Option<Result<Data, String>> {
+    fn render(&self, _: &Step, _: &Source<'_>, _: &Data) -> Option<Result<Data, String>> {
         None
     }
 

@@ -19,6 +19,7 @@ pub(crate) use self::queue::{HARMLESS, Turn, running};
 pub(crate) use self::scope::{Scope, Wish};
 
 use self::tree::Tree;
+use crate::custom;
 use crate::failure::Failure;
 use crate::python;
 use crate::registry::Env;
@@ -95,6 +96,7 @@ impl<'a> Session<'a> {
 
     /// The high data of these SLS.
     pub(crate) fn load(&self, matches: &Matches) -> (High, Vec<String>) {
+        custom::autoload(self.env, matches.keys());
         let mut tree = Tree::new(self.env, self.top_file());
         let available = Available::of(&tree);
         let is_ordered = self
@@ -279,6 +281,6 @@ pub(crate) fn with_session<R>(
     work: impl FnOnce(&Session<'_>) -> R,
 ) -> Result<R, Failure> {
     let scope = Scope::new(env.ctx, wish)?;
-    let inner = Env::new(env.fun, &scope, env.cancel, env.registry);
+    let inner = Env::new(env.fun, &scope, env.cancel, env.registry, env.bridges);
     Ok(work(&Session::new(&inner, wish)))
 }

@@ -111,11 +111,16 @@ pub(super) fn run(env: &Env, mut run: Run, is_test: bool) -> Map<String, Value> 
                 continue;
             }
             let answers = answers.clone();
-            let (ctx, cancel, registry, shared) =
-                (env.ctx, env.cancel, env.registry, around.shared);
+            let (ctx, cancel, registry, bridges, shared) = (
+                env.ctx,
+                env.cancel,
+                env.registry,
+                env.bridges,
+                around.shared,
+            );
             let fun = env.fun;
             scope.spawn(move || {
-                let own = Env::new(fun, ctx, cancel, registry);
+                let own = Env::new(fun, ctx, cancel, registry, bridges);
                 let answer = answer(&own, shared, &call, &records);
                 // The run hears until all have ended.
                 let _ = answers.send((call.number, answer));

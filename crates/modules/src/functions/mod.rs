@@ -52,6 +52,7 @@ pub(crate) mod ssh;
 mod state;
 mod status;
 pub(crate) mod supervisord;
+mod sync;
 mod sys;
 pub(crate) mod sysctl;
 mod system;
@@ -140,6 +141,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     state::FUNCTIONS[2],
     status::FUNCTIONS,
     supervisord::FUNCTIONS,
+    sync::FUNCTIONS,
     sys::FUNCTIONS,
     sysctl::FUNCTIONS,
     system::FUNCTIONS,

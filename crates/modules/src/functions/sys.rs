@@ -6,7 +6,7 @@ use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use super::{Args, Function};
-use crate::{pattern, python};
+use crate::{custom, pattern, python};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(
@@ -38,7 +38,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "*args, **kwargs",
         "The names of functions: of modules, of those that match a pattern, or of all.",
         "sys.list_functions 'cmd.run*'",
-        |args, env| Ok(functions(args, env.registry.functions())),
+        |args, env| Ok(functions(args, env.registry.names())),
     )
     .quick(),
     Function::new(
@@ -46,7 +46,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "*args",
         "The names of modules: those given that exist, those that match a pattern, or all.",
         "sys.list_modules 's*'",
-        |args, env| Ok(modules(args, env.registry.functions())),
+        |args, env| Ok(modules(args, env.registry.names())),
     )
     .quick(),
     Function::new(
@@ -54,7 +54,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "*args, **kwargs",
         "The names of state functions: of modules, of those that match a pattern, or of all.",
         "sys.list_state_functions 'file.*'",
-        |args, env| Ok(functions(args, env.registry.states())),
+        |args, env| Ok(functions(args, env.registry.state_names())),
     )
     .quick(),
     Function::new(
@@ -62,17 +62,19 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "*args",
         "The names of modules of states: those given that exist, those that match a pattern, or all.",
         "sys.list_state_modules 's*'",
-        |args, env| Ok(modules(args, env.registry.states())),
+        |args, env| Ok(modules(args, env.registry.state_names())),
     )
     .quick(),
     Function::new(
         "sys.reload_modules",
         "",
-        "Answer true: functions are part of the program, there is nothing to load again.",
+        "Look again at what custom modules offer; all other functions are part of the program.",
         "sys.reload_modules",
-        |_, _| Ok(json!(true)),
-    )
-    .quick(),
+        |_, env| {
+            custom::describe_again(env)?;
+            Ok(json!(true))
+        },
+    ),
     Function::new(
         "sys.state_argspec",
         "module=''",
@@ -80,8 +82,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "sys.state_argspec pkg.installed",
         |args, env| {
             let wanted = [args.value("module").clone()];
-            let found = selected(&wanted, env.registry.states());
-            let spec = |name: &'static str| Some((name.to_owned(), env.registry.state_argspec(name)?));
+            let found = selected(&wanted, env.registry.state_names());
+            let spec = |name: String| {
+                let spec = env.registry.state_argspec(&name)?;
+                Some((name, spec))
+            };
             Ok(Value::Object(found.into_iter().filter_map(spec).collect()))
         },
     )
@@ -92,8 +97,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "Documentation of state functions: of single ones, of modules, of those that match a pattern, or of all.",
         "sys.state_doc service.running",
         |args, env| {
-            let found = selected(&args.extra_args, env.registry.states());
-            let doc = |name: &'static str| Some((name.to_owned(), json!(env.registry.state_doc(name)?)));
+            let found = selected(&args.extra_args, env.registry.state_names());
+            let doc = |name: String| {
+                let doc = env.registry.state_doc(&name)?;
+                Some((name, json!(doc)))
+            };
             Ok(Value::Object(found.into_iter().filter_map(doc).collect()))
         },
     )
@@ -101,7 +109,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 ];
 
 /// The names that are wanted: by a pattern or a full name, else all of a module; without any, all.
-fn selected(wanted: &[Value], names: impl Iterator<Item = &'static str>) -> BTreeSet<&'static str> {
+fn selected(wanted: &[Value], names: BTreeSet<String>) -> BTreeSet<String> {
     let wanted: Vec<String> = wanted
         .iter()
         .map(python::text)
@@ -118,27 +126,27 @@ fn selected(wanted: &[Value], names: impl Iterator<Item = &'static str>) -> BTre
             pattern::glob(&pattern, false)
         })
         .collect();
-    let is_wanted = |name: &&str| {
+    let is_wanted = |name: &String| {
         wanted.is_empty()
             || patterns
                 .iter()
                 .flatten()
                 .any(|pattern| pattern.is_match(name))
     };
-    names.filter(is_wanted).collect()
+    names.into_iter().filter(is_wanted).collect()
 }
 
-fn functions(args: &Args, names: impl Iterator<Item = &'static str>) -> Value {
+fn functions(args: &Args, names: BTreeSet<String>) -> Value {
     json!(selected(&args.extra_args, names))
 }
 
-fn modules(args: &Args, names: impl Iterator<Item = &'static str>) -> Value {
+fn modules(args: &Args, names: BTreeSet<String>) -> Value {
     let wanted: Vec<_> = args
         .extra_args
         .iter()
         .filter_map(|name| pattern::glob(&python::text(name), false))
         .collect();
-    let modules = names.filter_map(|name| name.split('.').next());
+    let modules = names.iter().filter_map(|name| name.split('.').next());
     let is_wanted = |module: &&str| {
         args.extra_args.is_empty() || wanted.iter().any(|glob| glob.is_match(module))
     };

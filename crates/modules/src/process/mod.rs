@@ -1,12 +1,14 @@
 //! Processes that functions start: each in a process group of its own, with bounded output and a deadline.
 
 mod capture;
+mod dialog;
 mod identity;
 mod program;
 mod run;
 mod spawn;
 
 pub(crate) use capture::Output;
+pub(crate) use dialog::Dialog;
 pub(crate) use identity::Identity;
 pub(crate) use program::{is_executable, query, which};
 pub(crate) use run::{Finished, run, run_in_background};

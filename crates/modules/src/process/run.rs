@@ -268,7 +268,7 @@ impl Stream {
 }
 
 /// Polls those descriptors that are there; tells which are ready (or broken, which their next use finds out).
-fn ready<const N: usize>(
+pub(super) fn ready<const N: usize>(
     wanted: [Option<(std::os::fd::BorrowedFd<'_>, PollFlags)>; N],
     timeout: PollTimeout,
 ) -> io::Result<[bool; N]> {
@@ -287,7 +287,7 @@ fn ready<const N: usize>(
 }
 
 /// A pipe that reaches its end when the process ends. The process stays unreaped, so its number stays valid.
-fn watch_exit(pid: Pid) -> io::Result<PipeReader> {
+pub(super) fn watch_exit(pid: Pid) -> io::Result<PipeReader> {
     let (reader, writer) = io::pipe()?;
     let watch = move || {
         while waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) == Err(Errno::EINTR)

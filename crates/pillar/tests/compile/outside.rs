@@ -29,7 +29,12 @@ impl External for Source {
 struct Brackets;
 
 impl Foreign for Brackets {
-    fn render(&self, step: &Step, input: &Data) -> Option<Result<Data, String>> {
+    fn render(
+        &self,
+        step: &Step,
+        _: &sls::render::Source<'_>,
+        input: &Data,
+    ) -> Option<Result<Data, String>> {
         if step.name != "gpg" {
             return None;
         }

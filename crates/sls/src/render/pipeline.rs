@@ -108,7 +108,7 @@ fn one(
                 step.name
             ),
         )),
-        (name, data) => match renderer.foreign.render(step, &data) {
+        (name, data) => match renderer.foreign.render(step, source, &data) {
             Some(result) => {
                 result.map_err(|problem| error(source, format!("renderer '{name}': {problem}")))
             }

@@ -56,9 +56,10 @@ pub const ROOMS: &[Room] = &[
     library("membership", &["wire", "pki", "link"]),
     library("store", &["wire"]),
     library("gitsync", &[]),
-    library("modules", &["yaml", "targeting", "data", "sls"]),
+    library("ciphers", &["data", "sls"]),
+    library("modules", &["yaml", "targeting", "data", "sls", "ciphers"]),
     library("daemon", &["wire", "yaml"]),
-    library("hub", &["wire", "targeting", "relay", "pki", "link", "membership", "store", "gitsync", "sls", "pillar", "daemon"]),
+    library("hub", &["wire", "targeting", "relay", "pki", "link", "membership", "store", "gitsync", "sls", "pillar", "ciphers", "daemon"]),
     library("cli", &["wire", "targeting", "yaml", "output", "daemon", "hub"]),
     program("minion", &["wire", "targeting", "yaml", "sls", "pillar", "relay", "output", "pki", "link", "membership", "store", "modules", "daemon"]),
     program("syndic", &["daemon", "hub", "cli"]),
@@ -132,9 +133,8 @@ pub struct Call {
     pub reason: &'static str,
 }
 
-const STARTS_PROGRAMS: Option<&[&str]> = Some(&["modules", "minion", "cable", "xtask"]);
-const HUBS_START_NONE: &str =
-    "of the product only a minion starts programs: a hub never calls a shell";
+const STARTS_PROGRAMS: Option<&[&str]> = Some(&["ciphers", "modules", "minion", "cable", "xtask"]);
+const HUBS_START_NONE: &str = "of the product only a minion starts programs, but for those that open sealed pillar: a hub never calls a shell";
 const INPUT: &str = "a pure crate gets it as an argument";
 
 const fn call(
