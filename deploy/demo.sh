@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds Banyan and runs its main job on a small tree on this machine, without root:
 # a top-master, the region eu with the sites eu/ams and eu/fra under it, six minions, a git remote.
-# It shows exact counts, a file after a `git push`, a dead minion and a cut-off site, and heals both.
+# It shows exact counts, states and pillar of one commit after a `git push`, a dead minion and a cut-off site, and heals both.
 #
 #   deploy/demo.sh            run, check every expectation, leave nothing behind
 #   deploy/demo.sh --keep     leave the tree running, and say how to use it
@@ -89,13 +89,41 @@ show() { # CODE COMMAND...: runs a command of the top-master, shows it, and chec
 }
 says() { [[ "$shown" == *"$1"* ]] || fail "the output does not say: $1"; }
 
-bold "A git remote with one file"
+bold "A git remote with states and pillar"
 git init -q --bare "$work/roots.git"
 git -C "$work/roots.git" symbolic-ref HEAD refs/heads/main
 git clone -q "$work/roots.git" "$work/checkout" 2>/dev/null
+mkdir -p "$work/checkout/salt/motd" "$work/checkout/pillar"
+cat >"$work/checkout/salt/top.sls" <<'END'
+base:
+  '*':
+    - motd
+END
+cat >"$work/checkout/salt/motd/init.sls" <<'END'
+{% set file = opts['root_dir'] ~ '/motd' %}
+greeting:
+  file.managed:
+    - name: {{ file }}
+    - source: salt://motd/motd.jinja
+    - template: jinja
+    - mode: '0644'
+
+told:
+  cmd.run:
+    - name: wc -l < {{ file }}
+    - onchanges:
+      - file: greeting
+END
+cat >"$work/checkout/pillar/top.sls" <<'END'
+base:
+  'ams-*': [ams]
+  'fra-*': [fra]
+END
+echo 'city: Amsterdam' >"$work/checkout/pillar/ams.sls"
+echo 'city: Frankfurt' >"$work/checkout/pillar/fra.sls"
 commit() { # TEXT
-  echo "$1" >"$work/checkout/motd"
-  git -C "$work/checkout" add motd
+  echo "$1: {{ grains['id'] }} in {{ pillar['city'] }}" >"$work/checkout/salt/motd/motd.jinja"
+  git -C "$work/checkout" add .
   git -C "$work/checkout" -c user.name=demo -c user.email=demo@example.org commit -q -m "$1"
   git -C "$work/checkout" push -q origin HEAD:main
 }
@@ -111,6 +139,8 @@ keepalive_seconds: 1
 idle_timeout_seconds: 3
 roots:
   remote: file://$work/roots.git
+  root: salt
+  pillar_root: pillar
 END
 tree=$(top init 2>/dev/null | grep -oE '([0-9a-f]{2}:){31}[0-9a-f]{2}')
 [ -n "$tree" ] || fail "no tree fingerprint"
@@ -165,13 +195,26 @@ show 0 run '*' test.ping --summary
 show 0 run 'eu/ams/*' cmd.run 'echo $((6 * 7))' --group
 says "42"
 
-bold "A file from git, then a push, then the new edition everywhere"
+bold "States and pillar from git: what would change, then the change, then nothing more to do"
 show 0 roots update --wait
-show 0 run '*' cp.get_file_str salt://motd --group
-says "first edition"
+show 0 run ams-web1 state.apply test=True
+says "(unchanged=2, changed=2)"
+[ ! -e "$work/ams-web1/motd" ] || fail "test=True has changed something"
+show 0 run '*' state.apply --out quiet --summary
+[ "$(cat "$work/ams-web1/motd")" = "welcome, first edition: ams-web1 in Amsterdam" ] || fail "ams-web1 has another motd"
+[ "$(cat "$work/fra-web3/motd")" = "welcome, first edition: fra-web3 in Frankfurt" ] || fail "fra-web3 has another motd"
+show 0 run fra-web3 state.apply --state-output changes
+says "Succeeded: 2"
+[[ "$shown" != *changed=* ]] || fail "the second time changes something"
+
+bold "A push, and every site applies the new commit"
 commit "welcome, second edition"
 show 0 roots update --wait
-show 0 run '*' cp.get_file_str salt://motd --group
+show 0 run '*' state.apply --out quiet --summary
+for minion in ams-web1 ams-web2 ams-web3 fra-web1 fra-web2 fra-web3; do
+  grep -q "second edition: $minion in" "$work/$minion/motd" || fail "$minion has another edition"
+done
+show 0 run ams-web1 cp.get_file_str salt://motd/motd.jinja
 says "second edition"
 
 bold "A dead minion is named at once"

@@ -91,11 +91,12 @@ pub fn update_map(below: &mut Map<String, Value>, over: &Map<String, Value>, mer
                 update_map(below, value, merge_lists);
             }
             (Some(Value::Array(below)), Value::Array(value)) if merge_lists => {
-                for item in value {
-                    if !below.contains(item) {
-                        below.push(item.clone());
-                    }
-                }
+                let added: Vec<Value> = value
+                    .iter()
+                    .filter(|item| !below.contains(item))
+                    .cloned()
+                    .collect();
+                below.extend(added);
             }
             (Some(below), value) => *below = value.clone(),
             (None, value) => {
@@ -189,6 +190,15 @@ mod tests {
             json!({"m": {"b": 2, "l": [2, 3]}, "l": [1, 2], "s": 2, "only": 0, "new": 3}),
         );
         assert_eq!(Strategy::of("smart", "jinja|yamlex"), Strategy::Aggregate);
+    }
+
+    #[test]
+    fn only_what_a_list_had_before_is_not_added() {
+        let (below, over) = (json!({"l": [1]}), json!({"l": [2, 1, 2]}));
+        assert_eq!(
+            update(below, &over, true, true),
+            Ok(json!({"l": [1, 2, 2]}))
+        );
     }
 
     #[test]

@@ -1,63 +1,71 @@
-//! The variables of the minion's environment, as functions change them: for later functions and for the programs that they start.
+//! Variables of the environment as one job sees them: those of this program, and what the job set for the programs that it starts.
 //!
-//! The process itself keeps the environment that it was started with, for other threads read it at any time.
+//! The environment of the program itself is never changed: other threads read it. A change is seen by the thread of the job alone, and ends
+//! with the job.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What functions set, and what they took away.
-static CHANGED: Mutex<BTreeMap<String, Option<String>>> = Mutex::new(BTreeMap::new());
+thread_local! {
+    /// What the job of this thread set, or with nothing unset.
+    static CHANGES: RefCell<BTreeMap<String, Option<String>>> = const { RefCell::new(BTreeMap::new()) };
+}
 
-/// Most variables that functions may set or take away.
-const CHANGED_MAX: usize = 10_000;
+/// Forgets the changes of a job when it is dropped.
+pub(crate) struct Scope(());
 
-fn changed() -> MutexGuard<'static, BTreeMap<String, Option<String>>> {
-    CHANGED.lock().unwrap_or_else(PoisonError::into_inner)
+impl Drop for Scope {
+    fn drop(&mut self) {
+        CHANGES.with_borrow_mut(BTreeMap::clear);
+    }
+}
+
+/// Begins a job on this thread.
+pub(crate) fn scope() -> Scope {
+    CHANGES.with_borrow_mut(BTreeMap::clear);
+    Scope(())
+}
+
+/// Sets a variable, or unsets it.
+pub(crate) fn set(name: &str, value: Option<&str>) {
+    let value = value.map(str::to_owned);
+    CHANGES.with_borrow_mut(|changes| changes.insert(name.to_owned(), value));
 }
 
 /// A variable.
 pub(crate) fn get(name: &str) -> Option<String> {
-    match changed().get(name) {
-        Some(changed) => changed.clone(),
-        None => std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()),
-    }
+    let changed = CHANGES.with_borrow(|changes| changes.get(name).cloned());
+    changed.unwrap_or_else(|| std::env::var(name).ok())
 }
 
-/// All variables.
+/// All variables; what is no UTF-8 has replacement characters.
 pub(crate) fn all() -> BTreeMap<String, String> {
     let text = |os: std::ffi::OsString| os.to_string_lossy().into_owned();
-    let own = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
-    let mut all: BTreeMap<String, String> = own.collect();
-    for (name, value) in &*changed() {
-        match value {
-            Some(value) => all.insert(name.clone(), value.clone()),
-            None => all.remove(name),
-        };
-    }
+    let mut all: BTreeMap<String, String> = std::env::vars_os()
+        .map(|(name, value)| (text(name), text(value)))
+        .collect();
+    CHANGES.with_borrow(|changes| {
+        for (name, value) in changes {
+            match value {
+                Some(value) => all.insert(name.clone(), value.clone()),
+                None => all.remove(name),
+            };
+        }
+    });
     all
 }
 
-/// Sets a variable, or takes it away; false for a name or value that no environment can hold, and when there are too many.
-pub(crate) fn set(name: &str, value: Option<&str>) -> bool {
-    let is_name = !name.is_empty() && !name.contains(['=', '\0']);
-    let mut changed = changed();
-    let has_room = changed.len() < CHANGED_MAX || changed.contains_key(name);
-    if !is_name || !has_room || value.is_some_and(|value| value.contains('\0')) {
-        return false;
-    }
-    changed.insert(name.to_owned(), value.map(str::to_owned));
-    true
-}
-
-/// Gives a program what functions changed.
+/// Gives a program that inherits the environment the changes of this job.
 pub(crate) fn apply(command: &mut Command) {
-    for (name, value) in &*changed() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
+    CHANGES.with_borrow(|changes| {
+        for (name, value) in changes {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+    });
 }
 
 #[cfg(test)]
@@ -65,23 +73,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_set_is_seen() {
-        let name = "ENVIRONMENT_TEST_VARIABLE";
-        assert!(set(name, Some("x")));
-        assert_eq!(get(name).as_deref(), Some("x"));
-        assert_eq!(all().get(name).map(String::as_str), Some("x"));
-        let mut command = Command::new("true");
-        apply(&mut command);
-        assert!(
-            command
-                .get_envs()
-                .any(|(key, value)| key == name && value.is_some_and(|value| value == "x"))
-        );
-        assert!(set(name, None));
-        assert_eq!(get(name), None);
-        assert!(!all().contains_key(name));
-        for broken in ["", "a=b", "a\0"] {
-            assert!(!set(broken, Some("x")), "{broken:?}");
+    fn changes_end_with_the_job() {
+        let path = get("PATH");
+        {
+            let _scope = scope();
+            set("PATH", None);
+            set("ONLY_HERE", Some("x"));
+            assert_eq!(
+                (get("PATH"), get("ONLY_HERE").as_deref()),
+                (None, Some("x"))
+            );
+            assert!(all().contains_key("ONLY_HERE") && !all().contains_key("PATH"));
+            let mut command = Command::new("true");
+            apply(&mut command);
+            assert_eq!(command.get_envs().count(), 2);
         }
+        assert_eq!((get("PATH"), get("ONLY_HERE")), (path, None));
     }
 }

@@ -11,6 +11,7 @@ use sls::compile::{Chunk, Return};
 use crate::call::{Call, Outcome};
 use crate::cancel::Cancel;
 use crate::context::Context;
+use crate::environment;
 use crate::failure::Failure;
 use crate::functions;
 use crate::pattern;
@@ -232,6 +233,7 @@ impl Registry {
 
     /// Runs a function to its end on this thread. Never panics: a panic of a function becomes a failed outcome.
     pub fn call(&self, call: &Call, ctx: &dyn Context, cancel: &Cancel) -> Outcome {
+        let _scope = environment::scope();
         self.invoke(call, ctx, cancel).unwrap_or_else(|failure| {
             let doc = self
                 .functions
@@ -400,6 +402,24 @@ mod tests {
             assert!(!name.ends_with('_'), "{name}");
         }
         assert_eq!(Registry::new().functions().count(), names.len());
+    }
+
+    #[test]
+    fn every_state_is_whole() {
+        let mut names = std::collections::BTreeSet::new();
+        for function in states::MODULES.iter().flat_map(|module| module.iter()) {
+            let name = function.name;
+            assert!(names.insert(name), "{name} stands twice in the tables");
+            assert!(
+                Signature::parse(function.signature).is_some(),
+                "{name}: {}",
+                function.signature
+            );
+            assert!(
+                function.doc.ends_with('.'),
+                "{name} has no documentation in whole sentences"
+            );
+        }
     }
 
     #[test]

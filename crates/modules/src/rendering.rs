@@ -6,6 +6,7 @@ use sls::render::{Data, Files, Foreign, Functions, Renderer, Source, Step};
 use crate::call::Call;
 use crate::failure::Failure;
 use crate::registry::Env;
+use crate::signature::Args;
 
 /// The engine of templates that most sources name.
 const JINJA: &str = "jinja";
@@ -80,14 +81,19 @@ pub(crate) fn template(env: &Env, source: &Source<'_>, engine: &str) -> Result<S
     rendered.map_err(|error| Failure::command(error.to_string()))
 }
 
-/// Renders a short text, such as a path, that stands in no file.
-pub(crate) fn text(env: &Env, text: &str, engine: &str) -> Result<String, Failure> {
+/// A parameter of a function as text, through the engine that its parameter `template` names, if any.
+pub(crate) fn argument(args: &Args, name: &str, env: &Env) -> Result<String, Failure> {
+    let text = args.text(name)?;
+    let engine = args.optional_text("template")?;
+    let Some(engine) = engine.filter(|engine| !engine.is_empty()) else {
+        return Ok(text);
+    };
     let source = Source {
         saltenv: crate::source::DEFAULT_ENV,
         text: text.as_bytes(),
         ..Source::default()
     };
-    template(env, &source, engine)
+    template(env, &source, &engine)
 }
 
 #[cfg(test)]

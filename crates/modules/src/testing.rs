@@ -19,7 +19,8 @@ use crate::{
 pub(crate) struct Host {
     pub(crate) dir: TempDir,
     registry: Registry,
-    shared: Shared,
+    /// What the states of the host share.
+    pub(crate) shared: Shared,
     own_grains: Value,
     /// The grains; settable.
     pub(crate) grains: Mutex<Arc<Value>>,

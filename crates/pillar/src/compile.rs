@@ -245,7 +245,7 @@ fn render(
         for sls in wanted {
             let (found, new) = files.sls(env, &sls, &mut seen, &Map::new(), 0)?;
             errors.extend(new);
-            if let Some(found) = found {
+            if let Some(found) = found.filter(Value::is_object) {
                 pillar = files.merge(pillar, &found)?;
             }
         }

@@ -87,7 +87,7 @@ impl Files<'_> {
         merged.map_err(|error| Passed(error.to_string()))
     }
 
-    /// Renders a file and what it includes. None for one that says nothing usable; the errors are those that the minion hears of.
+    /// Renders a file and what it includes. None for one that says nothing, and perhaps no map; the errors are those that the minion hears of.
     ///
     /// A file that is included again counts as it says itself, and errors of the include before are told again, as Salt does both.
     pub(crate) fn sls(
@@ -106,7 +106,7 @@ impl Files<'_> {
         self.budget.render()?;
         let rendered = match self.roots.sls(env, sls, defaults) {
             Ok(Some(rendered)) => rendered,
-            Ok(None) => return Ok((None, self.missing(env, sls))),
+            Ok(None) => return Ok(self.missing(env, sls, seen)),
             Err(error) => {
                 let full = format!("Rendering SLS '{sls}' failed, render error:\n{error}");
                 self.details.push(full.clone());
@@ -122,14 +122,14 @@ impl Files<'_> {
         let mut state = match rendered.data {
             Value::Object(state) => state,
             data => {
-                let errors = if python::truthy(&data) {
-                    vec![format!("SLS '{sls}' does not render to a dictionary")]
-                } else {
-                    Vec::new()
-                };
-                self.details.extend(errors.clone());
-                seen.insert(sls.to_owned(), None);
-                return Ok((None, errors));
+                if !python::truthy(&data) {
+                    seen.insert(sls.to_owned(), None);
+                    return Ok((None, Vec::new()));
+                }
+                let error = format!("SLS '{sls}' does not render to a dictionary");
+                self.details.push(error.clone());
+                seen.insert(sls.to_owned(), Some(data.clone()));
+                return Ok((Some(data), vec![error]));
             }
         };
         let includes = match state.get("include") {
@@ -213,7 +213,10 @@ impl Files<'_> {
                             .map(|value| Value::Object(Map::from_iter([(part.to_owned(), value)])));
                     }
                 }
-                if let Some(found) = found.filter(python::truthy) {
+                // What is no map stands under a key at best; it has its error already.
+                if let Some(found) =
+                    found.filter(|found| found.is_object() && python::truthy(found))
+                {
                     if self.options.do_includes_override {
                         state = self.merge(state, &found)?;
                     } else {
@@ -262,21 +265,24 @@ impl Files<'_> {
         if found.is_empty() { vec![full] } else { found }
     }
 
-    fn missing(&mut self, env: &str, sls: &str) -> Vec<String> {
+    /// A file that is not there: an empty one with an error, unless it may be missing or the roots have no such environment.
+    fn missing(&mut self, env: &str, sls: &str, seen: &mut Seen) -> (Option<Value>, Vec<String>) {
         if self.top.may_be_missing(env, sls) {
-            return Vec::new();
+            return (None, Vec::new());
         }
         if self.roots.has_files(env) {
             let error = format!(
                 "Specified SLS '{sls}' in environment '{env}' is not available on the salt master"
             );
             self.details.push(error.clone());
-            return vec![error];
+            let empty = Value::Object(Map::new());
+            seen.insert(sls.to_owned(), Some(empty.clone()));
+            return (Some(empty), vec![error]);
         }
         self.details.push(format!(
             "SLS '{sls}' in environment '{env}' was not found: the pillar roots have no such environment. It is named in the top file of another one, or missing from pillar_roots"
         ));
-        Vec::new()
+        (None, Vec::new())
     }
 }
 

@@ -172,6 +172,42 @@ pub fn expand(replacement: &str, found: &Captures<'_>, out: &mut String) -> Resu
     Ok(())
 }
 
+/// Whether a replacement may stand for the matches of a pattern: its groups are there, and its escapes are known.
+fn check(replacement: &str, regex: &Regex) -> Result<(), String> {
+    let mut chars = replacement.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            continue;
+        }
+        match chars.next() {
+            Some('g') if chars.next_if_eq(&'<').is_some() => {
+                let name: String = chars.by_ref().take_while(|c| *c != '>').collect();
+                let is_there = match name.parse::<usize>() {
+                    Ok(number) => number < regex.captures_len(),
+                    Err(_) => regex.capture_names().flatten().any(|known| known == name),
+                };
+                if !is_there {
+                    return Err(format!("invalid group reference {name}"));
+                }
+            }
+            Some(digit @ '1'..='9') => {
+                let mut number = digit as usize - '0' as usize;
+                if let Some(second) = chars.next_if(char::is_ascii_digit) {
+                    number = number * 10 + (second as usize - '0' as usize);
+                }
+                if number >= regex.captures_len() {
+                    return Err(format!("invalid group reference {number}"));
+                }
+            }
+            Some(other) if other.is_ascii_alphabetic() && !"abfnrtv".contains(other) => {
+                return Err(format!("bad escape \\{other}"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// `re.subn(replacement, text, count)`: the new text and how many matches were replaced; 0 replaces all. An empty match right behind another
 /// match counts, as in Python.
 pub fn substitute(
@@ -180,6 +216,7 @@ pub fn substitute(
     text: &str,
     count: usize,
 ) -> Result<(String, usize), String> {
+    check(replacement, regex)?;
     let mut out = String::new();
     let (mut copied, mut at, mut replaced) = (0, 0, 0);
     let mut must_advance = false;
@@ -234,6 +271,20 @@ mod tests {
         check(r"[\w.]+$", "_", "x a.b\ny", 0, "x _\n_", 2);
         check(r"a{x}\<", "_", "a{x}<", 0, "_", 1);
         check(r"(?P<q>['\x22]).*?(?P=q)", "_", "'a\"' \"b\"", 0, "_ _", 2);
+    }
+
+    #[test]
+    fn replacements_are_checked_without_a_match() {
+        let regex = compile("(?P<n>a)", Flags::default(), 1000).unwrap();
+        for (replacement, is_fine) in [
+            (r"\1\g<n>\g<0>\n", true),
+            (r"\2", false),
+            (r"\g<m>", false),
+            (r"\q", false),
+        ] {
+            let done = substitute(&regex, replacement, "zzz", 0);
+            assert_eq!(done.is_ok(), is_fine, "{replacement}");
+        }
     }
 
     #[test]

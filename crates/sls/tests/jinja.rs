@@ -54,7 +54,14 @@ struct Table(Value);
 
 impl Functions for Table {
     fn has(&self, name: &str) -> bool {
-        ["test.echo", "test.args", "pillar.get", "test.fail"].contains(&name)
+        [
+            "test.echo",
+            "test.args",
+            "pillar.get",
+            "test.fail",
+            "defaults.merge",
+        ]
+        .contains(&name)
     }
 
     fn call(
@@ -66,6 +73,12 @@ impl Functions for Table {
         let argument = |index: usize| args.get(index).cloned();
         match name {
             "test.echo" => argument(0).ok_or_else(|| "no argument".to_owned()),
+            "defaults.merge" => {
+                let of = |index| argument(index).and_then(|map| map.as_object().cloned());
+                let (mut below, over) = (of(0).unwrap_or_default(), of(1).unwrap_or_default());
+                below.extend(over);
+                Ok(Value::Object(below))
+            }
             "test.args" => Ok(json!({"args": args, "kwargs": kwargs})),
             "pillar.get" => {
                 let key = argument(0).unwrap_or_default();
@@ -151,4 +164,19 @@ fn as_salt_does() {
         faults.len(),
         faults.join("\n")
     );
+}
+
+#[test]
+fn merges_change_the_dictionaries_of_templates() {
+    let check = |merge: &str, expected: &str| {
+        let template = format!(
+            "{{% set map = {{'a': 1}} %}}{{% set same = map %}}{{% do {merge} %}}{{{{ same }}}}"
+        );
+        assert_eq!(render(&template, &json!({})).unwrap(), expected, "{merge}");
+    };
+    check("salt['defaults.merge'](map, {'b': 2})", "{'a': 1, 'b': 2}");
+    check("salt.defaults.merge(dest=map, src={'b': 2})", "{'a': 1, 'b': 2}");
+    check("salt['defaults.merge'](map, {'b': 2}, False, False)", "{'a': 1}");
+    check("salt['defaults.merge'](map, {'b': 2}, in_place=False)", "{'a': 1}");
+    check("salt['test.args'](map, {'b': 2})", "{'a': 1}");
 }

@@ -41,9 +41,7 @@ const PREFIXED: [&str; 6] = [
 /// Whether this host has what such tests need: root, and the programs.
 pub(crate) fn is_possible() -> bool {
     let has = |program: &&str| crate::process::which(program).is_some();
-    nix::unistd::Uid::effective().is_root()
-        && PREFIXED.iter().all(|program| has(&program))
-        && has(&"awk")
+    nix::unistd::Uid::effective().is_root() && PREFIXED.iter().all(has) && has(&"awk")
 }
 
 pub(crate) struct Fake {

@@ -68,6 +68,7 @@ pub(super) fn run(env: &Env, mut run: Run, is_test: bool) -> Map<String, Value> 
                 run.stop();
                 continue;
             }
+            let call = states::aggregated(call);
             let records = records_for(&run, &call);
             if !call.is_parallel {
                 let answer = answer(around.env, around.shared, &call, &records);

@@ -22,12 +22,27 @@ pub(crate) fn of_lines<T: AsRef<str>>(old: &[T], new: &[T], from: &str, to: &str
     pieces(old, new, from, to).concat()
 }
 
+/// The difference of two texts without the lines around changes, and without names.
+pub(crate) fn bare(old: &str, new: &str) -> String {
+    pieces_within(&lines(old), &lines(new), "", "", 0).concat()
+}
+
 /// The difference of lines as the pieces that `difflib` yields: headers with line feeds, and each line as it is given behind its mark.
 pub(crate) fn pieces<T: AsRef<str>>(old: &[T], new: &[T], from: &str, to: &str) -> Vec<String> {
+    pieces_within(old, new, from, to, CONTEXT)
+}
+
+fn pieces_within<T: AsRef<str>>(
+    old: &[T],
+    new: &[T],
+    from: &str,
+    to: &str,
+    context: usize,
+) -> Vec<String> {
     let old: Vec<&str> = old.iter().map(AsRef::as_ref).collect();
     let new: Vec<&str> = new.iter().map(AsRef::as_ref).collect();
     let mut out = Vec::new();
-    for group in grouped(runs(&old, &new), CONTEXT) {
+    for group in grouped(runs(&old, &new), context) {
         let (Some(first), Some(last)) = (group.first(), group.last()) else {
             continue;
         };
@@ -233,5 +248,7 @@ mod tests {
         let diff = of_texts("a\nb", "a\nc", "", "");
         assert_eq!(diff, "--- \n+++ \n@@ -1,2 +1,2 @@\n a\n-b+c");
         assert_eq!(of_texts("a\n", "a\n", "", ""), "");
+        let diff = bare("a\nb\nc\n", "a\nx\nc\nd\n");
+        assert_eq!(diff, "--- \n+++ \n@@ -2 +2 @@\n-b\n+x\n@@ -3,0 +4 @@\n+d\n");
     }
 }

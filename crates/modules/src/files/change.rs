@@ -77,9 +77,10 @@ impl Ignored {
     }
 }
 
-/// The difference of two contents in Salt's words; empty when they are equal. `names` stand in the head of a unified difference.
+/// The difference of two contents in Salt's words; empty when they are equal, but for such as [`read`] has cut: their rest is not known here.
+/// `names` stand in the head of a unified difference.
 pub(crate) fn of(old: &[u8], new: &[u8], names: (&str, &str)) -> String {
-    if old == new {
+    if old == new && old.len() <= COMPARED_MAX {
         return String::new();
     }
     let probe = |bytes: &[u8]| is_binary(&bytes[..bytes.len().min(PROBE)]);
@@ -129,7 +130,7 @@ pub(crate) fn is_binary(probe: &[u8]) -> bool {
     others * 10 > probe.len() * 3
 }
 
-/// The content of a file for a comparison.
+/// The content of a file for a comparison, cut where it is too large for one.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let failed = |error| Failure::io(path, error);
     let mut bytes = Vec::new();

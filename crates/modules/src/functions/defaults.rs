@@ -26,8 +26,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(
         "defaults.merge",
         "dest, src, merge_lists=False, in_place=True, convert_none=True",
-        "Lay the dictionary src over dest, nested ones too. merge_lists: join lists. convert_none: nothing is an empty dictionary. in_place is \
-         accepted: what a call is given is not changed here, its answer is what counts.",
+        "Lay the dictionary src over dest, nested ones too. merge_lists: join lists. convert_none: nothing is an empty dictionary. in_place: \
+         the dictionary of a template is changed itself.",
         "defaults.merge '{a: b}' '{d: e}'",
         |args, _| {
             let below = or_empty(args, "dest");

@@ -1,26 +1,26 @@
-//! `environ`: the variables of the minion's environment.
+//! `environ`: the variables of the environment that programs of a job get.
 
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Args, Env, Function};
-use crate::{environment, python};
+use super::{Answer, Args, Failure, Function};
+use crate::environment;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(
         "environ.get",
         "key, default=''",
-        "A variable of the minion's environment, or default.",
+        "A variable of the environment, or default.",
         "environ.get PATH",
         |args, _| {
-            Ok(environment::get(&args.text("key")?)
-                .map_or_else(|| args.value("default").clone(), Value::from))
+            let value = environment::get(&args.text("key")?);
+            Ok(value.map_or_else(|| args.value("default").clone(), Value::from))
         },
     )
     .quick(),
     Function::new(
         "environ.has_value",
         "key, value=None",
-        "Whether a variable is set in the minion's environment, to this value when it is given.",
+        "Whether a variable is set, to this value when it is given.",
         "environ.has_value PATH",
         |args, _| {
             let found = environment::get(&args.text("key")?);
@@ -34,7 +34,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(
         "environ.item",
         "keys, default=''",
-        "Several variables of the minion's environment.",
+        "Several variables of the environment.",
         "environ.item '[PATH, HOME]'",
         |args, _| {
             let variable = |name: &String| {
@@ -52,7 +52,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(
         "environ.items",
         "",
-        "All variables of the minion's environment.",
+        "All variables of the environment.",
         "environ.items",
         |_, _| Ok(json!(environment::all())),
     )
@@ -60,70 +60,85 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(
         "environ.setenv",
         "environ, false_unsets=False, clear_all=False, update_minion=False, permanent=False",
-        "Set several variables for functions and the programs that they start, until the minion restarts. false_unsets: take away what is set to \
-         False. clear_all: take away (or empty) all others. update_minion is accepted: the minion sees them at once. permanent: of Windows only.",
+        "Set several variables for what the job still does. A value that is false empties its variable, or with false_unsets unsets it. \
+         clear_all: do so to all others.",
         "environ.setenv '{foo: bar, baz: quux}'",
-        setenv,
+        |args, _| {
+            check_reach(args)?;
+            let wanted = args.value("environ").as_object();
+            Ok(wanted.map_or(json!(false), |wanted| {
+                set(wanted, args.flag("false_unsets"), args.flag("clear_all"))
+            }))
+        },
     ),
     Function::new(
         "environ.setval",
         "key, val, false_unsets=False, permanent=False",
-        "Set a variable for functions and the programs that they start, until the minion restarts. Options as for environ.setenv.",
+        "Set a variable for what the job still does; a value that is false empties it, or with false_unsets unsets it.",
         "environ.setval foo bar",
-        |args, _| {
-            let key = args.text("key")?;
-            Ok(set(&key, args.value("val"), args.flag("false_unsets")))
-        },
+        setval,
     ),
 ];
 
-/// The new value, null for a variable that is taken away, false when it cannot be set.
-fn set(key: &str, value: &Value, false_unsets: bool) -> Value {
-    let text = match value {
-        Value::Bool(false) if false_unsets => {
-            return if environment::set(key, None) {
-                Value::Null
-            } else {
-                json!(false)
-            };
+/// Fails for what would reach beyond the job.
+pub(crate) fn check_reach(args: &Args) -> Result<(), Failure> {
+    for name in ["update_minion", "permanent"] {
+        if args.flag(name) {
+            return Err(Failure::invocation(format!(
+                "{name} is not served: a job's variables end with it"
+            )));
         }
-        Value::Bool(false) => "",
-        Value::String(text) => text,
-        _ => return json!(false),
-    };
-    if environment::set(key, Some(text)) {
-        json!(text)
-    } else {
-        json!(false)
+    }
+    Ok(())
+}
+
+fn setval(args: &Args, _: &super::Env) -> Answer {
+    check_reach(args)?;
+    Ok(set_one(
+        &args.text("key")?,
+        args.value("val"),
+        args.flag("false_unsets"),
+    ))
+}
+
+/// Sets a variable; answers what it is now, nothing when it was unset, false for what no variable can be.
+fn set_one(name: &str, value: &Value, false_unsets: bool) -> Value {
+    match value {
+        Value::Bool(false) if false_unsets => {
+            environment::set(name, None);
+            Value::Null
+        }
+        Value::Bool(false) => {
+            environment::set(name, Some(""));
+            json!("")
+        }
+        Value::String(value) => {
+            environment::set(name, Some(value));
+            json!(value)
+        }
+        _ => json!(false),
     }
 }
 
-fn setenv(args: &Args, _: &Env) -> Answer {
-    let Some(wanted) = args.value("environ").as_object() else {
-        return Ok(json!(false));
-    };
-    let false_unsets = args.flag("false_unsets");
-    let mut answers = Map::new();
-    if args.value("clear_all") == &json!(true) {
-        for key in environment::all()
+/// Sets several variables; answers what they are now, or false when one of the values cannot be.
+pub(crate) fn set(wanted: &Map<String, Value>, false_unsets: bool, clears_others: bool) -> Value {
+    let mut done = Map::new();
+    if clears_others {
+        let others = environment::all()
             .into_keys()
-            .filter(|key| !wanted.contains_key(key))
-        {
-            let answer = set(&key, &json!(false), false_unsets);
-            answers.insert(key, answer);
+            .filter(|name| !wanted.contains_key(name));
+        for name in others {
+            let now = set_one(&name, &json!(false), false_unsets);
+            done.insert(name, now);
         }
     }
-    for (key, value) in wanted {
+    for (name, value) in wanted {
         if !value.is_string() && value != &json!(false) {
-            tracing::debug!(
-                "environ.setenv: {key} is neither a text nor False: {}",
-                python::repr(value)
-            );
-            return Ok(json!(false));
+            return json!(false);
         }
-        answers.insert(key.clone(), set(key, value, false_unsets));
+        done.insert(name.clone(), set_one(name, value, false_unsets));
     }
-    Ok(Value::Object(answers))
+    Value::Object(done)
 }
 
 #[cfg(test)]
@@ -133,7 +148,7 @@ mod tests {
     use crate::testing::Host;
 
     #[test]
-    fn variables_are_read_and_set() {
+    fn values_are_found() {
         let host = Host::new();
         let check = |call: Call, expected: Value| assert_eq!(host.call(call).value, expected);
         check(
@@ -153,35 +168,39 @@ mod tests {
             json!(path)
         );
         check(
-            Call::new("environ.setval").arg("SETVAL_TEST").arg("a"),
-            json!("a"),
+            Call::new("environ.setval").arg("NEW_ONE").arg("x"),
+            json!("x"),
         );
-        check(Call::new("environ.get").arg("SETVAL_TEST"), json!("a"));
-        let echo = Call::new("cmd.run")
-            .arg("echo $SETVAL_TEST")
-            .kwarg("python_shell", true);
-        check(echo, json!("a"));
-        check(
-            Call::new("environ.setval").arg("SETVAL_TEST").arg(false),
-            json!(""),
+        // The next job knows nothing of it.
+        check(Call::new("environ.get").arg("NEW_ONE"), json!(""));
+        let refused = host.call(
+            Call::new("environ.setval")
+                .arg("A")
+                .arg("b")
+                .kwarg("permanent", true),
         );
-        check(
-            Call::new("environ.setenv")
-                .arg(json!({"SETVAL_TEST": false, "SETENV_TEST": "b"}))
-                .kwarg("false_unsets", true),
-            json!({"SETVAL_TEST": null, "SETENV_TEST": "b"}),
-        );
-        check(
-            Call::new("environ.has_value").arg("SETVAL_TEST"),
-            json!(false),
-        );
-        check(
-            Call::new("environ.setenv").arg(json!({"SETENV_TEST": 1})),
-            json!(false),
-        );
-        check(
-            Call::new("environ.setval").arg("A=B").arg("x"),
-            json!(false),
-        );
+        assert!(!refused.success);
+    }
+
+    #[test]
+    fn programs_get_what_a_job_sets() {
+        let host = Host::new();
+        host.with_env(|env| {
+            let _scope = environment::scope();
+            env.call(
+                &Call::new("environ.setenv")
+                    .arg(json!({"NEW_ONE": "x", "HOME": false}))
+                    .kwarg("false_unsets", true),
+            )
+            .unwrap();
+            let said = env
+                .call(
+                    &Call::new("cmd.run")
+                        .arg("echo $NEW_ONE ${HOME-none}")
+                        .kwarg("python_shell", true),
+                )
+                .unwrap();
+            assert_eq!(said.value, json!("x none"));
+        });
     }
 }

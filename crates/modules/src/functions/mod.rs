@@ -4,6 +4,7 @@ pub(crate) mod alternatives;
 mod archive;
 #[cfg(test)]
 mod as_salt;
+pub(crate) mod augeas;
 mod cmd;
 mod config;
 mod cp;
@@ -13,7 +14,7 @@ mod defaults;
 mod dig;
 mod disk;
 mod dnsutil;
-mod environ;
+pub(crate) mod environ;
 pub(crate) mod file;
 mod filter;
 mod git;
@@ -25,6 +26,7 @@ pub(crate) mod ini;
 pub(crate) mod kmod;
 pub(crate) mod locale;
 mod log;
+pub(crate) mod logrotate;
 mod matching;
 pub(crate) mod mount;
 mod network;
@@ -34,6 +36,7 @@ mod pkg;
 mod ps;
 mod random;
 mod saltutil;
+pub(crate) mod selinux;
 mod service;
 mod shadow;
 mod slsutil;
@@ -45,6 +48,8 @@ pub(crate) mod sysctl;
 mod test;
 pub(crate) mod timezone;
 mod user;
+mod virtualenv;
+
 pub(crate) use archive::guessed_format;
 pub(crate) use file::{expand_user, normal};
 
@@ -64,6 +69,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     archive::FUNCTIONS[1],
     archive::FUNCTIONS[2],
     archive::FUNCTIONS[3],
+    augeas::FUNCTIONS,
     cmd::FUNCTIONS,
     config::FUNCTIONS,
     cp::FUNCTIONS,
@@ -95,17 +101,18 @@ pub(crate) const MODULES: &[&[Function]] = &[
     kmod::FUNCTIONS,
     locale::FUNCTIONS,
     log::FUNCTIONS,
+    logrotate::FUNCTIONS,
     matching::FUNCTIONS,
     mount::FUNCTIONS,
     network::FUNCTIONS,
     pillar::FUNCTIONS,
     pip::FUNCTIONS,
-    pip::VIRTUALENV,
     pkg::FUNCTIONS,
     pkg::repos::FUNCTIONS,
     ps::FUNCTIONS,
     random::FUNCTIONS,
     saltutil::FUNCTIONS,
+    selinux::FUNCTIONS,
     service::FUNCTIONS,
     shadow::FUNCTIONS,
     slsutil::FUNCTIONS,
@@ -119,4 +126,5 @@ pub(crate) const MODULES: &[&[Function]] = &[
     test::FUNCTIONS,
     timezone::FUNCTIONS,
     user::FUNCTIONS,
+    virtualenv::FUNCTIONS,
 ];

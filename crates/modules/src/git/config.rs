@@ -18,10 +18,13 @@ impl Scope<'_> {
     }
 
     fn args<'b>(&self, more: &[&'b str]) -> Vec<&'b str> {
-        let mut args = vec!["config"];
-        if self.is_global {
-            args.push("--global");
-        }
+        // Options of the user do not count as those of a repository.
+        let place = if self.is_global {
+            "--global"
+        } else {
+            "--local"
+        };
+        let mut args = vec!["config", place];
         args.extend(more);
         args
     }

@@ -1,11 +1,15 @@
 //! Package managers behind one trait, a file or folder for each. What a host has is found by its grains.
 
+mod apk;
 mod apt;
+mod dnf;
 mod files;
 mod options;
 mod problem;
+mod rpm;
 pub(crate) mod version;
 mod wanted;
+mod zypper;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -202,7 +206,10 @@ pub(crate) fn manager<'a>(env: &'a Env<'a>) -> Result<Box<dyn PackageManager + '
     let tools = Tools::new(env);
     Ok(match Family::of(&grains) {
         Some(Family::Debian) => Box::new(apt::Apt::new(tools, &grains)),
-        _ => {
+        Some(Family::RedHat) => Box::new(dnf::Dnf::new(tools, &grains)),
+        Some(Family::Suse) => Box::new(zypper::Zypper::new(tools)),
+        Some(Family::Alpine) => Box::new(apk::Apk::new(tools)),
+        None => {
             let family = grains["os_family"].as_str().unwrap_or("this host");
             return Err(Failure::command(format!(
                 "No package manager of {family} is served: apt, dnf, yum, zypper and apk are"

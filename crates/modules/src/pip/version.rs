@@ -89,7 +89,7 @@ impl Version {
             (None, ..) => (3, 0),
             (Some((kind, number)), ..) => (i32::from(kind), number),
         };
-        let signed = |number: Option<u64>| number.map_or(-1, |number| i128::from(number));
+        let signed = |number: Option<u64>| number.map_or(-1, i128::from);
         let dev = |version: &Version| version.dev.map_or(i128::MAX, i128::from);
         self.epoch
             .cmp(&other.epoch)

@@ -17,6 +17,8 @@ use std::process::Stdio;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
+use crate::environment;
+
 /// Held shared while a child is started, exclusively by [`without_forks`].
 static FORKING: RwLock<()> = RwLock::new(());
 
@@ -79,7 +81,7 @@ impl Spec {
         if self.clean_env {
             command.env_clear();
         } else {
-            crate::environment::apply(&mut command);
+            environment::apply(&mut command);
         }
         // The service manager listens for the minion on this socket, not for its children.
         command.env_remove("NOTIFY_SOCKET");

@@ -8,6 +8,7 @@ use nix::unistd::{AccessFlags, access};
 use super::{Finished, Spec, run};
 use crate::cancel::Cancel;
 use crate::cut::WHOLE_BYTES_MAX;
+use crate::environment;
 use crate::failure::Failure;
 
 /// Searched after `PATH`, as service managers start daemons with a short one.
@@ -44,7 +45,7 @@ pub(crate) fn which(name: &str) -> Option<PathBuf> {
             return Some(path);
         }
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = environment::get("PATH").unwrap_or_default();
     let usual = USUAL_DIRECTORIES.iter().map(PathBuf::from);
     std::env::split_paths(&path)
         .filter(|dir| dir.is_absolute())

@@ -1,5 +1,6 @@
 //! Service managers behind one trait: systemd, and scripts of SysV init where there is none. Programs are started directly, never by a shell.
 
+mod offline;
 pub(crate) mod systemd;
 mod sysv;
 
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use self::offline::Offline;
 use self::systemd::Systemd;
 use self::sysv::SysV;
 use crate::cancel::Cancel;
@@ -84,12 +86,17 @@ pub(crate) trait ServiceManager {
     }
 }
 
-/// The service manager of this host. Where systemd is installed and does not run, as in a chroot, it is asked offline.
+/// The service manager of this host.
 pub(crate) fn manager() -> Result<Box<dyn ServiceManager>, Failure> {
-    if let Some(systemd) = systemd_here() {
-        return Ok(Box::new(systemd));
-    }
     let etc = PathBuf::from("/etc");
+    match systemd_here() {
+        Some(systemd) if systemd.is_offline => {
+            let sysv = SysV { etc };
+            return Ok(Box::new(Offline { systemd, sysv }));
+        }
+        Some(systemd) => return Ok(Box::new(systemd)),
+        None => {}
+    }
     if etc.join("init.d").is_dir() {
         return Ok(Box::new(SysV { etc }));
     }

@@ -89,16 +89,7 @@ impl Systemd {
 }
 
 impl ServiceManager for Systemd {
-    fn is_offline(&self) -> bool {
-        self.is_offline
-    }
-
     fn is_available(&self, name: &str, cancel: &Cancel) -> Result<bool, Failure> {
-        if self.is_offline {
-            return Err(Failure::command(format!(
-                "Cannot run in offline mode. Failed to get information on unit '{name}'"
-            )));
-        }
         let args = [
             "show",
             "--property=LoadState",

@@ -1,5 +1,6 @@
 //! Sources of files as operators write them: `salt://path?saltenv=dev`, `https://host/path`, `file:///path`, `/path`.
 
+mod proxy;
 mod url;
 mod web;
 

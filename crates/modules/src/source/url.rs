@@ -36,6 +36,11 @@ fn parts(source: &str) -> (&str, &str, &str) {
     }
 }
 
+/// The host of a URL, with the port and whatever login is in it.
+pub(super) fn host_of(source: &str) -> &str {
+    parts(source).0
+}
+
 /// The path of a source, or its host when it has no path.
 pub(crate) fn path_of(source: &str) -> &str {
     match parts(source) {

@@ -1,4 +1,5 @@
-//! Files from web servers, with the certificates that this host trusts and the proxies that its environment names.
+//! Files from web servers, with the certificates that this host trusts and the proxies that its environment names. A proxy is asked for a
+//! tunnel to the server, for http too.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -7,10 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use ureq::Agent;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
+use ureq::{Agent, Proxy};
 
-use super::{Wish, url};
+use super::{Wish, proxy, url};
 use crate::context::Context;
 use crate::digest::{self, Algorithm};
 use crate::failure::{Failure, os_text};
@@ -71,7 +72,7 @@ pub(super) fn fetch(
 /// Whether a server has something at a URL.
 pub(super) fn exists(ctx: &dyn Context, address: &str) -> bool {
     let (address, login) = url::without_login(address);
-    let Ok(agent) = agent(ctx, false) else {
+    let Ok(agent) = agent(ctx, &address, false) else {
         return false;
     };
     let mut request = agent.head(&address);
@@ -85,7 +86,7 @@ pub(super) fn exists(ctx: &dyn Context, address: &str) -> bool {
 
 fn download(ctx: &dyn Context, address: &str, wish: Wish<'_>, to: &mut File) -> Result<(), String> {
     let (address, login) = url::without_login(address);
-    let mut request = agent(ctx, wish.accepts_any_certificate)?.get(&address);
+    let mut request = agent(ctx, &address, wish.accepts_any_certificate)?.get(&address);
     if let Some(login) = login {
         request = request.header("Authorization", basic(&login));
     }
@@ -117,7 +118,7 @@ fn basic((user, password): &(String, String)) -> String {
     format!("Basic {login}")
 }
 
-fn agent(ctx: &dyn Context, accepts_any_certificate: bool) -> Result<Agent, String> {
+fn agent(ctx: &dyn Context, address: &str, accepts_any_certificate: bool) -> Result<Agent, String> {
     let seconds = |key: &str, usual: f64| {
         let said = ctx.config(key).as_ref().and_then(Value::as_f64);
         let seconds = said.filter(|seconds| (0.001..1e6).contains(seconds));
@@ -128,7 +129,16 @@ fn agent(ctx: &dyn Context, accepts_any_certificate: bool) -> Result<Agent, Stri
         .root_certs(RootCerts::Specific(Arc::new(trusted(ctx)?)))
         .disable_verification(accepts_any_certificate)
         .build();
+    let proxy = match proxy::chosen(address, |name| std::env::var(name).ok()) {
+        Some(proxy) => {
+            let proxy = Proxy::new(&proxy)
+                .map_err(|error| format!("the proxy of the environment: {error}"))?;
+            Some(proxy)
+        }
+        None => None,
+    };
     let config = Agent::config_builder()
+        .proxy(proxy)
         .tls_config(tls)
         .timeout_connect(seconds("http_connect_timeout", CONNECT_TIMEOUT))
         .timeout_global(seconds("http_request_timeout", REQUEST_TIMEOUT))

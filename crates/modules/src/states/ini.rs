@@ -103,6 +103,8 @@ fn options_present(args: &Args, env: &StateEnv) -> StateAnswer {
         }
     } else {
         changes.extend(ini.set(&options)?);
+        // What was written may read otherwise: sections that stood twice are one now.
+        ini = open(args, "name")?;
     }
     if is_strict {
         for (option, value) in there_options

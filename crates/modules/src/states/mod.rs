@@ -2,9 +2,11 @@
 
 mod alternatives;
 mod archive;
+mod augeas;
 mod cmd;
 mod cron;
 mod debconf;
+mod environ;
 mod file;
 mod git;
 mod grains;
@@ -13,11 +15,13 @@ mod host;
 mod ini;
 mod kmod;
 mod locale;
+mod logrotate;
 mod module;
 mod mount;
 mod pip;
 pub(crate) mod pkg;
 mod pkgrepo;
+mod selinux;
 mod service;
 mod ssh_auth;
 mod ssh_known_hosts;
@@ -47,9 +51,11 @@ pub(crate) type StateAnswer = Result<Return, Failure>;
 pub(crate) const MODULES: &[&[StateFunction]] = &[
     alternatives::STATES,
     archive::STATES,
+    augeas::STATES,
     cmd::STATES,
     cron::STATES,
     debconf::STATES,
+    environ::STATES,
     file::STATES,
     git::STATES,
     grains::STATES,
@@ -58,11 +64,13 @@ pub(crate) const MODULES: &[&[StateFunction]] = &[
     ini::STATES,
     kmod::STATES,
     locale::STATES,
+    logrotate::STATES,
     module::STATES,
     mount::STATES,
     pip::STATES,
     pkg::STATES,
     pkgrepo::STATES,
+    selinux::STATES,
     service::STATES,
     ssh_auth::STATES,
     ssh_known_hosts::STATES,
@@ -218,6 +226,16 @@ impl StateEnv<'_> {
         };
         rendering::template(self.env, &source, engine)
     }
+}
+
+/// A call that does the work of others of its kind too, where its state knows how: one call of the package manager for many packages. The
+/// others find it done when their turn comes.
+pub(crate) fn aggregated(mut call: Box<sls::compile::Call>) -> Box<sls::compile::Call> {
+    if !call.group.is_empty() && call.chunk.state() == "pkg" {
+        let mut group: Vec<_> = call.group.iter().map(|chunk| chunk.0.clone()).collect();
+        call.chunk.0 = pkg::aggregate::aggregated(&call.chunk.0, &mut group);
+    }
+    call
 }
 
 /// A return with this result and comment and without changes.

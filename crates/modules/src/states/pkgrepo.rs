@@ -122,7 +122,15 @@ fn managed(repositories: &dyn Repositories, args: &Args, env: &StateEnv) -> Stat
             ));
         }
     };
-    let wanted = repositories.wanted(&repo, &options)?;
+    let wanted = match repositories.wanted(&repo, &options) {
+        Ok(wanted) => wanted,
+        Err(failure) => {
+            return Ok(returned(
+                false,
+                format!("Failed to configure repo '{name}': {failure}"),
+            ));
+        }
+    };
     if !before.is_empty() && !has_others(&name, &options) && is_same(&wanted, &before, &options) {
         return Ok(returned(
             true,
@@ -410,7 +418,7 @@ mod tests {
             format!("# {line}\n")
         );
         let bad = json!({"name": "nonsense"});
-        let text = "Failed to examine repo 'nonsense': Error: repo 'nonsense' is not a well formatted definition";
+        let text = "Failed to configure repo 'nonsense': Name nonsense is not valid. This must be the complete repo entry as seen in the sources file";
         check(bad, false, Some(false), text, json!({}));
         let twice = json!({"name": line, "key_url": "x", "keyid": "y"});
         check(twice, false, Some(false), ONE_KEY[0].2, json!({}));

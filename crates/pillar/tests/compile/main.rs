@@ -2,4 +2,5 @@
 
 mod golden;
 mod outside;
+mod random;
 mod tree;

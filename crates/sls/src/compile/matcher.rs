@@ -45,6 +45,8 @@ impl Minion {
             "list" => self.grains(Kind::List, target, delimiter),
             "grain" => self.grains(Kind::Grain, target, delimiter),
             "grain_pcre" => self.grains(Kind::GrainPcre, target, delimiter),
+            // Top files name groups that other masters have.
+            "nodegroup" if !self.nodegroups.names().any(|name| name == target) => Ok(false),
             "nodegroup" => self.grains(Kind::Nodegroup, target, delimiter),
             "pillar" => self.pillar(Kind::Grain, target, delimiter),
             "pillar_pcre" => self.pillar(Kind::GrainPcre, target, delimiter),
@@ -236,6 +238,7 @@ mod tests {
         check("grain", "os:Deb*", true);
         check("grain_pcre", "os:(Debian|Ubuntu)", true);
         check("nodegroup", "group", true);
+        check("nodegroup", "none", false);
         check("pillar", "a:b:x*", true);
         check("pillar_pcre", "role:^w", true);
         check("pillar_exact", "a:b:x*", true);
@@ -250,7 +253,6 @@ mod tests {
             ("ipcidr", "10.1.2.3/8"),
             ("ipcidr", "x"),
             ("pcre", "("),
-            ("nodegroup", "none"),
         ] {
             assert!(minion.matches(kind, target).is_err(), "{kind} {target}");
         }

@@ -17,8 +17,8 @@ pub enum Kind {
     Low,
     /// High data of each SLS alone, by SLS.
     Sls,
-    /// What a run in test mode says, by state.
-    Test,
+    /// What runs say, by state: in test mode, and for real where that changes nothing.
+    Apply,
 }
 
 impl Kind {
@@ -29,7 +29,7 @@ impl Kind {
         Kind::High,
         Kind::Low,
         Kind::Sls,
-        Kind::Test,
+        Kind::Apply,
     ];
 }
 
@@ -110,24 +110,23 @@ pub fn asks(case: &Case, kinds: &[Kind], sls_max: usize) -> Vec<Ask> {
             json!([sls]),
             kwargs.clone(),
         ));
-        applied.push((about, sls, kwargs));
+        applied.push((about, json!([sls]), kwargs));
     }
     if !case.sls.is_empty() {
         let sls = case.sls.join(",");
-        applied = vec![(sls.clone(), sls, json!({}))];
+        applied = vec![(sls.clone(), json!([sls]), json!({}))];
     } else if case.has_top() {
-        asks.push(ask(
-            Kind::Test,
-            "highstate",
-            "state.apply",
-            json!([]),
-            json!({"test": true}),
-        ));
-        applied.clear();
+        applied = vec![("highstate".to_owned(), json!([]), json!({}))];
     }
-    for (about, sls, mut kwargs) in applied {
-        kwargs["test"] = json!(true);
-        asks.push(ask(Kind::Test, &about, "state.apply", json!([sls]), kwargs));
+    for (about, args, kwargs) in applied {
+        let mut tested = kwargs.clone();
+        tested["test"] = json!(true);
+        let apply =
+            |about: &str, kwargs| ask(Kind::Apply, about, "state.apply", args.clone(), kwargs);
+        asks.push(apply(&about, tested));
+        if case.is_harmless {
+            asks.push(apply(&format!("{about} for real"), kwargs));
+        }
     }
     asks.retain(|ask| ask.kind.is_some_and(|kind| kinds.contains(&kind)));
     if case.has_modules() {
@@ -191,15 +190,22 @@ mod tests {
     #[test]
     fn other_trees_are_applied_as_they_say_or_by_sls() {
         assert_eq!(
-            funs(&["a.sls", "b.sls"], "{}", &[Kind::Test]),
+            funs(&["a.sls", "b.sls"], "{}", &[Kind::Apply]),
             [
                 r#"state.apply ["a"] {"test":true}"#,
                 r#"state.apply ["b"] {"test":true}"#
             ]
         );
         assert_eq!(
-            funs(&["a.sls", "b.sls"], "sls: [b, a]", &[Kind::Test]),
-            [r#"state.apply ["b,a"] {"test":true}"#]
+            funs(
+                &["a.sls", "b.sls"],
+                "{sls: [b, a], harmless: true}",
+                &[Kind::Apply]
+            ),
+            [
+                r#"state.apply ["b,a"] {"test":true}"#,
+                r#"state.apply ["b,a"] {}"#
+            ]
         );
     }
 

@@ -24,6 +24,8 @@ pub struct Case {
     pub grains: Map<String, Value>,
     /// The SLS that are applied; none for the highstate of a tree with a top file, or else each SLS alone.
     pub sls: Vec<String>,
+    /// Whether the states change nothing on any host, so that they may be applied for real too.
+    pub is_harmless: bool,
     /// Values over the pillar of the files, for all calls.
     pub pillar: Map<String, Value>,
     /// More of the minion's configuration, by Salt's names.
@@ -60,6 +62,7 @@ impl Case {
             id: "minion".to_owned(),
             grains: Map::new(),
             sls: Vec::new(),
+            is_harmless: false,
             pillar: Map::new(),
             options: Map::new(),
             file_roots: Map::new(),
@@ -75,13 +78,14 @@ impl Case {
                     let names = names.iter().filter_map(Value::as_str).map(str::to_owned);
                     case.sls = names.collect();
                 }
+                ("harmless", Value::Bool(is_harmless)) => case.is_harmless = is_harmless,
                 ("grains", Value::Object(grains)) => case.grains = grains,
                 ("pillar", Value::Object(pillar)) => case.pillar = pillar,
                 ("options", Value::Object(options)) => case.options = options,
                 ("file_roots", Value::Object(roots)) => case.file_roots = placed(&roots)?,
                 ("pillar_roots", Value::Object(roots)) => case.pillar_roots = placed(&roots)?,
                 (key, value) => bail!(
-                    "{key}: {value} is not understood; the keys are id, grains, sls, pillar, options, file_roots, pillar_roots"
+                    "{key}: {value} is not understood; the keys are id, grains, sls, harmless, pillar, options, file_roots, pillar_roots"
                 ),
             }
         }

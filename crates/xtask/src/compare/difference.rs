@@ -23,12 +23,8 @@ pub enum Piece {
     Low,
     /// The high data of an SLS.
     Sls,
-    /// Result of a state in test mode.
-    Result,
-    /// Its comment.
-    Comment,
-    /// Its changes.
-    Changes,
+    /// What a run says of a state: its comment, result and changes.
+    State,
     /// The order in which states ran.
     Order,
     /// Whether a call fails.
@@ -46,10 +42,8 @@ impl Piece {
             Piece::High => "highstate",
             Piece::Low => "lowstate",
             Piece::Sls => "sls",
-            Piece::Result => "test result",
-            Piece::Comment => "test comment",
-            Piece::Changes => "test changes",
-            Piece::Order => "test order",
+            Piece::State => "state",
+            Piece::Order => "order",
             Piece::Failure => "failure",
             Piece::Reasons => "reasons",
         }
@@ -136,7 +130,7 @@ fn pieces(kind: Kind, about: &str, salt: &Value, ours: &Value) -> Vec<Compared> 
             place: about.to_owned(),
             differences: leaves(Some(salt), Some(ours)),
         }],
-        Kind::Test => records(about, salt, ours),
+        Kind::Apply => records(about, salt, ours),
     }
 }
 
@@ -177,25 +171,27 @@ fn pairs<'a>(
         .collect()
 }
 
-/// The records of a run: result, comment and changes of each, and their order.
+/// What is compared of the record of a state.
+pub const COLUMNS: [&str; 3] = ["comment", "result", "changes"];
+
+/// The records of a run, and their order.
 fn records(about: &str, salt: &Value, ours: &Value) -> Vec<Compared> {
-    let mut compared = Vec::new();
-    for (tag, theirs, value) in pairs(names(salt), names(ours)) {
-        let columns = [
-            (Piece::Result, "result"),
-            (Piece::Comment, "comment"),
-            (Piece::Changes, "changes"),
-        ];
-        for (piece, name) in columns {
-            let column =
-                |record: Option<&'_ Value>| record.and_then(|record| record.get(name)).cloned();
-            compared.push(Compared {
-                piece,
-                place: format!("{about} {tag}"),
-                differences: leaves(column(theirs).as_ref(), column(value).as_ref()),
-            });
+    let pairs = pairs(names(salt), names(ours));
+    let states = pairs.into_iter().map(|(tag, theirs, value)| {
+        let differences = COLUMNS.iter().flat_map(|name| {
+            let column = |record: Option<&Value>| record.and_then(|record| record.get(*name)).cloned();
+            let mut found = Vec::new();
+            let (theirs, value) = (column(theirs), column(value));
+            part(&format!("/{name}"), theirs.as_ref(), value.as_ref(), &mut found);
+            found
+        });
+        Compared {
+            piece: Piece::State,
+            place: format!("{about} {tag}"),
+            differences: differences.collect(),
         }
-    }
+    });
+    let mut compared: Vec<Compared> = states.collect();
     let (theirs, order) = (order(salt), order(ours));
     compared.push(Compared {
         piece: Piece::Order,
@@ -297,11 +293,8 @@ mod tests {
         let salt = json!({"a": record("x", 0), "b": record("y", 1)});
         let ours = json!({"a": record("z", 1), "b": record("y", 0)});
         assert_eq!(
-            told(Kind::Test, Answer::Value(salt), Answer::Value(ours)),
-            [
-                r#"test comment|web a||"x"|"z""#,
-                r#"test order|web|/00000|"a"|"b""#
-            ]
+            told(Kind::Apply, Answer::Value(salt), Answer::Value(ours)),
+            [r#"state|web a|/comment|"x"|"z""#, r#"order|web|/00000|"a"|"b""#]
         );
     }
 

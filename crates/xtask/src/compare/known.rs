@@ -6,11 +6,14 @@ use serde_json::Value;
 use super::difference::{Compared, Leaf};
 
 /// A difference that is known. Fields are patterns in which `*` stands for any text; one that is left out matches everything.
+///
+/// With a `path` it is enough that the piece differs there like this: what else differs follows from it.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
     tree: Option<String>,
     piece: Option<String>,
     place: Option<String>,
+    path: Option<String>,
     salt: Option<String>,
     ours: Option<String>,
     /// Why it is so.
@@ -34,6 +37,7 @@ fn row(row: &Value) -> anyhow::Result<Known> {
             "tree" => known.tree = Some(text),
             "piece" => known.piece = Some(text),
             "place" => known.place = Some(text),
+            "path" => known.path = Some(text),
             "salt" => known.salt = Some(text),
             "ours" => known.ours = Some(text),
             "reason" => known.reason = text,
@@ -61,7 +65,13 @@ impl Known {
         fits(&self.tree, tree)
             && fits(&self.piece, compared.piece.name())
             && fits(&self.place, &compared.place)
-            && compared.differences.iter().all(fits_leaf)
+            && match &self.path {
+                None => compared.differences.iter().all(fits_leaf),
+                Some(path) => {
+                    let mut there = compared.differences.iter();
+                    there.any(|leaf| matches(path, &leaf.path) && fits_leaf(leaf))
+                }
+            }
     }
 }
 
@@ -119,19 +129,24 @@ mod tests {
 
     #[test]
     fn all_places_of_a_piece_must_fit() {
-        let known = read("- {piece: test *, place: 'web *', ours: \"State '*' was not found\", reason: it is young}\n").unwrap();
+        let known = read("- {piece: sta*, place: 'web *', ours: \"State '*' was not found\", reason: it is young}\n").unwrap();
         let leaf = |ours: &str| Leaf {
             path: String::new(),
             salt: Some(json!(true)),
             ours: Some(json!(ours)),
         };
         let compared = |ours: &[&str]| Compared {
-            piece: Piece::Comment,
+            piece: Piece::State,
             place: "web pkg_|-x".to_owned(),
             differences: ours.iter().map(|ours| leaf(ours)).collect(),
         };
         assert!(known[0].is("any", &compared(&["State 'pkg.installed' was not found"])));
         assert!(!known[0].is("any", &compared(&["State 'a.b' was not found", "x"])));
+        let known = read("- {path: /comm*, ours: \"State '*' was not found\", reason: it is young}\n").unwrap();
+        let mut piece = compared(&["State 'a.b' was not found", "x"]);
+        assert!(!known[0].is("any", &piece));
+        piece.differences[0].path = "/comment".to_owned();
+        assert!(known[0].is("any", &piece));
     }
 
     #[test]

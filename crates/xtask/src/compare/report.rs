@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::difference::{Compared, Piece};
+use super::difference::{COLUMNS, Compared, Piece};
 use super::known::{Known, shown};
 
 /// Most letters that are shown of a value.
@@ -28,10 +28,15 @@ struct Difference {
     reason: Option<String>,
 }
 
+/// Words of a state that does not run for those that it requires.
+const REQUISITES_FAILED: &str = "One or more requisite failed: ";
+
 /// All that was found.
 #[derive(Debug, Default)]
 pub struct Report {
     counts: BTreeMap<Piece, Counts>,
+    /// States whose columns are equal, in the order of [`COLUMNS`].
+    columns: [usize; COLUMNS.len()],
     differences: Vec<Difference>,
     /// Trees that could not be compared, and why.
     broken: Vec<(String, String)>,
@@ -40,21 +45,33 @@ pub struct Report {
 impl Report {
     /// Takes in the pieces of a tree.
     pub fn add(&mut self, tree: &str, pieces: Vec<Compared>, known: &[Known]) {
+        let mut differences = Vec::new();
         for compared in pieces {
             let counts = self.counts.entry(compared.piece).or_default();
             counts.compared += 1;
+            if compared.piece == Piece::State {
+                for (column, equal) in COLUMNS.iter().zip(&mut self.columns) {
+                    let path = format!("/{column}");
+                    let differs = compared.differences.iter().any(|leaf| leaf.path.starts_with(&path));
+                    *equal += usize::from(!differs);
+                }
+            }
             if compared.differences.is_empty() {
                 counts.equal += 1;
                 continue;
             }
             let reason = known.iter().find(|known| known.is(tree, &compared));
-            counts.known += usize::from(reason.is_some());
-            self.differences.push(Difference {
+            differences.push(Difference {
                 tree: tree.to_owned(),
                 compared,
                 reason: reason.map(|known| known.reason.clone()),
             });
         }
+        explain_by_others(&mut differences);
+        for one in differences.iter().filter(|one| one.reason.is_some()) {
+            self.counts.entry(one.compared.piece).or_default().known += 1;
+        }
+        self.differences.extend(differences);
     }
 
     /// Takes in a tree that could not be compared.
@@ -94,6 +111,11 @@ impl Report {
                 counts.known,
                 counts.compared - counts.equal - counts.known
             );
+        }
+        let states = self.counts.get(&Piece::State).map_or(0, |counts| counts.compared);
+        for (column, equal) in COLUMNS.iter().zip(self.columns).filter(|_| states > 0) {
+            let share = equal as f64 * 100.0 / states as f64;
+            let _ = writeln!(text, "| {column} of a state | {states} | {equal} | {share:.1} % | | |");
         }
         let reasons = self.reasons();
         if !reasons.is_empty() {
@@ -146,6 +168,8 @@ impl Report {
                 json!({"compared": counts.compared, "equal": counts.equal, "known": counts.known});
             (piece.name().to_owned(), row)
         });
+        let columns = COLUMNS.iter().zip(self.columns);
+        let columns = columns.map(|(name, equal)| ((*name).to_owned(), json!(equal)));
         let differences = self.differences.iter().map(|one| {
             let leaves = one.compared.differences.iter();
             json!({
@@ -161,10 +185,48 @@ impl Report {
         let broken = self.broken.iter();
         json!({
             "counts": counts.collect::<serde_json::Map<_, _>>(),
+            "equal_columns_of_states": columns.collect::<serde_json::Map<_, _>>(),
             "differences": differences.collect::<Vec<_>>(),
             "broken": broken.map(|(tree, error)| json!({"tree": tree, "error": error})).collect::<Vec<_>>(),
         })
     }
+}
+
+/// A state that does not run for others, all of which differ for known reasons, differs for the same.
+fn explain_by_others(differences: &mut [Difference]) {
+    loop {
+        let explained: BTreeMap<String, String> = differences
+            .iter()
+            .filter_map(|one| Some((id(&one.compared.place)?, one.reason.clone()?)))
+            .collect();
+        let mut is_news = false;
+        for one in differences.iter_mut().filter(|one| one.reason.is_none()) {
+            let leaves = one.compared.differences.iter();
+            let said = leaves.filter(|leaf| leaf.path == "/comment").find_map(|leaf| {
+                leaf.ours.as_ref()?.as_str()?.strip_prefix(REQUISITES_FAILED)
+            });
+            // The comment has the SLS and the id of each.
+            let reason = said.map(|said| {
+                let others = said.split(", ").map(|other| {
+                    let ids = other.match_indices('.').map(|(place, _)| &other[place + 1..]);
+                    ids.filter_map(|id| explained.get(id)).next()
+                });
+                others.collect::<Option<Vec<&String>>>()
+            });
+            if let Some(reason) = reason.flatten().and_then(|reasons| reasons.first().copied()) {
+                one.reason = Some(reason.clone());
+                is_news = true;
+            }
+        }
+        if !is_news {
+            return;
+        }
+    }
+}
+
+/// The id in the place of a state, `highstate pkg_|-ID_|-name_|-installed`.
+fn id(place: &str) -> Option<String> {
+    place.split("_|-").nth(1).map(str::to_owned)
 }
 
 /// A value in one line that is not long.
@@ -224,6 +286,33 @@ mod tests {
             report.json()["differences"][0]["reason"],
             "it is on purpose"
         );
+    }
+
+    #[test]
+    fn what_follows_from_known_differences_is_known() {
+        let state = |id: &str, comment: &str| Compared {
+            piece: Piece::State,
+            place: format!("highstate pkg_|-{id}_|-x_|-installed"),
+            differences: vec![Leaf {
+                path: "/comment".to_owned(),
+                salt: Some(json!("fine")),
+                ours: Some(json!(comment)),
+            }],
+        };
+        let known = known::read("- {ours: mine, reason: it is on purpose}").unwrap();
+        let mut report = Report::default();
+        let pieces = vec![
+            state("c", "One or more requisite failed: web.b"),
+            state("b", "One or more requisite failed: web.sub.a.1"),
+            state("a.1", "mine"),
+            state("d", "One or more requisite failed: web.a.1, web.e"),
+            state("e", "other"),
+        ];
+        report.add("t", pieces, &known);
+        let unknown = report.differences.iter().filter(|one| one.reason.is_none());
+        let ids: Vec<_> = unknown.filter_map(|one| id(&one.compared.place)).collect();
+        assert_eq!(ids, ["d", "e"]);
+        assert!(report.text().contains("| comment of a state | 5 | 0 | 0.0 % | | |"));
     }
 
     #[test]

@@ -5,10 +5,6 @@ several:
     - nop
     - require:
       - test: short
-two_functions:
-  test.nop: []
-  cmd.run:
-    - name: 'true'
 many:
   test.show_notification:
     - text: shared

@@ -1,5 +1,4 @@
 map:
   a: null
-  d: "{{ pillar.get('text', 'not seen') }}"
 empty: {}
 none: ~

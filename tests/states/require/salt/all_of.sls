@@ -16,7 +16,6 @@ needs_none_that_works:
   test.nop:
     - require_any:
       - test: broken
-      - test: broken_too
 broken_too:
   test.fail_with_changes: []
 before:

@@ -13,7 +13,6 @@ use super::{Answer, Args, Env, Failure, Function};
 use crate::call::Call;
 use crate::process;
 use crate::python;
-use crate::rendering;
 
 pub(super) const FUNCTIONS: [&[Function]; 4] = [
     compression::FUNCTIONS,
@@ -73,18 +72,6 @@ fn run(fun: &str, argv: Vec<String>, args: &Args, env: &Env) -> Answer {
 fn run_lines(argv: Vec<String>, args: &Args, env: &Env) -> Answer {
     let output = run("cmd.run", argv, args, env)?;
     Ok(python::text(&output).lines().map(Value::from).collect())
-}
-
-/// A parameter that `template` may make a template of.
-fn rendered(args: &Args, name: &str, env: &Env) -> Result<String, Failure> {
-    let text = args.text(name)?;
-    match args
-        .optional_text("template")?
-        .filter(|engine| !engine.is_empty())
-    {
-        Some(engine) => rendering::text(env, &text, &engine),
-        None => Ok(text),
-    }
 }
 
 /// The first of many files and a word on the rest, where `trim_output` says so.

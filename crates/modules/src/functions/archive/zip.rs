@@ -7,13 +7,11 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{
-    Answer, Args, Env, Failure, Function, rendered, run, run_lines, sources, trimmed, words,
-    zip_directory,
+    Answer, Args, Env, Failure, Function, run, run_lines, sources, trimmed, words, zip_directory,
 };
 use crate::failure::python_text;
 use crate::files::mode;
-use crate::python;
-use crate::source;
+use crate::{python, rendering, source};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(
@@ -117,8 +115,8 @@ fn is_encrypted(args: &Args, env: &Env) -> Answer {
 fn unzip(args: &Args, env: &Env) -> Answer {
     let broken =
         |text: String| Failure::command(format!("Exception encountered unpacking zipfile: {text}"));
-    let file = rendered(args, "zip_file", env)?;
-    let dest = rendered(args, "dest", env)?;
+    let file = rendering::argument(args, "zip_file", env)?;
+    let dest = rendering::argument(args, "dest", env)?;
     let path = Path::new(&file);
     let entries = zip_directory::read(path)
         .map_err(|error| broken(python_text(path, &error)))?
@@ -181,7 +179,7 @@ fn set_usual_modes(dest: &Path, names: &[String]) -> Result<(), Failure> {
 }
 
 fn zip(args: &Args, env: &Env) -> Answer {
-    let file = rendered(args, "zip_file", env)?;
+    let file = rendering::argument(args, "zip_file", env)?;
     let sources = sources(args)?;
     let cwd = args.optional_text("cwd")?.filter(|cwd| !cwd.is_empty());
     match &cwd {

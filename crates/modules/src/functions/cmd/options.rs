@@ -322,7 +322,7 @@ fn environment(args: &Args, identity: Option<&Identity>) -> Result<Vec<(String, 
             .find(|(name, _)| name == "PATH")
             .map(|(_, path)| path.clone());
         let path = given
-            .or_else(|| std::env::var("PATH").ok())
+            .or_else(|| crate::environment::get("PATH"))
             .unwrap_or_default();
         variables.push(("PATH".to_owned(), format!("{front}:{path}")));
     }

@@ -116,11 +116,12 @@ fn difference(args: &Args, env: &Env) -> Answer {
         true => (old.to_string_lossy(), new.to_string_lossy()),
         false => ("".into(), "".into()),
     };
-    let diff = change::of(
-        &change::read(old)?,
-        &change::read(new)?,
-        (&names.0, &names.1),
-    );
+    let diff = if Sum::of_file("sha256", old)? == Sum::of_file("sha256", new)? {
+        String::new()
+    } else {
+        let names = (&*names.0, &*names.1);
+        change::of(&change::read(old)?, &change::read(new)?, names)
+    };
     let is_obfuscated = || {
         let said = env.ctx.config("obfuscate_templates");
         args.flag("template") && said.is_some_and(|said| python::truthy(&said))

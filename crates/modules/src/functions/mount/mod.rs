@@ -109,7 +109,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "mount.swapoff",
         "name",
         "Stop the use of swap space; nothing when it is not in use.",
-        "mount.swapoff /root/swapfile",
+        "mount.swapoff /srv/swapfile",
         |args, env| {
             let name = args.text("name")?;
             if !active::swaps()?.contains_key(&name) {
@@ -123,7 +123,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "mount.swapon",
         "name, priority=None",
         "Use swap space.",
-        "mount.swapon /root/swapfile",
+        "mount.swapon /srv/swapfile",
         |args, env| {
             swap_on(
                 env,

@@ -313,6 +313,10 @@ mod tests {
         assert_eq!(several[name], *version);
         let dpkg = call(Call::new("pkg.info_installed").arg("dpkg"));
         assert_eq!(dpkg["dpkg"]["name"], json!("dpkg"));
+        let description = dpkg["dpkg"]["description"].as_str().unwrap();
+        assert!(description.ends_with(".\n"), "{description:?}");
+        let two = call(Call::new("pkg.info_installed").arg("dpkg").arg("bash"));
+        assert_eq!(two.as_object().map(|two| two.len()), Some(2), "{two}");
         let files = call(Call::new("pkg.file_list").arg("dpkg"));
         let path = json!("/usr/bin/dpkg");
         assert!(

@@ -14,7 +14,7 @@ pub(super) const INFO_FORMAT: &str = concat!(
     "-f=package:${Package}\\nrevision:${binary:Revision}\\narchitecture:${Architecture}\\nmaintainer:${Maintainer}\\n",
     "summary:${Summary}\\nsource:${source:Package}\\nversion:${Version}\\nsection:${Section}\\nsize:${Size}\\n",
     "MD5:${MD5sum}\\nSHA1:${SHA1}\\nSHA256:${SHA256}\\norigin:${Origin}\\nhomepage:${Homepage}\\n",
-    "status:${db:Status-Abbrev}\\ninstall_date:${db-fsys:Last-Modified}\\ndescription:${Description}\\n\\n\\x1e"
+    "status:${db:Status-Abbrev}\\ninstall_date:${db-fsys:Last-Modified}\\ndescription:${Description}\\n\\n\x1e"
 );
 
 /// Reads lines of wish, flag, state, name, version and architecture.
@@ -212,7 +212,7 @@ pub(super) fn info(text: &str, documents: &Path) -> Map<String, Value> {
         }
         known.insert(
             "description".to_owned(),
-            json!(description.trim_end_matches('\n')),
+            json!(description.strip_suffix('\n').unwrap_or(description)),
         );
         if let Some(license) = license(&documents.join(&package).join("copyright")) {
             known.insert("license".to_owned(), json!(license));

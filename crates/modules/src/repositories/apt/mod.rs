@@ -232,12 +232,18 @@ impl<'a> Sources<'a> {
         Ok(Entry { file, form })
     }
 
-    fn add_ppa(&self, ppa: &str, options: &Options) -> Result<(), Failure> {
-        if !WITH_PPA.contains(&self.os.as_str()) {
-            return Err(Failure::command(format!(
-                "cannot parse \"ppa:\" style repo definitions: {ppa}"
-            )));
+    /// `ppa:owner/name` means something on some systems only.
+    fn refuse_unknown_ppa(&self, repo: &str) -> Result<(), Failure> {
+        if !repo.starts_with("ppa:") || WITH_PPA.contains(&self.os.as_str()) {
+            return Ok(());
         }
+        Err(Failure::command(format!(
+            "cannot parse \"ppa:\" style repo definitions: {repo}"
+        )))
+    }
+
+    fn add_ppa(&self, ppa: &str, options: &Options) -> Result<(), Failure> {
+        self.refuse_unknown_ppa(ppa)?;
         if !self.get(ppa, options)?.is_empty() {
             return Ok(());
         }
@@ -428,9 +434,7 @@ impl Repositories for Sources<'_> {
     fn get(&self, repo: &str, _: &Options) -> Result<Known, Failure> {
         let line = self.line_of(repo);
         let Some(wanted) = Line::parse(&line) else {
-            return Err(Failure::command(format!(
-                "Error: repo '{line}' is not a well formatted definition"
-            )));
+            return Ok(Known::new());
         };
         let uri = wanted.uri.trim_end_matches('/');
         let is_it = |known: &Known| {
@@ -450,6 +454,7 @@ impl Repositories for Sources<'_> {
     }
 
     fn wanted(&self, repo: &str, options: &Options) -> Result<Known, Failure> {
+        self.refuse_unknown_ppa(repo)?;
         let entry = self.entry(&self.line_of(repo), options)?;
         let first = |list: Vec<String>| list.into_iter().next().unwrap_or_default();
         let mut known = self.known(

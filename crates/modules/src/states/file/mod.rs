@@ -16,8 +16,10 @@ mod mknod;
 mod patch;
 mod place;
 mod presence;
+mod pruned;
 mod recurse;
 mod rename;
+mod retention;
 mod serialize;
 mod serializer;
 mod symlink;
@@ -48,8 +50,10 @@ pub(super) const STATES: &[StateFunction] = &[
     patch::STATE,
     presence::EXISTS,
     presence::MISSING,
+    pruned::STATE,
     recurse::STATE,
     rename::STATE,
+    retention::STATE,
     serialize::STATE,
     symlink::STATE,
     tidied::STATE,

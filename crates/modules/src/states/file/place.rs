@@ -116,9 +116,11 @@ impl Managed {
         let mut replacement = None;
         if let Some(gathered) = gathered.filter(|_| self.has_source()) {
             let kind = gathered.sum.as_ref().map_or(USUAL_KIND, |sum| &sum.kind);
-            let is_same = !is_bare_link
-                && gathered.sum.is_some()
-                && gathered.sum == Some(Bytes::At(real.clone()).sum(kind)?);
+            let has = match is_bare_link {
+                true => None,
+                false => Some(Bytes::At(real.clone()).sum(kind)?),
+            };
+            let is_same = gathered.sum.is_some() && gathered.sum == has;
             if !is_same {
                 let bytes = gather::fetched(&self.source, gathered, env)?;
                 if let Some(comment) =
@@ -129,8 +131,11 @@ impl Managed {
                         ..outcome
                     });
                 }
-                self.note_difference(&real, &bytes.read()?, &mut outcome, env)?;
-                replacement = Some(bytes);
+                // What nobody knew the hash of may be there already.
+                if has != Some(bytes.sum(kind)?) {
+                    self.note_difference(&real, &bytes.read()?, &mut outcome, env)?;
+                    replacement = Some(bytes);
+                }
             }
         }
         if let Some(contents) = &self.contents {

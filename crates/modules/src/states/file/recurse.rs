@@ -41,12 +41,10 @@ struct Plan {
 }
 
 fn recurse(args: &Args, env: &StateEnv) -> StateAnswer {
-    let name = name_of(args)?;
-    let name = name
-        .strip_suffix('/')
-        .filter(|name| !name.is_empty())
-        .unwrap_or(&name);
-    let mut answer = begin(name);
+    let shown = name_of(args)?;
+    let name = shown.strip_suffix('/').filter(|name| !name.is_empty());
+    let name = name.unwrap_or(&shown);
+    let mut answer = begin(&shown);
     if args.extra_kwargs.contains_key("mode") {
         let text =
             "'mode' is not allowed in 'file.recurse'. Please use 'file_mode' and 'dir_mode'.";
@@ -110,10 +108,10 @@ fn recurse(args: &Args, env: &StateEnv) -> StateAnswer {
         .map(|(path, texts)| format!("\n#### {path} ####\n{}", texts.join("\n")));
     answer.comment = parts.collect::<Vec<_>>().join("\n").trim().to_owned();
     if answer.comment.is_empty() {
-        answer.comment = format!("Recursively updated {name}");
+        answer.comment = format!("Recursively updated {shown}");
     }
     if answer.changes.is_empty() && answer.result == Some(true) {
-        answer.comment = format!("The directory {name} is in the correct state");
+        answer.comment = format!("The directory {shown} is in the correct state");
     }
     Ok(answer)
 }

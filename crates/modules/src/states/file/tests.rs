@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::states::Return;
+use crate::states::{Return, StateEnv};
 use crate::testing::Host;
 
 fn with(base: &Value, more: Value) -> Value {
@@ -190,6 +190,66 @@ fn templates_are_filled() {
     let contents = json!({"name": path, "contents": "{{ 1 + 1 }}", "template": "jinja"});
     host.state("file.managed", contents, false);
     assert_eq!(fs::read_to_string(&path).unwrap(), "2\n");
+}
+
+#[test]
+fn templates_see_what_other_states_gathered() {
+    let host = Host::new();
+    let path = host.path("f");
+    host.write(
+        "roots/base/x.jinja",
+        "{% for line in accumulator['a'] %}{{ line }}\n{% endfor %}",
+    );
+    let noted = json!({&path: {"a": ["one", "two"]}});
+    host.shared.change("accumulators", |notes| *notes = noted);
+    let args = json!({"name": path, "source": "salt://x.jinja", "template": "jinja"});
+    host.applies("file.managed", args);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
+}
+
+#[test]
+fn what_required_states_made_is_not_cleaned() {
+    let host = Host::new();
+    host.write("roots/base/tree/a", "A");
+    let (top, tree, file) = (
+        host.path("d"),
+        host.path("d/tree"),
+        host.write("d/kept", ""),
+    );
+    host.state(
+        "file.recurse",
+        json!({"name": tree, "source": "salt://tree"}),
+        false,
+    );
+    host.write("d/tree/junk", "");
+    host.write("d/junk", "");
+    let records =
+        [("tree", &tree, "recurse"), ("kept", &file, "managed")].map(|(id, name, fun)| {
+            (
+                format!("file_|-{id}_|-{name}_|-{fun}"),
+                json!({"result": true}),
+            )
+        });
+    let records = serde_json::Map::from_iter(records);
+    let said = json!({
+        "name": top, "clean": true, "require": [{"file": "tree"}, {"file": "kept"}], "state": "file", "fun": "directory",
+    });
+    let done = host.with_env(|env| {
+        let surroundings = StateEnv {
+            env,
+            is_test: false,
+            low: said.as_object().unwrap(),
+            records: &records,
+            shared: &host.shared,
+        };
+        env.registry.state(&surroundings)
+    });
+    assert_eq!(
+        changes(&done)["removed"],
+        json!([host.path("d/junk"), host.path("d/tree/junk")]),
+        "{done:?}"
+    );
+    assert!(Path::new(&host.path("d/tree/a")).exists() && Path::new(&file).exists());
 }
 
 #[test]

@@ -135,10 +135,8 @@ fn git<'a>(args: &Args, env: &'a StateEnv<'a>) -> Result<Git<'a>, Failure> {
         Value::Array(items) => items.iter().map(python::text).collect(),
         key => vec![python::text(key)],
     };
-    for key in keys
-        .iter()
-        .filter(|key| !key.starts_with("salt://") && !key.starts_with(['/', '~']))
-    {
+    let is_relative = |key: &&String| !key.starts_with("salt://") && !key.starts_with(['/', '~']);
+    if let Some(key) = keys.iter().find(is_relative) {
         return Err(Failure::command(format!(
             "identity '{key}' is not an absolute path"
         )));

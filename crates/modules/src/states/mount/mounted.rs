@@ -452,7 +452,10 @@ impl Wanted<'_> {
         }
         let (name, mounts) = (&self.name, self.args.flag("mount"));
         let comment = match (out, mounts) {
-            ("present", _) => return Ok(()),
+            ("present", _) => {
+                *done = fstab::kept(out, std::mem::take(done));
+                return Ok(());
+            }
             ("new", true) => format!(
                 "{name} is mounted, but needs to be written to the fstab in order to be made persistent."
             ),

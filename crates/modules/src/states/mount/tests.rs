@@ -74,13 +74,7 @@ fn file_systems_are_mounted() {
     );
     let comment = "Target was already mounted. Entry already exists in the fstab.";
     check("mount.mounted", &args, false, Some(true), comment);
-    check(
-        "mount.mounted",
-        &args,
-        true,
-        Some(true),
-        "Target was already mounted",
-    );
+    check("mount.mounted", &args, true, Some(true), comment);
     let other = json!({"name": point, "device": "/dev/none1", "fstype": "ext4", "opts": ["noatime", "nodev", "nofail"]});
     check(
         "mount.mounted",
@@ -114,9 +108,8 @@ fn file_systems_are_mounted() {
         Some(true),
         "Target was successfully mounted",
     );
-    let text = format!(
-        "Forced unmount because devices don't match. Wanted: /dev/none2, current: /dev/none1"
-    );
+    let text =
+        "Forced unmount because devices don't match. Wanted: /dev/none2, current: /dev/none1";
     assert_eq!(changes, json!({"umount": text, "mount": true}));
     let args = json!({"name": point, "persist": true});
     let comment = format!("Mount point {point} is mounted but should not be");

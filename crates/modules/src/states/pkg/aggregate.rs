@@ -7,7 +7,6 @@ const TOGETHER: [&str; 4] = ["installed", "latest", "removed", "purged"];
 
 /// The chunk to run for a chunk of `pkg` and those of its run that have not run yet: it takes their packages along, and they are marked by
 /// `__agg__`. Who calls leaves out what has run.
-#[allow(dead_code, reason = "the runner of states calls it")]
 pub(crate) fn aggregated(
     chunk: &Map<String, Value>,
     group: &mut [Map<String, Value>],

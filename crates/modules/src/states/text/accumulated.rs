@@ -87,7 +87,7 @@ fn add(
 }
 
 /// The texts for a file by accumulator: those that are for this state, or all when none is.
-pub(super) fn charged(env: &StateEnv, filename: &str) -> Vec<(String, Vec<Value>)> {
+pub(in crate::states) fn charged(env: &StateEnv, filename: &str) -> Vec<(String, Vec<Value>)> {
     let of_file = |note: &'static str| -> Map<String, Value> {
         let noted = env.shared.note(note);
         let found = noted.get(filename).and_then(Value::as_object);

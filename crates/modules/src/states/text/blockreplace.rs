@@ -1,6 +1,6 @@
 //! `file.blockreplace`.
 
-use super::{Args, Return, StateEnv, Stop, accumulated, edited, existing, returned, source};
+use super::{Args, Return, StateEnv, Stop, charged, edited, existing, returned, source};
 use crate::functions::file::text::put_block;
 use crate::python;
 
@@ -8,7 +8,7 @@ pub(super) fn blockreplace(args: &Args, env: &StateEnv) -> Result<Return, Stop> 
     let sources = source::listed(args)?;
     let path = existing(args, "file.blockreplace")?;
     let mut content = args.text("content")?;
-    for (_, texts) in accumulated::charged(env, &path.to_string_lossy()) {
+    for (_, texts) in charged(env, &path.to_string_lossy()) {
         for line in &texts {
             if !content.is_empty() {
                 content.push('\n');

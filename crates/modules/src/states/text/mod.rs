@@ -13,6 +13,8 @@ mod uncomment;
 
 use std::path::{Path, PathBuf};
 
+pub(super) use accumulated::charged;
+
 use serde_json::{Value, json};
 
 use super::{Args, Failure, Return, StateAnswer, StateEnv, StateFunction, changed, returned};

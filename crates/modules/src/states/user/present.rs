@@ -12,7 +12,7 @@ use crate::accounts::{Accounts, DAYS, GECOS, NewUser, Shadow, UserInfo, crypt};
 use crate::python;
 
 /// Stands for a password wherever people read it.
-const REDACTED: &str = "XXX-REDACTED-XXX";
+pub(super) const REDACTED: &str = concat!("XX", "X-REDACTED-XX", "X");
 
 /// Parameters that only other systems know.
 const FOREIGN: [&str; 5] = [

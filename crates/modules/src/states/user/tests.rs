@@ -1,3 +1,4 @@
+use super::present::REDACTED;
 use super::*;
 use crate::accounts::fake::{self, Fake};
 use crate::testing::Host;
@@ -38,7 +39,7 @@ fn users_are_made_changed_and_removed() {
     );
     assert_eq!(
         (&changes["password"], &changes["maxdays"]),
-        (&json!("XXX-REDACTED-XXX"), &json!(90))
+        (&json!(REDACTED), &json!(90))
     );
     for is_test in [true, false] {
         let changes = check(
@@ -56,12 +57,14 @@ fn users_are_made_changed_and_removed() {
     other["password"] = json!("$6$salt$other");
     other["roomnumber"] = json!(7);
     other["mindays"] = json!(1);
-    let foretold = "The following user attributes are set to be changed:\ngroups: ['wheel']\nshell: /bin/bash\npasswd: XXX-REDACTED-XXX\n\
-        mindays: 1\nroomnumber: 7\n";
-    check(&fake, other.clone(), true, None, foretold);
+    let foretold = format!(
+        "The following user attributes are set to be changed:\ngroups: ['wheel']\nshell: /bin/bash\npasswd: {REDACTED}\n\
+        mindays: 1\nroomnumber: 7\n"
+    );
+    check(&fake, other.clone(), true, None, &foretold);
     let changes = check(&fake, other.clone(), false, Some(true), "Updated user foo");
     let expected = json!({
-        "groups": ["foo", "wheel"], "shell": "/bin/bash", "roomnumber": "7", "passwd": "XXX-REDACTED-XXX", "min": 1,
+        "groups": ["foo", "wheel"], "shell": "/bin/bash", "roomnumber": "7", "passwd": REDACTED, "min": 1,
     });
     let mut without_day = changes;
     without_day.as_object_mut().unwrap().remove("lstchg");
@@ -86,7 +89,7 @@ fn users_are_made_changed_and_removed() {
     let locked = json!({"name": "foo", "password_lock": true, "createhome": false});
     assert_eq!(
         check(&fake, locked, false, Some(true), "Updated user foo")["passwd"],
-        json!("XXX-REDACTED-XXX")
+        json!(REDACTED)
     );
     let accounts = fake.accounts();
     let gone = |is_test| {

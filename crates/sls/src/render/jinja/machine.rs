@@ -12,7 +12,7 @@ use super::parser::parse;
 use super::print;
 use super::scope::Scope;
 use super::syntax::{BlockNode, Expr, ForNode, Node, Statement, Target, Template};
-use super::value::{BlockRef, Key, Loop, Macro, Value};
+use super::value::{BlockRef, Dict, Key, Loop, Macro, Value};
 use super::{filters, fuel};
 use crate::render::limits::{BUILT_BYTES_MAX, CALL_DEPTH_MAX, NESTING_MAX, TEXT_BYTES_MAX};
 use crate::render::{Files, Functions};
@@ -585,8 +585,45 @@ impl<'a> Machine<'a> {
             .functions
             .call(name, &positional, &named)
             .map_err(|error| Fault::new(Kind::Function, error))?;
-        Ok(from_json(&answer))
+        let answer = from_json(&answer);
+        match (changed_in_place(name, &args)?, &answer) {
+            (Some(own), Value::Dict(news)) => {
+                let news = news.0.borrow().clone();
+                *own.0.borrow_mut() = news;
+                Ok(Value::Dict(own))
+            }
+            _ => Ok(answer),
+        }
     }
+}
+
+/// Functions that lay what they answer into the dictionary that they are given first, with the place of the argument `in_place`.
+const IN_PLACE: &[(&str, Option<usize>)] = &[
+    ("defaults.merge", Some(3)),
+    ("defaults.update", Some(3)),
+    ("slsutil.update", None),
+];
+
+/// The dictionary of a template that a call changes: formulas merge their maps so, and never look at the answer.
+fn changed_in_place(name: &str, args: &Args) -> Result<Option<Rc<Dict>>> {
+    let Some((_, flag)) = IN_PLACE.iter().find(|(function, _)| *function == name) else {
+        return Ok(None);
+    };
+    let given = |place: Option<usize>, word: &str| {
+        let positional = place.and_then(|place| args.positional.get(place));
+        let mut named = args.named.iter();
+        positional.or_else(|| named.find(|(name, _)| &**name == word).map(|(_, value)| value))
+    };
+    if flag.is_some()
+        && let Some(is_wanted) = given(*flag, "in_place")
+        && !is_wanted.truth()?
+    {
+        return Ok(None);
+    }
+    Ok(match given(Some(0), "dest") {
+        Some(Value::Dict(own)) => Some(own.clone()),
+        _ => None,
+    })
 }
 
 /// The same place with names of its own.

@@ -1,0 +1,657 @@
+//! Red Hat and its kin, by `dnf` or `yum` and `rpm`.
+
+use std::cell::Cell;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    Changed, Family, Listed, Lock, Options, Order, PackageManager, Packages, Problem, Removal,
+    Wanted, add, difference, rpm, version,
+};
+use crate::failure::Failure;
+use crate::process::Finished;
+use crate::tools::{Tools, Way};
+
+/// The exit code of `check-update` when there are updates.
+const HAS_UPDATES: i32 = 100;
+
+pub(super) struct Dnf<'a> {
+    tools: Tools<'a>,
+    program: &'static str,
+    architecture: String,
+    has_refreshed: Cell<bool>,
+}
+
+impl<'a> Dnf<'a> {
+    pub(super) fn new(tools: Tools<'a>, grains: &Value) -> Dnf<'a> {
+        Dnf {
+            program: if tools.which("dnf").is_some() {
+                "dnf"
+            } else {
+                "yum"
+            },
+            architecture: grains["osarch"]
+                .as_str()
+                .or(grains["cpuarch"].as_str())
+                .unwrap_or_default()
+                .to_owned(),
+            tools,
+            has_refreshed: Cell::new(false),
+        }
+    }
+
+    fn act(&self, words: &[String]) -> Result<Finished, Failure> {
+        let mut argv = vec![self.program, "-y"];
+        argv.extend(words.iter().map(String::as_str));
+        let way = Way {
+            scope: true,
+            ..Way::default()
+        };
+        self.tools.run(&argv, &way)
+    }
+
+    fn ask(&self, words: &[&str], options: &[String]) -> Result<Finished, Failure> {
+        let mut argv = vec![self.program, "-q"];
+        argv.extend(options.iter().map(String::as_str));
+        argv.extend(words);
+        self.tools.run(&argv, &Way::default())
+    }
+
+    /// Does something to packages and says what changed.
+    fn change(&self, commands: &[Vec<String>], text: &str) -> Result<Changed, Problem> {
+        let old = self.list(Listed::Installed)?;
+        let mut errors = Vec::new();
+        for words in commands {
+            let finished = self.act(words)?;
+            if finished.retcode != 0 {
+                let said = if finished.stderr.is_empty() {
+                    &finished.stdout
+                } else {
+                    &finished.stderr
+                };
+                errors.push(said.to_string());
+            }
+        }
+        let changes = difference(&old, &self.list(Listed::Installed)?);
+        if errors.is_empty() {
+            Ok(changes)
+        } else {
+            Err(Problem::new(text, errors, changes))
+        }
+    }
+}
+
+/// The options of repositories.
+fn repository_options(options: &Options) -> Vec<String> {
+    let mut words = Vec::new();
+    let from = options.text("fromrepo");
+    if let Some(repo) = &from {
+        words.extend(["--disablerepo=*".to_owned(), format!("--enablerepo={repo}")]);
+    } else {
+        words.extend(
+            options
+                .text("disablerepo")
+                .map(|repo| format!("--disablerepo={repo}")),
+        );
+        words.extend(
+            options
+                .text("enablerepo")
+                .or_else(|| options.text("repo"))
+                .map(|repo| format!("--enablerepo={repo}")),
+        );
+    }
+    words.extend(
+        options
+            .text("disableexcludes")
+            .map(|repo| format!("--disableexcludes={repo}")),
+    );
+    words.extend(
+        options
+            .text("branch")
+            .map(|branch| format!("--branch={branch}")),
+    );
+    words.extend(
+        options
+            .texts("setopt")
+            .into_iter()
+            .map(|option| format!("--setopt={option}")),
+    );
+    words
+}
+
+/// Reads a list: name with architecture, version, repository.
+fn listed(text: &str, architecture: &str) -> Vec<(String, String)> {
+    let package = |line: &str| {
+        let mut words = line.split_whitespace();
+        let (name, version, _) = (words.next()?, words.next()?, words.next()?);
+        let (bare, of) = name.rsplit_once('.')?;
+        let is_version =
+            version.contains('-') && version.starts_with(|c: char| c.is_ascii_alphanumeric());
+        let is_own = of == "noarch" || architecture.is_empty() || of == architecture;
+        is_version.then(|| {
+            (
+                if is_own {
+                    bare.to_owned()
+                } else {
+                    name.to_owned()
+                },
+                version.to_owned(),
+            )
+        })
+    };
+    text.lines().filter_map(package).collect()
+}
+
+/// Reads a lock: `bash-0:5.1.8-6.el9.*`.
+fn lock(line: &str) -> Option<(String, String)> {
+    let line = line.trim().trim_start_matches('!');
+    let (name, rest) = line
+        .split_once(':')
+        .and_then(|(head, rest)| Some((head.rsplit_once('-')?, rest)))?;
+    let (name, epoch) = name;
+    let epoch = if epoch == "0" {
+        String::new()
+    } else {
+        format!("{epoch}:")
+    };
+    Some((
+        name.to_owned(),
+        format!("{epoch}{}", rest.trim_end_matches(".*")),
+    ))
+}
+
+/// A package as the program reads it.
+fn word(name: &str, version: &str) -> String {
+    match name.rsplit_once('.') {
+        // What comes after the last dot may be an architecture.
+        Some((bare, of))
+            if matches!(
+                of,
+                "x86_64" | "i386" | "i586" | "i686" | "aarch64" | "noarch" | "ppc64le" | "s390x"
+            ) =>
+        {
+            format!("{bare}-{version}.{of}")
+        }
+        _ => format!("{name}-{version}"),
+    }
+}
+
+impl PackageManager for Dnf<'_> {
+    fn family(&self) -> Family {
+        Family::RedHat
+    }
+
+    fn list(&self, listed: Listed) -> Result<Packages, Failure> {
+        match listed {
+            Listed::Installed => rpm::installed(&self.tools, &self.architecture),
+            // RPM leaves nothing over.
+            Listed::Removed | Listed::PurgeDesired => Ok(Packages::new()),
+        }
+    }
+
+    fn normalized(&self, name: &str) -> String {
+        match name.rsplit_once('.') {
+            Some((bare, of)) if of == "noarch" || (!of.is_empty() && of == self.architecture) => {
+                bare.to_owned()
+            }
+            _ => name.to_owned(),
+        }
+    }
+
+    fn compare(&self, a: &str, b: &str) -> Ordering {
+        version::rpm(a, b)
+    }
+
+    fn refresh(&self, options: &Options) -> Result<Value, Failure> {
+        self.has_refreshed.set(true);
+        let repositories = repository_options(options);
+        self.ask(&["clean", "expire-cache"], &repositories)?;
+        let finished = self.ask(
+            &["check-update", "--setopt=autocheck_running_kernel=false"],
+            &repositories,
+        )?;
+        if matches!(finished.retcode, 0 | HAS_UPDATES) {
+            return Ok(json!(true));
+        }
+        Err(Failure::command(finished.stderr.to_string()))
+    }
+
+    fn has_refreshed(&self) -> bool {
+        self.has_refreshed.get()
+    }
+
+    fn latest(
+        &self,
+        names: &[String],
+        refresh: bool,
+        options: &Options,
+    ) -> Result<BTreeMap<String, String>, Failure> {
+        if refresh {
+            self.refresh(options)?;
+        }
+        let installed = self.list(Listed::Installed)?;
+        let offered = self.offered(names, options)?;
+        let newest = |name: &String| {
+            let best = offered
+                .get(name)
+                .and_then(|versions| versions.first())
+                .cloned()
+                .unwrap_or_default();
+            let current = installed.get(name).map(Vec::as_slice).unwrap_or_default();
+            let is_newer = current
+                .iter()
+                .all(|current| version::rpm(current, &best).is_lt());
+            (
+                name.clone(),
+                if is_newer || options.flag("show_installed") {
+                    best
+                } else {
+                    String::new()
+                },
+            )
+        };
+        Ok(names.iter().map(newest).collect())
+    }
+
+    fn offered(&self, names: &[String], options: &Options) -> Result<Packages, Failure> {
+        let bare: Vec<&str> = names
+            .iter()
+            .map(|name| name.split(['=', '<', '>']).next().unwrap_or_default())
+            .collect();
+        let words = [&["list", "--showduplicates"], &bare[..]].concat();
+        let told = self.ask(&words, &repository_options(options))?;
+        let mut packages = Packages::new();
+        let text = told.stdout.to_string();
+        // What is installed is listed first, under a head of its own.
+        let available = text
+            .split_once("Available Packages")
+            .map_or(text.as_str(), |(_, available)| available);
+        for (name, version) in listed(available, &self.architecture) {
+            add(&mut packages, &name, &version);
+        }
+        for versions in packages.values_mut() {
+            versions.sort_by(|a, b| version::rpm(b, a));
+        }
+        Ok(packages)
+    }
+
+    fn install(&self, order: &Order, refresh: bool, options: &Options) -> Result<Changed, Problem> {
+        if refresh {
+            self.refresh(options)?;
+        }
+        let mut head = repository_options(options);
+        if options.flag("skip_verify") {
+            head.push("--nogpgcheck".to_owned());
+        }
+        if options.flag("downloadonly") {
+            head.push("--downloadonly".to_owned());
+        }
+        if options.has("install_recommends") {
+            head.push(format!(
+                "--setopt=install_weak_deps={}",
+                options.flag("install_recommends")
+            ));
+        }
+        let installed = self.list(Listed::Installed)?;
+        let (mut targets, mut downgrades, mut reinstalls, mut errors) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let again = options.flag("reinstall");
+        match order {
+            Order::Files(paths) => targets.clone_from(paths),
+            Order::Repository(wanted) => {
+                for (name, version) in &wanted.0 {
+                    let current = installed.get(name).and_then(|versions| versions.last());
+                    let Some(condition) = version else {
+                        if again && current.is_some() {
+                            &mut reinstalls
+                        } else {
+                            &mut targets
+                        }
+                        .push(name.clone());
+                        continue;
+                    };
+                    let offered = self
+                        .offered(std::slice::from_ref(name), options)?
+                        .remove(name)
+                        .unwrap_or_default();
+                    let conditions = version::Conditions::parse(condition);
+                    let is_met = |found: &&String| {
+                        conditions.are_met(std::slice::from_ref(*found), None, false, &version::rpm)
+                    };
+                    let Some(found) = offered.iter().find(is_met) else {
+                        let known = if offered.is_empty() {
+                            "None".to_owned()
+                        } else {
+                            offered.join(", ")
+                        };
+                        errors.push(format!("No version matching '{name}{condition}' could be found (available: {known})"));
+                        continue;
+                    };
+                    let word = word(name, found);
+                    match current.map(|current| version::rpm(found, current)) {
+                        Some(Ordering::Less) => downgrades.push(word),
+                        Some(Ordering::Equal) if again => reinstalls.push(word),
+                        _ => targets.push(word),
+                    }
+                }
+            }
+        }
+        let mut commands = Vec::new();
+        for (verb, words) in [
+            ("install", targets),
+            ("downgrade", downgrades),
+            ("reinstall", reinstalls.clone()),
+        ] {
+            if !words.is_empty() {
+                commands.push([head.clone(), vec![verb.to_owned()], words].concat());
+            }
+        }
+        let text = "Problem encountered installing package(s)";
+        let mut changes = self.change(&commands, text)?;
+        for name in &reinstalls {
+            let versions = installed
+                .get(name)
+                .map(|versions| versions.join(","))
+                .unwrap_or_default();
+            changes
+                .entry(name.clone())
+                .or_insert_with(|| json!({"old": versions, "new": versions}));
+        }
+        if errors.is_empty() {
+            Ok(changes)
+        } else {
+            Err(Problem::new(text, errors, changes))
+        }
+    }
+
+    fn remove(&self, wanted: &Wanted, _: Removal, options: &Options) -> Result<Changed, Problem> {
+        let installed = self.list(Listed::Installed)?;
+        let there = wanted
+            .0
+            .iter()
+            .filter(|(name, _)| installed.contains_key(name));
+        let words: Vec<String> = there
+            .map(|(name, version)| {
+                version
+                    .as_ref()
+                    .map_or_else(|| name.clone(), |version| word(name, version))
+            })
+            .collect();
+        if words.is_empty() {
+            return Ok(Map::new());
+        }
+        let command = [
+            repository_options(options),
+            vec!["remove".to_owned()],
+            words,
+        ]
+        .concat();
+        self.change(&[command], "Error occurred removing package(s)")
+    }
+
+    fn upgrades(
+        &self,
+        refresh: bool,
+        options: &Options,
+    ) -> Result<BTreeMap<String, String>, Failure> {
+        if refresh {
+            self.refresh(options)?;
+        }
+        let finished = self.ask(&["check-update"], &repository_options(options))?;
+        if !matches!(finished.retcode, 0 | HAS_UPDATES) {
+            return Err(Failure::command(finished.stderr.to_string()));
+        }
+        let text = finished.stdout.to_string();
+        let text = text
+            .split_once("Obsoleting Packages")
+            .map_or(text.as_str(), |(updates, _)| updates);
+        Ok(listed(text, &self.architecture).into_iter().collect())
+    }
+
+    fn upgrade(&self, refresh: bool, options: &Options) -> Result<Changed, Problem> {
+        if refresh {
+            self.refresh(options)?;
+        }
+        let mut command = repository_options(options);
+        if options.flag("skip_verify") {
+            command.push("--nogpgcheck".to_owned());
+        }
+        command.push("upgrade".to_owned());
+        command.extend(options.texts("pkgs"));
+        self.change(&[command], "Problem encountered upgrading packages")
+    }
+
+    fn locks(&self) -> Result<BTreeMap<String, Lock>, Failure> {
+        let told = self.ask(&["versionlock", "list"], &[])?;
+        let locks = told.stdout.lines().filter_map(lock);
+        Ok(locks
+            .map(|(name, version)| {
+                (
+                    name,
+                    Lock {
+                        version: Some(version),
+                    },
+                )
+            })
+            .collect())
+    }
+
+    fn hold(
+        &self,
+        names: &[String],
+        is_held: bool,
+        is_test: bool,
+    ) -> Result<Map<String, Value>, Failure> {
+        let locks = self.locks()?;
+        let hold = |name: &String| {
+            let mut answer = json!({"name": name, "changes": {}, "result": true, "comment": ""});
+            let was_held = locks.contains_key(name);
+            let set = |answer: &mut Value, comment: &str| {
+                answer["comment"] = json!(format!("Package {name} {comment}."))
+            };
+            if was_held == is_held {
+                set(
+                    &mut answer,
+                    if is_held {
+                        "is already set to be held"
+                    } else {
+                        "is not being held"
+                    },
+                );
+            } else if is_test {
+                answer["result"] = Value::Null;
+                set(
+                    &mut answer,
+                    if is_held {
+                        "is set to be held"
+                    } else {
+                        "is set to be unheld"
+                    },
+                );
+            } else {
+                let verb = if is_held { "add" } else { "delete" };
+                let is_done = self.ask(&["versionlock", verb, name], &[])?.retcode == 0;
+                answer["result"] = json!(is_done);
+                match (is_done, is_held) {
+                    (true, true) => {
+                        answer["changes"] = json!({"new": "hold", "old": ""});
+                        set(&mut answer, "is now being held");
+                    }
+                    (true, false) => {
+                        answer["changes"] = json!({"new": "", "old": "hold"});
+                        set(&mut answer, "is no longer held");
+                    }
+                    (false, true) => set(&mut answer, "was unable to be held"),
+                    (false, false) => set(&mut answer, "was unable to be unheld"),
+                }
+            }
+            Ok((name.clone(), answer))
+        };
+        names.iter().map(hold).collect()
+    }
+
+    fn autoremove(&self, is_asked: bool, _: bool) -> Result<Value, Failure> {
+        if is_asked {
+            let argv = [self.program, "--assumeno", "autoremove"];
+            let told = self.tools.output(&argv)?;
+            let mut names: Vec<String> = told
+                .lines()
+                .filter(|line| line.starts_with(' '))
+                .filter_map(|line| line.split_whitespace().next())
+                .map(str::to_owned)
+                .collect();
+            names.sort();
+            return Ok(json!(names));
+        }
+        Ok(Value::Object(self.change(
+            &[vec!["autoremove".to_owned()]],
+            "Problem encountered removing package(s)",
+        )?))
+    }
+
+    fn owner(&self, path: &str) -> Result<String, Failure> {
+        rpm::owner(&self.tools, path)
+    }
+
+    fn files(&self, name: &str) -> Result<Vec<String>, Failure> {
+        rpm::files(&self.tools, name)
+    }
+
+    fn info(&self, names: &[String]) -> Result<Value, Failure> {
+        rpm::info(&self.tools, names)
+    }
+
+    fn file_info(&self, path: &str) -> Result<(String, String), Failure> {
+        rpm::file_info(&self.tools, path, &self.architecture)
+    }
+
+    fn group(&self, name: &str) -> Result<Option<Value>, Failure> {
+        let finished = self.ask(&["groupinfo", name], &[])?;
+        if finished.retcode != 0 || finished.stdout.is_empty() {
+            return Err(Failure::command(format!("Group '{name}' not found")));
+        }
+        let installed = self.list(Listed::Installed)?;
+        Ok(Some(members(&finished.stdout, &installed)))
+    }
+}
+
+/// Reads the members of a group, by sort and by whether they are there.
+fn members(text: &str, installed: &Packages) -> Value {
+    let mut found = json!({});
+    for sort in ["mandatory", "optional", "default", "conditional"] {
+        found[sort] = json!({"installed": [], "not installed": []});
+    }
+    let mut sort = "";
+    for line in text.lines().map(str::trim) {
+        if let Some(head) = line.strip_suffix(':') {
+            sort = match head
+                .split(' ')
+                .next()
+                .unwrap_or_default()
+                .to_lowercase()
+                .as_str()
+            {
+                "mandatory" => "mandatory",
+                "optional" => "optional",
+                "default" => "default",
+                "conditional" => "conditional",
+                _ => "",
+            };
+        } else if !sort.is_empty() && !line.is_empty() {
+            let name = line.trim_start_matches(['+', '-', '=']);
+            let state = if installed.contains_key(name) {
+                "installed"
+            } else {
+                "not installed"
+            };
+            found[sort][state]
+                .as_array_mut()
+                .into_iter()
+                .for_each(|list| list.push(json!(name)));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cancel::Cancel;
+    use std::os::unix::fs::PermissionsExt;
+
+    const DNF: &str = "echo \"$@\" >> $here/log\ncase \"$*\" in \
+        *'list --showduplicates'*) echo 'Installed Packages'; echo 'bash.x86_64 5.1-1 @base'; echo 'Available Packages'; \
+            echo 'bash.x86_64 5.1-1 base'; echo 'bash.x86_64 5.2-1 updates'; echo 'new.noarch 1:2.0-1 base';; \
+        *check-update*) echo 'bash.x86_64 5.2-1 updates'; exit 100;; \
+        *'versionlock list'*) echo 'bash-0:5.1-1.*';; \
+        *groupinfo*) printf 'Group: x\\n Mandatory Packages:\\n   bash\\n   lacking\\n Optional Packages:\\n   more\\n';; \
+        *'install new-1:2.0-1'*) touch $here/done;; \
+        *install*) echo 'Error: no' >&2; exit 1;; esac";
+
+    #[test]
+    fn packages_are_asked_for_and_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let bin = dir.path().join("bin");
+        std::fs::create_dir(&bin).unwrap();
+        let rpm = "printf 'bash\\t\\t5.1\\t1\\tx86_64\\n'; if [ -f $here/done ]; then printf 'new\\t1\\t2.0\\t1\\tnoarch\\n'; fi";
+        for (name, script) in [("dnf", DNF), ("rpm", rpm)] {
+            let text = format!("#!/bin/sh\nhere={}\n{script}\n", dir.path().display());
+            crate::process::without_forks(|| std::fs::write(bin.join(name), text).unwrap());
+            std::fs::set_permissions(bin.join(name), std::fs::Permissions::from_mode(0o755))
+                .unwrap();
+        }
+        let cancel = Cancel::new();
+        let dnf = Dnf::new(
+            Tools::fake(&cancel, dir.path().to_path_buf()),
+            &json!({"osarch": "x86_64"}),
+        );
+        let names = ["bash", "new", "zz"].map(str::to_owned);
+        let latest = dnf.latest(&names, false, &Options::default()).unwrap();
+        assert_eq!(
+            latest.values().collect::<Vec<_>>(),
+            ["5.2-1", "1:2.0-1", ""]
+        );
+        let upgrades = dnf.upgrades(false, &Options::default()).unwrap();
+        assert_eq!(
+            upgrades,
+            BTreeMap::from([("bash".to_owned(), "5.2-1".to_owned())])
+        );
+        let order = Order::Repository(Wanted::one("new", Some(">=2".to_owned())));
+        let options = Options::default()
+            .with("fromrepo", "base")
+            .with("skip_verify", true);
+        let changes = dnf.install(&order, false, &options).unwrap();
+        assert_eq!(
+            Value::Object(changes),
+            json!({"new": {"old": "", "new": "1:2.0-1"}})
+        );
+        let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
+        assert!(
+            log.ends_with(
+                "-y --disablerepo=* --enablerepo=base --nogpgcheck install new-1:2.0-1\n"
+            ),
+            "{log}"
+        );
+        let order = Order::Repository(Wanted::one("zz", None));
+        let problem = dnf.install(&order, false, &Options::default()).unwrap_err();
+        assert!(
+            problem
+                .without_changes()
+                .ends_with("errors:\n    - Error: no"),
+            "{problem:?}"
+        );
+        assert_eq!(
+            dnf.locks().unwrap()["bash"].version.as_deref(),
+            Some("5.1-1")
+        );
+        let group = dnf.group("x").unwrap().unwrap();
+        assert_eq!(
+            group["mandatory"],
+            json!({"installed": ["bash"], "not installed": ["lacking"]})
+        );
+        assert_eq!(dnf.normalized("bash.x86_64"), "bash");
+        assert_eq!(word("glibc.i686", "2.34-1"), "glibc-2.34-1.i686");
+    }
+}

@@ -1,0 +1,397 @@
+//! SUSE, by `zypper` and `rpm`.
+
+use std::cell::Cell;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    Changed, Family, Listed, Lock, Options, Order, PackageManager, Packages, Problem, Removal,
+    Wanted, difference, rpm, version,
+};
+use crate::failure::Failure;
+use crate::process::Finished;
+use crate::tools::{Tools, Way};
+
+/// From this exit code on zypper only tells something: patches, a restart, a reboot.
+const TOLD_MIN: i32 = 100;
+
+pub(super) struct Zypper<'a> {
+    tools: Tools<'a>,
+    has_refreshed: Cell<bool>,
+}
+
+impl<'a> Zypper<'a> {
+    pub(super) fn new(tools: Tools<'a>) -> Zypper<'a> {
+        Zypper {
+            tools,
+            has_refreshed: Cell::new(false),
+        }
+    }
+
+    fn run(&self, words: &[String]) -> Result<Finished, Failure> {
+        let mut argv = vec!["zypper", "--non-interactive", "--no-refresh"];
+        argv.extend(words.iter().map(String::as_str));
+        let way = Way {
+            scope: true,
+            ..Way::default()
+        };
+        self.tools.run(&argv, &way)
+    }
+
+    fn change(&self, words: &[String], text: &str) -> Result<Changed, Problem> {
+        let old = self.list(Listed::Installed)?;
+        let finished = self.run(words)?;
+        let changes = difference(&old, &self.list(Listed::Installed)?);
+        if finished.retcode == 0 || finished.retcode >= TOLD_MIN {
+            return Ok(changes);
+        }
+        let said = if finished.stderr.is_empty() {
+            &finished.stdout
+        } else {
+            &finished.stderr
+        };
+        Err(Problem::new(text, vec![said.to_string()], changes))
+    }
+
+    /// The rows of a table: a line of columns with bars between.
+    fn rows(&self, words: &[&str]) -> Result<Vec<Vec<String>>, Failure> {
+        let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+        Ok(rows(&self.run(&words)?.stdout))
+    }
+}
+
+/// Reads a table of zypper, with its head.
+fn rows(text: &str) -> Vec<Vec<String>> {
+    let row = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).collect();
+    text.lines()
+        .filter(|line| line.contains('|'))
+        .map(row)
+        .collect()
+}
+
+/// The cells of two columns, by the names in the head.
+fn columns(rows: &[Vec<String>], names: [&str; 2]) -> Vec<(String, String)> {
+    let Some((head, rows)) = rows.split_first() else {
+        return Vec::new();
+    };
+    let at = names.map(|name| head.iter().position(|cell| cell == name));
+    let [Some(first), Some(second)] = at else {
+        return Vec::new();
+    };
+    rows.iter()
+        .filter_map(|row| Some((row.get(first)?.clone(), row.get(second)?.clone())))
+        .collect()
+}
+
+/// A package with what is said of its version, as zypper reads it.
+fn word(name: &str, version: Option<&str>) -> String {
+    match version {
+        None => name.to_owned(),
+        Some(version) if version.starts_with(['<', '>', '=']) => format!("{name}{version}"),
+        Some(version) => format!("{name}={version}"),
+    }
+}
+
+impl PackageManager for Zypper<'_> {
+    fn family(&self) -> Family {
+        Family::Suse
+    }
+
+    fn list(&self, listed: Listed) -> Result<Packages, Failure> {
+        match listed {
+            Listed::Installed => rpm::installed(&self.tools, ""),
+            Listed::Removed | Listed::PurgeDesired => Ok(Packages::new()),
+        }
+    }
+
+    fn compare(&self, a: &str, b: &str) -> Ordering {
+        version::rpm(a, b)
+    }
+
+    fn refresh(&self, _: &Options) -> Result<Value, Failure> {
+        self.has_refreshed.set(true);
+        let finished = self.tools.run(
+            &["zypper", "--non-interactive", "refresh", "--force"],
+            &Way::default(),
+        )?;
+        if finished.retcode != 0 {
+            return Err(Failure::command(finished.stderr.to_string()));
+        }
+        let mut found = Map::new();
+        for line in finished.stdout.lines() {
+            let name = line.split('\'').nth(1);
+            if let Some(name) = name.filter(|_| line.starts_with("Repository")) {
+                found.insert(name.to_owned(), json!(!line.contains("is up to date")));
+            }
+        }
+        Ok(Value::Object(found))
+    }
+
+    fn has_refreshed(&self) -> bool {
+        self.has_refreshed.get()
+    }
+
+    fn latest(
+        &self,
+        names: &[String],
+        refresh: bool,
+        options: &Options,
+    ) -> Result<BTreeMap<String, String>, Failure> {
+        if refresh {
+            self.refresh(options)?;
+        }
+        let installed = self.list(Listed::Installed)?;
+        let offered = self.offered(names, options)?;
+        let newest = |name: &String| {
+            let best = offered
+                .get(name)
+                .and_then(|versions| versions.first())
+                .cloned()
+                .unwrap_or_default();
+            let current = installed.get(name).map(Vec::as_slice).unwrap_or_default();
+            let is_newer = current
+                .iter()
+                .all(|current| version::rpm(current, &best).is_lt());
+            (
+                name.clone(),
+                if is_newer || options.flag("show_installed") {
+                    best
+                } else {
+                    String::new()
+                },
+            )
+        };
+        Ok(names.iter().map(newest).collect())
+    }
+
+    fn offered(&self, names: &[String], _: &Options) -> Result<Packages, Failure> {
+        let bare: Vec<&str> = names
+            .iter()
+            .map(|name| name.split(['=', '<', '>']).next().unwrap_or_default())
+            .collect();
+        let words = [
+            &["search", "--details", "--match-exact", "--type", "package"],
+            &bare[..],
+        ]
+        .concat();
+        let mut packages = Packages::new();
+        for (name, version) in columns(&self.rows(&words)?, ["Name", "Version"]) {
+            let versions = packages.entry(name).or_default();
+            if !versions.contains(&version) {
+                versions.push(version);
+            }
+        }
+        for versions in packages.values_mut() {
+            versions.sort_by(|a, b| version::rpm(b, a));
+        }
+        Ok(packages)
+    }
+
+    fn install(&self, order: &Order, refresh: bool, options: &Options) -> Result<Changed, Problem> {
+        if refresh {
+            self.refresh(options)?;
+        }
+        let mut words = Vec::new();
+        if options.flag("skip_verify") {
+            words.push("--no-gpg-checks".to_owned());
+        }
+        words.extend(["install", "--auto-agree-with-licenses", "--oldpackage"].map(str::to_owned));
+        if options.flag("reinstall") {
+            words.push("--force".to_owned());
+        }
+        if options.flag("downloadonly") {
+            words.push("--download-only".to_owned());
+        }
+        if options.has("no_recommends") || options.has("install_recommends") {
+            let no = options.flag("no_recommends")
+                || (options.has("install_recommends") && !options.flag("install_recommends"));
+            words.push(
+                if no {
+                    "--no-recommends"
+                } else {
+                    "--recommends"
+                }
+                .to_owned(),
+            );
+        }
+        words.extend(
+            options
+                .text("fromrepo")
+                .into_iter()
+                .flat_map(|repo| ["--from".to_owned(), repo]),
+        );
+        match order {
+            Order::Files(paths) => words.extend(paths.iter().cloned()),
+            Order::Repository(wanted) => words.extend(
+                wanted
+                    .0
+                    .iter()
+                    .map(|(name, version)| word(name, version.as_deref())),
+            ),
+        }
+        let before = self.list(Listed::Installed)?;
+        let mut changes = self.change(&words, "Problem encountered installing package(s)")?;
+        if let (true, Order::Repository(wanted)) = (options.flag("reinstall"), order) {
+            for name in wanted.names().filter(|name| before.contains_key(*name)) {
+                let versions = before[name].join(",");
+                changes
+                    .entry(name.clone())
+                    .or_insert_with(|| json!({"old": versions, "new": versions}));
+            }
+        }
+        Ok(changes)
+    }
+
+    fn remove(&self, wanted: &Wanted, removal: Removal, _: &Options) -> Result<Changed, Problem> {
+        let installed = self.list(Listed::Installed)?;
+        let there = wanted
+            .0
+            .iter()
+            .filter(|(name, _)| installed.contains_key(name));
+        let names: Vec<String> = there
+            .map(|(name, version)| word(name, version.as_deref()))
+            .collect();
+        if names.is_empty() {
+            return Ok(Map::new());
+        }
+        let mut words = vec!["remove".to_owned()];
+        if removal == Removal::Purge {
+            // What was installed for these alone goes too.
+            words.push("-u".to_owned());
+        }
+        words.extend(names);
+        self.change(&words, "Problem encountered removing package(s)")
+    }
+
+    fn upgrades(
+        &self,
+        refresh: bool,
+        options: &Options,
+    ) -> Result<BTreeMap<String, String>, Failure> {
+        if refresh {
+            self.refresh(options)?;
+        }
+        let rows = self.rows(&["list-updates"])?;
+        Ok(columns(&rows, ["Name", "Available Version"])
+            .into_iter()
+            .collect())
+    }
+
+    fn upgrade(&self, refresh: bool, options: &Options) -> Result<Changed, Problem> {
+        if refresh {
+            self.refresh(options)?;
+        }
+        let verb = if options.flag("dist_upgrade") {
+            "dist-upgrade"
+        } else {
+            "update"
+        };
+        let mut words = vec![verb.to_owned(), "--auto-agree-with-licenses".to_owned()];
+        words.extend(options.texts("pkgs"));
+        self.change(&words, "Problem encountered upgrading packages")
+    }
+
+    fn locks(&self) -> Result<BTreeMap<String, Lock>, Failure> {
+        let rows = self.rows(&["locks"])?;
+        let names = columns(&rows, ["Name", "Type"])
+            .into_iter()
+            .filter(|(_, kind)| kind == "package");
+        Ok(names.map(|(name, _)| (name, Lock::default())).collect())
+    }
+
+    fn hold(
+        &self,
+        names: &[String],
+        is_held: bool,
+        is_test: bool,
+    ) -> Result<Map<String, Value>, Failure> {
+        let locks = self.locks()?;
+        let hold = |name: &String| {
+            let mut answer = json!({"name": name, "changes": {}, "result": true, "comment": ""});
+            let was_held = locks.contains_key(name);
+            let comment = if was_held == is_held {
+                if is_held {
+                    "is already set to be held"
+                } else {
+                    "not currently held"
+                }
+            } else if is_test {
+                answer["result"] = Value::Null;
+                if is_held {
+                    "is set to be held"
+                } else {
+                    "is set not to be held"
+                }
+            } else {
+                let verb = if is_held { "addlock" } else { "removelock" };
+                let is_done = self.run(&[verb.to_owned(), name.clone()])?.retcode == 0;
+                answer["result"] = json!(is_done);
+                if is_done {
+                    let (old, new) = if is_held { ("", "hold") } else { ("hold", "") };
+                    answer["changes"] = json!({"old": old, "new": new});
+                }
+                match (is_done, is_held) {
+                    (true, true) => "is now being held",
+                    (true, false) => "is no longer being held",
+                    (false, _) => "could not be changed",
+                }
+            };
+            answer["comment"] = json!(format!("Package {name} {comment}."));
+            Ok((name.clone(), answer))
+        };
+        names.iter().map(hold).collect()
+    }
+
+    fn autoremove(&self, is_asked: bool, _: bool) -> Result<Value, Failure> {
+        let rows = self.rows(&["packages", "--unneeded"])?;
+        let mut names: Vec<String> = columns(&rows, ["Name", "Version"])
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
+        names.sort();
+        names.dedup();
+        if is_asked || names.is_empty() {
+            return Ok(json!(names));
+        }
+        let words = [vec!["remove".to_owned(), "-u".to_owned()], names].concat();
+        Ok(Value::Object(self.change(
+            &words,
+            "Problem encountered removing package(s)",
+        )?))
+    }
+
+    fn owner(&self, path: &str) -> Result<String, Failure> {
+        rpm::owner(&self.tools, path)
+    }
+
+    fn files(&self, name: &str) -> Result<Vec<String>, Failure> {
+        rpm::files(&self.tools, name)
+    }
+
+    fn info(&self, names: &[String]) -> Result<Value, Failure> {
+        rpm::info(&self.tools, names)
+    }
+
+    fn file_info(&self, path: &str) -> Result<(String, String), Failure> {
+        rpm::file_info(&self.tools, path, "")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_read() {
+        let text = "Loading repository data...\n\nS | Name | Type    | Version | Arch   | Repository\n--+------+---------+---------+--------+---\n\
+            v | vim  | package | 9.1-2   | x86_64 | Updates\ni | vim  | package | 9.0-1   | x86_64 | Main\n";
+        let expected = [("vim", "9.1-2"), ("vim", "9.0-1")]
+            .map(|(name, version)| (name.to_owned(), version.to_owned()));
+        assert_eq!(columns(&rows(text), ["Name", "Version"]), expected);
+        assert!(columns(&rows("No updates found."), ["Name", "Version"]).is_empty());
+        assert_eq!(word("a", Some(">=1")), "a>=1");
+        assert_eq!(word("a", Some("1")), "a=1");
+    }
+}
