@@ -31,6 +31,10 @@ pub enum Piece {
     Failure,
     /// Why it fails, in words.
     Reasons,
+    /// What a call ends with.
+    ExitCode,
+    /// A file that was changed.
+    File,
 }
 
 impl Piece {
@@ -46,6 +50,8 @@ impl Piece {
             Piece::Order => "order",
             Piece::Failure => "failure",
             Piece::Reasons => "reasons",
+            Piece::ExitCode => "exit code",
+            Piece::File => "file",
         }
     }
 }
@@ -179,10 +185,16 @@ fn records(about: &str, salt: &Value, ours: &Value) -> Vec<Compared> {
     let pairs = pairs(names(salt), names(ours));
     let states = pairs.into_iter().map(|(tag, theirs, value)| {
         let differences = COLUMNS.iter().flat_map(|name| {
-            let column = |record: Option<&Value>| record.and_then(|record| record.get(*name)).cloned();
+            let column =
+                |record: Option<&Value>| record.and_then(|record| record.get(*name)).cloned();
             let mut found = Vec::new();
             let (theirs, value) = (column(theirs), column(value));
-            part(&format!("/{name}"), theirs.as_ref(), value.as_ref(), &mut found);
+            part(
+                &format!("/{name}"),
+                theirs.as_ref(),
+                value.as_ref(),
+                &mut found,
+            );
             found
         });
         Compared {
@@ -213,7 +225,7 @@ fn order(records: &Value) -> Value {
 }
 
 /// The first places where two values part; none when they are equal.
-fn leaves(salt: Option<&Value>, ours: Option<&Value>) -> Vec<Leaf> {
+pub fn leaves(salt: Option<&Value>, ours: Option<&Value>) -> Vec<Leaf> {
     let mut found = Vec::new();
     part("", salt, ours, &mut found);
     found
@@ -294,7 +306,10 @@ mod tests {
         let ours = json!({"a": record("z", 1), "b": record("y", 0)});
         assert_eq!(
             told(Kind::Apply, Answer::Value(salt), Answer::Value(ours)),
-            [r#"state|web a|/comment|"x"|"z""#, r#"order|web|/00000|"a"|"b""#]
+            [
+                r#"state|web a|/comment|"x"|"z""#,
+                r#"order|web|/00000|"a"|"b""#
+            ]
         );
     }
 
