@@ -10,6 +10,7 @@
 mod command;
 mod deeds;
 mod disk;
+mod host;
 mod ledger;
 mod node;
 mod ports;
@@ -24,6 +25,7 @@ pub use cable::{Cable, Dice, Way, Weather};
 pub use command::{Cli, Running, Said};
 pub use deeds::Deeds;
 pub use disk::Disk;
+pub use host::Host;
 pub use ledger::Ledger;
 pub use node::Node;
 pub use ports::free_port;

@@ -62,15 +62,20 @@ fn profile() -> PathBuf {
     profile.expect("a test program lies in deps").to_owned()
 }
 
+/// Where the profiles are, and what is made once for all of them.
+pub(crate) fn target() -> PathBuf {
+    let profile = profile();
+    let target = profile.parent().expect("a profile lies in a target");
+    target.to_owned()
+}
+
 fn previous() -> &'static Path {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     DIRECTORY.get_or_init(|| {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../previous.sh");
-        let profile = profile();
-        let target = profile.parent().expect("a profile lies in a target");
         let mut build = Command::new(script);
         build
-            .env("CARGO_TARGET_DIR", target)
+            .env("CARGO_TARGET_DIR", target())
             .stderr(Stdio::inherit());
         let output = build.output().expect("the script starts");
         assert!(

@@ -80,7 +80,7 @@ impl Failure {
 
 /// An error of the system at a path as Python's `OSError` prints it.
 pub(crate) fn python_text(path: impl AsRef<Path>, error: &io::Error) -> String {
-    match error.raw_os_error() {
+    match os_number(error) {
         Some(number) => format!(
             "[Errno {number}] {}: '{}'",
             os_text(error),
@@ -92,8 +92,39 @@ pub(crate) fn python_text(path: impl AsRef<Path>, error: &io::Error) -> String {
 
 /// The system's words for an error, without Rust's `(os error N)`.
 pub(crate) fn os_text(error: &io::Error) -> String {
-    match error.raw_os_error() {
+    match os_number(error) {
         Some(number) => nix::errno::Errno::from_raw(number).desc().to_owned(),
         None => error.to_string(),
+    }
+}
+
+/// The system's number of an error. Errors about temporary files have it in their text alone, before the path of the file.
+fn os_number(error: &io::Error) -> Option<i32> {
+    error.raw_os_error().or_else(|| {
+        let text = error.to_string();
+        let (_, rest) = text.split_once(" (os error ")?;
+        rest.split_once(')')?.0.parse().ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_an_error_is_found_where_a_library_adds_a_path() {
+        let bare = io::Error::from_raw_os_error(30);
+        let wrapped = io::Error::new(
+            bare.kind(),
+            format!("{} at path \"/mnt/.new\"", io::Error::from_raw_os_error(30)),
+        );
+        for error in [bare, wrapped] {
+            assert_eq!(os_text(&error), "Read-only file system");
+            assert_eq!(
+                python_text("/mnt/f", &error),
+                "[Errno 30] Read-only file system: '/mnt/f'"
+            );
+        }
+        assert_eq!(os_text(&io::Error::other("odd")), "odd");
     }
 }

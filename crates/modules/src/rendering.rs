@@ -117,7 +117,11 @@ pub(crate) fn template(env: &Env, source: &Source<'_>, engine: &str) -> Result<S
             Data::Tree(tree) => yaml::emit(&tree),
         })
     })?;
-    rendered.map_err(|error| Failure::command(error.to_string()))
+    rendered.map_err(|mut error| {
+        // It is the file that is at fault, not the SLS that names it.
+        error.sls.clear();
+        Failure::command(error.to_string())
+    })
 }
 
 /// A parameter of a function as text, through the engine that its parameter `template` names, if any.
@@ -140,6 +144,25 @@ mod tests {
     use super::*;
     use crate::testing::Host;
     use serde_json::json;
+
+    #[test]
+    fn a_template_at_fault_is_told_without_the_sls() {
+        let source = Source {
+            saltenv: "base",
+            sls: "web",
+            text: b"{{ no_such.thing }}",
+            ..Source::default()
+        };
+        let failure = Host::new()
+            .with_env(|env| template(env, &source, JINJA))
+            .unwrap_err();
+        assert!(
+            failure
+                .to_string()
+                .starts_with("Jinja variable 'no_such' is undefined"),
+            "{failure}"
+        );
+    }
 
     #[test]
     fn templates_see_the_minion() {

@@ -25,7 +25,7 @@ pub(crate) struct Host {
     own_grains: Value,
     /// The grains; settable.
     pub(crate) grains: Mutex<Arc<Value>>,
-    grains_file: PathBuf,
+    pub(crate) grains_file: PathBuf,
     files: Folder,
     cache: PathBuf,
     /// The configuration; settable.

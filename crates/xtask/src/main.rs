@@ -1,6 +1,6 @@
 //! Chores of the workspace: `cargo xtask tidy` checks what the compiler can't, `cargo xtask docs` writes generated pages,
 //! `cargo xtask bench` measures the built programs, `cargo xtask chaos` breaks them, `cargo xtask counts` guards what the machines cost,
-//! `cargo xtask compare-salt` holds states against real Salt's.
+//! `cargo xtask compare-salt` holds states against real Salt's, `cargo xtask compare-host` what they change.
 //!
 //! It is part of no product; nothing may depend on it.
 
@@ -32,6 +32,8 @@ enum Chore {
     Chaos(chaos::Arguments),
     /// Compare states with real Salt's.
     CompareSalt(compare::Arguments),
+    /// Compare what states change on a Debian host with what real Salt's do.
+    CompareHost(compare::host::Arguments),
     /// Count the instructions of the machines and the codec, and compare them with the record.
     Counts(counts::Arguments),
 }
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Chore::Bench(arguments) => bench::run(&arguments).map(|()| ExitCode::SUCCESS),
         Chore::Chaos(arguments) => chaos::run(&arguments).map(|()| ExitCode::SUCCESS),
         Chore::CompareSalt(arguments) => compare::run(&arguments),
+        Chore::CompareHost(arguments) => compare::host::run(&arguments),
         Chore::Counts(arguments) => counts::run(&arguments),
     };
     done.unwrap_or_else(|error| {

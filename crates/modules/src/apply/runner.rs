@@ -1,5 +1,6 @@
 //! Calls the state functions that a run asks for, on this thread and on others, and hands it what came out.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -145,7 +146,8 @@ fn hear(run: &mut Run, steps: &mut Steps<'_>, number: CallNumber, answer: Answer
     }
 }
 
-/// The records that the function looks at: only `mod_watch` does, at those of its requisites.
+/// The records that the function looks at: `mod_watch` at those of its requisites, and what cleans a directory at those of the
+/// states that it requires, which it keeps the files of.
 fn records_for(run: &Run, call: &Call) -> Map<String, Value> {
     let requisites = call.chunk.0.get("__reqs__").and_then(Value::as_object);
     let chunks = requisites
@@ -153,9 +155,26 @@ fn records_for(run: &Run, call: &Call) -> Map<String, Value> {
         .flat_map(|kinds| kinds.values())
         .filter_map(Value::as_array)
         .flatten();
-    chunks
-        .filter_map(|chunk| {
-            let tag = Chunk(chunk.as_object()?.clone()).tag();
+    let watched = chunks.filter_map(|chunk| Some(Chunk(chunk.as_object()?.clone()).tag()));
+    let named: BTreeSet<&str> = call
+        .chunk
+        .0
+        .get("require")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object)
+        .flat_map(|requisite| requisite.values().filter_map(Value::as_str))
+        .collect();
+    // A tag's second and third parts are the id and the name.
+    let is_named = |tag: &&str| {
+        let mut parts = tag.split("_|-").skip(1).take(2);
+        parts.any(|part| named.contains(part))
+    };
+    let required = run.tags().filter(is_named).map(str::to_owned);
+    watched
+        .chain(required)
+        .filter_map(|tag| {
             let record = run.record(&tag)?.clone();
             Some((tag, Value::Object(record)))
         })

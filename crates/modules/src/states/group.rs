@@ -198,8 +198,10 @@ fn made(
     if env.is_test {
         return Ok(returned(None, format!("Group {name} set to be added")));
     }
-    let gid = python::truthy(args.value("gid"))
-        .then(|| number(args))
+    // Zero is a number too, and taken.
+    let gid = Some(args.value("gid"))
+        .filter(|gid| !gid.is_null())
+        .map(|_| number(args))
         .transpose()?;
     let non_unique = args.flag("non_unique");
     if let Some(gid) = gid.filter(|_| !non_unique)
@@ -330,6 +332,14 @@ mod tests {
             false,
             Some(false),
             taken,
+            json!({}),
+        );
+        accounts.add_group("root", Some("0"), false, false).unwrap();
+        check(
+            json!({"name": "other", "gid": 0}),
+            false,
+            Some(false),
+            "Group other is not present but gid 0 is already taken by group root",
             json!({}),
         );
         let odd = "Error: Conflicting options \"members\" with \"addusers\" and/or \"delusers\" can not be used together. ";

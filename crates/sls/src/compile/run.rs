@@ -256,6 +256,14 @@ impl Run {
             .as_object()
     }
 
+    /// The tags of all records that there are.
+    pub fn tags(&self) -> impl Iterator<Item = &str> {
+        self.records
+            .keys()
+            .chain(self.results.keys())
+            .map(String::as_str)
+    }
+
     /// All records by tag, once the run is finished.
     pub fn into_results(mut self) -> Map<String, Value> {
         self.results.extend(self.records);

@@ -31,6 +31,10 @@ pub enum Piece {
     Failure,
     /// Why it fails, in words.
     Reasons,
+    /// What a call ends with.
+    ExitCode,
+    /// A file that was changed.
+    File,
 }
 
 impl Piece {
@@ -46,6 +50,8 @@ impl Piece {
             Piece::Order => "order",
             Piece::Failure => "failure",
             Piece::Reasons => "reasons",
+            Piece::ExitCode => "exit code",
+            Piece::File => "file",
         }
     }
 }
@@ -219,7 +225,7 @@ fn order(records: &Value) -> Value {
 }
 
 /// The first places where two values part; none when they are equal.
-fn leaves(salt: Option<&Value>, ours: Option<&Value>) -> Vec<Leaf> {
+pub fn leaves(salt: Option<&Value>, ours: Option<&Value>) -> Vec<Leaf> {
     let mut found = Vec::new();
     part("", salt, ours, &mut found);
     found

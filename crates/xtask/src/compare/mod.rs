@@ -8,6 +8,7 @@ mod ask;
 mod case;
 mod difference;
 mod golden;
+pub mod host;
 mod known;
 mod ours;
 mod report;

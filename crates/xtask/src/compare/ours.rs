@@ -88,7 +88,7 @@ impl Ours {
 }
 
 /// A value as an argument of the command line, where YAML is read.
-fn word(value: &Value) -> String {
+pub fn word(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         value => value.to_string(),

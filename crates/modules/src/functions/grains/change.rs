@@ -185,12 +185,16 @@ pub(super) fn store(env: &Env, new: Map<String, Value>, destructive: bool) -> An
             grains.insert(key.clone(), value.clone());
         }
     }
-    replace(
-        path,
-        yaml::emit(&Value::Object(grains)).as_bytes(),
-        NEW_FILE_MODE,
-    )
-    .map_err(|error| {
+    // A host that was not configured by a file has no folder for them yet.
+    let folder = path.parent().unwrap_or(path);
+    let stored = std::fs::create_dir_all(folder).and_then(|()| {
+        replace(
+            path,
+            yaml::emit(&Value::Object(grains)).as_bytes(),
+            NEW_FILE_MODE,
+        )
+    });
+    stored.map_err(|error| {
         Failure::command(format!(
             "Unable to write to grains file at {}: {error}",
             path.display()

@@ -213,3 +213,14 @@ fn a_broken_file_is_left_alone() {
     );
     assert_eq!(std::fs::read_to_string(path).unwrap(), "a: [\n");
 }
+
+#[test]
+fn a_host_without_the_folder_of_grains_gets_one() {
+    let mut host = Host::new();
+    host.grains_file = host.dir.path().join("etc/banyan/grains");
+    assert_eq!(
+        call(&host, "grains.setval", json!(["role", "web"])),
+        json!({"role": "web"})
+    );
+    assert_eq!(call(&host, "grains.get", json!(["role"])), json!("web"));
+}

@@ -326,3 +326,24 @@ fn files_of_stateconf_set_values_of_others() {
         ]
     );
 }
+
+#[test]
+fn a_cleaned_directory_keeps_what_required_states_put_there() {
+    let host = host();
+    let root = host.path("own");
+    let sls = format!(
+        "{root}:\n  file.directory:\n    - clean: True\n    - require: [{{file: one}}]\n\
+         one:\n  file.managed:\n    - name: {root}/one\n    - contents: x\n    - makedirs: True\n\
+         two:\n  file.managed:\n    - name: {root}/two\n    - contents: x\n    - require_in: [{{file: {root}}}]\n"
+    );
+    host.write("roots/base/clean.sls", &sls);
+    host.write("own/stray", "");
+    let outcome = call(&host, "state.apply", json!(["clean"]), json!({}));
+    assert_eq!(outcome.retcode, 0, "{:?}", outcome.value);
+    let mut left: Vec<_> = std::fs::read_dir(&root)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["one", "two"]);
+}

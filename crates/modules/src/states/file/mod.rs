@@ -155,7 +155,7 @@ fn remove(path: &Path) -> Result<(), Failure> {
         Failure::command(format!(
             "Could not remove '{}': {}",
             path.display(),
-            crate::failure::os_text(&error)
+            crate::failure::python_text(path, &error)
         ))
     })
 }

@@ -271,7 +271,7 @@ impl Managed {
                     .create_new(true)
                     .mode(new_mode)
                     .open(path)
-                    .map_err(|error| Failure::io(path, error))?;
+                    .map_err(|error| Failure::command(os_text(&error)))?;
                 changes.insert(
                     "new".to_owned(),
                     json!(format!("file {} created", self.name())),
@@ -286,7 +286,7 @@ impl Managed {
                 };
                 changes.insert("diff".to_owned(), json!(diff));
                 self.commit(path, bytes, new_mode, env)
-                    .map_err(|error| Failure::io(path, error))?;
+                    .map_err(|error| Failure::command(os_text(&error)))?;
             }
         }
         wanted

@@ -281,7 +281,8 @@ impl Link<'_> {
 
     fn make(&self) -> Result<(), String> {
         let failed = |error: std::io::Error| {
-            format!("Could not create '{}': {}", self.name, os_text(&error))
+            tracing::warn!("{}: {error}", self.name);
+            format!("Could not create '{}'", self.name)
         };
         if self.is_atomic {
             let directory = self.path().parent().unwrap_or(Path::new("/"));

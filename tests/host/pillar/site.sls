@@ -1,0 +1,4 @@
+site:
+  name: Ängström
+  port: 8080
+  hosts: [alpha, beta]
