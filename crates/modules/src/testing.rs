@@ -1,5 +1,6 @@
 //! A small minion for tests: a temporary directory, settable grains and jobs, files from a folder.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
@@ -142,12 +143,7 @@ impl Host {
 
     /// Writes a shell script that is found as a program after [`Host::lend_root`].
     pub(crate) fn program(&self, name: &str, script: &str) {
-        use std::os::unix::fs::PermissionsExt;
-        let path = self.write(
-            &format!("root/bin/{name}"),
-            &format!("#!/bin/sh\n{script}\n"),
-        );
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        write_script(&self.dir.path().join("root/bin").join(name), script);
     }
 
     /// The path of a file in the host's directory, as text for an argument.
@@ -162,6 +158,28 @@ impl Host {
         std::fs::write(&path, content).unwrap();
         path.to_str().unwrap().to_owned()
     }
+}
+
+/// Writes a shell script that can be run as a program, with the directories to it.
+pub(crate) fn write_script(path: &Path, script: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    // A child that holds the file open for writing would keep it from being run.
+    crate::process::without_forks(|| {
+        std::fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    });
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Hands back what a state answers when it is as expected.
+#[track_caller]
+pub(crate) fn checked(answer: Return, result: Option<bool>, comment: impl AsRef<str>) -> Return {
+    assert_eq!(
+        (answer.result, answer.comment.as_str()),
+        (result, comment.as_ref()),
+        "{:?}",
+        answer.changes
+    );
+    answer
 }
 
 impl Context for Host {

@@ -292,7 +292,7 @@ mod tests {
 
     use super::*;
     use crate::functions::cron::tests::fake;
-    use crate::testing::Host;
+    use crate::testing::{Host, checked};
 
     #[test]
     fn jobs_are_kept() {
@@ -300,13 +300,7 @@ mod tests {
         let _root = host.lend_root();
         fake(&host);
         let check = |fun: &str, args: Value, is_test: bool, result: Option<bool>, comment: &str| {
-            let done = host.state(fun, args, is_test);
-            assert_eq!(
-                (done.result, done.comment.as_str()),
-                (result, comment),
-                "{fun}"
-            );
-            done.changes
+            checked(host.state(fun, args, is_test), result, comment).changes
         };
         let args = json!({"name": "run ", "user": "root", "minute": "random", "comment": "why", "identifier": "r"});
         check(

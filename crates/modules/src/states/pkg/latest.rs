@@ -200,6 +200,7 @@ fn sorted<'a>(names: impl Iterator<Item = &'a String>) -> String {
 mod tests {
     use super::*;
     use crate::states::pkg::fake::Fake;
+    use crate::testing::checked;
     use serde_json::json;
 
     #[test]
@@ -210,9 +211,12 @@ mod tests {
             .offers("b", "2.0")
             .with("c", "3");
         let check = |args: Value, is_test: bool, result: Option<bool>, comment: &str| {
-            let answer = fake.state(super::super::LATEST, args, is_test, latest);
-            assert_eq!((answer.result, answer.comment.as_str()), (result, comment));
-            answer.changes
+            checked(
+                fake.state(super::super::LATEST, args, is_test, latest),
+                result,
+                comment,
+            )
+            .changes
         };
         check(
             json!({"name": "zz"}),
