@@ -6,9 +6,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::changes::changed;
+use super::problem::{REMOVING, UPGRADING};
+use super::wanted::unmet;
 use super::{
-    Changed, Family, Listed, Lock, Options, Order, PackageManager, Packages, Problem, Removal,
-    Wanted, add, difference, rpm, version,
+    Changed, Family, INSTALLING, Listed, Lock, Options, Order, PackageManager, Packages, Problem,
+    Removal, Wanted, add, add_reinstalled, bare, lock, rpm, version,
 };
 use crate::failure::Failure;
 use crate::process::Finished;
@@ -16,6 +19,13 @@ use crate::tools::{Tools, Way};
 
 /// The exit code of `check-update` when there are updates.
 const HAS_UPDATES: i32 = 100;
+
+const LOCK_WORDS: lock::Words = lock::Words {
+    is_so: ["is not being held", "is already set to be held"],
+    would_be: ["is set to be unheld", "is set to be held"],
+    is_done: ["is no longer held", "is now being held"],
+    has_failed: ["was unable to be unheld", "was unable to be held"],
+};
 
 pub(super) struct Dnf<'a> {
     tools: Tools<'a>,
@@ -61,25 +71,16 @@ impl<'a> Dnf<'a> {
 
     /// Does something to packages and says what changed.
     fn change(&self, commands: &[Vec<String>], text: &str) -> Result<Changed, Problem> {
-        let old = self.list(Listed::Installed)?;
-        let mut errors = Vec::new();
-        for words in commands {
-            let finished = self.act(words)?;
-            if finished.retcode != 0 {
-                let said = if finished.stderr.is_empty() {
-                    &finished.stdout
-                } else {
-                    &finished.stderr
-                };
-                errors.push(said.to_string());
+        changed(self, text, || {
+            let mut errors = Vec::new();
+            for words in commands {
+                let finished = self.act(words)?;
+                if finished.retcode != 0 {
+                    errors.push(finished.said().to_string());
+                }
             }
-        }
-        let changes = difference(&old, &self.list(Listed::Installed)?);
-        if errors.is_empty() {
-            Ok(changes)
-        } else {
-            Err(Problem::new(text, errors, changes))
-        }
+            Ok(errors)
+        })
     }
 }
 
@@ -145,7 +146,7 @@ fn listed(text: &str, architecture: &str) -> Vec<(String, String)> {
 }
 
 /// Reads a lock: `bash-0:5.1.8-6.el9.*`.
-fn lock(line: &str) -> Option<(String, String)> {
+fn read_lock(line: &str) -> Option<(String, String)> {
     let line = line.trim().trim_start_matches('!');
     let (name, rest) = line
         .split_once(':')
@@ -222,44 +223,8 @@ impl PackageManager for Dnf<'_> {
         self.has_refreshed.get()
     }
 
-    fn latest(
-        &self,
-        names: &[String],
-        refresh: bool,
-        options: &Options,
-    ) -> Result<BTreeMap<String, String>, Failure> {
-        if refresh {
-            self.refresh(options)?;
-        }
-        let installed = self.list(Listed::Installed)?;
-        let offered = self.offered(names, options)?;
-        let newest = |name: &String| {
-            let best = offered
-                .get(name)
-                .and_then(|versions| versions.first())
-                .cloned()
-                .unwrap_or_default();
-            let current = installed.get(name).map(Vec::as_slice).unwrap_or_default();
-            let is_newer = current
-                .iter()
-                .all(|current| version::rpm(current, &best).is_lt());
-            (
-                name.clone(),
-                if is_newer || options.flag("show_installed") {
-                    best
-                } else {
-                    String::new()
-                },
-            )
-        };
-        Ok(names.iter().map(newest).collect())
-    }
-
     fn offered(&self, names: &[String], options: &Options) -> Result<Packages, Failure> {
-        let bare: Vec<&str> = names
-            .iter()
-            .map(|name| name.split(['=', '<', '>']).next().unwrap_or_default())
-            .collect();
+        let bare: Vec<&str> = names.iter().map(|name| bare(name)).collect();
         let words = [&["list", "--showduplicates"], &bare[..]].concat();
         let told = self.ask(&words, &repository_options(options))?;
         let mut packages = Packages::new();
@@ -321,12 +286,7 @@ impl PackageManager for Dnf<'_> {
                         conditions.are_met(std::slice::from_ref(*found), None, false, &version::rpm)
                     };
                     let Some(found) = offered.iter().find(is_met) else {
-                        let known = if offered.is_empty() {
-                            "None".to_owned()
-                        } else {
-                            offered.join(", ")
-                        };
-                        errors.push(format!("No version matching '{name}{condition}' could be found (available: {known})"));
+                        errors.push(unmet(name, condition, &offered));
                         continue;
                     };
                     let word = word(name, found);
@@ -348,35 +308,18 @@ impl PackageManager for Dnf<'_> {
                 commands.push([head.clone(), vec![verb.to_owned()], words].concat());
             }
         }
-        let text = "Problem encountered installing package(s)";
-        let mut changes = self.change(&commands, text)?;
-        for name in &reinstalls {
-            let versions = installed
-                .get(name)
-                .map(|versions| versions.join(","))
-                .unwrap_or_default();
-            changes
-                .entry(name.clone())
-                .or_insert_with(|| json!({"old": versions, "new": versions}));
-        }
-        if errors.is_empty() {
-            Ok(changes)
-        } else {
-            Err(Problem::new(text, errors, changes))
-        }
+        let mut changes = self.change(&commands, INSTALLING)?;
+        add_reinstalled(&mut changes, reinstalls.iter(), &installed);
+        Problem::unless_empty(INSTALLING, errors, changes)
     }
 
     fn remove(&self, wanted: &Wanted, _: Removal, options: &Options) -> Result<Changed, Problem> {
         let installed = self.list(Listed::Installed)?;
-        let there = wanted
-            .0
-            .iter()
-            .filter(|(name, _)| installed.contains_key(name));
-        let words: Vec<String> = there
-            .map(|(name, version)| {
-                version
-                    .as_ref()
-                    .map_or_else(|| name.clone(), |version| word(name, version))
+        let words: Vec<String> = wanted
+            .names_in(&installed)
+            .map(|name| match wanted.version(name) {
+                Some(version) => word(name, version),
+                None => name.clone(),
             })
             .collect();
         if words.is_empty() {
@@ -420,12 +363,12 @@ impl PackageManager for Dnf<'_> {
         }
         command.push("upgrade".to_owned());
         command.extend(options.texts("pkgs"));
-        self.change(&[command], "Problem encountered upgrading packages")
+        self.change(&[command], UPGRADING)
     }
 
     fn locks(&self) -> Result<BTreeMap<String, Lock>, Failure> {
         let told = self.ask(&["versionlock", "list"], &[])?;
-        let locks = told.stdout.lines().filter_map(lock);
+        let locks = told.stdout.lines().filter_map(read_lock);
         Ok(locks
             .map(|(name, version)| {
                 (
@@ -444,52 +387,15 @@ impl PackageManager for Dnf<'_> {
         is_held: bool,
         is_test: bool,
     ) -> Result<Map<String, Value>, Failure> {
-        let locks = self.locks()?;
-        let hold = |name: &String| {
-            let mut answer = json!({"name": name, "changes": {}, "result": true, "comment": ""});
-            let was_held = locks.contains_key(name);
-            let set = |answer: &mut Value, comment: &str| {
-                answer["comment"] = json!(format!("Package {name} {comment}."))
-            };
-            if was_held == is_held {
-                set(
-                    &mut answer,
-                    if is_held {
-                        "is already set to be held"
-                    } else {
-                        "is not being held"
-                    },
-                );
-            } else if is_test {
-                answer["result"] = Value::Null;
-                set(
-                    &mut answer,
-                    if is_held {
-                        "is set to be held"
-                    } else {
-                        "is set to be unheld"
-                    },
-                );
-            } else {
-                let verb = if is_held { "add" } else { "delete" };
-                let is_done = self.ask(&["versionlock", verb, name], &[])?.retcode == 0;
-                answer["result"] = json!(is_done);
-                match (is_done, is_held) {
-                    (true, true) => {
-                        answer["changes"] = json!({"new": "hold", "old": ""});
-                        set(&mut answer, "is now being held");
-                    }
-                    (true, false) => {
-                        answer["changes"] = json!({"new": "", "old": "hold"});
-                        set(&mut answer, "is no longer held");
-                    }
-                    (false, true) => set(&mut answer, "was unable to be held"),
-                    (false, false) => set(&mut answer, "was unable to be unheld"),
-                }
-            }
-            Ok((name.clone(), answer))
-        };
-        names.iter().map(hold).collect()
+        let verb = if is_held { "add" } else { "delete" };
+        lock::hold(
+            names,
+            is_held,
+            is_test,
+            &self.locks()?,
+            &LOCK_WORDS,
+            |name| Ok(self.ask(&["versionlock", verb, name], &[])?.retcode == 0),
+        )
     }
 
     fn autoremove(&self, is_asked: bool, _: bool) -> Result<Value, Failure> {
@@ -505,10 +411,9 @@ impl PackageManager for Dnf<'_> {
             names.sort();
             return Ok(json!(names));
         }
-        Ok(Value::Object(self.change(
-            &[vec!["autoremove".to_owned()]],
-            "Problem encountered removing package(s)",
-        )?))
+        Ok(Value::Object(
+            self.change(&[vec!["autoremove".to_owned()]], REMOVING)?,
+        ))
     }
 
     fn owner(&self, path: &str) -> Result<String, Failure> {
@@ -579,7 +484,7 @@ fn members(text: &str, installed: &Packages) -> Value {
 mod tests {
     use super::*;
     use crate::cancel::Cancel;
-    use std::os::unix::fs::PermissionsExt;
+    use crate::testing::write_script;
 
     const DNF: &str = "echo \"$@\" >> $here/log\ncase \"$*\" in \
         *'list --showduplicates'*) echo 'Installed Packages'; echo 'bash.x86_64 5.1-1 @base'; echo 'Available Packages'; \
@@ -593,14 +498,13 @@ mod tests {
     #[test]
     fn packages_are_asked_for_and_changed() {
         let dir = tempfile::tempdir().unwrap();
-        let bin = dir.path().join("bin");
-        std::fs::create_dir(&bin).unwrap();
         let rpm = "printf 'bash\\t\\t5.1\\t1\\tx86_64\\n'; if [ -f $here/done ]; then printf 'new\\t1\\t2.0\\t1\\tnoarch\\n'; fi";
         for (name, script) in [("dnf", DNF), ("rpm", rpm)] {
-            let text = format!("#!/bin/sh\nhere={}\n{script}\n", dir.path().display());
-            crate::process::without_forks(|| std::fs::write(bin.join(name), text).unwrap());
-            std::fs::set_permissions(bin.join(name), std::fs::Permissions::from_mode(0o755))
-                .unwrap();
+            let here = dir.path().display();
+            write_script(
+                &dir.path().join("bin").join(name),
+                &format!("here={here}\n{script}"),
+            );
         }
         let cancel = Cancel::new();
         let dnf = Dnf::new(

@@ -1,13 +1,16 @@
 //! Installing, removing and upgrading by `apt-get`.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{
     Apt, Changed, Listed, Options, Order, PackageManager, Problem, Removal, Wanted, difference,
     selections, version,
 };
 use crate::failure::Failure;
-use crate::packages::Packages;
+use crate::packages::changes::changed;
+use crate::packages::problem::{REMOVING, UPGRADING};
+use crate::packages::wanted::unmet;
+use crate::packages::{INSTALLING, Packages, add_reinstalled};
 use crate::pattern;
 
 /// Packages by what apt-get has to do with them; each word is as apt-get reads it.
@@ -94,14 +97,7 @@ fn plan(
                     match best(&version, candidates, options.flag("ignore_epoch")) {
                         Some(found) => version = found,
                         None => {
-                            let known = if candidates.is_empty() {
-                                "None".to_owned()
-                            } else {
-                                candidates.join(", ")
-                            };
-                            plan.errors.push(format!(
-                                "No version matching '{name}{version}' could be found (available: {known})"
-                            ));
+                            plan.errors.push(unmet(name, &version, candidates));
                             continue;
                         }
                     }
@@ -244,31 +240,12 @@ pub(super) fn install(
                 plan.errors.push(finished.stderr.to_string());
             }
         }
-        let new = apt.list(Listed::Installed)?;
-        changes = difference(&old, &new);
-        for (name, _) in &plan.reinstalls {
-            let shown = |packages: &Packages| {
-                packages
-                    .get(name)
-                    .map(|versions| versions.join(","))
-                    .unwrap_or_default()
-            };
-            changes.insert(
-                name.clone(),
-                json!({"old": shown(&old), "new": shown(&new)}),
-            );
-        }
+        changes = difference(&old, &apt.list(Listed::Installed)?);
+        let reinstalled = plan.reinstalls.iter().map(|(name, _)| name);
+        add_reinstalled(&mut changes, reinstalled, &old);
         apt.hold(&released, true, false)?;
     }
-    if plan.errors.is_empty() {
-        Ok(changes)
-    } else {
-        Err(Problem::new(
-            "Problem encountered installing package(s)",
-            plan.errors,
-            changes,
-        ))
-    }
+    Problem::unless_empty(INSTALLING, plan.errors, changes)
 }
 
 pub(super) fn remove(
@@ -302,11 +279,7 @@ pub(super) fn remove(
     };
     if finished.retcode != 0 && !finished.stderr.is_empty() {
         let errors = vec![finished.stderr.to_string()];
-        return Err(Problem::new(
-            "Problem encountered removing package(s)",
-            errors,
-            changes,
-        ));
+        return Err(Problem::new(REMOVING, errors, changes));
     }
     Ok(changes)
 }
@@ -334,7 +307,6 @@ fn matching(wanted: &Wanted, packages: &Packages) -> Vec<String> {
 }
 
 pub(super) fn upgrade(apt: &Apt, options: &Options) -> Result<Changed, Problem> {
-    let old = apt.list(Listed::Installed)?;
     let mut argv: Vec<String> = ["apt-get", "-q", "-y"].map(str::to_owned).to_vec();
     argv.extend(dpkg_options(options));
     let mut push = |is_wanted: bool, word: &str| {
@@ -358,15 +330,9 @@ pub(super) fn upgrade(apt: &Apt, options: &Options) -> Result<Changed, Problem> 
         .to_owned(),
     );
     let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
-    let finished = apt.act(&argv, options)?;
-    let changes = difference(&old, &apt.list(Listed::Installed)?);
-    if finished.retcode != 0 {
-        let errors = vec![finished.stderr.to_string()];
-        return Err(Problem::new(
-            "Problem encountered upgrading packages",
-            errors,
-            changes,
-        ));
-    }
-    Ok(changes)
+    changed(apt, UPGRADING, || {
+        let finished = apt.act(&argv, options)?;
+        let has_failed = finished.retcode != 0;
+        Ok(has_failed.then(|| finished.stderr.to_string()))
+    })
 }

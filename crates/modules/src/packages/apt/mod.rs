@@ -180,12 +180,10 @@ impl PackageManager for Apt<'_> {
             argv.extend(["-o", release]);
         }
         let candidates = query::candidates(&self.tools.output(&argv)?, names);
-        Ok(query::newer(
-            names,
-            &candidates,
-            &installed,
-            options.flag("show_installed"),
-        ))
+        let is_shown = |name: &str, candidate: &str| {
+            options.flag("show_installed") || self.is_newer(candidate, &installed, name)
+        };
+        Ok(query::latest(names, &candidates, is_shown))
     }
 
     fn offered(&self, names: &[String], _: &Options) -> Result<Packages, Failure> {
@@ -234,11 +232,7 @@ impl PackageManager for Apt<'_> {
         }
         let finished = self.tools.run(&argv, &Way::default())?;
         if finished.retcode != 0 {
-            let said = if finished.stderr.is_empty() {
-                &finished.stdout
-            } else {
-                &finished.stderr
-            };
+            let said = finished.said();
             let said = if said.is_empty() {
                 String::new()
             } else {
