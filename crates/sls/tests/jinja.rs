@@ -175,8 +175,17 @@ fn merges_change_the_dictionaries_of_templates() {
         assert_eq!(render(&template, &json!({})).unwrap(), expected, "{merge}");
     };
     check("salt['defaults.merge'](map, {'b': 2})", "{'a': 1, 'b': 2}");
-    check("salt.defaults.merge(dest=map, src={'b': 2})", "{'a': 1, 'b': 2}");
-    check("salt['defaults.merge'](map, {'b': 2}, False, False)", "{'a': 1}");
-    check("salt['defaults.merge'](map, {'b': 2}, in_place=False)", "{'a': 1}");
+    check(
+        "salt.defaults.merge(dest=map, src={'b': 2})",
+        "{'a': 1, 'b': 2}",
+    );
+    check(
+        "salt['defaults.merge'](map, {'b': 2}, False, False)",
+        "{'a': 1}",
+    );
+    check(
+        "salt['defaults.merge'](map, {'b': 2}, in_place=False)",
+        "{'a': 1}",
+    );
     check("salt['test.args'](map, {'b': 2})", "{'a': 1}");
 }

@@ -612,7 +612,11 @@ fn changed_in_place(name: &str, args: &Args) -> Result<Option<Rc<Dict>>> {
     let given = |place: Option<usize>, word: &str| {
         let positional = place.and_then(|place| args.positional.get(place));
         let mut named = args.named.iter();
-        positional.or_else(|| named.find(|(name, _)| &**name == word).map(|(_, value)| value))
+        positional.or_else(|| {
+            named
+                .find(|(name, _)| &**name == word)
+                .map(|(_, value)| value)
+        })
     };
     if flag.is_some()
         && let Some(is_wanted) = given(*flag, "in_place")
