@@ -81,15 +81,23 @@ impl Host {
         ] {
             low.entry(key).or_insert(value);
         }
+        self.with_state_env(&low, is_test, |env| self.registry.state(env))
+    }
+
+    fn with_state_env<R>(
+        &self,
+        low: &Map<String, Value>,
+        is_test: bool,
+        work: impl FnOnce(&StateEnv) -> R,
+    ) -> R {
         self.with_env(|env| {
-            let surroundings = StateEnv {
+            work(&StateEnv {
                 env,
                 is_test,
-                low: &low,
+                low,
                 records: &Map::new(),
                 shared: &self.shared,
-            };
-            self.registry.state(&surroundings)
+            })
         })
     }
 
@@ -109,16 +117,7 @@ impl Host {
         let low = args.as_object().cloned().unwrap();
         let signature = Signature::parse(signature).unwrap();
         let args = signature.bind_state("test.state", &low, |_| false).unwrap();
-        self.with_env(|env| {
-            let surroundings = StateEnv {
-                env,
-                is_test,
-                low: &low,
-                records: &Map::new(),
-                shared: &self.shared,
-            };
-            work(&args, &surroundings)
-        })
+        self.with_state_env(&low, is_test, |env| work(&args, env))
     }
 
     /// Applies a state for real, after test mode has changed nothing and foretold the change, and a second time without a change.
@@ -180,6 +179,50 @@ pub(crate) fn checked(answer: Return, result: Option<bool>, comment: impl AsRef<
         answer.changes
     );
     answer
+}
+
+/// A sequence of calls on a file: the file at its start, or none; then function, arguments, test mode, what Salt answered, and the file
+/// that it left.
+type Sequence = (
+    Option<String>,
+    Vec<(String, Value, bool, Value, Option<String>)>,
+);
+
+/// Plays sequences, a JSON text, on one file of the host. What `set_up` answers is kept until the end of a sequence.
+pub(crate) fn play<Guard>(
+    sequences: &str,
+    file: &str,
+    set_up: impl Fn(&Host) -> Guard,
+    adapted: impl Fn(&Host, Value) -> Value,
+) {
+    let sequences: Vec<Sequence> = serde_json::from_str(sequences).unwrap();
+    let mut different = Vec::new();
+    for (start, steps) in sequences {
+        let host = Host::new();
+        let _guard = set_up(&host);
+        if let Some(start) = start {
+            host.write(file, &start);
+        }
+        for (fun, args, is_test, expected, left) in steps {
+            let args = adapted(&host, args);
+            let done = host.state(&fun, args.clone(), is_test);
+            let mut answered =
+                json!({"result": done.result, "comment": done.comment, "changes": done.changes});
+            if expected.get("name").is_some() {
+                answered["name"] = done.name.map_or(args["name"].clone(), Value::from);
+            }
+            if expected.get("warnings").is_some() {
+                answered["warnings"] = done.others.get("warnings").cloned().unwrap_or_default();
+            }
+            let found = std::fs::read_to_string(host.path(file)).ok();
+            if (&answered, &found) != (&expected, &left) {
+                different.push(format!(
+                    "{fun} {args} {is_test}:\n  {answered} {found:?}\n  {expected} {left:?}"
+                ));
+            }
+        }
+    }
+    assert!(different.is_empty(), "{}", different.join("\n"));
 }
 
 impl Context for Host {
