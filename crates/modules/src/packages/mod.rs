@@ -7,6 +7,7 @@ mod dnf;
 mod files;
 mod lock;
 mod options;
+mod plan;
 mod problem;
 mod rpm;
 pub(crate) mod version;

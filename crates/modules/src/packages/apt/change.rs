@@ -8,47 +8,19 @@ use super::{
 };
 use crate::failure::Failure;
 use crate::packages::changes::changed;
+use crate::packages::plan::Plan;
 use crate::packages::problem::{REMOVING, UPGRADING};
 use crate::packages::wanted::unmet;
 use crate::packages::{INSTALLING, Packages, add_reinstalled};
 use crate::pattern;
 
-/// Packages by what apt-get has to do with them; each word is as apt-get reads it.
-#[derive(Debug, Default, PartialEq)]
-struct Plan {
-    targets: Vec<String>,
-    downgrades: Vec<String>,
-    /// Name and word.
-    reinstalls: Vec<(String, String)>,
-    errors: Vec<String>,
-}
-
-impl Plan {
-    fn names(&self) -> impl Iterator<Item = &str> {
-        let words = self
-            .targets
-            .iter()
-            .map(|word| word.split('=').next().unwrap_or_default());
-        words.chain(self.reinstalls.iter().map(|(name, _)| name.as_str()))
-    }
-
-    fn add(
-        &mut self,
-        name: &str,
-        word: String,
-        version: &str,
-        installed: &Packages,
-        is_reinstall: bool,
-    ) {
-        let current = installed.get(name).map(|versions| versions.join(","));
-        match current.map(|current| version::debian(version, &current)) {
-            Some(order) if is_reinstall && order.is_eq() => {
-                self.reinstalls.push((name.to_owned(), word))
-            }
-            Some(order) if order.is_lt() => self.downgrades.push(word),
-            _ => self.targets.push(word),
-        }
-    }
+/// The names of a plan, as far as its words tell them.
+fn names(plan: &Plan) -> impl Iterator<Item = &str> {
+    let words = plan
+        .targets
+        .iter()
+        .map(|word| word.split('=').next().unwrap_or_default());
+    words.chain(plan.reinstalled().map(String::as_str))
 }
 
 fn plan(
@@ -63,7 +35,7 @@ fn plan(
         Order::Files(paths) => {
             for path in paths {
                 let (name, version) = apt.file_info(path)?;
-                plan.add(&name, path.clone(), &version, installed, is_reinstall);
+                plan.add(apt, &name, path.clone(), &version, installed, is_reinstall);
             }
         }
         Order::Repository(wanted) => {
@@ -84,11 +56,7 @@ fn plan(
             };
             for (name, version) in &wanted.0 {
                 let Some(version) = version else {
-                    if is_reinstall && installed.contains_key(name) {
-                        plan.reinstalls.push((name.clone(), name.clone()));
-                    } else {
-                        plan.targets.push(name.clone());
-                    }
+                    plan.add_any(name, installed, is_reinstall);
                     continue;
                 };
                 let mut version = version.trim_start_matches('=').to_owned();
@@ -103,6 +71,7 @@ fn plan(
                     }
                 }
                 plan.add(
+                    apt,
                     name,
                     format!("{name}={version}"),
                     &version,
@@ -215,13 +184,7 @@ pub(super) fn install(
         &[]
     };
     push(allow, plan.downgrades.clone());
-    push(
-        &["--reinstall"],
-        plan.reinstalls
-            .iter()
-            .map(|(_, word)| word.clone())
-            .collect(),
-    );
+    push(&["--reinstall"], plan.reinstall_words());
     let mut changes = Map::new();
     if !commands.is_empty() {
         if refresh {
@@ -230,7 +193,7 @@ pub(super) fn install(
         let held = selections::of(apt, "*")?.remove("hold").unwrap_or_default();
         let released: Vec<String> = held
             .into_iter()
-            .filter(|name| plan.names().any(|target| target == name))
+            .filter(|name| names(&plan).any(|target| target == name))
             .collect();
         apt.hold(&released, false, false)?;
         for argv in commands {
@@ -241,8 +204,7 @@ pub(super) fn install(
             }
         }
         changes = difference(&old, &apt.list(Listed::Installed)?);
-        let reinstalled = plan.reinstalls.iter().map(|(name, _)| name);
-        add_reinstalled(&mut changes, reinstalled, &old);
+        add_reinstalled(&mut changes, plan.reinstalled(), &old);
         apt.hold(&released, true, false)?;
     }
     Problem::unless_empty(INSTALLING, plan.errors, changes)

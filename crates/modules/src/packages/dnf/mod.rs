@@ -1,5 +1,7 @@
 //! Red Hat and its kin, by `dnf` or `yum` and `rpm`.
 
+mod query;
+
 use std::cell::Cell;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -7,6 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::changes::changed;
+use super::plan::Plan;
 use super::problem::{REMOVING, UPGRADING};
 use super::wanted::unmet;
 use super::{
@@ -69,6 +72,45 @@ impl<'a> Dnf<'a> {
         self.tools.run(&argv, &Way::default())
     }
 
+    fn plan(
+        &self,
+        order: &Order,
+        installed: &Packages,
+        options: &Options,
+    ) -> Result<Plan, Failure> {
+        let is_reinstall = options.flag("reinstall");
+        let mut plan = Plan::default();
+        let wanted = match order {
+            Order::Files(paths) => {
+                plan.targets.clone_from(paths);
+                return Ok(plan);
+            }
+            Order::Repository(wanted) => wanted,
+        };
+        for (name, version) in &wanted.0 {
+            let Some(condition) = version else {
+                plan.add_any(name, installed, is_reinstall);
+                continue;
+            };
+            let offered = self
+                .offered(std::slice::from_ref(name), options)?
+                .remove(name)
+                .unwrap_or_default();
+            let conditions = version::Conditions::parse(condition);
+            let is_met = |found: &&String| {
+                conditions.are_met(std::slice::from_ref(*found), None, false, &version::rpm)
+            };
+            match offered.iter().find(is_met) {
+                Some(found) => {
+                    let word = word(name, found);
+                    plan.add(self, name, word, found, installed, is_reinstall);
+                }
+                None => plan.errors.push(unmet(name, condition, &offered)),
+            }
+        }
+        Ok(plan)
+    }
+
     /// Does something to packages and says what changed.
     fn change(&self, commands: &[Vec<String>], text: &str) -> Result<Changed, Problem> {
         changed(self, text, || {
@@ -120,47 +162,6 @@ fn repository_options(options: &Options) -> Vec<String> {
             .map(|option| format!("--setopt={option}")),
     );
     words
-}
-
-/// Reads a list: name with architecture, version, repository.
-fn listed(text: &str, architecture: &str) -> Vec<(String, String)> {
-    let package = |line: &str| {
-        let mut words = line.split_whitespace();
-        let (name, version, _) = (words.next()?, words.next()?, words.next()?);
-        let (bare, of) = name.rsplit_once('.')?;
-        let is_version =
-            version.contains('-') && version.starts_with(|c: char| c.is_ascii_alphanumeric());
-        let is_own = of == "noarch" || architecture.is_empty() || of == architecture;
-        is_version.then(|| {
-            (
-                if is_own {
-                    bare.to_owned()
-                } else {
-                    name.to_owned()
-                },
-                version.to_owned(),
-            )
-        })
-    };
-    text.lines().filter_map(package).collect()
-}
-
-/// Reads a lock: `bash-0:5.1.8-6.el9.*`.
-fn read_lock(line: &str) -> Option<(String, String)> {
-    let line = line.trim().trim_start_matches('!');
-    let (name, rest) = line
-        .split_once(':')
-        .and_then(|(head, rest)| Some((head.rsplit_once('-')?, rest)))?;
-    let (name, epoch) = name;
-    let epoch = if epoch == "0" {
-        String::new()
-    } else {
-        format!("{epoch}:")
-    };
-    Some((
-        name.to_owned(),
-        format!("{epoch}{}", rest.trim_end_matches(".*")),
-    ))
 }
 
 /// A package as the program reads it.
@@ -233,7 +234,7 @@ impl PackageManager for Dnf<'_> {
         let available = text
             .split_once("Available Packages")
             .map_or(text.as_str(), |(_, available)| available);
-        for (name, version) in listed(available, &self.architecture) {
+        for (name, version) in query::listed(available, &self.architecture) {
             add(&mut packages, &name, &version);
         }
         for versions in packages.values_mut() {
@@ -260,57 +261,20 @@ impl PackageManager for Dnf<'_> {
             ));
         }
         let installed = self.list(Listed::Installed)?;
-        let (mut targets, mut downgrades, mut reinstalls, mut errors) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let again = options.flag("reinstall");
-        match order {
-            Order::Files(paths) => targets.clone_from(paths),
-            Order::Repository(wanted) => {
-                for (name, version) in &wanted.0 {
-                    let current = installed.get(name).and_then(|versions| versions.last());
-                    let Some(condition) = version else {
-                        if again && current.is_some() {
-                            &mut reinstalls
-                        } else {
-                            &mut targets
-                        }
-                        .push(name.clone());
-                        continue;
-                    };
-                    let offered = self
-                        .offered(std::slice::from_ref(name), options)?
-                        .remove(name)
-                        .unwrap_or_default();
-                    let conditions = version::Conditions::parse(condition);
-                    let is_met = |found: &&String| {
-                        conditions.are_met(std::slice::from_ref(*found), None, false, &version::rpm)
-                    };
-                    let Some(found) = offered.iter().find(is_met) else {
-                        errors.push(unmet(name, condition, &offered));
-                        continue;
-                    };
-                    let word = word(name, found);
-                    match current.map(|current| version::rpm(found, current)) {
-                        Some(Ordering::Less) => downgrades.push(word),
-                        Some(Ordering::Equal) if again => reinstalls.push(word),
-                        _ => targets.push(word),
-                    }
-                }
-            }
-        }
+        let plan = self.plan(order, &installed, options)?;
         let mut commands = Vec::new();
         for (verb, words) in [
-            ("install", targets),
-            ("downgrade", downgrades),
-            ("reinstall", reinstalls.clone()),
+            ("install", plan.targets.clone()),
+            ("downgrade", plan.downgrades.clone()),
+            ("reinstall", plan.reinstall_words()),
         ] {
             if !words.is_empty() {
                 commands.push([head.clone(), vec![verb.to_owned()], words].concat());
             }
         }
         let mut changes = self.change(&commands, INSTALLING)?;
-        add_reinstalled(&mut changes, reinstalls.iter(), &installed);
-        Problem::unless_empty(INSTALLING, errors, changes)
+        add_reinstalled(&mut changes, plan.reinstalled(), &installed);
+        Problem::unless_empty(INSTALLING, plan.errors, changes)
     }
 
     fn remove(&self, wanted: &Wanted, _: Removal, options: &Options) -> Result<Changed, Problem> {
@@ -350,7 +314,9 @@ impl PackageManager for Dnf<'_> {
         let text = text
             .split_once("Obsoleting Packages")
             .map_or(text.as_str(), |(updates, _)| updates);
-        Ok(listed(text, &self.architecture).into_iter().collect())
+        Ok(query::listed(text, &self.architecture)
+            .into_iter()
+            .collect())
     }
 
     fn upgrade(&self, refresh: bool, options: &Options) -> Result<Changed, Problem> {
@@ -368,7 +334,7 @@ impl PackageManager for Dnf<'_> {
 
     fn locks(&self) -> Result<BTreeMap<String, Lock>, Failure> {
         let told = self.ask(&["versionlock", "list"], &[])?;
-        let locks = told.stdout.lines().filter_map(read_lock);
+        let locks = told.stdout.lines().filter_map(query::lock);
         Ok(locks
             .map(|(name, version)| {
                 (
@@ -438,46 +404,8 @@ impl PackageManager for Dnf<'_> {
             return Err(Failure::command(format!("Group '{name}' not found")));
         }
         let installed = self.list(Listed::Installed)?;
-        Ok(Some(members(&finished.stdout, &installed)))
+        Ok(Some(query::members(&finished.stdout, &installed)))
     }
-}
-
-/// Reads the members of a group, by sort and by whether they are there.
-fn members(text: &str, installed: &Packages) -> Value {
-    let mut found = json!({});
-    for sort in ["mandatory", "optional", "default", "conditional"] {
-        found[sort] = json!({"installed": [], "not installed": []});
-    }
-    let mut sort = "";
-    for line in text.lines().map(str::trim) {
-        if let Some(head) = line.strip_suffix(':') {
-            sort = match head
-                .split(' ')
-                .next()
-                .unwrap_or_default()
-                .to_lowercase()
-                .as_str()
-            {
-                "mandatory" => "mandatory",
-                "optional" => "optional",
-                "default" => "default",
-                "conditional" => "conditional",
-                _ => "",
-            };
-        } else if !sort.is_empty() && !line.is_empty() {
-            let name = line.trim_start_matches(['+', '-', '=']);
-            let state = if installed.contains_key(name) {
-                "installed"
-            } else {
-                "not installed"
-            };
-            found[sort][state]
-                .as_array_mut()
-                .into_iter()
-                .for_each(|list| list.push(json!(name)));
-        }
-    }
-    found
 }
 
 #[cfg(test)]
