@@ -49,7 +49,7 @@ impl Signature {
                 signature.params.push(Param { name, default });
             }
         }
-        if !signature.extra_args.is_some() {
+        if signature.extra_args.is_none() {
             signature.positional = signature.params.len();
         }
         Some(signature)
