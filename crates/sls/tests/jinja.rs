@@ -74,9 +74,12 @@ impl Functions for Table {
         match name {
             "test.echo" => argument(0).ok_or_else(|| "no argument".to_owned()),
             "defaults.merge" => {
-                let of = |index| argument(index).and_then(|map| map.as_object().cloned());
-                let (mut below, over) = (of(0).unwrap_or_default(), of(1).unwrap_or_default());
-                below.extend(over);
+                let map = |index, word| {
+                    let given = argument(index).or_else(|| kwargs.get(word).cloned());
+                    given.and_then(|map| map.as_object().cloned())
+                };
+                let mut below = map(0, "dest").unwrap_or_default();
+                below.extend(map(1, "src").unwrap_or_default());
                 Ok(Value::Object(below))
             }
             "test.args" => Ok(json!({"args": args, "kwargs": kwargs})),
