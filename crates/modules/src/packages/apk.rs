@@ -37,12 +37,8 @@ impl<'a> Apk<'a> {
 
     fn change(&self, words: &[&str], text: &str) -> Result<Changed, Problem> {
         let argv = [&["apk"], words].concat();
-        let way = Way {
-            scope: true,
-            ..Way::default()
-        };
         changed(self, text, || {
-            let finished = self.tools.run(&argv, &way)?;
+            let finished = self.tools.run(&argv, &Way::in_scope())?;
             let has_failed = finished.retcode != 0;
             Ok(has_failed.then(|| finished.said().to_string()))
         })
@@ -101,9 +97,7 @@ impl PackageManager for Apk<'_> {
     }
 
     fn install(&self, order: &Order, refresh: bool, options: &Options) -> Result<Changed, Problem> {
-        if refresh {
-            self.refresh(options)?;
-        }
+        self.refresh_if(refresh, options)?;
         let words: Vec<String> = match order {
             Order::Files(paths) => paths.clone(),
             Order::Repository(wanted) => wanted.names().map(|name| wanted.shown(name)).collect(),
@@ -136,14 +130,7 @@ impl PackageManager for Apk<'_> {
         self.change(&argv, REMOVING)
     }
 
-    fn upgrades(
-        &self,
-        refresh: bool,
-        options: &Options,
-    ) -> Result<BTreeMap<String, String>, Failure> {
-        if refresh {
-            self.refresh(options)?;
-        }
+    fn upgrades(&self, _: &Options) -> Result<BTreeMap<String, String>, Failure> {
         // bash-5.1-r0 < 5.2-r0
         let told = self.tools.output(&["apk", "version", "-l", "<"])?;
         let upgrade = |line: &str| {
@@ -156,10 +143,7 @@ impl PackageManager for Apk<'_> {
         Ok(told.lines().filter_map(upgrade).collect())
     }
 
-    fn upgrade(&self, refresh: bool, options: &Options) -> Result<Changed, Problem> {
-        if refresh {
-            self.refresh(options)?;
-        }
+    fn upgrade(&self, options: &Options) -> Result<Changed, Problem> {
         let pkgs = options.texts("pkgs");
         let mut argv = if pkgs.is_empty() {
             vec!["upgrade"]

@@ -19,14 +19,14 @@ pub(crate) fn difference(old: &Packages, new: &Packages) -> Changed {
         .map(|name| {
             (
                 name.clone(),
-                json!({"old": shown(old, name), "new": shown(new, name)}),
+                json!({"old": versions(old, name), "new": versions(new, name)}),
             )
         })
         .collect()
 }
 
 /// The versions of a package in a list, joined by commas; empty where it is not in the list.
-fn shown(packages: &Packages, name: &str) -> String {
+pub(crate) fn versions(packages: &Packages, name: &str) -> String {
     packages
         .get(name)
         .map(|versions| versions.join(","))
@@ -52,9 +52,9 @@ pub(crate) fn add_reinstalled<'a>(
     old: &Packages,
 ) {
     for name in names {
-        let versions = shown(old, name);
+        let kept = versions(old, name);
         changes
             .entry(name.clone())
-            .or_insert_with(|| json!({"old": versions, "new": versions}));
+            .or_insert_with(|| json!({"old": kept, "new": kept}));
     }
 }

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-pub(crate) use self::changes::{Changed, add_reinstalled, difference};
+pub(crate) use self::changes::{Changed, add_reinstalled, difference, versions};
 pub(crate) use self::files::fetched;
 pub(crate) use self::lock::Lock;
 pub(crate) use self::options::Options;
@@ -90,6 +90,14 @@ pub(crate) trait PackageManager {
     /// Fetches the lists of the repositories. Answers what each gave, or true.
     fn refresh(&self, options: &Options) -> Result<Value, Failure>;
 
+    /// Fetches the lists where that is due.
+    fn refresh_if(&self, is_due: bool, options: &Options) -> Result<(), Failure> {
+        if is_due {
+            self.refresh(options)?;
+        }
+        Ok(())
+    }
+
     /// Whether `refresh` was done by this object.
     fn has_refreshed(&self) -> bool;
 
@@ -101,9 +109,7 @@ pub(crate) trait PackageManager {
         refresh: bool,
         options: &Options,
     ) -> Result<BTreeMap<String, String>, Failure> {
-        if refresh {
-            self.refresh(options)?;
-        }
+        self.refresh_if(refresh, options)?;
         let installed = self.list(Listed::Installed)?;
         let offered = self.offered(names, options)?;
         let latest = |name: &String| {
@@ -138,14 +144,10 @@ pub(crate) trait PackageManager {
     ) -> Result<Changed, Problem>;
 
     /// What an upgrade would install.
-    fn upgrades(
-        &self,
-        refresh: bool,
-        options: &Options,
-    ) -> Result<BTreeMap<String, String>, Failure>;
+    fn upgrades(&self, options: &Options) -> Result<BTreeMap<String, String>, Failure>;
 
     /// Upgrades all packages, or those that `pkgs` among the options names.
-    fn upgrade(&self, refresh: bool, options: &Options) -> Result<Changed, Problem>;
+    fn upgrade(&self, options: &Options) -> Result<Changed, Problem>;
 
     /// The packages that are kept at their version.
     fn locks(&self) -> Result<BTreeMap<String, Lock>, Failure>;

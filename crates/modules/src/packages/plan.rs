@@ -7,7 +7,7 @@ use super::{PackageManager, Packages};
 pub(super) struct Plan {
     pub(super) targets: Vec<String>,
     pub(super) downgrades: Vec<String>,
-    /// Name and word.
+    /// Each with the name of the package in front of the word.
     pub(super) reinstalls: Vec<(String, String)>,
     pub(super) errors: Vec<String>,
 }

@@ -42,11 +42,7 @@ impl<'a> Zypper<'a> {
     fn run(&self, words: &[String]) -> Result<Finished, Failure> {
         let mut argv = vec!["zypper", "--non-interactive", "--no-refresh"];
         argv.extend(words.iter().map(String::as_str));
-        let way = Way {
-            scope: true,
-            ..Way::default()
-        };
-        self.tools.run(&argv, &way)
+        self.tools.run(&argv, &Way::in_scope())
     }
 
     fn change(&self, words: &[String], text: &str) -> Result<Changed, Problem> {
@@ -147,9 +143,7 @@ impl PackageManager for Zypper<'_> {
     }
 
     fn install(&self, order: &Order, refresh: bool, options: &Options) -> Result<Changed, Problem> {
-        if refresh {
-            self.refresh(options)?;
-        }
+        self.refresh_if(refresh, options)?;
         let mut words = Vec::new();
         if options.flag("skip_verify") {
             words.push("--no-gpg-checks".to_owned());
@@ -211,24 +205,14 @@ impl PackageManager for Zypper<'_> {
         self.change(&words, REMOVING)
     }
 
-    fn upgrades(
-        &self,
-        refresh: bool,
-        options: &Options,
-    ) -> Result<BTreeMap<String, String>, Failure> {
-        if refresh {
-            self.refresh(options)?;
-        }
+    fn upgrades(&self, _: &Options) -> Result<BTreeMap<String, String>, Failure> {
         let rows = self.rows(&["list-updates"])?;
         Ok(columns(&rows, ["Name", "Available Version"])
             .into_iter()
             .collect())
     }
 
-    fn upgrade(&self, refresh: bool, options: &Options) -> Result<Changed, Problem> {
-        if refresh {
-            self.refresh(options)?;
-        }
+    fn upgrade(&self, options: &Options) -> Result<Changed, Problem> {
         let verb = if options.flag("dist_upgrade") {
             "dist-upgrade"
         } else {

@@ -221,7 +221,7 @@ fn upgrades_are_foretold() {
         "echo 'Inst bash [5.1] (5.2 Debian:12 [amd64])'; echo 'Conf bash (5.2 Debian:12 [amd64])'",
     );
     let apt = programs.apt();
-    let upgrades = apt.upgrades(false, &Options::default()).unwrap();
+    let upgrades = apt.upgrades(&Options::default()).unwrap();
     assert_eq!(
         upgrades,
         BTreeMap::from([("bash".to_owned(), "5.2".to_owned())])

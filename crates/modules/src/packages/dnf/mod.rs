@@ -58,11 +58,7 @@ impl<'a> Dnf<'a> {
     fn act(&self, words: &[String]) -> Result<Finished, Failure> {
         let mut argv = vec![self.program, "-y"];
         argv.extend(words.iter().map(String::as_str));
-        let way = Way {
-            scope: true,
-            ..Way::default()
-        };
-        self.tools.run(&argv, &way)
+        self.tools.run(&argv, &Way::in_scope())
     }
 
     fn ask(&self, words: &[&str], options: &[String]) -> Result<Finished, Failure> {
@@ -244,9 +240,7 @@ impl PackageManager for Dnf<'_> {
     }
 
     fn install(&self, order: &Order, refresh: bool, options: &Options) -> Result<Changed, Problem> {
-        if refresh {
-            self.refresh(options)?;
-        }
+        self.refresh_if(refresh, options)?;
         let mut head = repository_options(options);
         if options.flag("skip_verify") {
             head.push("--nogpgcheck".to_owned());
@@ -298,14 +292,7 @@ impl PackageManager for Dnf<'_> {
         self.change(&[command], "Error occurred removing package(s)")
     }
 
-    fn upgrades(
-        &self,
-        refresh: bool,
-        options: &Options,
-    ) -> Result<BTreeMap<String, String>, Failure> {
-        if refresh {
-            self.refresh(options)?;
-        }
+    fn upgrades(&self, options: &Options) -> Result<BTreeMap<String, String>, Failure> {
         let finished = self.ask(&["check-update"], &repository_options(options))?;
         if !matches!(finished.retcode, 0 | HAS_UPDATES) {
             return Err(Failure::command(finished.stderr.to_string()));
@@ -319,10 +306,7 @@ impl PackageManager for Dnf<'_> {
             .collect())
     }
 
-    fn upgrade(&self, refresh: bool, options: &Options) -> Result<Changed, Problem> {
-        if refresh {
-            self.refresh(options)?;
-        }
+    fn upgrade(&self, options: &Options) -> Result<Changed, Problem> {
         let mut command = repository_options(options);
         if options.flag("skip_verify") {
             command.push("--nogpgcheck".to_owned());
@@ -445,7 +429,7 @@ mod tests {
             latest.values().collect::<Vec<_>>(),
             ["5.2-1", "1:2.0-1", ""]
         );
-        let upgrades = dnf.upgrades(false, &Options::default()).unwrap();
+        let upgrades = dnf.upgrades(&Options::default()).unwrap();
         assert_eq!(
             upgrades,
             BTreeMap::from([("bash".to_owned(), "5.2-1".to_owned())])

@@ -91,9 +91,7 @@ impl PackageManager for Fake {
     }
 
     fn install(&self, order: &Order, refresh: bool, options: &Options) -> Result<Changed, Problem> {
-        if refresh {
-            self.refresh(options)?;
-        }
+        self.refresh_if(refresh, options)?;
         let old = self.installed.borrow().clone();
         let Order::Repository(wanted) = order else {
             return Err(Problem::from(Failure::command("no files here")));
@@ -139,16 +137,16 @@ impl PackageManager for Fake {
         Ok(difference(&old, &self.installed.borrow()))
     }
 
-    fn upgrades(&self, _: bool, _: &Options) -> Result<BTreeMap<String, String>, Failure> {
+    fn upgrades(&self, _: &Options) -> Result<BTreeMap<String, String>, Failure> {
         let installed: Vec<String> = self.installed.borrow().keys().cloned().collect();
         let mut newest = self.latest(&installed, false, &Options::default())?;
         newest.retain(|_, version| !version.is_empty());
         Ok(newest)
     }
 
-    fn upgrade(&self, _: bool, options: &Options) -> Result<Changed, Problem> {
+    fn upgrade(&self, options: &Options) -> Result<Changed, Problem> {
         let names = self
-            .upgrades(false, options)?
+            .upgrades(options)?
             .into_keys()
             .map(|name| (name, None))
             .collect();
