@@ -46,7 +46,7 @@ pub fn tuple_repr(items: &[Value]) -> String {
     }
 }
 
-/// Python's `repr` of a string.
+/// Python's `repr` of a string: in single quotes, or in double ones where that saves escaping.
 pub fn string_repr(text: &str) -> String {
     let quote = if text.contains('\'') && !text.contains('"') {
         '"'
@@ -64,12 +64,27 @@ pub fn string_repr(text: &str) -> String {
                 out.push('\\');
                 out.push(c);
             }
-            c if c.is_control() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
-            c => out.push(c),
+            c if is_printable(c) => out.push(c),
+            c => out.push_str(&match u32::from(c) {
+                code @ ..=0xff => format!("\\x{code:02x}"),
+                code @ ..=0xffff => format!("\\u{code:04x}"),
+                code => format!("\\U{code:08x}"),
+            }),
         }
     }
     out.push(quote);
     out
+}
+
+/// Whether Python's `repr` shows a character as itself: it shows no controls, formats, separators other than the space, or private ones.
+#[rustfmt::skip] // A table is read in rows.
+fn is_printable(c: char) -> bool {
+    !matches!(c,
+        '\0'..='\x1f' | '\x7f'..='\u{a0}' | '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
+        | '\u{890}' | '\u{891}' | '\u{8e2}' | '\u{1680}' | '\u{180e}' | '\u{2000}'..='\u{200f}' | '\u{2028}'..='\u{202f}'
+        | '\u{205f}'..='\u{206f}' | '\u{3000}' | '\u{e000}'..='\u{f8ff}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{13438}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e007f}' | '\u{f0000}'..='\u{10ffff}')
 }
 
 fn number_text(number: &Number) -> String {
@@ -156,7 +171,20 @@ mod tests {
         check(json!("it's"), "\"it's\"");
         check(json!("it's \"so\""), r#"'it\'s "so"'"#);
         check(json!("a\nb\u{1}"), r"'a\nb\x01'");
-        check(json!({"a": [1, "x"]}), "{'a': [1, 'x']}");
+        check(
+            json!({"a": [1, {"b": ""}], "c": {}}),
+            "{'a': [1, {'b': ''}], 'c': {}}",
+        );
+        check(
+            json!([0.0001, 0.00001, 123456789012345.0, 1.5e300]),
+            "[0.0001, 1e-05, 123456789012345.0, 1.5e+300]",
+        );
+        check(json!("a\\b\nc\td\r"), r"'a\\b\nc\td\r'");
+        check(
+            json!("\u{1b}[1m\u{202e}\u{85} \u{fc}"),
+            r"'\x1b[1m\u202e\x85 ü'",
+        );
+        check(json!("\u{a0}\u{e000}\u{e0041}"), r"'\xa0\ue000\U000e0041'");
         assert_eq!(tuple_repr(&[json!(1)]), "(1,)");
         assert_eq!(tuple_repr(&[]), "()");
     }

@@ -1,5 +1,6 @@
 //! A small minion for tests: a temporary directory, settable grains and jobs, files from a folder.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
@@ -93,15 +94,23 @@ impl Host {
         ] {
             low.entry(key).or_insert(value);
         }
+        self.with_state_env(&low, is_test, |env| self.registry.state(env))
+    }
+
+    fn with_state_env<R>(
+        &self,
+        low: &Map<String, Value>,
+        is_test: bool,
+        work: impl FnOnce(&StateEnv) -> R,
+    ) -> R {
         self.with_env(|env| {
-            let surroundings = StateEnv {
+            work(&StateEnv {
                 env,
                 is_test,
-                low: &low,
+                low,
                 records: &Map::new(),
                 shared: &self.shared,
-            };
-            self.registry.state(&surroundings)
+            })
         })
     }
 
@@ -121,16 +130,7 @@ impl Host {
         let low = args.as_object().cloned().unwrap();
         let signature = Signature::parse(signature).unwrap();
         let args = signature.bind_state("test.state", &low, |_| false).unwrap();
-        self.with_env(|env| {
-            let surroundings = StateEnv {
-                env,
-                is_test,
-                low: &low,
-                records: &Map::new(),
-                shared: &self.shared,
-            };
-            work(&args, &surroundings)
-        })
+        self.with_state_env(&low, is_test, |env| work(&args, env))
     }
 
     /// Applies a state for real, after test mode has changed nothing and foretold the change, and a second time without a change.
@@ -155,12 +155,7 @@ impl Host {
 
     /// Writes a shell script that is found as a program after [`Host::lend_root`].
     pub(crate) fn program(&self, name: &str, script: &str) {
-        use std::os::unix::fs::PermissionsExt;
-        let path = self.write(
-            &format!("root/bin/{name}"),
-            &format!("#!/bin/sh\n{script}\n"),
-        );
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        write_script(&self.dir.path().join("root/bin").join(name), script);
     }
 
     /// Sets a key of the configuration.
@@ -183,6 +178,72 @@ impl Host {
         std::fs::write(&path, content).unwrap();
         path.to_str().unwrap().to_owned()
     }
+}
+
+/// Writes a shell script that can be run as a program, with the directories to it.
+pub(crate) fn write_script(path: &Path, script: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    // A child that holds the file open for writing would keep it from being run.
+    crate::process::without_forks(|| {
+        std::fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    });
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Hands back what a state answers when it is as expected.
+#[track_caller]
+pub(crate) fn checked(answer: Return, result: Option<bool>, comment: impl AsRef<str>) -> Return {
+    assert_eq!(
+        (answer.result, answer.comment.as_str()),
+        (result, comment.as_ref()),
+        "{:?}",
+        answer.changes
+    );
+    answer
+}
+
+/// A sequence of calls on a file: the file at its start, or none; then function, arguments, test mode, what Salt answered, and the file
+/// that it left.
+type Sequence = (
+    Option<String>,
+    Vec<(String, Value, bool, Value, Option<String>)>,
+);
+
+/// Plays sequences, a JSON text, on one file of the host. What `set_up` answers is kept until the end of a sequence.
+pub(crate) fn play<Guard>(
+    sequences: &str,
+    file: &str,
+    set_up: impl Fn(&Host) -> Guard,
+    adapted: impl Fn(&Host, Value) -> Value,
+) {
+    let sequences: Vec<Sequence> = serde_json::from_str(sequences).unwrap();
+    let mut different = Vec::new();
+    for (start, steps) in sequences {
+        let host = Host::new();
+        let _guard = set_up(&host);
+        if let Some(start) = start {
+            host.write(file, &start);
+        }
+        for (fun, args, is_test, expected, left) in steps {
+            let args = adapted(&host, args);
+            let done = host.state(&fun, args.clone(), is_test);
+            let mut answered =
+                json!({"result": done.result, "comment": done.comment, "changes": done.changes});
+            if expected.get("name").is_some() {
+                answered["name"] = done.name.map_or(args["name"].clone(), Value::from);
+            }
+            if expected.get("warnings").is_some() {
+                answered["warnings"] = done.others.get("warnings").cloned().unwrap_or_default();
+            }
+            let found = std::fs::read_to_string(host.path(file)).ok();
+            if (&answered, &found) != (&expected, &left) {
+                different.push(format!(
+                    "{fun} {args} {is_test}:\n  {answered} {found:?}\n  {expected} {left:?}"
+                ));
+            }
+        }
+    }
+    assert!(different.is_empty(), "{}", different.join("\n"));
 }
 
 impl Context for Host {

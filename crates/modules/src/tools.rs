@@ -34,6 +34,16 @@ pub(crate) struct Way {
     pub(crate) scope: bool,
 }
 
+impl Way {
+    /// The way of what may upgrade the minion itself.
+    pub(crate) fn in_scope() -> Way {
+        Way {
+            scope: true,
+            ..Way::default()
+        }
+    }
+}
+
 impl<'a> Tools<'a> {
     pub(crate) fn new(env: &'a Env<'a>) -> Tools<'a> {
         let is_wanted = env

@@ -44,7 +44,7 @@ fn escape_unless(text: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
 }
 
 /// Appends the escaped form of a character, which is also how Python writes it.
-pub(crate) fn push_escaped(out: &mut String, c: char) {
+fn push_escaped(out: &mut String, c: char) {
     let code = u32::from(c);
     // Writing to a String cannot fail.
     let _ = match code {
@@ -78,7 +78,11 @@ mod tests {
     #[test]
     fn nothing_but_visible_characters_is_left() {
         for c in '\0'..=char::MAX {
-            assert!(escape(&c.to_string()).chars().all(is_visible), "{c:?}");
+            let text = c.to_string();
+            assert!(escape(&text).chars().all(is_visible), "{c:?}");
+            // What is written as Python writes it is shown without a further escape.
+            let repr = data::python::string_repr(&text);
+            assert!(repr.chars().all(is_visible), "{c:?}");
         }
     }
 }

@@ -5,10 +5,10 @@ mod record;
 mod settings;
 mod summary;
 
+use data::python;
 use serde_json::{Map, Value};
 
 use crate::escape::{escape, escape_lines};
-use crate::python;
 use crate::report::{Row, Said};
 use crate::style::{Style, Tone};
 use crate::{document, nested};

@@ -18,7 +18,6 @@ mod nested;
 mod note;
 mod number;
 mod progress;
-mod python;
 mod render;
 mod report;
 mod roots;

@@ -1,9 +1,9 @@
 //! Values as an indented outline, in the shape of Salt's `nested` outputter.
 
+use data::python;
 use serde_json::{Map, Value};
 
 use crate::escape::{escape, escape_lines};
-use crate::python;
 use crate::report::{Row, Said};
 use crate::style::{Style, Tone};
 
@@ -46,13 +46,12 @@ pub(crate) fn value(value: &Value, indent: usize, is_bad: bool, style: Style) ->
 /// A value that fits on one line: scalars, and text without line breaks.
 pub(crate) fn one_line(value: &Value) -> Option<String> {
     match value {
-        Value::Number(number) => Some(python::number(number)),
         Value::String(text) if text.trim_end_matches('\n').contains('\n') => None,
         Value::String(text) => Some(escape(text.trim_end_matches('\n')).into_owned()),
         Value::Array(items) if items.is_empty() => Some("[]".to_owned()),
         Value::Object(map) if map.is_empty() => Some("{}".to_owned()),
         Value::Array(_) | Value::Object(_) => None,
-        constant => python::constant(constant).map(str::to_owned),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Some(python::repr(value)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! A job's results in the form that was asked for.
 
+use data::python;
 use serde_json::{Map, Value};
 
 use crate::document::{json, ledger};
@@ -7,7 +8,7 @@ use crate::escape::{escape, escape_lines, is_visible};
 use crate::highstate::{self, States};
 use crate::report::{Report, Row};
 use crate::style::Style;
-use crate::{group, nested, python};
+use crate::{group, nested};
 
 /// Forms of results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

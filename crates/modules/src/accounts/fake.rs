@@ -1,9 +1,8 @@
 //! Accounts below a temporary directory, for tests: shadow's own programs with a prefix, and small ones in the place of those that know none.
 
-use std::os::unix::fs::PermissionsExt;
-
 use super::Accounts;
 use crate::cancel::Cancel;
+use crate::testing::write_script;
 use crate::tools::Tools;
 
 /// What `gpasswd`, `chpasswd`, `chage` and `passwd` do to the files, as far as tests need it. Each edits a file by awk.
@@ -83,11 +82,7 @@ impl Fake {
     }
 
     fn program(&self, name: &str, script: &str) {
-        let path = self.dir.path().join("bin").join(name);
-        crate::process::without_forks(|| {
-            std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap()
-        });
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        write_script(&self.dir.path().join("bin").join(name), script);
     }
 
     pub(crate) fn accounts(&self) -> Accounts<'_> {

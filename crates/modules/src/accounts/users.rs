@@ -4,6 +4,8 @@ use std::fs;
 
 use super::{Accounts, UserInfo};
 use crate::failure::Failure;
+use crate::python;
+use crate::signature::Args;
 
 /// The parts of the comment of a user, in their order.
 pub(crate) const GECOS: [&str; 5] = ["fullname", "roomnumber", "workphone", "homephone", "other"];
@@ -28,6 +30,35 @@ pub(crate) struct NewUser {
     /// Whether a group of the same name is made; by the rules of the host where nothing is said.
     pub(crate) user_group: Option<bool>,
     pub(crate) gecos: [String; 5],
+}
+
+impl NewUser {
+    /// The user that the arguments of a call describe, by the names of Salt's parameters.
+    pub(crate) fn of(args: &Args) -> Result<NewUser, Failure> {
+        let groups = args.value("groups");
+        let usergroup = args.value("usergroup");
+        let gecos = |part: &str| args.optional_text(part).map(Option::unwrap_or_default);
+        Ok(NewUser {
+            name: args.text("name")?,
+            uid: args.optional_text("uid")?,
+            gid: args.optional_text("gid")?,
+            groups: (!groups.is_null()).then(|| args.texts("groups")),
+            home: args.optional_text("home")?,
+            shell: args.optional_text("shell")?,
+            is_unique: args.flag("unique"),
+            is_system: args.flag("system"),
+            makes_home: args.flag("createhome"),
+            no_login_log: args.flag("nologinit"),
+            user_group: (!usergroup.is_null()).then(|| python::truthy(usergroup)),
+            gecos: [
+                gecos("fullname")?,
+                gecos("roomnumber")?,
+                gecos("workphone")?,
+                gecos("homephone")?,
+                gecos("other")?,
+            ],
+        })
+    }
 }
 
 impl Accounts<'_> {

@@ -74,7 +74,7 @@ fn succeeds(env: &Env, command: &str, options: &Map<String, Value>) -> bool {
         .kwarg("ignore_retcode", false);
     call.kwargs.extend(options.clone());
     let answer = env.call(&call);
-    answer.is_ok_and(|outcome| outcome.value == Value::from(0))
+    answer.is_ok_and(|outcome| outcome.value == 0)
 }
 
 fn answers_truth(env: &Env, fun: &str, arguments: &Map<String, Value>) -> bool {

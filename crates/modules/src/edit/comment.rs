@@ -68,18 +68,8 @@ impl Comment<'_> {
         let target = fs::canonicalize(path)
             .ok()
             .filter(|target| target.is_file());
-        let Some(target) = target else {
-            return Err(Failure::invocation(format!(
-                "File not found: {}",
-                path.display()
-            )));
-        };
-        if !text::is_text_file(&target) {
-            return Err(Failure::invocation(format!(
-                "Cannot perform string replacements on a binary file: {}",
-                target.display()
-            )));
-        }
+        let target = target.ok_or_else(|| text::not_found(path))?;
+        text::refuse_binary(&target)?;
         let text = Text::read(&target)?;
         let Some((changed, diff)) = self.apply(&text)? else {
             return Ok(None);

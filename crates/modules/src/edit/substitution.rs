@@ -85,18 +85,8 @@ pub(crate) fn is_in_file(path: &Path, pattern: &str, flags: Flags) -> Result<boo
 
 /// The file itself behind links. Fails for a missing one and for what is not text.
 fn checked(path: &Path) -> Result<PathBuf, Failure> {
-    let Ok(target) = fs::canonicalize(path) else {
-        return Err(Failure::invocation(format!(
-            "File not found: {}",
-            path.display()
-        )));
-    };
-    if !text::is_text_file(&target) {
-        return Err(Failure::invocation(format!(
-            "Cannot perform string replacements on a binary file: {}",
-            target.display()
-        )));
-    }
+    let target = fs::canonicalize(path).map_err(|_| text::not_found(path))?;
+    text::refuse_binary(&target)?;
     Ok(target)
 }
 

@@ -102,6 +102,22 @@ pub(crate) fn is_text_file(path: &Path) -> bool {
     read.is_ok() && is_text(&probe)
 }
 
+/// That a file to be edited is not there.
+pub(crate) fn not_found(path: &Path) -> Failure {
+    Failure::invocation(format!("File not found: {}", path.display()))
+}
+
+/// Fails for a file that does not look like text.
+pub(crate) fn refuse_binary(path: &Path) -> Result<(), Failure> {
+    if is_text_file(path) {
+        return Ok(());
+    }
+    Err(Failure::invocation(format!(
+        "Cannot perform string replacements on a binary file: {}",
+        path.display()
+    )))
+}
+
 /// Whether bytes look like text: no zero, and at most 30 % of control characters, or of others when it is no UTF-8.
 pub(crate) fn is_text(bytes: &[u8]) -> bool {
     if bytes.is_empty() {

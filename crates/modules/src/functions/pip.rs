@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Answer, Args, Env, Failure, Function};
 use crate::call::Call;
-use crate::pip::{Pip, version};
+use crate::pip::{Pip, index_options, version};
 use crate::python;
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -55,15 +55,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The versions of a package in the index, oldest first.",
         "pip.list_all_versions django",
         |args, env| {
-            let mut words = Vec::new();
-            for (name, option) in [
-                ("index_url", "--index-url"),
-                ("extra_index_url", "--extra-index-url"),
-            ] {
-                if let Some(url) = args.optional_text(name)? {
-                    words.extend([option.to_owned(), url]);
-                }
-            }
+            let mut words = index_options(args)?;
             if ["include_alpha", "include_beta", "include_rc"]
                 .iter()
                 .any(|name| args.flag(name))

@@ -206,29 +206,7 @@ fn new_user(args: &Args) -> Result<NewUser, Failure> {
             "loginclass: only BSD has login classes",
         ));
     }
-    let groups = args.value("groups");
-    let usergroup = args.value("usergroup");
-    let gecos = |part: &str| args.optional_text(part).map(Option::unwrap_or_default);
-    Ok(NewUser {
-        name: args.text("name")?,
-        uid: args.optional_text("uid")?,
-        gid: args.optional_text("gid")?,
-        groups: (!groups.is_null()).then(|| args.texts("groups")),
-        home: args.optional_text("home")?,
-        shell: args.optional_text("shell")?,
-        is_unique: args.flag("unique"),
-        is_system: args.flag("system"),
-        makes_home: args.flag("createhome"),
-        no_login_log: args.flag("nologinit"),
-        user_group: (!usergroup.is_null()).then(|| python::truthy(usergroup)),
-        gecos: [
-            gecos("fullname")?,
-            gecos("roomnumber")?,
-            gecos("workphone")?,
-            gecos("homephone")?,
-            gecos("other")?,
-        ],
-    })
+    NewUser::of(args)
 }
 
 /// Changes a thing by an option of usermod; true when it stands there afterwards.

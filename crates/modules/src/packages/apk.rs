@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::changes::changed;
+use super::problem::{REMOVING, UPGRADING};
 use super::{
-    Changed, Family, Listed, Lock, Options, Order, PackageManager, Packages, Problem, Removal,
-    Wanted, add, difference, version,
+    Changed, Family, INSTALLING, Listed, Lock, Options, Order, PackageManager, Packages, Problem,
+    Removal, Wanted, add, version,
 };
 use crate::failure::Failure;
 use crate::tools::{Tools, Way};
@@ -34,25 +36,12 @@ impl<'a> Apk<'a> {
     }
 
     fn change(&self, words: &[&str], text: &str) -> Result<Changed, Problem> {
-        let old = self.list(Listed::Installed)?;
         let argv = [&["apk"], words].concat();
-        let finished = self.tools.run(
-            &argv,
-            &Way {
-                scope: true,
-                ..Way::default()
-            },
-        )?;
-        let changes = difference(&old, &self.list(Listed::Installed)?);
-        if finished.retcode == 0 {
-            return Ok(changes);
-        }
-        let said = if finished.stderr.is_empty() {
-            &finished.stdout
-        } else {
-            &finished.stderr
-        };
-        Err(Problem::new(text, vec![said.to_string()], changes))
+        changed(self, text, || {
+            let finished = self.tools.run(&argv, &Way::in_scope())?;
+            let has_failed = finished.retcode != 0;
+            Ok(has_failed.then(|| finished.said().to_string()))
+        })
     }
 }
 
@@ -94,39 +83,6 @@ impl PackageManager for Apk<'_> {
         self.has_refreshed.get()
     }
 
-    fn latest(
-        &self,
-        names: &[String],
-        refresh: bool,
-        options: &Options,
-    ) -> Result<BTreeMap<String, String>, Failure> {
-        if refresh {
-            self.refresh(options)?;
-        }
-        let installed = self.list(Listed::Installed)?;
-        let offered = self.offered(names, options)?;
-        let newest = |name: &String| {
-            let best = offered
-                .get(name)
-                .and_then(|versions| versions.first())
-                .cloned()
-                .unwrap_or_default();
-            let current = installed.get(name).map(Vec::as_slice).unwrap_or_default();
-            let is_newer = current
-                .iter()
-                .all(|current| self.compare(current, &best).is_lt());
-            (
-                name.clone(),
-                if is_newer || options.flag("show_installed") {
-                    best
-                } else {
-                    String::new()
-                },
-            )
-        };
-        Ok(names.iter().map(newest).collect())
-    }
-
     fn offered(&self, names: &[String], _: &Options) -> Result<Packages, Failure> {
         let bare: Vec<&str> = names
             .iter()
@@ -141,9 +97,7 @@ impl PackageManager for Apk<'_> {
     }
 
     fn install(&self, order: &Order, refresh: bool, options: &Options) -> Result<Changed, Problem> {
-        if refresh {
-            self.refresh(options)?;
-        }
+        self.refresh_if(refresh, options)?;
         let words: Vec<String> = match order {
             Order::Files(paths) => paths.clone(),
             Order::Repository(wanted) => wanted.names().map(|name| wanted.shown(name)).collect(),
@@ -159,7 +113,7 @@ impl PackageManager for Apk<'_> {
             argv[0] = "fix";
         }
         argv.extend(words.iter().map(String::as_str));
-        self.change(&argv, "Problem encountered installing package(s)")
+        self.change(&argv, INSTALLING)
     }
 
     fn remove(&self, wanted: &Wanted, removal: Removal, _: &Options) -> Result<Changed, Problem> {
@@ -169,26 +123,14 @@ impl PackageManager for Apk<'_> {
             argv.push("--purge");
         }
         let words = argv.len();
-        argv.extend(
-            wanted
-                .names()
-                .filter(|name| installed.contains_key(*name))
-                .map(String::as_str),
-        );
+        argv.extend(wanted.names_in(&installed).map(String::as_str));
         if argv.len() == words {
             return Ok(Map::new());
         }
-        self.change(&argv, "Problem encountered removing package(s)")
+        self.change(&argv, REMOVING)
     }
 
-    fn upgrades(
-        &self,
-        refresh: bool,
-        options: &Options,
-    ) -> Result<BTreeMap<String, String>, Failure> {
-        if refresh {
-            self.refresh(options)?;
-        }
+    fn upgrades(&self, _: &Options) -> Result<BTreeMap<String, String>, Failure> {
         // bash-5.1-r0 < 5.2-r0
         let told = self.tools.output(&["apk", "version", "-l", "<"])?;
         let upgrade = |line: &str| {
@@ -201,10 +143,7 @@ impl PackageManager for Apk<'_> {
         Ok(told.lines().filter_map(upgrade).collect())
     }
 
-    fn upgrade(&self, refresh: bool, options: &Options) -> Result<Changed, Problem> {
-        if refresh {
-            self.refresh(options)?;
-        }
+    fn upgrade(&self, options: &Options) -> Result<Changed, Problem> {
         let pkgs = options.texts("pkgs");
         let mut argv = if pkgs.is_empty() {
             vec!["upgrade"]
@@ -212,7 +151,7 @@ impl PackageManager for Apk<'_> {
             vec!["add", "--upgrade"]
         };
         argv.extend(pkgs.iter().map(String::as_str));
-        self.change(&argv, "Problem encountered upgrading packages")
+        self.change(&argv, UPGRADING)
     }
 
     fn locks(&self) -> Result<BTreeMap<String, Lock>, Failure> {

@@ -2,9 +2,12 @@
 
 mod apk;
 mod apt;
+mod changes;
 mod dnf;
 mod files;
+mod lock;
 mod options;
+mod plan;
 mod problem;
 mod rpm;
 pub(crate) mod version;
@@ -14,12 +17,14 @@ mod zypper;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+pub(crate) use self::changes::{Changed, add_reinstalled, difference, versions};
 pub(crate) use self::files::fetched;
+pub(crate) use self::lock::Lock;
 pub(crate) use self::options::Options;
-pub(crate) use self::problem::Problem;
-pub(crate) use self::wanted::Wanted;
+pub(crate) use self::problem::{INSTALLING, Problem};
+pub(crate) use self::wanted::{Wanted, bare};
 use crate::failure::Failure;
 use crate::registry::Env;
 use crate::tools::Tools;
@@ -57,13 +62,6 @@ impl Removal {
     }
 }
 
-/// How a package is kept at its version.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Lock {
-    /// The version that is held, where the package manager knows one.
-    pub(crate) version: Option<String>,
-}
-
 /// Packages by what is asked for them.
 #[derive(Debug)]
 pub(crate) enum Order {
@@ -72,9 +70,6 @@ pub(crate) enum Order {
     /// Files on this host.
     Files(Vec<String>),
 }
-
-/// What changed: `{name: {old, new}}`.
-pub(crate) type Changed = Map<String, Value>;
 
 /// A package manager of this host.
 pub(crate) trait PackageManager {
@@ -95,6 +90,14 @@ pub(crate) trait PackageManager {
     /// Fetches the lists of the repositories. Answers what each gave, or true.
     fn refresh(&self, options: &Options) -> Result<Value, Failure>;
 
+    /// Fetches the lists where that is due.
+    fn refresh_if(&self, is_due: bool, options: &Options) -> Result<(), Failure> {
+        if is_due {
+            self.refresh(options)?;
+        }
+        Ok(())
+    }
+
     /// Whether `refresh` was done by this object.
     fn has_refreshed(&self) -> bool;
 
@@ -105,7 +108,26 @@ pub(crate) trait PackageManager {
         names: &[String],
         refresh: bool,
         options: &Options,
-    ) -> Result<BTreeMap<String, String>, Failure>;
+    ) -> Result<BTreeMap<String, String>, Failure> {
+        self.refresh_if(refresh, options)?;
+        let installed = self.list(Listed::Installed)?;
+        let offered = self.offered(names, options)?;
+        let latest = |name: &String| {
+            let best = offered.get(name).and_then(|versions| versions.first());
+            let best = best.map(String::as_str).unwrap_or_default();
+            let is_shown = options.flag("show_installed") || self.is_newer(best, &installed, name);
+            (name.clone(), if is_shown { best } else { "" }.to_owned())
+        };
+        Ok(names.iter().map(latest).collect())
+    }
+
+    /// Whether a version is newer than all that are installed of a package.
+    fn is_newer(&self, version: &str, installed: &Packages, name: &str) -> bool {
+        let current = installed.get(name).map(Vec::as_slice).unwrap_or_default();
+        current
+            .iter()
+            .all(|current| self.compare(current, version).is_lt())
+    }
 
     /// All versions that repositories offer, best first.
     fn offered(&self, names: &[String], options: &Options) -> Result<Packages, Failure>;
@@ -122,14 +144,10 @@ pub(crate) trait PackageManager {
     ) -> Result<Changed, Problem>;
 
     /// What an upgrade would install.
-    fn upgrades(
-        &self,
-        refresh: bool,
-        options: &Options,
-    ) -> Result<BTreeMap<String, String>, Failure>;
+    fn upgrades(&self, options: &Options) -> Result<BTreeMap<String, String>, Failure>;
 
     /// Upgrades all packages, or those that `pkgs` among the options names.
-    fn upgrade(&self, refresh: bool, options: &Options) -> Result<Changed, Problem>;
+    fn upgrade(&self, options: &Options) -> Result<Changed, Problem>;
 
     /// The packages that are kept at their version.
     fn locks(&self) -> Result<BTreeMap<String, Lock>, Failure>;
@@ -220,27 +238,6 @@ pub(crate) fn manager<'a>(env: &'a Env<'a>) -> Result<Box<dyn PackageManager + '
 
 fn missing(fun: &str) -> Failure {
     Failure::command(format!("{fun} is not available on this platform"))
-}
-
-/// What differs between two lists of packages, versions joined by commas.
-pub(crate) fn difference(old: &Packages, new: &Packages) -> Changed {
-    let shown = |packages: &Packages, name: &str| {
-        packages
-            .get(name)
-            .map(|versions| versions.join(","))
-            .unwrap_or_default()
-    };
-    let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    names
-        .into_iter()
-        .filter(|name| old.get(*name) != new.get(*name))
-        .map(|name| {
-            (
-                name.clone(),
-                json!({"old": shown(old, name), "new": shown(new, name)}),
-            )
-        })
-        .collect()
 }
 
 /// Adds a version to a list; each stands once and in order.

@@ -6,6 +6,11 @@ use super::Changed;
 use crate::failure::Failure;
 use crate::nested::nested;
 
+/// What could not be done, for [`Problem::new`].
+pub(crate) const INSTALLING: &str = "Problem encountered installing package(s)";
+pub(crate) const REMOVING: &str = "Problem encountered removing package(s)";
+pub(crate) const UPGRADING: &str = "Problem encountered upgrading packages";
+
 /// A change that did not succeed as a whole.
 #[derive(Debug)]
 pub(crate) struct Problem {
@@ -21,6 +26,19 @@ impl Problem {
             text: text.to_owned(),
             errors,
             changes,
+        }
+    }
+
+    /// The changes, or the problem where there are errors.
+    pub(crate) fn unless_empty(
+        text: &str,
+        errors: Vec<String>,
+        changes: Changed,
+    ) -> Result<Changed, Problem> {
+        if errors.is_empty() {
+            Ok(changes)
+        } else {
+            Err(Problem::new(text, errors, changes))
         }
     }
 

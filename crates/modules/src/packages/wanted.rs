@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::Packages;
 use crate::failure::Failure;
 use crate::python;
 
@@ -95,6 +96,14 @@ impl Wanted {
         self.0.iter().map(|(name, _)| name)
     }
 
+    /// The names that a list holds.
+    pub(crate) fn names_in<'a>(
+        &'a self,
+        packages: &'a Packages,
+    ) -> impl Iterator<Item = &'a String> {
+        self.names().filter(|name| packages.contains_key(*name))
+    }
+
     pub(crate) fn version(&self, name: &str) -> Option<&str> {
         self.0
             .iter()
@@ -109,5 +118,33 @@ impl Wanted {
             version if version.starts_with(['<', '>', '=']) => format!("{name}{version}"),
             version => format!("{name}={version}"),
         }
+    }
+}
+
+/// A package without what is said of its version.
+pub(crate) fn bare(name: &str) -> &str {
+    name.split(['=', '<', '>']).next().unwrap_or_default()
+}
+
+/// That no version meets a condition such as `>=1.0`, with those that are offered.
+pub(super) fn unmet(name: &str, condition: &str, offered: &[String]) -> String {
+    let known = if offered.is_empty() {
+        "None".to_owned()
+    } else {
+        offered.join(", ")
+    };
+    format!("No version matching '{name}{condition}' could be found (available: {known})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_are_shown_with_what_is_said_of_their_version() {
+        let shown = |version: Option<&str>| Wanted::one("a", version.map(str::to_owned)).shown("a");
+        assert_eq!(shown(None), "a");
+        assert_eq!(shown(Some("1")), "a=1");
+        assert_eq!(shown(Some(">=1")), "a>=1");
     }
 }

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::changes::changed;
+use super::problem::{REMOVING, UPGRADING};
 use super::{
-    Changed, Family, Listed, Lock, Options, Order, PackageManager, Packages, Problem, Removal,
-    Wanted, difference, rpm, version,
+    Changed, Family, INSTALLING, Listed, Lock, Options, Order, PackageManager, Packages, Problem,
+    Removal, Wanted, add_reinstalled, bare, lock, rpm, version,
 };
 use crate::failure::Failure;
 use crate::process::Finished;
@@ -16,6 +18,13 @@ use crate::tools::{Tools, Way};
 
 /// From this exit code on zypper only tells something: patches, a restart, a reboot.
 const TOLD_MIN: i32 = 100;
+
+const LOCK_WORDS: lock::Words = lock::Words {
+    is_so: ["not currently held", "is already set to be held"],
+    would_be: ["is set not to be held", "is set to be held"],
+    is_done: ["is no longer being held", "is now being held"],
+    has_failed: ["could not be changed"; 2],
+};
 
 pub(super) struct Zypper<'a> {
     tools: Tools<'a>,
@@ -33,26 +42,15 @@ impl<'a> Zypper<'a> {
     fn run(&self, words: &[String]) -> Result<Finished, Failure> {
         let mut argv = vec!["zypper", "--non-interactive", "--no-refresh"];
         argv.extend(words.iter().map(String::as_str));
-        let way = Way {
-            scope: true,
-            ..Way::default()
-        };
-        self.tools.run(&argv, &way)
+        self.tools.run(&argv, &Way::in_scope())
     }
 
     fn change(&self, words: &[String], text: &str) -> Result<Changed, Problem> {
-        let old = self.list(Listed::Installed)?;
-        let finished = self.run(words)?;
-        let changes = difference(&old, &self.list(Listed::Installed)?);
-        if finished.retcode == 0 || finished.retcode >= TOLD_MIN {
-            return Ok(changes);
-        }
-        let said = if finished.stderr.is_empty() {
-            &finished.stdout
-        } else {
-            &finished.stderr
-        };
-        Err(Problem::new(text, vec![said.to_string()], changes))
+        changed(self, text, || {
+            let finished = self.run(words)?;
+            let has_failed = finished.retcode != 0 && finished.retcode < TOLD_MIN;
+            Ok(has_failed.then(|| finished.said().to_string()))
+        })
     }
 
     /// The rows of a table: a line of columns with bars between.
@@ -83,15 +81,6 @@ fn columns(rows: &[Vec<String>], names: [&str; 2]) -> Vec<(String, String)> {
     rows.iter()
         .filter_map(|row| Some((row.get(first)?.clone(), row.get(second)?.clone())))
         .collect()
-}
-
-/// A package with what is said of its version, as zypper reads it.
-fn word(name: &str, version: Option<&str>) -> String {
-    match version {
-        None => name.to_owned(),
-        Some(version) if version.starts_with(['<', '>', '=']) => format!("{name}{version}"),
-        Some(version) => format!("{name}={version}"),
-    }
 }
 
 impl PackageManager for Zypper<'_> {
@@ -133,44 +122,8 @@ impl PackageManager for Zypper<'_> {
         self.has_refreshed.get()
     }
 
-    fn latest(
-        &self,
-        names: &[String],
-        refresh: bool,
-        options: &Options,
-    ) -> Result<BTreeMap<String, String>, Failure> {
-        if refresh {
-            self.refresh(options)?;
-        }
-        let installed = self.list(Listed::Installed)?;
-        let offered = self.offered(names, options)?;
-        let newest = |name: &String| {
-            let best = offered
-                .get(name)
-                .and_then(|versions| versions.first())
-                .cloned()
-                .unwrap_or_default();
-            let current = installed.get(name).map(Vec::as_slice).unwrap_or_default();
-            let is_newer = current
-                .iter()
-                .all(|current| version::rpm(current, &best).is_lt());
-            (
-                name.clone(),
-                if is_newer || options.flag("show_installed") {
-                    best
-                } else {
-                    String::new()
-                },
-            )
-        };
-        Ok(names.iter().map(newest).collect())
-    }
-
     fn offered(&self, names: &[String], _: &Options) -> Result<Packages, Failure> {
-        let bare: Vec<&str> = names
-            .iter()
-            .map(|name| name.split(['=', '<', '>']).next().unwrap_or_default())
-            .collect();
+        let bare: Vec<&str> = names.iter().map(|name| bare(name)).collect();
         let words = [
             &["search", "--details", "--match-exact", "--type", "package"],
             &bare[..],
@@ -190,9 +143,7 @@ impl PackageManager for Zypper<'_> {
     }
 
     fn install(&self, order: &Order, refresh: bool, options: &Options) -> Result<Changed, Problem> {
-        if refresh {
-            self.refresh(options)?;
-        }
+        self.refresh_if(refresh, options)?;
         let mut words = Vec::new();
         if options.flag("skip_verify") {
             words.push("--no-gpg-checks".to_owned());
@@ -224,34 +175,23 @@ impl PackageManager for Zypper<'_> {
         );
         match order {
             Order::Files(paths) => words.extend(paths.iter().cloned()),
-            Order::Repository(wanted) => words.extend(
-                wanted
-                    .0
-                    .iter()
-                    .map(|(name, version)| word(name, version.as_deref())),
-            ),
+            Order::Repository(wanted) => {
+                words.extend(wanted.names().map(|name| wanted.shown(name)))
+            }
         }
         let before = self.list(Listed::Installed)?;
-        let mut changes = self.change(&words, "Problem encountered installing package(s)")?;
+        let mut changes = self.change(&words, INSTALLING)?;
         if let (true, Order::Repository(wanted)) = (options.flag("reinstall"), order) {
-            for name in wanted.names().filter(|name| before.contains_key(*name)) {
-                let versions = before[name].join(",");
-                changes
-                    .entry(name.clone())
-                    .or_insert_with(|| json!({"old": versions, "new": versions}));
-            }
+            add_reinstalled(&mut changes, wanted.names_in(&before), &before);
         }
         Ok(changes)
     }
 
     fn remove(&self, wanted: &Wanted, removal: Removal, _: &Options) -> Result<Changed, Problem> {
         let installed = self.list(Listed::Installed)?;
-        let there = wanted
-            .0
-            .iter()
-            .filter(|(name, _)| installed.contains_key(name));
-        let names: Vec<String> = there
-            .map(|(name, version)| word(name, version.as_deref()))
+        let names: Vec<String> = wanted
+            .names_in(&installed)
+            .map(|name| wanted.shown(name))
             .collect();
         if names.is_empty() {
             return Ok(Map::new());
@@ -262,27 +202,17 @@ impl PackageManager for Zypper<'_> {
             words.push("-u".to_owned());
         }
         words.extend(names);
-        self.change(&words, "Problem encountered removing package(s)")
+        self.change(&words, REMOVING)
     }
 
-    fn upgrades(
-        &self,
-        refresh: bool,
-        options: &Options,
-    ) -> Result<BTreeMap<String, String>, Failure> {
-        if refresh {
-            self.refresh(options)?;
-        }
+    fn upgrades(&self, _: &Options) -> Result<BTreeMap<String, String>, Failure> {
         let rows = self.rows(&["list-updates"])?;
         Ok(columns(&rows, ["Name", "Available Version"])
             .into_iter()
             .collect())
     }
 
-    fn upgrade(&self, refresh: bool, options: &Options) -> Result<Changed, Problem> {
-        if refresh {
-            self.refresh(options)?;
-        }
+    fn upgrade(&self, options: &Options) -> Result<Changed, Problem> {
         let verb = if options.flag("dist_upgrade") {
             "dist-upgrade"
         } else {
@@ -290,7 +220,7 @@ impl PackageManager for Zypper<'_> {
         };
         let mut words = vec![verb.to_owned(), "--auto-agree-with-licenses".to_owned()];
         words.extend(options.texts("pkgs"));
-        self.change(&words, "Problem encountered upgrading packages")
+        self.change(&words, UPGRADING)
     }
 
     fn locks(&self) -> Result<BTreeMap<String, Lock>, Failure> {
@@ -307,41 +237,18 @@ impl PackageManager for Zypper<'_> {
         is_held: bool,
         is_test: bool,
     ) -> Result<Map<String, Value>, Failure> {
-        let locks = self.locks()?;
-        let hold = |name: &String| {
-            let mut answer = json!({"name": name, "changes": {}, "result": true, "comment": ""});
-            let was_held = locks.contains_key(name);
-            let comment = if was_held == is_held {
-                if is_held {
-                    "is already set to be held"
-                } else {
-                    "not currently held"
-                }
-            } else if is_test {
-                answer["result"] = Value::Null;
-                if is_held {
-                    "is set to be held"
-                } else {
-                    "is set not to be held"
-                }
-            } else {
-                let verb = if is_held { "addlock" } else { "removelock" };
-                let is_done = self.run(&[verb.to_owned(), name.clone()])?.retcode == 0;
-                answer["result"] = json!(is_done);
-                if is_done {
-                    let (old, new) = if is_held { ("", "hold") } else { ("hold", "") };
-                    answer["changes"] = json!({"old": old, "new": new});
-                }
-                match (is_done, is_held) {
-                    (true, true) => "is now being held",
-                    (true, false) => "is no longer being held",
-                    (false, _) => "could not be changed",
-                }
-            };
-            answer["comment"] = json!(format!("Package {name} {comment}."));
-            Ok((name.clone(), answer))
-        };
-        names.iter().map(hold).collect()
+        let verb = if is_held { "addlock" } else { "removelock" };
+        lock::hold(
+            names,
+            is_held,
+            is_test,
+            &self.locks()?,
+            &LOCK_WORDS,
+            |name| {
+                let finished = self.run(&[verb.to_owned(), name.to_owned()])?;
+                Ok(finished.retcode == 0)
+            },
+        )
     }
 
     fn autoremove(&self, is_asked: bool, _: bool) -> Result<Value, Failure> {
@@ -356,10 +263,7 @@ impl PackageManager for Zypper<'_> {
             return Ok(json!(names));
         }
         let words = [vec!["remove".to_owned(), "-u".to_owned()], names].concat();
-        Ok(Value::Object(self.change(
-            &words,
-            "Problem encountered removing package(s)",
-        )?))
+        Ok(Value::Object(self.change(&words, REMOVING)?))
     }
 
     fn owner(&self, path: &str) -> Result<String, Failure> {
@@ -391,7 +295,5 @@ mod tests {
             .map(|(name, version)| (name.to_owned(), version.to_owned()));
         assert_eq!(columns(&rows(text), ["Name", "Version"]), expected);
         assert!(columns(&rows("No updates found."), ["Name", "Version"]).is_empty());
-        assert_eq!(word("a", Some(">=1")), "a>=1");
-        assert_eq!(word("a", Some("1")), "a=1");
     }
 }

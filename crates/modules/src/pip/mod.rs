@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::process::{is_executable, which};
 use crate::python;
 use crate::registry::Env;
+use crate::signature::Args;
 
 /// pip as somebody, somewhere.
 pub(crate) struct Pip<'a> {
@@ -23,6 +24,20 @@ pub(crate) struct Pip<'a> {
     user: Option<String>,
     cwd: Option<String>,
     variables: Map<String, Value>,
+}
+
+/// The options that say which index is asked.
+pub(crate) fn index_options(args: &Args) -> Result<Vec<String>, Failure> {
+    let mut words = Vec::new();
+    for (name, option) in [
+        ("index_url", "--index-url"),
+        ("extra_index_url", "--extra-index-url"),
+    ] {
+        if let Some(url) = args.optional_text(name)? {
+            words.extend([option.to_owned(), url]);
+        }
+    }
+    Ok(words)
 }
 
 /// What a run of pip gave, as `cmd.run_all` tells it.

@@ -42,6 +42,17 @@ pub(crate) struct Finished {
     pub(crate) timed_out: bool,
 }
 
+impl Finished {
+    /// What the program says of its failure: its errors, or else its output.
+    pub(crate) fn said(&self) -> &Output {
+        if self.stderr.is_empty() {
+            &self.stdout
+        } else {
+            &self.stderr
+        }
+    }
+}
+
 /// Starts a command and waits for it. An error means that it did not start.
 pub(crate) fn run(mut spec: Spec, cancel: &Cancel) -> io::Result<Finished> {
     let (stdout, stdout_child) = io::pipe()?;

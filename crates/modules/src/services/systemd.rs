@@ -280,16 +280,13 @@ fn is_masked(root: &Path, name: &str, runtime: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
+    use crate::testing::write_script;
 
     /// A `systemctl` that does what the script says.
     fn fake(script: &str) -> (tempfile::TempDir, Systemd) {
         let dir = tempfile::tempdir().unwrap();
         let systemctl = dir.path().join("systemctl");
-        crate::process::without_forks(|| {
-            fs::write(&systemctl, format!("#!/bin/sh\n{script}\n")).unwrap();
-            fs::set_permissions(&systemctl, fs::Permissions::from_mode(0o755)).unwrap();
-        });
+        write_script(&systemctl, script);
         (
             dir,
             Systemd {

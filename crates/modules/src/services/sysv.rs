@@ -127,7 +127,7 @@ impl ServiceManager for SysV {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
+    use crate::testing::write_script;
 
     #[test]
     fn scripts_are_services() {
@@ -135,19 +135,12 @@ mod tests {
         let sysv = SysV {
             etc: etc.path().to_owned(),
         };
-        fs::create_dir_all(etc.path().join("init.d")).unwrap();
         fs::create_dir_all(etc.path().join("rc3.d")).unwrap();
-        crate::process::without_forks(|| {
-            for (name, mode) in [("web", 0o755), ("README", 0o644)] {
-                let path = etc.path().join("init.d").join(name);
-                fs::write(
-                    &path,
-                    "#!/bin/sh\n[ \"$1\" = start ] || [ \"$1\" = status ]\n",
-                )
-                .unwrap();
-                fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            }
-        });
+        write_script(
+            &etc.path().join("init.d/web"),
+            "[ \"$1\" = start ] || [ \"$1\" = status ]",
+        );
+        fs::write(etc.path().join("init.d/README"), "").unwrap();
         let cancel = Cancel::new();
         assert_eq!(sysv.names(), ["web"]);
         assert!(!sysv.has_start_link("web"));

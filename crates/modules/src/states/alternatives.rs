@@ -144,7 +144,7 @@ fn set(args: &Args, env: &StateEnv) -> StateAnswer {
 mod tests {
     use super::*;
     use crate::functions::alternatives::tests::fake;
-    use crate::testing::Host;
+    use crate::testing::{Host, checked};
     use serde_json::Value;
 
     #[test]
@@ -161,9 +161,7 @@ mod tests {
         );
         let check =
             |fun: &str, args: Value, is_test: bool, result: Option<bool>, comment: String| {
-                let done = host.state(fun, args, is_test);
-                assert_eq!((done.result, done.comment), (result, comment), "{fun}");
-                Value::Object(done.changes)
+                Value::Object(checked(host.state(fun, args, is_test), result, comment).changes)
             };
         let args = json!({"name": "thing", "link": link, "path": one, "priority": 5});
         let comment = format!("Alternative will be set for thing to {one} with priority 5");

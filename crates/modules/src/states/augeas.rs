@@ -109,7 +109,7 @@ fn change(args: &Args, env: &StateEnv) -> StateAnswer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Host;
+    use crate::testing::{Host, checked};
 
     #[test]
     fn files_are_changed() {
@@ -126,9 +126,9 @@ mod tests {
         );
         let check = |changes: Value, is_test: bool, result: Option<bool>, comment: String| {
             let args = json!({"name": "x", "context": format!("/files{path}"), "changes": changes, "lens": "Simple.lns"});
-            let done = host.state("augeas.change", args, is_test);
-            assert_eq!((done.result, done.comment), (result, comment));
-            Value::Object(done.changes)
+            Value::Object(
+                checked(host.state("augeas.change", args, is_test), result, comment).changes,
+            )
         };
         let comment = format!("Executing commands in file \"/files{path}\":\nset a 2");
         check(json!(["set a 2"]), true, Some(true), comment);

@@ -104,8 +104,7 @@ fn set_file(args: &Args, env: &StateEnv) -> StateAnswer {
 mod tests {
     use super::*;
     use crate::cancel::Cancel;
-    use crate::testing::Host;
-    use std::os::unix::fs::PermissionsExt;
+    use crate::testing::{Host, write_script};
 
     #[test]
     fn answers_are_set_once() {
@@ -114,20 +113,10 @@ mod tests {
             "answers",
             "# a comment\ntzdata\ttzdata/Areas\tselect\tEtc\nx\tx/ok\tboolean\ttrue\n",
         );
-        crate::process::without_forks(|| {
-            host.write(
-                "bin/debconf-get-selections",
-                &format!("#!/bin/sh\ncat {file}\n"),
-            );
-            host.write(
-                "bin/debconf-set-selections",
-                &format!("#!/bin/sh\nsed 's/ /\\t/;s/ /\\t/;s/ /\\t/' >> {file}\n"),
-            );
-        });
-        for program in ["get", "set"] {
-            let path = host.path(&format!("bin/debconf-{program}-selections"));
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        }
+        let bin = host.dir.path().join("bin");
+        write_script(&bin.join("debconf-get-selections"), &format!("cat {file}"));
+        let setting = format!("sed 's/ /\\t/;s/ /\\t/;s/ /\\t/' >> {file}");
+        write_script(&bin.join("debconf-set-selections"), &setting);
         let cancel = Cancel::new();
         let tools = Tools::fake(&cancel, host.dir.path().to_path_buf());
         let check = |is_test: bool, result: Option<bool>, comment: &str, changes: Value| {

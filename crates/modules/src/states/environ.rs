@@ -76,16 +76,21 @@ fn setenv(args: &Args, env: &StateEnv) -> StateAnswer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Host;
+    use crate::testing::{Host, checked};
 
     #[test]
     fn variables_are_set() {
         let host = Host::new();
         let _scope = environment::scope();
         let check = |args: &Value, is_test: bool, result: Option<bool>, comment: &str| {
-            let done = host.state("environ.setenv", args.clone(), is_test);
-            assert_eq!((done.result, done.comment.as_str()), (result, comment));
-            Value::Object(done.changes)
+            Value::Object(
+                checked(
+                    host.state("environ.setenv", args.clone(), is_test),
+                    result,
+                    comment,
+                )
+                .changes,
+            )
         };
         let args = json!({"name": "x", "value": {"NEW_ONE": "a", "NEW_TWO": false}});
         let changes = check(&args, true, Some(true), "Environ values will be changed");

@@ -213,32 +213,15 @@ fn only(args: &Args, env: &StateEnv) -> StateAnswer {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::testing::Host;
+    use crate::testing::{Host, play};
 
-    /// Each sequence is a hosts file and calls, with what Salt answered and the file that it left.
     #[test]
     fn states_answer_as_salt_does() {
-        type Step = (String, Value, bool, Value, String);
-        let sequences: Vec<(String, Vec<Step>)> =
-            serde_json::from_str(include_str!("testdata/host.json")).unwrap();
-        for (start, steps) in sequences {
-            let host = Host::new();
-            let _root = host.lend_root();
-            let path = host.write("root/etc/hosts", &start);
-            for (fun, args, is_test, expected, left) in steps {
-                let done = host.state(&fun, args.clone(), is_test);
-                let warnings = done.others.get("warnings").cloned().unwrap_or_default();
-                let answered = json!({
-                    "result": done.result, "comment": done.comment, "changes": done.changes, "warnings": warnings,
-                });
-                assert_eq!(answered, expected, "{fun} {args} {is_test}");
-                assert_eq!(
-                    std::fs::read_to_string(&path).unwrap(),
-                    left,
-                    "{fun} {args} {is_test}"
-                );
-            }
-        }
+        play(
+            include_str!("testdata/host.json"),
+            "root/etc/hosts",
+            Host::lend_root,
+            |_, args| args,
+        );
     }
 }

@@ -278,35 +278,19 @@ fn sections_absent(args: &Args, env: &StateEnv) -> StateAnswer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Host;
+    use crate::testing::{Host, play};
 
-    /// Each sequence is a file (or none) and calls, with what Salt answered and the file that it left.
     #[test]
     fn states_answer_as_salt_does() {
-        type Step = (String, Value, bool, Value, Option<String>);
-        let sequences: Vec<(Option<String>, Vec<Step>)> =
-            serde_json::from_str(include_str!("testdata/ini.json")).unwrap();
-        let mut different = Vec::new();
-        for (start, steps) in sequences {
-            let host = Host::new();
-            let path = host.path("f");
-            if let Some(start) = start {
-                host.write("f", &start);
-            }
-            for (fun, args, is_test, expected, left) in steps {
-                let mut args = args;
-                args["name"] = json!(path);
-                let done = host.state(&fun, args.clone(), is_test);
-                let answered = json!({"result": done.result, "comment": done.comment, "changes": done.changes});
-                let found = std::fs::read_to_string(&path).ok();
-                if (&answered, &found) != (&expected, &left) {
-                    different.push(format!(
-                        "{fun} {args} {is_test}:\n  {answered} {found:?}\n  {expected} {left:?}"
-                    ));
-                }
-            }
-        }
-        assert!(different.is_empty(), "{}", different.join("\n"));
+        play(
+            include_str!("testdata/ini.json"),
+            "f",
+            |_| (),
+            |host, mut args| {
+                args["name"] = json!(host.path("f"));
+                args
+            },
+        );
     }
 
     #[test]

@@ -192,7 +192,7 @@ fn absent(args: &Args, env: &StateEnv) -> StateAnswer {
 mod tests {
     use super::*;
     use crate::functions::kmod::tests::fake;
-    use crate::testing::Host;
+    use crate::testing::{Host, checked};
 
     #[test]
     fn modules_are_kept() {
@@ -200,13 +200,7 @@ mod tests {
         let _root = host.lend_root();
         fake(&host);
         let check = |fun: &str, args: Value, is_test: bool, result: Option<bool>, comment: &str| {
-            let done = host.state(fun, args, is_test);
-            assert_eq!(
-                (done.result, done.comment.as_str()),
-                (result, comment),
-                "{fun}"
-            );
-            Value::Object(done.changes)
+            Value::Object(checked(host.state(fun, args, is_test), result, comment).changes)
         };
         let args = json!({"name": "x", "mods": ["base", "new_one"]});
         let comment =

@@ -62,7 +62,7 @@ fn set(args: &Args, env: &StateEnv) -> StateAnswer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Host;
+    use crate::testing::{Host, checked};
     use serde_json::Value;
 
     #[test]
@@ -72,9 +72,9 @@ mod tests {
         let check = |args: &Value, is_test: bool, result: Option<bool>, comment: &str| {
             let mut args = args.clone();
             (args["name"], args["conf_file"]) = (json!("n"), json!(config));
-            let done = host.state("logrotate.set", args, is_test);
-            assert_eq!((done.result, done.comment.as_str()), (result, comment));
-            Value::Object(done.changes)
+            Value::Object(
+                checked(host.state("logrotate.set", args, is_test), result, comment).changes,
+            )
         };
         let args = json!({"key": "rotate", "value": "2"});
         let changes = check(

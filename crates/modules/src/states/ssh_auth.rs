@@ -283,36 +283,27 @@ fn manage(args: &Args, env: &StateEnv) -> StateAnswer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Host;
+    use crate::testing::{Host, play};
 
-    /// Each sequence is a file of keys and calls, with what Salt answered and the file that it left.
     #[test]
     fn states_answer_as_salt_does() {
-        type Step = (String, Value, bool, Value, Option<String>);
-        let sequences: Vec<(Option<String>, Vec<Step>)> =
-            serde_json::from_str(include_str!("testdata/ssh_auth.json")).unwrap();
-        for (start, steps) in sequences {
-            let host = Host::new();
+        let set_up = |host: &Host| {
             host.write(
                 "roots/base/keys",
                 "# two\nssh-rsa YWJj one\nx ssh-ed25519 YWJk two words\n",
             );
             host.write("roots/base/none", "nothing\n");
-            let dir = host.path("keys");
-            std::fs::create_dir_all(&dir).unwrap();
-            if let Some(start) = start {
-                host.write("keys/ak", &start);
-            }
-            for (fun, args, is_test, expected, left) in steps {
-                let args: Value =
-                    serde_json::from_str(&args.to_string().replace("<DIR>", &dir)).unwrap();
-                let done = host.state(&fun, args.clone(), is_test);
-                let answered = json!({"result": done.result, "comment": done.comment, "changes": done.changes});
-                assert_eq!(answered, expected, "{fun} {args} {is_test}");
-                let found = std::fs::read_to_string(format!("{dir}/ak")).ok();
-                assert_eq!(found, left, "{fun} {args} {is_test}");
-            }
-        }
+            std::fs::create_dir_all(host.path("keys")).unwrap();
+        };
+        play(
+            include_str!("testdata/ssh_auth.json"),
+            "keys/ak",
+            set_up,
+            |host, args| {
+                let text = args.to_string().replace("<DIR>", &host.path("keys"));
+                serde_json::from_str(&text).unwrap()
+            },
+        );
     }
 
     #[test]

@@ -119,7 +119,7 @@ fn absent(args: &Args, env: &StateEnv) -> StateAnswer {
 mod tests {
     use super::*;
     use crate::process::which;
-    use crate::testing::Host;
+    use crate::testing::{Host, checked};
 
     const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIHoC4QjQmqJNzNnDGzoMzZDj0SLXUXDiQpIxEIYTWTdK";
 
@@ -133,13 +133,7 @@ mod tests {
         let check = |fun: &str, args: Value, is_test: bool, result: Option<bool>, comment: &str| {
             let mut args = args;
             args["config"] = json!(config);
-            let done = host.state(fun, args, is_test);
-            assert_eq!(
-                (done.result, done.comment.as_str()),
-                (result, comment),
-                "{fun}"
-            );
-            done.changes
+            checked(host.state(fun, args, is_test), result, comment).changes
         };
         let args = json!({"name": "h.example", "key": KEY, "enc": "ssh-ed25519", "hash_known_hosts": false});
         let comment = format!("Key for h.example is set to be added to {config}");

@@ -96,7 +96,7 @@ fn single_blanks(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::functions::sysctl::tests::fake;
-    use crate::testing::Host;
+    use crate::testing::{Host, checked};
 
     #[test]
     fn parameters_are_kept() {
@@ -105,9 +105,7 @@ mod tests {
         fake(&host);
         let check = |value: &str, is_test: bool, result: Option<bool>, comment: &str| {
             let args = json!({"name": "vm.swappiness", "value": value});
-            let done = host.state("sysctl.present", args, is_test);
-            assert_eq!((done.result, done.comment.as_str()), (result, comment));
-            done.changes
+            checked(host.state("sysctl.present", args, is_test), result, comment).changes
         };
         let running = "Sysctl value is currently set on the running system but not in a config file. Sysctl option vm.swappiness set to be changed to 60 in config file.";
         check("60", true, None, running);

@@ -214,19 +214,13 @@ fn check_pillar(args: &Args, env: &StateEnv) -> StateAnswer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Host;
+    use crate::testing::{Host, checked};
 
     #[test]
     fn states_for_tests() {
         let host = Host::new();
         let check = |fun: &str, args: Value, is_test: bool, result: Option<bool>, comment: &str| {
-            let returned = host.state(fun, args, is_test);
-            assert_eq!(
-                (returned.result, returned.comment.as_str()),
-                (result, comment),
-                "{fun}"
-            );
-            returned
+            checked(host.state(fun, args, is_test), result, comment)
         };
         check(
             "test.nop",

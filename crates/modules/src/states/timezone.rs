@@ -76,7 +76,7 @@ fn system(args: &Args, env: &StateEnv) -> StateAnswer {
 mod tests {
     use super::*;
     use crate::functions::timezone::tests::{fake, fake_systemd};
-    use crate::testing::Host;
+    use crate::testing::{Host, checked};
 
     #[test]
     fn zones_are_kept() {
@@ -85,9 +85,12 @@ mod tests {
         fake_systemd(&host);
         let check = |is_test: bool, result: Option<bool>, comment: &str| {
             let args = json!({"name": "Europe/Berlin"});
-            let done = host.state("timezone.system", args, is_test);
-            assert_eq!((done.result, done.comment.as_str()), (result, comment));
-            done.changes
+            checked(
+                host.state("timezone.system", args, is_test),
+                result,
+                comment,
+            )
+            .changes
         };
         check(true, None, "Timezone Europe/Berlin needs to be set");
         let changes = check(false, Some(true), "Set timezone Europe/Berlin");

@@ -205,12 +205,10 @@ fn managed(args: &Args, env: &StateEnv) -> StateAnswer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Host;
-    use std::os::unix::fs::PermissionsExt;
+    use crate::testing::{Host, checked, write_script};
 
     /// A Python that makes an environment of itself, and is its pip.
-    const PYTHON: &str = r#"#!/bin/sh
-here=$(dirname "$0")
+    const PYTHON: &str = r#"here=$(dirname "$0")
 case "$*" in
   "-V") echo "Python 3.11.2";;
   "-m venv "*) for word; do last="$word"; done; mkdir -p "$last/bin"; cp "$0" "$last/bin/python"; echo 'pip==23.0' > "$last/bin/packages";;
@@ -225,21 +223,21 @@ esac
     fn environments_are_made_and_filled() {
         let host = Host::new();
         let python = host.path("python3");
-        crate::process::without_forks(|| host.write("python3", PYTHON));
-        std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
+        write_script(python.as_ref(), PYTHON);
         let venv = host.path("venv");
         let check = |more: Value, is_test: bool, result: Option<bool>, comment: &str| {
             let mut args = json!({"name": venv, "venv_bin": python});
             args.as_object_mut()
                 .unwrap()
                 .extend(more.as_object().cloned().unwrap());
-            let answer = host.state("virtualenv.managed", args, is_test);
-            assert_eq!(
-                (answer.result, answer.comment.as_str()),
-                (result, comment),
-                "{answer:?}"
-            );
-            Value::Object(answer.changes)
+            Value::Object(
+                checked(
+                    host.state("virtualenv.managed", args, is_test),
+                    result,
+                    comment,
+                )
+                .changes,
+            )
         };
         check(
             json!({}),

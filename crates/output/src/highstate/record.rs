@@ -1,10 +1,10 @@
 //! The record of one state, and how it is printed.
 
+use data::python;
 use serde_json::{Map, Value};
 
 use super::{Printer, text};
 use crate::escape::{escape, escape_lines};
-use crate::python;
 use crate::style::Tone;
 
 /// Columns of the whole line of warnings, and of the blanks before it.
@@ -208,7 +208,7 @@ impl Printer<'_> {
 
 /// Whether Python would call it true.
 pub(super) fn is_truthy(value: &Value) -> bool {
-    data::python::truthy(value)
+    python::truthy(value)
 }
 
 /// A value that should have been a map, as Python prints it.

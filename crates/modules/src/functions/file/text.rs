@@ -335,17 +335,9 @@ pub(crate) fn put_block(args: &Args, content: &str, is_test: bool) -> Answer {
         ));
     }
     if !path.exists() {
-        return Err(Failure::invocation(format!(
-            "File not found: {}",
-            path.display()
-        )));
+        return Err(text::not_found(&path));
     }
-    if !text::is_text_file(&path) {
-        return Err(Failure::invocation(format!(
-            "Cannot perform string replacements on a binary file: {}",
-            path.display()
-        )));
-    }
+    text::refuse_binary(&path)?;
     let text = Text::read(&path)?;
     let regex = |name: &str| match args.value(name) {
         Value::String(pattern) => Ok(text.spelled(pattern)),

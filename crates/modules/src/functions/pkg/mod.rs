@@ -126,10 +126,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         |args, env| {
             let options =
                 Options::new(&args.extra_kwargs).with("dist_upgrade", args.flag("dist_upgrade"));
-            Ok(json!(packages::manager(env)?.upgrades(
-                python::is_true(args.value("refresh")),
-                &options
-            )?))
+            let manager = packages::manager(env)?;
+            manager.refresh_if(python::is_true(args.value("refresh")), &options)?;
+            Ok(json!(manager.upgrades(&options)?))
         },
     ),
     Function::new(
@@ -192,10 +191,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         |args, env| {
             let options =
                 Options::new(&args.extra_kwargs).with("dist_upgrade", args.flag("dist_upgrade"));
-            let refresh = python::is_true(args.value("refresh"));
-            Ok(Value::Object(
-                packages::manager(env)?.upgrade(refresh, &options)?,
-            ))
+            let manager = packages::manager(env)?;
+            manager.refresh_if(python::is_true(args.value("refresh")), &options)?;
+            Ok(Value::Object(manager.upgrade(&options)?))
         },
     ),
     Function::new(

@@ -306,6 +306,14 @@ fn lines_of(place: &Place) -> Result<(PathBuf, Text), Failure> {
     Ok((file, text))
 }
 
+/// The lines of a file without their indentation, except empty ones.
+fn filled_lines(text: &Text) -> impl Iterator<Item = &str> {
+    text.as_str()
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+}
+
 fn write(file: &std::path::Path, text: &Text, new: &str) -> Result<(), Failure> {
     replace(file, &text.bytes_of(new), FILE_MODE).map_err(|error| {
         Failure::command(format!("Problem reading or writing to key file: {error}"))
@@ -318,12 +326,7 @@ fn replace_line(place: &Place, key: &Key) -> Result<(), Failure> {
     let shape =
         pattern(r"((.*)\s)?((?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+)\s([a-zA-Z0-9+/]+={0,2})(\s(.*))?")?;
     let mut new = String::new();
-    for line in text
-        .as_str()
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-    {
+    for line in filled_lines(&text) {
         let found = shape.captures(line).filter(|_| !line.starts_with('#'));
         if found.is_some_and(|found| found[4] == key.key) {
             new.push_str(&text.spelled(&key.line()));
@@ -340,16 +343,11 @@ pub(crate) fn remove(place: &Place, key: &str) -> Result<String, Failure> {
         return Ok("Key not present".to_owned());
     }
     let file = place.file()?;
-    let Ok((file, text)) = lines_of(place).map(|(_, text)| (file, text)) else {
+    let Ok((_, text)) = lines_of(place) else {
         return Ok("Key not removed".to_owned());
     };
     let mut new = String::new();
-    for line in text
-        .as_str()
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-    {
+    for line in filled_lines(&text) {
         let is_kept = match Key::parse(line)? {
             Some(known) => known.key != key,
             None => line.starts_with('#'),

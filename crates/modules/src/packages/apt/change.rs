@@ -1,51 +1,26 @@
 //! Installing, removing and upgrading by `apt-get`.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{
     Apt, Changed, Listed, Options, Order, PackageManager, Problem, Removal, Wanted, difference,
     selections, version,
 };
 use crate::failure::Failure;
-use crate::packages::Packages;
+use crate::packages::changes::changed;
+use crate::packages::plan::Plan;
+use crate::packages::problem::{REMOVING, UPGRADING};
+use crate::packages::wanted::unmet;
+use crate::packages::{INSTALLING, Packages, add_reinstalled};
 use crate::pattern;
 
-/// Packages by what apt-get has to do with them; each word is as apt-get reads it.
-#[derive(Debug, Default, PartialEq)]
-struct Plan {
-    targets: Vec<String>,
-    downgrades: Vec<String>,
-    /// Name and word.
-    reinstalls: Vec<(String, String)>,
-    errors: Vec<String>,
-}
-
-impl Plan {
-    fn names(&self) -> impl Iterator<Item = &str> {
-        let words = self
-            .targets
-            .iter()
-            .map(|word| word.split('=').next().unwrap_or_default());
-        words.chain(self.reinstalls.iter().map(|(name, _)| name.as_str()))
-    }
-
-    fn add(
-        &mut self,
-        name: &str,
-        word: String,
-        version: &str,
-        installed: &Packages,
-        is_reinstall: bool,
-    ) {
-        let current = installed.get(name).map(|versions| versions.join(","));
-        match current.map(|current| version::debian(version, &current)) {
-            Some(order) if is_reinstall && order.is_eq() => {
-                self.reinstalls.push((name.to_owned(), word))
-            }
-            Some(order) if order.is_lt() => self.downgrades.push(word),
-            _ => self.targets.push(word),
-        }
-    }
+/// The names of a plan, as far as its words tell them.
+fn names(plan: &Plan) -> impl Iterator<Item = &str> {
+    let words = plan
+        .targets
+        .iter()
+        .map(|word| word.split('=').next().unwrap_or_default());
+    words.chain(plan.reinstalled().map(String::as_str))
 }
 
 fn plan(
@@ -60,7 +35,7 @@ fn plan(
         Order::Files(paths) => {
             for path in paths {
                 let (name, version) = apt.file_info(path)?;
-                plan.add(&name, path.clone(), &version, installed, is_reinstall);
+                plan.add(apt, &name, path.clone(), &version, installed, is_reinstall);
             }
         }
         Order::Repository(wanted) => {
@@ -81,11 +56,7 @@ fn plan(
             };
             for (name, version) in &wanted.0 {
                 let Some(version) = version else {
-                    if is_reinstall && installed.contains_key(name) {
-                        plan.reinstalls.push((name.clone(), name.clone()));
-                    } else {
-                        plan.targets.push(name.clone());
-                    }
+                    plan.add_any(name, installed, is_reinstall);
                     continue;
                 };
                 let mut version = version.trim_start_matches('=').to_owned();
@@ -94,19 +65,13 @@ fn plan(
                     match best(&version, candidates, options.flag("ignore_epoch")) {
                         Some(found) => version = found,
                         None => {
-                            let known = if candidates.is_empty() {
-                                "None".to_owned()
-                            } else {
-                                candidates.join(", ")
-                            };
-                            plan.errors.push(format!(
-                                "No version matching '{name}{version}' could be found (available: {known})"
-                            ));
+                            plan.errors.push(unmet(name, &version, candidates));
                             continue;
                         }
                     }
                 }
                 plan.add(
+                    apt,
                     name,
                     format!("{name}={version}"),
                     &version,
@@ -219,13 +184,7 @@ pub(super) fn install(
         &[]
     };
     push(allow, plan.downgrades.clone());
-    push(
-        &["--reinstall"],
-        plan.reinstalls
-            .iter()
-            .map(|(_, word)| word.clone())
-            .collect(),
-    );
+    push(&["--reinstall"], plan.reinstall_words());
     let mut changes = Map::new();
     if !commands.is_empty() {
         if refresh {
@@ -234,7 +193,7 @@ pub(super) fn install(
         let held = selections::of(apt, "*")?.remove("hold").unwrap_or_default();
         let released: Vec<String> = held
             .into_iter()
-            .filter(|name| plan.names().any(|target| target == name))
+            .filter(|name| names(&plan).any(|target| target == name))
             .collect();
         apt.hold(&released, false, false)?;
         for argv in commands {
@@ -244,31 +203,11 @@ pub(super) fn install(
                 plan.errors.push(finished.stderr.to_string());
             }
         }
-        let new = apt.list(Listed::Installed)?;
-        changes = difference(&old, &new);
-        for (name, _) in &plan.reinstalls {
-            let shown = |packages: &Packages| {
-                packages
-                    .get(name)
-                    .map(|versions| versions.join(","))
-                    .unwrap_or_default()
-            };
-            changes.insert(
-                name.clone(),
-                json!({"old": shown(&old), "new": shown(&new)}),
-            );
-        }
+        changes = difference(&old, &apt.list(Listed::Installed)?);
+        add_reinstalled(&mut changes, plan.reinstalled(), &old);
         apt.hold(&released, true, false)?;
     }
-    if plan.errors.is_empty() {
-        Ok(changes)
-    } else {
-        Err(Problem::new(
-            "Problem encountered installing package(s)",
-            plan.errors,
-            changes,
-        ))
-    }
+    Problem::unless_empty(INSTALLING, plan.errors, changes)
 }
 
 pub(super) fn remove(
@@ -302,11 +241,7 @@ pub(super) fn remove(
     };
     if finished.retcode != 0 && !finished.stderr.is_empty() {
         let errors = vec![finished.stderr.to_string()];
-        return Err(Problem::new(
-            "Problem encountered removing package(s)",
-            errors,
-            changes,
-        ));
+        return Err(Problem::new(REMOVING, errors, changes));
     }
     Ok(changes)
 }
@@ -334,7 +269,6 @@ fn matching(wanted: &Wanted, packages: &Packages) -> Vec<String> {
 }
 
 pub(super) fn upgrade(apt: &Apt, options: &Options) -> Result<Changed, Problem> {
-    let old = apt.list(Listed::Installed)?;
     let mut argv: Vec<String> = ["apt-get", "-q", "-y"].map(str::to_owned).to_vec();
     argv.extend(dpkg_options(options));
     let mut push = |is_wanted: bool, word: &str| {
@@ -358,15 +292,9 @@ pub(super) fn upgrade(apt: &Apt, options: &Options) -> Result<Changed, Problem> 
         .to_owned(),
     );
     let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
-    let finished = apt.act(&argv, options)?;
-    let changes = difference(&old, &apt.list(Listed::Installed)?);
-    if finished.retcode != 0 {
-        let errors = vec![finished.stderr.to_string()];
-        return Err(Problem::new(
-            "Problem encountered upgrading packages",
-            errors,
-            changes,
-        ));
-    }
-    Ok(changes)
+    changed(apt, UPGRADING, || {
+        let finished = apt.act(&argv, options)?;
+        let has_failed = finished.retcode != 0;
+        Ok(has_failed.then(|| finished.stderr.to_string()))
+    })
 }

@@ -68,8 +68,7 @@ impl<'a> Apt<'a> {
             argv,
             &Way {
                 env,
-                scope: true,
-                ..Way::default()
+                ..Way::in_scope()
             },
         )
     }
@@ -168,9 +167,7 @@ impl PackageManager for Apt<'_> {
             return Ok(BTreeMap::new());
         }
         let installed = self.list(Listed::Installed)?;
-        if refresh {
-            self.refresh(options)?;
-        }
+        self.refresh_if(refresh, options)?;
         let release = options
             .text("fromrepo")
             .map(|release| format!("APT::Default-Release={release}"));
@@ -180,12 +177,10 @@ impl PackageManager for Apt<'_> {
             argv.extend(["-o", release]);
         }
         let candidates = query::candidates(&self.tools.output(&argv)?, names);
-        Ok(query::newer(
-            names,
-            &candidates,
-            &installed,
-            options.flag("show_installed"),
-        ))
+        let is_shown = |name: &str, candidate: &str| {
+            options.flag("show_installed") || self.is_newer(candidate, &installed, name)
+        };
+        Ok(query::latest(names, &candidates, is_shown))
     }
 
     fn offered(&self, names: &[String], _: &Options) -> Result<Packages, Failure> {
@@ -212,14 +207,7 @@ impl PackageManager for Apt<'_> {
         change::remove(self, wanted, removal, options)
     }
 
-    fn upgrades(
-        &self,
-        refresh: bool,
-        options: &Options,
-    ) -> Result<BTreeMap<String, String>, Failure> {
-        if refresh {
-            self.refresh(options)?;
-        }
+    fn upgrades(&self, options: &Options) -> Result<BTreeMap<String, String>, Failure> {
         let is_dist = !options.has("dist_upgrade") || options.flag("dist_upgrade");
         let mut argv = vec![
             "apt-get",
@@ -234,11 +222,7 @@ impl PackageManager for Apt<'_> {
         }
         let finished = self.tools.run(&argv, &Way::default())?;
         if finished.retcode != 0 {
-            let said = if finished.stderr.is_empty() {
-                &finished.stdout
-            } else {
-                &finished.stderr
-            };
+            let said = finished.said();
             let said = if said.is_empty() {
                 String::new()
             } else {
@@ -249,10 +233,7 @@ impl PackageManager for Apt<'_> {
         Ok(query::configured(&finished.stdout))
     }
 
-    fn upgrade(&self, refresh: bool, options: &Options) -> Result<Changed, Problem> {
-        if refresh {
-            self.refresh(options)?;
-        }
+    fn upgrade(&self, options: &Options) -> Result<Changed, Problem> {
         change::upgrade(self, options)
     }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::{Apt, Listed, PackageManager, Packages, add, version};
+use super::{Apt, Listed, PackageManager, Packages, add};
 use crate::failure::Failure;
 
 /// Fields of installed packages, for [`info`].
@@ -95,12 +95,11 @@ pub(super) fn candidates(text: &str, names: &[String]) -> BTreeMap<String, Strin
     found
 }
 
-/// The candidates that are newer than what is installed. A name that is known only with an architecture stands for that.
-pub(super) fn newer(
+/// The candidates that are shown, empty for the others. A name that is known only with an architecture stands for that.
+pub(super) fn latest(
     names: &[String],
     candidates: &BTreeMap<String, String>,
-    installed: &Packages,
-    show_installed: bool,
+    is_shown: impl Fn(&str, &str) -> bool,
 ) -> BTreeMap<String, String> {
     let foreign = names
         .iter()
@@ -113,19 +112,13 @@ pub(super) fn newer(
         });
     let mut latest = BTreeMap::new();
     for name in names.iter().chain(foreign) {
-        let candidate = candidates.get(name).cloned().unwrap_or_default();
-        let versions = installed.get(name).map(Vec::as_slice).unwrap_or_default();
-        let is_newer = versions
-            .iter()
-            .all(|version| version::debian(version, &candidate).is_lt());
-        latest.insert(
-            name.clone(),
-            if show_installed || is_newer {
-                candidate
-            } else {
-                String::new()
-            },
-        );
+        let candidate = candidates.get(name).map(String::as_str).unwrap_or_default();
+        let shown = if is_shown(name, candidate) {
+            candidate
+        } else {
+            ""
+        };
+        latest.insert(name.clone(), shown.to_owned());
     }
     latest
 }

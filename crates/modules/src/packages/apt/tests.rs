@@ -1,8 +1,6 @@
 use super::*;
 use crate::cancel::Cancel;
-use std::os::unix::fs::PermissionsExt;
-
-const SHELL: &str = "#!/bin/sh\n";
+use crate::testing::write_script;
 
 /// Programs that note how they are called and answer what a test says.
 struct Programs {
@@ -16,7 +14,6 @@ impl Programs {
             dir: tempfile::tempdir().unwrap(),
             cancel: Cancel::new(),
         };
-        std::fs::create_dir(programs.dir.path().join("bin")).unwrap();
         programs.set("apt-get", "");
         programs.set("apt-cache", "");
         programs.set("dpkg", "");
@@ -32,9 +29,8 @@ impl Programs {
         } else {
             format!("echo {name} \"$@\" >> {}\n", log.display())
         };
-        let text = format!("{SHELL}{note}cd {}\n{script}\n", self.dir.path().display());
-        crate::process::without_forks(|| std::fs::write(&path, text).unwrap());
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let directory = self.dir.path().display();
+        write_script(&path, &format!("{note}cd {directory}\n{script}"));
     }
 
     fn apt(&self) -> Apt<'_> {
@@ -225,7 +221,7 @@ fn upgrades_are_foretold() {
         "echo 'Inst bash [5.1] (5.2 Debian:12 [amd64])'; echo 'Conf bash (5.2 Debian:12 [amd64])'",
     );
     let apt = programs.apt();
-    let upgrades = apt.upgrades(false, &Options::default()).unwrap();
+    let upgrades = apt.upgrades(&Options::default()).unwrap();
     assert_eq!(
         upgrades,
         BTreeMap::from([("bash".to_owned(), "5.2".to_owned())])

@@ -9,8 +9,8 @@ use super::{Extraction, Refusal, refused};
 use crate::files::checksum::{self, Names};
 use crate::files::owner;
 use crate::functions::guessed_format;
-use crate::states::file::choose;
-use crate::states::{Args, Failure, StateEnv};
+use crate::states::file::{choose, refuse_signatures};
+use crate::states::{Args, StateEnv};
 use crate::{python, source};
 
 /// Formats that can be unpacked.
@@ -18,20 +18,7 @@ const FORMATS: [&str; 3] = ["tar", "rar", "zip"];
 
 /// Finds fault with paths, before anything else is looked at. Answers the directory, with a slash at its end.
 pub(super) fn judged_name(name: &str, args: &Args) -> Result<String, Refusal> {
-    for parameter in [
-        "signature",
-        "source_hash_sig",
-        "signed_by_any",
-        "signed_by_all",
-        "keyring",
-        "gnupghome",
-    ] {
-        if args.flag(parameter) {
-            return Err(Err(Failure::invocation(format!(
-                "'{parameter}' is not served: signatures of sources are not verified here; use source_hash"
-            ))));
-        }
-    }
+    refuse_signatures(args).map_err(Err)?;
     if args.flag("skip_files_list_verify") && args.flag("skip_verify") {
         return Err(refused(
             "Only one of \"skip_files_list_verify\" and \"skip_verify\" can be set to True",

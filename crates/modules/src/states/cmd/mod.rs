@@ -344,16 +344,10 @@ fn mod_watch(args: &Args, env: &StateEnv) -> StateAnswer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Host;
+    use crate::testing::{Host, checked};
 
     fn check(fun: &str, args: Value, is_test: bool, result: Option<bool>, comment: &str) -> Return {
-        let answer = Host::new().state(fun, args, is_test);
-        assert_eq!(
-            (answer.result, answer.comment.as_str()),
-            (result, comment),
-            "{fun}"
-        );
-        answer
+        checked(Host::new().state(fun, args, is_test), result, comment)
     }
 
     #[test]

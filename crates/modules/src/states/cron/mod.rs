@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Args, Failure, Return, StateAnswer, StateEnv, StateFunction, changed, returned};
 use crate::edit::diff;
-use crate::functions::cron::tab::{FIELDS, Job, Set, Tab, When};
+use crate::functions::cron::job::{FIELDS, Job, When};
+use crate::functions::cron::tab::{Set, Tab};
 use crate::functions::cron::{install_text, raw, read, set_job, write};
 use crate::process::which;
 use crate::python;
@@ -292,7 +293,7 @@ mod tests {
 
     use super::*;
     use crate::functions::cron::tests::fake;
-    use crate::testing::Host;
+    use crate::testing::{Host, checked, play};
 
     #[test]
     fn jobs_are_kept() {
@@ -300,13 +301,7 @@ mod tests {
         let _root = host.lend_root();
         fake(&host);
         let check = |fun: &str, args: Value, is_test: bool, result: Option<bool>, comment: &str| {
-            let done = host.state(fun, args, is_test);
-            assert_eq!(
-                (done.result, done.comment.as_str()),
-                (result, comment),
-                "{fun}"
-            );
-            done.changes
+            checked(host.state(fun, args, is_test), result, comment).changes
         };
         let args = json!({"name": "run ", "user": "root", "minute": "random", "comment": "why", "identifier": "r"});
         check(
@@ -444,34 +439,13 @@ mod tests {
         }
     }
 
-    /// Each sequence is a crontab (or none) and calls, with what Salt answered and the crontab that it left.
     #[test]
     fn states_answer_as_salt_does() {
-        type Step = (String, Value, bool, Value, Option<String>);
-        let sequences: Vec<(Option<String>, Vec<Step>)> =
-            serde_json::from_str(include_str!("testdata/cron.json")).unwrap();
-        let mut different = Vec::new();
-        for (start, steps) in sequences {
-            let host = Host::new();
-            let _root = host.lend_root();
-            fake(&host);
-            if let Some(start) = start {
-                host.write("spool", &start);
-            }
-            for (fun, args, is_test, expected, left) in steps {
-                let done = host.state(&fun, args.clone(), is_test);
-                let name = done.name.map_or(args["name"].clone(), Value::from);
-                let answered = json!({
-                    "name": name, "result": done.result, "comment": done.comment, "changes": done.changes,
-                });
-                let found = fs::read_to_string(host.path("spool")).ok();
-                if (&answered, &found) != (&expected, &left) {
-                    different.push(format!(
-                        "{fun} {args} {is_test}:\n  {answered} {found:?}\n  {expected} {left:?}"
-                    ));
-                }
-            }
-        }
-        assert!(different.is_empty(), "{}", different.join("\n"));
+        let set_up = |host: &Host| {
+            fake(host);
+            host.lend_root()
+        };
+        let sequences = include_str!("testdata/cron.json");
+        play(sequences, "spool", set_up, |_, args| args);
     }
 }

@@ -127,7 +127,7 @@ fn own_user(user: Value, env: &StateEnv) -> Value {
 }
 
 /// Refuses parameters that are served by no program here, when they are set.
-fn refuse_signatures(args: &Args) -> Result<(), Failure> {
+pub(super) fn refuse_signatures(args: &Args) -> Result<(), Failure> {
     const NAMES: [&str; 6] = [
         "signature",
         "source_hash_sig",

@@ -83,10 +83,14 @@ impl Managed {
         env: &StateEnv,
     ) -> Result<Return, Failure> {
         let path = Path::new(self.name());
+        let outcome = Outcome {
+            answer,
+            is_significant: false,
+        };
         let outcome = if path.is_file() || path.is_symlink() {
-            self.change(path, gathered, answer, env)?
+            self.change(path, gathered, outcome, env)?
         } else {
-            self.create(path, gathered, answer, env)?
+            self.create(path, gathered, outcome, env)?
         };
         let mut answer = outcome.answer;
         if self.ignored.is_any() && !answer.changes.is_empty() && !outcome.is_significant {
@@ -99,13 +103,9 @@ impl Managed {
         &self,
         path: &Path,
         gathered: Option<&Gathered>,
-        answer: Return,
+        mut outcome: Outcome,
         env: &StateEnv,
     ) -> Result<Outcome, Failure> {
-        let mut outcome = Outcome {
-            answer,
-            is_significant: false,
-        };
         let is_bare_link = path.is_symlink() && !self.follows;
         let real = if path.is_symlink() && self.follows {
             fs::canonicalize(path).map_err(|error| Failure::io(path, error))?
@@ -229,13 +229,9 @@ impl Managed {
         &self,
         path: &Path,
         gathered: Option<&Gathered>,
-        answer: Return,
+        mut outcome: Outcome,
         env: &StateEnv,
     ) -> Result<Outcome, Failure> {
-        let mut outcome = Outcome {
-            answer,
-            is_significant: false,
-        };
         let mut wanted = self.wanted_permissions(env);
         let mut bytes = None;
         if let Some(gathered) = gathered.filter(|_| self.has_source()) {

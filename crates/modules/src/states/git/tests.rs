@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::Host;
+use crate::testing::{Host, checked};
 
 /// A repository with commits, and a place for checkouts.
 struct Fixture {
@@ -61,13 +61,7 @@ impl Fixture {
         result: Option<bool>,
         comment: &str,
     ) -> Value {
-        let answer = self.state(fun, more, is_test);
-        assert_eq!(
-            (answer.result, answer.comment.as_str()),
-            (result, comment),
-            "{fun}"
-        );
-        Value::Object(answer.changes)
+        Value::Object(checked(self.state(fun, more, is_test), result, comment).changes)
     }
 }
 
@@ -300,9 +294,7 @@ fn options_are_set_and_taken_away() {
     let check = |fun: &str, args: Value, is_test: bool, result: Option<bool>, comment: &str| {
         let mut args = args;
         args["repo"] = json!(fixture.origin);
-        let answer = fixture.host.state(fun, args, is_test);
-        assert_eq!((answer.result, answer.comment.as_str()), (result, comment));
-        Value::Object(answer.changes)
+        Value::Object(checked(fixture.host.state(fun, args, is_test), result, comment).changes)
     };
     let email = || json!({"name": "banyan.email", "value": "a@example.com"});
     check(

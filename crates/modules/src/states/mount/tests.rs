@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::testing::Host;
+use crate::testing::{Host, checked};
 
 /// A kernel whose mounts are a file, with programs that change it.
 fn fake(host: &Host) {
@@ -39,13 +39,8 @@ fn file_systems_are_mounted() {
     fake(&host);
     let point = host.path("point");
     let check = |fun: &str, args: &Value, is_test: bool, result: Option<bool>, comment: &str| {
-        let done = host.state(fun, args.clone(), is_test);
-        assert_eq!(
-            (done.result, done.comment.as_str()),
-            (result, comment),
-            "{fun} {args}"
-        );
-        Value::Object(done.changes)
+        let answer = host.state(fun, args.clone(), is_test);
+        Value::Object(checked(answer, result, comment).changes)
     };
     let args = json!({"name": point, "device": "/dev/none1", "fstype": "ext4", "opts": "noatime"});
     let comment = format!("{point} does not exist and would not be created");
@@ -172,12 +167,7 @@ fn the_table_is_kept() {
     let _root = host.lend_root();
     fake(&host);
     let check = |fun: &str, args: &Value, is_test: bool, result: Option<bool>, comment: &str| {
-        let done = host.state(fun, args.clone(), is_test);
-        assert_eq!(
-            (done.result, done.comment.as_str()),
-            (result, comment),
-            "{fun} {args}"
-        );
+        checked(host.state(fun, args.clone(), is_test), result, comment);
     };
     let args = json!({"name": "/dev/b", "fs_file": "/b/", "fs_vfstype": "ext4"});
     let comment = "/b entry will be written in /etc/fstab.\nWill mount /dev/b on /b";

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{Args, Failure, Return, StateAnswer, StateEnv, StateFunction, changed, returned};
 use crate::call::Call;
 use crate::pip::version::{Requirement, is_same, normalized};
-use crate::pip::{Pip, Ran};
+use crate::pip::{Pip, Ran, index_options};
 use crate::python;
 
 pub(super) const STATES: &[StateFunction] = &[
@@ -351,16 +351,7 @@ impl Plan {
                 None
             });
         }
-        let mut words = Vec::new();
-        for (name, option) in [
-            ("index_url", "--index-url"),
-            ("extra_index_url", "--extra-index-url"),
-        ] {
-            if let Some(url) = args.optional_text(name)? {
-                words.extend([option.to_owned(), url]);
-            }
-        }
-        let offered = pip.offered(&requirement.name, &words)?;
+        let offered = pip.offered(&requirement.name, &index_options(args)?)?;
         let best = offered
             .iter()
             .rev()

@@ -1,10 +1,8 @@
 use super::*;
-use crate::testing::Host;
-use std::os::unix::fs::PermissionsExt;
+use crate::testing::{Host, checked, write_script};
 
 /// A pip that keeps its packages in a file.
-const PIP: &str = r#"#!/bin/sh
-cd "$(dirname "$0")"
+const PIP: &str = r#"cd "$(dirname "$0")"
 case "$1" in
   --version) echo "pip 23.0 from /x (python 3.11)";;
   list) printf '['; first=1; while IFS='=' read -r name version; do [ $first = 1 ] || printf ','; first=0
@@ -20,8 +18,7 @@ esac
 fn host() -> (Host, String) {
     let host = Host::new();
     let path = host.path("pip");
-    crate::process::without_forks(|| host.write("pip", PIP));
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    write_script(path.as_ref(), PIP);
     host.write("packages", "Django=3.2\nPyYAML=6.0\n");
     (host, path)
 }
@@ -32,13 +29,7 @@ fn packages_are_installed_and_removed() {
     let check = |fun: &str, args: Value, is_test: bool, result: Option<bool>, comment: &str| {
         let mut args = args;
         args["bin_env"] = json!(pip);
-        let answer = host.state(fun, args, is_test);
-        assert_eq!(
-            (answer.result, answer.comment.as_str()),
-            (result, comment),
-            "{fun}"
-        );
-        Value::Object(answer.changes)
+        Value::Object(checked(host.state(fun, args, is_test), result, comment).changes)
     };
     let there = "Python package django>=3 was already installed\nAll specified packages are already installed";
     check(

@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Args, Failure, Options, PackageManager, Problem, Return, StateAnswer, StateEnv};
 use crate::packages::{
-    Changed, Family, Listed, Lock, Order, Packages, Removal, Wanted, add, difference, version,
+    Changed, Family, INSTALLING, Listed, Lock, Order, Packages, Removal, Wanted, add,
+    add_reinstalled, bare, difference, version,
 };
 use crate::testing::Host;
 
@@ -82,45 +83,15 @@ impl PackageManager for Fake {
         self.refreshes.get() > 0
     }
 
-    fn latest(
-        &self,
-        names: &[String],
-        refresh: bool,
-        options: &Options,
-    ) -> Result<BTreeMap<String, String>, Failure> {
-        if refresh {
-            self.refresh(options)?;
-        }
-        let newest = |name: &String| {
-            let newest = self
-                .offered
-                .get(name)
-                .and_then(|versions| versions.first())
-                .cloned()
-                .unwrap_or_default();
-            let is_there = self
-                .installed
-                .borrow()
-                .get(name)
-                .is_some_and(|versions| versions.contains(&newest));
-            (name.clone(), if is_there { String::new() } else { newest })
-        };
-        Ok(names.iter().map(newest).collect())
-    }
-
     fn offered(&self, names: &[String], _: &Options) -> Result<Packages, Failure> {
-        let bare = names
-            .iter()
-            .map(|name| name.split(['=', '<', '>']).next().unwrap_or_default());
+        let bare = names.iter().map(|name| bare(name));
         Ok(bare
             .filter_map(|name| Some((name.to_owned(), self.offered.get(name)?.clone())))
             .collect())
     }
 
     fn install(&self, order: &Order, refresh: bool, options: &Options) -> Result<Changed, Problem> {
-        if refresh {
-            self.refresh(options)?;
-        }
+        self.refresh_if(refresh, options)?;
         let old = self.installed.borrow().clone();
         let Order::Repository(wanted) = order else {
             return Err(Problem::from(Failure::command("no files here")));
@@ -148,22 +119,9 @@ impl PackageManager for Fake {
         }
         let mut changes = difference(&old, &self.installed.borrow());
         if options.flag("reinstall") {
-            for name in wanted.names().filter(|name| old.contains_key(*name)) {
-                changes.insert(
-                    name.clone(),
-                    json!({"old": old[name].join(","), "new": old[name].join(",")}),
-                );
-            }
+            add_reinstalled(&mut changes, wanted.names_in(&old), &old);
         }
-        if errors.is_empty() {
-            Ok(changes)
-        } else {
-            Err(Problem::new(
-                "Problem encountered installing package(s)",
-                errors,
-                changes,
-            ))
-        }
+        Problem::unless_empty(INSTALLING, errors, changes)
     }
 
     fn remove(&self, wanted: &Wanted, removal: Removal, _: &Options) -> Result<Changed, Problem> {
@@ -179,16 +137,16 @@ impl PackageManager for Fake {
         Ok(difference(&old, &self.installed.borrow()))
     }
 
-    fn upgrades(&self, _: bool, _: &Options) -> Result<BTreeMap<String, String>, Failure> {
+    fn upgrades(&self, _: &Options) -> Result<BTreeMap<String, String>, Failure> {
         let installed: Vec<String> = self.installed.borrow().keys().cloned().collect();
         let mut newest = self.latest(&installed, false, &Options::default())?;
         newest.retain(|_, version| !version.is_empty());
         Ok(newest)
     }
 
-    fn upgrade(&self, _: bool, options: &Options) -> Result<Changed, Problem> {
+    fn upgrade(&self, options: &Options) -> Result<Changed, Problem> {
         let names = self
-            .upgrades(false, options)?
+            .upgrades(options)?
             .into_keys()
             .map(|name| (name, None))
             .collect();

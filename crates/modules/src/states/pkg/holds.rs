@@ -152,6 +152,7 @@ pub(super) fn unheld(manager: &dyn PackageManager, args: &Args, env: &StateEnv) 
 mod tests {
     use super::*;
     use crate::states::pkg::fake::Fake;
+    use crate::testing::checked;
     use serde_json::json;
 
     #[test]
@@ -165,10 +166,7 @@ mod tests {
             } else {
                 fake.state(release, args, is_test, unheld)
             };
-            assert_eq!(
-                (answer.result, answer.comment.as_str()),
-                (Some(true), comment)
-            );
+            checked(answer, Some(true), comment);
         };
         check(
             true,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     Args, Refresh, StateAnswer, StateEnv, changed, foretold, is_empty_list, options, returned,
 };
-use crate::packages::{Listed, Order, PackageManager, Wanted};
+use crate::packages::{Listed, Order, PackageManager, Wanted, versions};
 use crate::python;
 
 /// Comments name up to this many packages; beyond it they count them.
@@ -52,15 +52,7 @@ pub(super) fn latest(manager: &dyn PackageManager, args: &Args, env: &StateEnv) 
     let installed = manager.list(Listed::Installed)?;
     let current: BTreeMap<String, String> = desired
         .iter()
-        .map(|name| {
-            (
-                name.clone(),
-                installed
-                    .get(name)
-                    .map(|versions| versions.join(","))
-                    .unwrap_or_default(),
-            )
-        })
+        .map(|name| (name.clone(), versions(&installed, name)))
         .collect();
     let (mut targets, mut problems) = (Wanted::default(), Vec::new());
     for name in &desired {
@@ -200,6 +192,7 @@ fn sorted<'a>(names: impl Iterator<Item = &'a String>) -> String {
 mod tests {
     use super::*;
     use crate::states::pkg::fake::Fake;
+    use crate::testing::checked;
     use serde_json::json;
 
     #[test]
@@ -210,9 +203,12 @@ mod tests {
             .offers("b", "2.0")
             .with("c", "3");
         let check = |args: Value, is_test: bool, result: Option<bool>, comment: &str| {
-            let answer = fake.state(super::super::LATEST, args, is_test, latest);
-            assert_eq!((answer.result, answer.comment.as_str()), (result, comment));
-            answer.changes
+            checked(
+                fake.state(super::super::LATEST, args, is_test, latest),
+                result,
+                comment,
+            )
+            .changes
         };
         check(
             json!({"name": "zz"}),

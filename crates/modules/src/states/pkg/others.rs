@@ -7,7 +7,7 @@ use super::{
     returned,
 };
 use crate::packages::version::Conditions;
-use crate::packages::{Listed, Order, PackageManager, Wanted};
+use crate::packages::{Listed, Order, PackageManager, Problem, Wanted, versions};
 use crate::python;
 
 pub(super) fn uptodate(manager: &dyn PackageManager, args: &Args, env: &StateEnv) -> StateAnswer {
@@ -15,22 +15,18 @@ pub(super) fn uptodate(manager: &dyn PackageManager, args: &Args, env: &StateEnv
         return Ok(returned(false, "refresh must be either True or False"));
     };
     let pkgs = args.value("pkgs").as_array().map(|_| args.texts("pkgs"));
-    let upgrades = match manager.upgrades(*refresh, &options(args)) {
+    let given = options(args);
+    let upgrades = manager.refresh_if(*refresh, &given);
+    let upgrades = match upgrades.and_then(|()| manager.upgrades(&given)) {
         Ok(upgrades) => upgrades,
         Err(failure) => return Ok(returned(false, failure.to_string())),
     };
     let installed = manager.list(Listed::Installed)?;
-    let old = |name: &str| {
-        installed
-            .get(name)
-            .map(|versions| versions.join(","))
-            .unwrap_or_default()
-    };
     let expected: Map<String, Value> = upgrades
         .into_iter()
         .filter(|(name, _)| pkgs.as_ref().is_none_or(|pkgs| pkgs.contains(name)))
         .map(|(name, new)| {
-            let change = json!({"new": new, "old": old(&name)});
+            let change = json!({"new": new, "old": versions(&installed, &name)});
             (name, change)
         })
         .collect();
@@ -40,8 +36,12 @@ pub(super) fn uptodate(manager: &dyn PackageManager, args: &Args, env: &StateEnv
     if env.is_test {
         return Ok(changed(None, "System update will be performed", expected));
     }
-    let options = options(args).with("pkgs", args.value("pkgs").clone());
-    let changes = match manager.upgrade(*refresh, &options) {
+    let given = given.with("pkgs", args.value("pkgs").clone());
+    let refreshed = manager.refresh_if(*refresh, &given);
+    let changes = match refreshed
+        .map_err(Problem::from)
+        .and_then(|()| manager.upgrade(&given))
+    {
         Ok(changes) => changes,
         Err(problem) => return Ok(failed(problem, "updating packages")),
     };

@@ -44,12 +44,7 @@ pub(super) fn uninstalled(
     };
     if removal == Removal::Purge {
         let left_over = manager.list(Listed::Removed)?;
-        found.extend(
-            wanted
-                .names()
-                .filter(|name| left_over.contains_key(*name))
-                .cloned(),
-        );
+        found.extend(wanted.names_in(&left_over).cloned());
     }
     found.sort();
     if found.is_empty() {
@@ -177,12 +172,7 @@ fn failures(
     }
     if removal == Removal::Purge {
         let left_over = manager.list(Listed::Removed)?;
-        failures.extend(
-            wanted
-                .names()
-                .filter(|name| left_over.contains_key(*name))
-                .cloned(),
-        );
+        failures.extend(wanted.names_in(&left_over).cloned());
     }
     Ok(failures)
 }
@@ -191,6 +181,7 @@ fn failures(
 mod tests {
     use super::*;
     use crate::states::pkg::fake::Fake;
+    use crate::testing::checked;
 
     fn check(
         fake: &Fake,
@@ -206,7 +197,7 @@ mod tests {
             is_test,
             |manager, args, env| uninstalled(manager, args, env, removal),
         );
-        assert_eq!((answer.result, answer.comment.as_str()), (result, comment));
+        checked(answer, result, comment);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::Host;
+use crate::testing::{Host, checked};
 
 /// Tools whose lists are files.
 fn fake(host: &Host) {
@@ -54,13 +54,7 @@ fn selinux_is_kept() {
     );
     fake(&host);
     let check = |fun: &str, args: Value, is_test: bool, result: Option<bool>, comment: &str| {
-        let done = host.state(fun, args, is_test);
-        assert_eq!(
-            (done.result, done.comment.as_str()),
-            (result, comment),
-            "{fun}"
-        );
-        Value::Object(done.changes)
+        Value::Object(checked(host.state(fun, args, is_test), result, comment).changes)
     };
     check(
         "selinux.mode",

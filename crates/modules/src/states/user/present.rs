@@ -279,27 +279,9 @@ fn made(accounts: &Accounts, wish: &Wish, env: &StateEnv, missing: &[String]) ->
             .get_or_insert_default()
             .extend(optional.iter().cloned());
     }
-    let gecos = |part: &str| args.optional_text(part).map(Option::unwrap_or_default);
-    let usergroup = args.value("usergroup");
     let new = NewUser {
-        name: name.clone(),
-        uid: args.optional_text("uid")?,
-        gid: args.optional_text("gid")?,
         groups,
-        home: args.optional_text("home")?,
-        shell: args.optional_text("shell")?,
-        is_unique: args.flag("unique"),
-        is_system: args.flag("system"),
-        makes_home: args.flag("createhome"),
-        no_login_log: args.flag("nologinit"),
-        user_group: (!usergroup.is_null()).then(|| python::truthy(usergroup)),
-        gecos: [
-            gecos("fullname")?,
-            gecos("roomnumber")?,
-            gecos("workphone")?,
-            gecos("homephone")?,
-            gecos("other")?,
-        ],
+        ..NewUser::of(args)?
     };
     if !accounts.add_user(&new)? {
         return Ok(returned(false, format!("Failed to create new user {name}")));

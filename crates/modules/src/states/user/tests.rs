@@ -1,7 +1,7 @@
 use super::present::REDACTED;
 use super::*;
 use crate::accounts::fake::{self, Fake};
-use crate::testing::Host;
+use crate::testing::{Host, checked};
 
 fn told(fake: &Fake, args: Value, is_test: bool) -> Return {
     let accounts = fake.accounts();
@@ -13,9 +13,7 @@ fn told(fake: &Fake, args: Value, is_test: bool) -> Return {
 }
 
 fn check(fake: &Fake, args: Value, is_test: bool, result: Option<bool>, comment: &str) -> Value {
-    let answer = told(fake, args, is_test);
-    assert_eq!((answer.result, answer.comment.as_str()), (result, comment));
-    Value::Object(answer.changes)
+    Value::Object(checked(told(fake, args, is_test), result, comment).changes)
 }
 
 #[test]

@@ -76,7 +76,7 @@ impl Printer {
             Value::Bool(false) => self.out.push_str("False"),
             Value::Int(number) => self.out.push_str(&number.to_string()),
             Value::Float(number) => self.out.push_str(&float(*number)),
-            Value::Str(text) => quoted(text, &mut self.out),
+            Value::Str(text) => self.out.push_str(&data::python::string_repr(text)),
             Value::List(list) => {
                 self.out.push('[');
                 self.items(list.0.borrow().iter(), depth)?;
@@ -167,39 +167,4 @@ fn range(items: &[Value]) -> String {
 /// A float as Python's `repr` prints it.
 pub(crate) fn float(number: f64) -> String {
     yaml::python_float(number)
-}
-
-/// A string in Python's quotes and escapes.
-fn quoted(text: &str, out: &mut String) {
-    let quote = if text.contains('\'') && !text.contains('"') {
-        '"'
-    } else {
-        '\''
-    };
-    out.push(quote);
-    for c in text.chars() {
-        match c {
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\\' => out.push_str("\\\\"),
-            _ if c == quote => {
-                out.push('\\');
-                out.push(c);
-            }
-            _ if is_printable(c) => out.push(c),
-            _ => out.push_str(&match u32::from(c) {
-                code @ ..=0xff => format!("\\x{code:02x}"),
-                code @ ..=0xffff => format!("\\u{code:04x}"),
-                code => format!("\\U{code:08x}"),
-            }),
-        }
-    }
-    out.push(quote);
-}
-
-fn is_printable(c: char) -> bool {
-    !(c.is_control()
-        || (c.is_whitespace() && c != ' ')
-        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e000}'..='\u{f8ff}'))
 }

@@ -21,16 +21,14 @@ impl Latest<'_> {
             Ok(Some(told)) => {
                 self.progress.note("forced clone", true);
                 self.progress.note("new", format!("{name} => {target}"));
-                return Ok(Some(self.take().would(told)));
+                return Err(self.take().would(told).into());
             }
-            Err(fault) => return self.fail(fault),
+            Err(fault) => return Err(self.fail(fault)),
         }
         self.progress.note("new", format!("{name} => {target}"));
         if self.is_test {
-            return Ok(Some(
-                self.take()
-                    .would(format!("Repository {name} would be cloned to {target}")),
-            ));
+            let told = format!("Repository {name} would be cloned to {target}");
+            return Err(self.take().would(told).into());
         }
         let depth = self.args.optional_text("depth")?;
         let mut options: Vec<&str> = Vec::new();
@@ -53,7 +51,7 @@ impl Latest<'_> {
         let url = with_credentials(&name, self.credentials.pair().0, self.credentials.pair().1)?;
         if let Err(failure) = self.git.clone_to(&target, &url, &options) {
             self.progress.changes.shift_remove("new");
-            return self.fail(format!("Clone failed: {}", failure.said()));
+            return Err(self.fail(format!("Clone failed: {}", failure.said())));
         }
         let how = match kind {
             "mirror" => " as mirror",
@@ -61,23 +59,21 @@ impl Latest<'_> {
             _ => "",
         };
         self.progress.say(format!("{name} cloned to {target}{how}"));
-        if let Some((wanted, kind)) = self.wanted.clone()
-            && let Some(answer) = self.set_up_clone(&wanted, kind)?
-        {
-            return Ok(Some(answer));
+        if let Some((wanted, kind)) = self.wanted.clone() {
+            self.set_up_clone(&wanted, kind)?;
         }
         if let Ok(new) = self.git.revision(&target) {
             self.progress
                 .note("revision", json!({"old": null, "new": new}));
         }
-        Ok(None)
+        Ok(())
     }
 
     /// Brings a fresh clone to the branch and the revision.
     fn set_up_clone(&mut self, wanted: &str, kind: Kind) -> Step {
         let target = self.target.clone();
         if kind == Kind::Tag && !self.git.tags(&target)?.contains(&self.rev) {
-            return self.fail(format!("Revision '{}' does not exist in clone", self.rev));
+            return Err(self.fail(format!("Revision '{}' does not exist in clone", self.rev)));
         }
         if let Some(branch) = self.branch.clone()
             && !self.git.branches(&target, false)?.contains(&branch)
@@ -93,10 +89,10 @@ impl Latest<'_> {
         let local_rev = self.git.revision(&target).ok();
         let local_branch = self.git.current_branch(&target).ok();
         if local_branch.is_none() && !self.has_remote_head {
-            return self.fail(format!(
+            return Err(self.fail(format!(
                 "Remote HEAD refers to a ref that does not exist. This can happen when the default branch on the remote repository is renamed \
                  or deleted. {NO_HEAD}"
-            ));
+            )));
         }
         if !self.is_wanted(local_rev.as_deref()) {
             self.git.run(&target, &["reset", "--hard", wanted])?;
@@ -108,9 +104,7 @@ impl Latest<'_> {
             .and_then(|branch| self.follows(branch));
         let branches = self.git.branches(&target, false)?;
         if let (Some(words), told) = self.follow(upstream.as_deref(), &branches) {
-            let words: Vec<&str> = words.iter().map(String::as_str).collect();
-            self.git.run(&target, &[&["branch"], &words[..]].concat())?;
-            self.progress.say(told);
+            self.set_upstream(&words, told)?;
         }
         self.update_submodules()
     }

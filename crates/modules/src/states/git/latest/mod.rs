@@ -131,22 +131,46 @@ pub(super) fn latest(args: &Args, env: &StateEnv) -> StateAnswer {
         latest.clone_anew()
     };
     Ok(match result {
-        Ok(Some(answer)) => answer,
-        Ok(None) => latest.progress.done(),
-        Err(failure) => latest.progress.fail(said(failure)),
+        Ok(()) => latest.progress.done(),
+        Err(Stop::Answer(answer)) => *answer,
+        Err(Stop::Failure(failure)) => latest.progress.fail(said(failure)),
     })
 }
 
-/// An answer that ends the state early; none goes on.
-type Step = Result<Option<Return>, GitFailure>;
+/// Why the state ends before its last step.
+enum Stop {
+    Answer(Box<Return>),
+    Failure(GitFailure),
+}
+
+impl From<Return> for Stop {
+    fn from(answer: Return) -> Stop {
+        Stop::Answer(Box::new(answer))
+    }
+}
+
+impl From<GitFailure> for Stop {
+    fn from(failure: GitFailure) -> Stop {
+        Stop::Failure(failure)
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Stop {
+        Stop::Failure(failure.into())
+    }
+}
+
+/// What a step of the state gives.
+type Step<T = ()> = Result<T, Stop>;
 
 impl Latest<'_> {
     fn take(&mut self) -> Progress {
         std::mem::take(&mut self.progress)
     }
 
-    fn fail(&mut self, text: impl Into<String>) -> Step {
-        Ok(Some(self.take().fail(text)))
+    fn fail(&mut self, text: impl Into<String>) -> Stop {
+        self.take().fail(text).into()
     }
 
     fn resets(&self) -> bool {
@@ -290,7 +314,7 @@ impl Latest<'_> {
             .ok()
     }
 
-    fn up_to_date(&mut self, comments: &[String], has_local_changes: bool) -> Step {
+    fn up_to_date(&mut self, comments: &[String], has_local_changes: bool) -> Stop {
         let mut comment = format!("Repository {} is up-to-date", self.target);
         if has_local_changes {
             comment += ", but with uncommitted changes. Set 'force_reset' to True to purge uncommitted changes.";
@@ -299,10 +323,11 @@ impl Latest<'_> {
             let would = if self.is_test { "that would be " } else { "" };
             comment += &format!("\n\nChanges {would}made: {}", sentences(comments));
         }
-        Ok(Some(self.take().answer(Some(true), comment)))
+        self.take().answer(Some(true), comment).into()
     }
 
-    fn fetch(&mut self) -> Result<Result<bool, Return>, GitFailure> {
+    /// Fetches from the remote; true when that brought something.
+    fn fetch(&mut self) -> Step<bool> {
         let references = self.refspecs()?;
         match self.git.fetch(
             &self.target,
@@ -311,14 +336,14 @@ impl Latest<'_> {
             &self.remote,
             &references,
         ) {
-            Ok(fetched) => Ok(Ok(!fetched.is_empty())),
+            Ok(fetched) => Ok(!fetched.is_empty()),
             Err(failure) => {
                 let text = format!(
                     "Fetch failed. Set 'force_fetch' to True to force the fetch if the failure was due to not being able to fast-forward. \
                      Output of the fetch command follows:\n\n{}",
                     failure.said()
                 );
-                Ok(Err(self.take().fail(text)))
+                Err(self.fail(text))
             }
         }
     }
@@ -327,9 +352,18 @@ impl Latest<'_> {
         if self.args.flag("submodules")
             && let Err(failure) = self.git.update_submodules(&self.target)
         {
-            return self.fail(format!("Failed to update submodules: {}", failure.said()));
+            return Err(self.fail(format!("Failed to update submodules: {}", failure.said())));
         }
-        Ok(None)
+        Ok(())
+    }
+
+    /// Sets what the branch at HEAD follows, by these words of `git branch`.
+    fn set_upstream(&mut self, words: &[String], told: String) -> Step {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        self.git
+            .run(&self.target, &[&["branch"], &words[..]].concat())?;
+        self.progress.say(told);
+        Ok(())
     }
 
     /// The words of `git branch` that set what the branch follows, and how that is told.

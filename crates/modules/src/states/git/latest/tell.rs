@@ -2,32 +2,32 @@
 
 use serde_json::json;
 
-use super::{Latest, Step, Upstream};
-use crate::states::git::short;
+use super::update::{Found, Plan};
+use super::{Latest, Stop, Upstream};
+use crate::git::redacted;
+use crate::states::git::{sentences, short};
 
 impl Latest<'_> {
-    pub(super) fn head_stays(&mut self, local_rev: Option<&str>) -> Step {
+    /// That HEAD is not where it is wanted, and is not to be moved.
+    pub(super) fn head_stays(&mut self, found: &Found) -> Stop {
         let comment = format!(
             "{} is already present and local HEAD ({}) does not match, but update_head=False. HEAD has not been updated locally.",
             self.capital_place(),
-            short(local_rev.unwrap_or_default())
+            short(found.head.as_deref().unwrap_or_default())
         );
-        Ok(Some(self.take().answer(Some(true), comment)))
+        self.take().answer(Some(true), comment).into()
     }
 
-    pub(super) fn not_forward(
-        &mut self,
-        base: Option<&str>,
-        local_branch: Option<&str>,
-        has_changes: bool,
-    ) -> Step {
+    /// That the update would lose something, and is not to be forced.
+    pub(super) fn not_forward(&mut self, found: &Found) -> Stop {
+        let has_changes = found.has_changes;
         let wanted = self
             .wanted
             .as_ref()
             .map(|(hash, _)| hash.clone())
             .unwrap_or_default();
-        let (before, after) = (base.map(short), short(&wanted));
-        let local = local_branch.unwrap_or("None");
+        let (before, after) = (found.base.as_deref().map(short), short(&wanted));
+        let local = found.branch.as_deref().unwrap_or("None");
         let advice = match (&self.branch, &self.default_branch) {
             (Some(_), _) => String::new(),
             (None, _) if self.rev != "HEAD" && self.rev != local => format!(
@@ -68,31 +68,69 @@ impl Latest<'_> {
         ))
     }
 
-    pub(super) fn foretell(
+    /// What the update would do.
+    pub(super) fn foretell(&mut self, found: &Found, plan: &Plan) -> Stop {
+        let mut actions = Vec::new();
+        let moves_head = !found.is_current && self.args.flag("update_head");
+        if plan.changes_url() {
+            self.foretell_url(&mut actions, found, plan, moves_head);
+        } else {
+            self.foretell_commit(&mut actions, found, plan);
+            self.foretell_upstream(&mut actions, plan.upstream.as_deref());
+        }
+        if !self.progress.changes.is_empty() {
+            return self.take().would(sentences(&actions)).into();
+        }
+        if !found.is_current && !moves_head && !actions.is_empty() {
+            return self.take().answer(Some(true), sentences(&actions)).into();
+        }
+        self.up_to_date(&actions, false)
+    }
+
+    fn foretell_url(
         &mut self,
         actions: &mut Vec<String>,
-        wanted: &str,
-        local_rev: Option<&str>,
-        branches: &[String],
-        new_branch: Option<&str>,
-        (has_wanted, matches, forward): (bool, bool, Option<bool>),
+        found: &Found,
+        plan: &Plan,
+        moves_head: bool,
     ) {
-        let local = local_rev.map_or("None", short);
-        if !has_wanted {
+        actions.push(format!(
+            "Remote '{}' would be changed from {} to {}",
+            self.remote,
+            plan.shown_url(),
+            redacted(&plan.url)
+        ));
+        if !plan.has_wanted {
+            actions.push("Remote would be fetched".to_owned());
+        }
+        if moves_head {
+            self.progress
+                .note("revision", json!({"old": found.head, "new": plan.wanted}));
+            if plan.forward == Some(false) {
+                self.progress.note("forced update", true);
+            }
+            actions.push(format!(
+                "Repository would be {} to {}",
+                plan.verb(),
+                short(&plan.wanted)
+            ));
+        }
+    }
+
+    fn foretell_commit(&mut self, actions: &mut Vec<String>, found: &Found, plan: &Plan) {
+        let local = found.head.as_deref().map_or("None", short);
+        let wanted = short(&plan.wanted);
+        if !plan.has_wanted {
             actions.push(format!("Remote '{}' would be fetched", self.remote));
         }
-        if !matches && (self.args.flag("update_head") || new_branch.is_some()) {
+        if !found.is_current && (self.args.flag("update_head") || found.new_branch.is_some()) {
             self.progress
-                .note("revision", json!({"old": local_rev, "new": wanted}));
+                .note("revision", json!({"old": found.head, "new": plan.wanted}));
         }
-        let merged = match forward {
-            Some(false) => "hard-reset",
-            Some(true) => "fast-forwarded",
-            None => "updated",
-        };
-        match new_branch {
-            Some(branch) if branches.iter().any(|known| known == branch) => {
-                actions.push(format!("Branch '{branch}' would be checked out and {merged} to {}", short(wanted)));
+        let merged = plan.verb();
+        match &found.new_branch {
+            Some(branch) if found.branches.contains(branch) => {
+                actions.push(format!("Branch '{branch}' would be checked out and {merged} to {wanted}"));
             }
             Some(branch) => {
                 actions.push(format!("New branch '{branch}' would be checked out, with {} as a starting point", self.place()));
@@ -100,23 +138,23 @@ impl Latest<'_> {
                     actions.push(format!("Tracking branch would be set to {upstream}"));
                 }
             }
-            None if matches => {}
+            None if found.is_current => {}
             None if !self.args.flag("update_head") => actions.push(format!(
                 "Local HEAD ({local}) does not match {} but update_head=False, HEAD would not be updated locally",
                 self.place()
             )),
             None => {
-                let merged = match forward {
+                let merged = match plan.forward {
                     Some(true) => "fast-forwarded",
-                    _ if self.resets() && has_wanted => "hard-reset",
+                    _ if self.resets() && plan.has_wanted => "hard-reset",
                     _ => "updated",
                 };
-                actions.push(format!("Repository would be {merged} from {local} to {}", short(wanted)));
+                actions.push(format!("Repository would be {merged} from {local} to {wanted}"));
             }
         }
     }
 
-    pub(super) fn foretell_upstream(&self, actions: &mut Vec<String>, upstream: Option<&str>) {
+    fn foretell_upstream(&self, actions: &mut Vec<String>, upstream: Option<&str>) {
         match (&self.upstream, upstream) {
             (Upstream::Follows(wanted), None) => {
                 actions.push(format!("Tracking branch would be set to {wanted}"))

@@ -1,11 +1,14 @@
 use super::*;
 use crate::states::Return;
 use crate::states::pkg::fake::Fake;
+use crate::testing::checked;
 
 fn check(fake: &Fake, args: Value, is_test: bool, result: Option<bool>, comment: &str) -> Return {
-    let answer = fake.state(super::super::INSTALLED, args, is_test, installed);
-    assert_eq!((answer.result, answer.comment.as_str()), (result, comment));
-    answer
+    checked(
+        fake.state(super::super::INSTALLED, args, is_test, installed),
+        result,
+        comment,
+    )
 }
 
 const THERE: &str = "All specified packages are already installed";

@@ -1,14 +1,20 @@
 //! Red Hat and its kin, by `dnf` or `yum` and `rpm`.
 
+mod query;
+
 use std::cell::Cell;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::changes::changed;
+use super::plan::Plan;
+use super::problem::{REMOVING, UPGRADING};
+use super::wanted::unmet;
 use super::{
-    Changed, Family, Listed, Lock, Options, Order, PackageManager, Packages, Problem, Removal,
-    Wanted, add, difference, rpm, version,
+    Changed, Family, INSTALLING, Listed, Lock, Options, Order, PackageManager, Packages, Problem,
+    Removal, Wanted, add, add_reinstalled, bare, lock, rpm, version,
 };
 use crate::failure::Failure;
 use crate::process::Finished;
@@ -16,6 +22,13 @@ use crate::tools::{Tools, Way};
 
 /// The exit code of `check-update` when there are updates.
 const HAS_UPDATES: i32 = 100;
+
+const LOCK_WORDS: lock::Words = lock::Words {
+    is_so: ["is not being held", "is already set to be held"],
+    would_be: ["is set to be unheld", "is set to be held"],
+    is_done: ["is no longer held", "is now being held"],
+    has_failed: ["was unable to be unheld", "was unable to be held"],
+};
 
 pub(super) struct Dnf<'a> {
     tools: Tools<'a>,
@@ -45,11 +58,7 @@ impl<'a> Dnf<'a> {
     fn act(&self, words: &[String]) -> Result<Finished, Failure> {
         let mut argv = vec![self.program, "-y"];
         argv.extend(words.iter().map(String::as_str));
-        let way = Way {
-            scope: true,
-            ..Way::default()
-        };
-        self.tools.run(&argv, &way)
+        self.tools.run(&argv, &Way::in_scope())
     }
 
     fn ask(&self, words: &[&str], options: &[String]) -> Result<Finished, Failure> {
@@ -59,27 +68,57 @@ impl<'a> Dnf<'a> {
         self.tools.run(&argv, &Way::default())
     }
 
-    /// Does something to packages and says what changed.
-    fn change(&self, commands: &[Vec<String>], text: &str) -> Result<Changed, Problem> {
-        let old = self.list(Listed::Installed)?;
-        let mut errors = Vec::new();
-        for words in commands {
-            let finished = self.act(words)?;
-            if finished.retcode != 0 {
-                let said = if finished.stderr.is_empty() {
-                    &finished.stdout
-                } else {
-                    &finished.stderr
-                };
-                errors.push(said.to_string());
+    fn plan(
+        &self,
+        order: &Order,
+        installed: &Packages,
+        options: &Options,
+    ) -> Result<Plan, Failure> {
+        let is_reinstall = options.flag("reinstall");
+        let mut plan = Plan::default();
+        let wanted = match order {
+            Order::Files(paths) => {
+                plan.targets.clone_from(paths);
+                return Ok(plan);
+            }
+            Order::Repository(wanted) => wanted,
+        };
+        for (name, version) in &wanted.0 {
+            let Some(condition) = version else {
+                plan.add_any(name, installed, is_reinstall);
+                continue;
+            };
+            let offered = self
+                .offered(std::slice::from_ref(name), options)?
+                .remove(name)
+                .unwrap_or_default();
+            let conditions = version::Conditions::parse(condition);
+            let is_met = |found: &&String| {
+                conditions.are_met(std::slice::from_ref(*found), None, false, &version::rpm)
+            };
+            match offered.iter().find(is_met) {
+                Some(found) => {
+                    let word = word(name, found);
+                    plan.add(self, name, word, found, installed, is_reinstall);
+                }
+                None => plan.errors.push(unmet(name, condition, &offered)),
             }
         }
-        let changes = difference(&old, &self.list(Listed::Installed)?);
-        if errors.is_empty() {
-            Ok(changes)
-        } else {
-            Err(Problem::new(text, errors, changes))
-        }
+        Ok(plan)
+    }
+
+    /// Does something to packages and says what changed.
+    fn change(&self, commands: &[Vec<String>], text: &str) -> Result<Changed, Problem> {
+        changed(self, text, || {
+            let mut errors = Vec::new();
+            for words in commands {
+                let finished = self.act(words)?;
+                if finished.retcode != 0 {
+                    errors.push(finished.said().to_string());
+                }
+            }
+            Ok(errors)
+        })
     }
 }
 
@@ -119,47 +158,6 @@ fn repository_options(options: &Options) -> Vec<String> {
             .map(|option| format!("--setopt={option}")),
     );
     words
-}
-
-/// Reads a list: name with architecture, version, repository.
-fn listed(text: &str, architecture: &str) -> Vec<(String, String)> {
-    let package = |line: &str| {
-        let mut words = line.split_whitespace();
-        let (name, version, _) = (words.next()?, words.next()?, words.next()?);
-        let (bare, of) = name.rsplit_once('.')?;
-        let is_version =
-            version.contains('-') && version.starts_with(|c: char| c.is_ascii_alphanumeric());
-        let is_own = of == "noarch" || architecture.is_empty() || of == architecture;
-        is_version.then(|| {
-            (
-                if is_own {
-                    bare.to_owned()
-                } else {
-                    name.to_owned()
-                },
-                version.to_owned(),
-            )
-        })
-    };
-    text.lines().filter_map(package).collect()
-}
-
-/// Reads a lock: `bash-0:5.1.8-6.el9.*`.
-fn lock(line: &str) -> Option<(String, String)> {
-    let line = line.trim().trim_start_matches('!');
-    let (name, rest) = line
-        .split_once(':')
-        .and_then(|(head, rest)| Some((head.rsplit_once('-')?, rest)))?;
-    let (name, epoch) = name;
-    let epoch = if epoch == "0" {
-        String::new()
-    } else {
-        format!("{epoch}:")
-    };
-    Some((
-        name.to_owned(),
-        format!("{epoch}{}", rest.trim_end_matches(".*")),
-    ))
 }
 
 /// A package as the program reads it.
@@ -222,44 +220,8 @@ impl PackageManager for Dnf<'_> {
         self.has_refreshed.get()
     }
 
-    fn latest(
-        &self,
-        names: &[String],
-        refresh: bool,
-        options: &Options,
-    ) -> Result<BTreeMap<String, String>, Failure> {
-        if refresh {
-            self.refresh(options)?;
-        }
-        let installed = self.list(Listed::Installed)?;
-        let offered = self.offered(names, options)?;
-        let newest = |name: &String| {
-            let best = offered
-                .get(name)
-                .and_then(|versions| versions.first())
-                .cloned()
-                .unwrap_or_default();
-            let current = installed.get(name).map(Vec::as_slice).unwrap_or_default();
-            let is_newer = current
-                .iter()
-                .all(|current| version::rpm(current, &best).is_lt());
-            (
-                name.clone(),
-                if is_newer || options.flag("show_installed") {
-                    best
-                } else {
-                    String::new()
-                },
-            )
-        };
-        Ok(names.iter().map(newest).collect())
-    }
-
     fn offered(&self, names: &[String], options: &Options) -> Result<Packages, Failure> {
-        let bare: Vec<&str> = names
-            .iter()
-            .map(|name| name.split(['=', '<', '>']).next().unwrap_or_default())
-            .collect();
+        let bare: Vec<&str> = names.iter().map(|name| bare(name)).collect();
         let words = [&["list", "--showduplicates"], &bare[..]].concat();
         let told = self.ask(&words, &repository_options(options))?;
         let mut packages = Packages::new();
@@ -268,7 +230,7 @@ impl PackageManager for Dnf<'_> {
         let available = text
             .split_once("Available Packages")
             .map_or(text.as_str(), |(_, available)| available);
-        for (name, version) in listed(available, &self.architecture) {
+        for (name, version) in query::listed(available, &self.architecture) {
             add(&mut packages, &name, &version);
         }
         for versions in packages.values_mut() {
@@ -278,9 +240,7 @@ impl PackageManager for Dnf<'_> {
     }
 
     fn install(&self, order: &Order, refresh: bool, options: &Options) -> Result<Changed, Problem> {
-        if refresh {
-            self.refresh(options)?;
-        }
+        self.refresh_if(refresh, options)?;
         let mut head = repository_options(options);
         if options.flag("skip_verify") {
             head.push("--nogpgcheck".to_owned());
@@ -295,88 +255,29 @@ impl PackageManager for Dnf<'_> {
             ));
         }
         let installed = self.list(Listed::Installed)?;
-        let (mut targets, mut downgrades, mut reinstalls, mut errors) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let again = options.flag("reinstall");
-        match order {
-            Order::Files(paths) => targets.clone_from(paths),
-            Order::Repository(wanted) => {
-                for (name, version) in &wanted.0 {
-                    let current = installed.get(name).and_then(|versions| versions.last());
-                    let Some(condition) = version else {
-                        if again && current.is_some() {
-                            &mut reinstalls
-                        } else {
-                            &mut targets
-                        }
-                        .push(name.clone());
-                        continue;
-                    };
-                    let offered = self
-                        .offered(std::slice::from_ref(name), options)?
-                        .remove(name)
-                        .unwrap_or_default();
-                    let conditions = version::Conditions::parse(condition);
-                    let is_met = |found: &&String| {
-                        conditions.are_met(std::slice::from_ref(*found), None, false, &version::rpm)
-                    };
-                    let Some(found) = offered.iter().find(is_met) else {
-                        let known = if offered.is_empty() {
-                            "None".to_owned()
-                        } else {
-                            offered.join(", ")
-                        };
-                        errors.push(format!("No version matching '{name}{condition}' could be found (available: {known})"));
-                        continue;
-                    };
-                    let word = word(name, found);
-                    match current.map(|current| version::rpm(found, current)) {
-                        Some(Ordering::Less) => downgrades.push(word),
-                        Some(Ordering::Equal) if again => reinstalls.push(word),
-                        _ => targets.push(word),
-                    }
-                }
-            }
-        }
+        let plan = self.plan(order, &installed, options)?;
         let mut commands = Vec::new();
         for (verb, words) in [
-            ("install", targets),
-            ("downgrade", downgrades),
-            ("reinstall", reinstalls.clone()),
+            ("install", plan.targets.clone()),
+            ("downgrade", plan.downgrades.clone()),
+            ("reinstall", plan.reinstall_words()),
         ] {
             if !words.is_empty() {
                 commands.push([head.clone(), vec![verb.to_owned()], words].concat());
             }
         }
-        let text = "Problem encountered installing package(s)";
-        let mut changes = self.change(&commands, text)?;
-        for name in &reinstalls {
-            let versions = installed
-                .get(name)
-                .map(|versions| versions.join(","))
-                .unwrap_or_default();
-            changes
-                .entry(name.clone())
-                .or_insert_with(|| json!({"old": versions, "new": versions}));
-        }
-        if errors.is_empty() {
-            Ok(changes)
-        } else {
-            Err(Problem::new(text, errors, changes))
-        }
+        let mut changes = self.change(&commands, INSTALLING)?;
+        add_reinstalled(&mut changes, plan.reinstalled(), &installed);
+        Problem::unless_empty(INSTALLING, plan.errors, changes)
     }
 
     fn remove(&self, wanted: &Wanted, _: Removal, options: &Options) -> Result<Changed, Problem> {
         let installed = self.list(Listed::Installed)?;
-        let there = wanted
-            .0
-            .iter()
-            .filter(|(name, _)| installed.contains_key(name));
-        let words: Vec<String> = there
-            .map(|(name, version)| {
-                version
-                    .as_ref()
-                    .map_or_else(|| name.clone(), |version| word(name, version))
+        let words: Vec<String> = wanted
+            .names_in(&installed)
+            .map(|name| match wanted.version(name) {
+                Some(version) => word(name, version),
+                None => name.clone(),
             })
             .collect();
         if words.is_empty() {
@@ -391,14 +292,7 @@ impl PackageManager for Dnf<'_> {
         self.change(&[command], "Error occurred removing package(s)")
     }
 
-    fn upgrades(
-        &self,
-        refresh: bool,
-        options: &Options,
-    ) -> Result<BTreeMap<String, String>, Failure> {
-        if refresh {
-            self.refresh(options)?;
-        }
+    fn upgrades(&self, options: &Options) -> Result<BTreeMap<String, String>, Failure> {
         let finished = self.ask(&["check-update"], &repository_options(options))?;
         if !matches!(finished.retcode, 0 | HAS_UPDATES) {
             return Err(Failure::command(finished.stderr.to_string()));
@@ -407,25 +301,24 @@ impl PackageManager for Dnf<'_> {
         let text = text
             .split_once("Obsoleting Packages")
             .map_or(text.as_str(), |(updates, _)| updates);
-        Ok(listed(text, &self.architecture).into_iter().collect())
+        Ok(query::listed(text, &self.architecture)
+            .into_iter()
+            .collect())
     }
 
-    fn upgrade(&self, refresh: bool, options: &Options) -> Result<Changed, Problem> {
-        if refresh {
-            self.refresh(options)?;
-        }
+    fn upgrade(&self, options: &Options) -> Result<Changed, Problem> {
         let mut command = repository_options(options);
         if options.flag("skip_verify") {
             command.push("--nogpgcheck".to_owned());
         }
         command.push("upgrade".to_owned());
         command.extend(options.texts("pkgs"));
-        self.change(&[command], "Problem encountered upgrading packages")
+        self.change(&[command], UPGRADING)
     }
 
     fn locks(&self) -> Result<BTreeMap<String, Lock>, Failure> {
         let told = self.ask(&["versionlock", "list"], &[])?;
-        let locks = told.stdout.lines().filter_map(lock);
+        let locks = told.stdout.lines().filter_map(query::lock);
         Ok(locks
             .map(|(name, version)| {
                 (
@@ -444,52 +337,15 @@ impl PackageManager for Dnf<'_> {
         is_held: bool,
         is_test: bool,
     ) -> Result<Map<String, Value>, Failure> {
-        let locks = self.locks()?;
-        let hold = |name: &String| {
-            let mut answer = json!({"name": name, "changes": {}, "result": true, "comment": ""});
-            let was_held = locks.contains_key(name);
-            let set = |answer: &mut Value, comment: &str| {
-                answer["comment"] = json!(format!("Package {name} {comment}."))
-            };
-            if was_held == is_held {
-                set(
-                    &mut answer,
-                    if is_held {
-                        "is already set to be held"
-                    } else {
-                        "is not being held"
-                    },
-                );
-            } else if is_test {
-                answer["result"] = Value::Null;
-                set(
-                    &mut answer,
-                    if is_held {
-                        "is set to be held"
-                    } else {
-                        "is set to be unheld"
-                    },
-                );
-            } else {
-                let verb = if is_held { "add" } else { "delete" };
-                let is_done = self.ask(&["versionlock", verb, name], &[])?.retcode == 0;
-                answer["result"] = json!(is_done);
-                match (is_done, is_held) {
-                    (true, true) => {
-                        answer["changes"] = json!({"new": "hold", "old": ""});
-                        set(&mut answer, "is now being held");
-                    }
-                    (true, false) => {
-                        answer["changes"] = json!({"new": "", "old": "hold"});
-                        set(&mut answer, "is no longer held");
-                    }
-                    (false, true) => set(&mut answer, "was unable to be held"),
-                    (false, false) => set(&mut answer, "was unable to be unheld"),
-                }
-            }
-            Ok((name.clone(), answer))
-        };
-        names.iter().map(hold).collect()
+        let verb = if is_held { "add" } else { "delete" };
+        lock::hold(
+            names,
+            is_held,
+            is_test,
+            &self.locks()?,
+            &LOCK_WORDS,
+            |name| Ok(self.ask(&["versionlock", verb, name], &[])?.retcode == 0),
+        )
     }
 
     fn autoremove(&self, is_asked: bool, _: bool) -> Result<Value, Failure> {
@@ -505,10 +361,9 @@ impl PackageManager for Dnf<'_> {
             names.sort();
             return Ok(json!(names));
         }
-        Ok(Value::Object(self.change(
-            &[vec!["autoremove".to_owned()]],
-            "Problem encountered removing package(s)",
-        )?))
+        Ok(Value::Object(
+            self.change(&[vec!["autoremove".to_owned()]], REMOVING)?,
+        ))
     }
 
     fn owner(&self, path: &str) -> Result<String, Failure> {
@@ -533,53 +388,15 @@ impl PackageManager for Dnf<'_> {
             return Err(Failure::command(format!("Group '{name}' not found")));
         }
         let installed = self.list(Listed::Installed)?;
-        Ok(Some(members(&finished.stdout, &installed)))
+        Ok(Some(query::members(&finished.stdout, &installed)))
     }
-}
-
-/// Reads the members of a group, by sort and by whether they are there.
-fn members(text: &str, installed: &Packages) -> Value {
-    let mut found = json!({});
-    for sort in ["mandatory", "optional", "default", "conditional"] {
-        found[sort] = json!({"installed": [], "not installed": []});
-    }
-    let mut sort = "";
-    for line in text.lines().map(str::trim) {
-        if let Some(head) = line.strip_suffix(':') {
-            sort = match head
-                .split(' ')
-                .next()
-                .unwrap_or_default()
-                .to_lowercase()
-                .as_str()
-            {
-                "mandatory" => "mandatory",
-                "optional" => "optional",
-                "default" => "default",
-                "conditional" => "conditional",
-                _ => "",
-            };
-        } else if !sort.is_empty() && !line.is_empty() {
-            let name = line.trim_start_matches(['+', '-', '=']);
-            let state = if installed.contains_key(name) {
-                "installed"
-            } else {
-                "not installed"
-            };
-            found[sort][state]
-                .as_array_mut()
-                .into_iter()
-                .for_each(|list| list.push(json!(name)));
-        }
-    }
-    found
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cancel::Cancel;
-    use std::os::unix::fs::PermissionsExt;
+    use crate::testing::write_script;
 
     const DNF: &str = "echo \"$@\" >> $here/log\ncase \"$*\" in \
         *'list --showduplicates'*) echo 'Installed Packages'; echo 'bash.x86_64 5.1-1 @base'; echo 'Available Packages'; \
@@ -593,14 +410,13 @@ mod tests {
     #[test]
     fn packages_are_asked_for_and_changed() {
         let dir = tempfile::tempdir().unwrap();
-        let bin = dir.path().join("bin");
-        std::fs::create_dir(&bin).unwrap();
         let rpm = "printf 'bash\\t\\t5.1\\t1\\tx86_64\\n'; if [ -f $here/done ]; then printf 'new\\t1\\t2.0\\t1\\tnoarch\\n'; fi";
         for (name, script) in [("dnf", DNF), ("rpm", rpm)] {
-            let text = format!("#!/bin/sh\nhere={}\n{script}\n", dir.path().display());
-            crate::process::without_forks(|| std::fs::write(bin.join(name), text).unwrap());
-            std::fs::set_permissions(bin.join(name), std::fs::Permissions::from_mode(0o755))
-                .unwrap();
+            let here = dir.path().display();
+            write_script(
+                &dir.path().join("bin").join(name),
+                &format!("here={here}\n{script}"),
+            );
         }
         let cancel = Cancel::new();
         let dnf = Dnf::new(
@@ -613,7 +429,7 @@ mod tests {
             latest.values().collect::<Vec<_>>(),
             ["5.2-1", "1:2.0-1", ""]
         );
-        let upgrades = dnf.upgrades(false, &Options::default()).unwrap();
+        let upgrades = dnf.upgrades(&Options::default()).unwrap();
         assert_eq!(
             upgrades,
             BTreeMap::from([("bash".to_owned(), "5.2-1".to_owned())])
