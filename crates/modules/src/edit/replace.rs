@@ -57,7 +57,7 @@ pub(crate) fn swap(
     // After the owner: changing that clears the bits of setuid and setgid.
     file.as_file()
         .set_permissions(Permissions::from_mode(mode))?;
-    file.as_file().sync_all()?;
+    // Not synced, as nothing of Salt's is: thousands of files would wait for the disk one by one, and a run that was cut off is repeated.
     match file.persist(target) {
         Ok(_) => Ok(()),
         // A file that is mounted by itself, as /etc/hosts in containers, cannot be replaced, only written.

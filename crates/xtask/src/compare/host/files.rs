@@ -76,8 +76,7 @@ fn is_ignored(path: &str) -> bool {
         let rest = path.strip_prefix(*folder);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    IGNORED.iter().any(|folder| below(&folder))
-        || IGNORED_PARTS.iter().any(|part| path.contains(part))
+    IGNORED.iter().any(below) || IGNORED_PARTS.iter().any(|part| path.contains(part))
 }
 
 /// What is compared of a path: its type, mode, owners and contents. None where nothing is, or an overlay says that it was removed.
