@@ -7,9 +7,8 @@ no mirror:
         Acquire::Retries "0";
     - order: 1
 nothing fetched:
-  file.directory:
-    - name: /var/cache/apt/archives
-    - clean: True
+  cmd.run:
+    - name: rm -f /var/cache/apt/archives/*.deb
     - order: 2
 sl:
   pkg.installed:
