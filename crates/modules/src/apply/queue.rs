@@ -106,7 +106,7 @@ fn earlier(env: &Env) -> Vec<RunningJob> {
 
 fn report(job: &RunningJob) -> String {
     let started = jiff::Timestamp::try_from(job.started)
-        .map(|time| time.to_string())
+        .map(|time| time.strftime("%Y, %b %d %H:%M:%S.%6f").to_string())
         .unwrap_or_default();
     format!(
         "The function \"{}\" is running as PID {} and was started at {started} with jid {}",
