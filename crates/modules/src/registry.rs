@@ -3,9 +3,10 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde_json::{Map, Value};
 use sls::compile::{Chunk, Return};
@@ -122,6 +123,31 @@ impl<'a> Env<'a> {
     }
 }
 
+/// A signature that is read when it is needed first: of a thousand functions a minion calls a few.
+struct Lazy {
+    text: &'static str,
+    read: OnceLock<Signature>,
+}
+
+impl Lazy {
+    fn of(text: &'static str) -> Lazy {
+        Lazy {
+            text,
+            read: OnceLock::new(),
+        }
+    }
+}
+
+impl Deref for Lazy {
+    type Target = Signature;
+
+    fn deref(&self) -> &Signature {
+        // A test proves that every signature parses.
+        self.read
+            .get_or_init(|| Signature::parse(self.text).unwrap_or_default())
+    }
+}
+
 /// All functions of a minion, by name.
 pub struct Registry {
     functions: BTreeMap<&'static str, Entry>,
@@ -134,12 +160,12 @@ pub struct Registry {
 
 struct StateEntry {
     function: &'static StateFunction,
-    signature: Signature,
+    signature: Lazy,
 }
 
 struct Entry {
     function: &'static Function,
-    signature: Signature,
+    signature: Lazy,
 }
 
 impl Default for Registry {
@@ -154,30 +180,25 @@ impl Registry {
         let functions = functions::MODULES
             .iter()
             .flat_map(|module| module.iter())
-            .filter_map(|function| {
-                // A test proves that every signature parses; a broken one would leave its function out.
-                let signature = Signature::parse(function.signature)?;
-                Some((
-                    function.name,
-                    Entry {
-                        function,
-                        signature,
-                    },
-                ))
+            .map(|function| {
+                let signature = Lazy::of(function.signature);
+                let entry = Entry {
+                    function,
+                    signature,
+                };
+                (function.name, entry)
             })
             .collect();
         let states = states::MODULES
             .iter()
             .flat_map(|module| module.iter())
-            .filter_map(|function| {
-                let signature = Signature::parse(function.signature)?;
-                Some((
-                    function.name,
-                    StateEntry {
-                        function,
-                        signature,
-                    },
-                ))
+            .map(|function| {
+                let signature = Lazy::of(function.signature);
+                let entry = StateEntry {
+                    function,
+                    signature,
+                };
+                (function.name, entry)
             })
             .collect();
         Registry {
@@ -245,7 +266,7 @@ impl Registry {
     fn with_state_signature<R>(&self, fun: &str, work: impl FnOnce(&Signature) -> R) -> Option<R> {
         let custom = self.known();
         let signature = custom.states().get(fun).map(|entry| &entry.signature);
-        let built_in = || self.states.get(fun).map(|entry| &entry.signature);
+        let built_in = || self.states.get(fun).map(|entry| &*entry.signature);
         signature.or_else(built_in).map(work)
     }
 
@@ -253,7 +274,7 @@ impl Registry {
     pub(crate) fn signature(&self, fun: &str) -> Option<&Signature> {
         self.functions
             .get(canonical(fun))
-            .map(|entry| &entry.signature)
+            .map(|entry| &*entry.signature)
     }
 
     /// Whether there is a state function of this name, `file.managed`.
@@ -669,7 +690,7 @@ mod tests {
             });
         let entry = Entry {
             function: &BROKEN,
-            signature: Signature::default(),
+            signature: Lazy::of(""),
         };
         let registry = Registry {
             functions: [(BROKEN.name, entry)].into_iter().collect(),
