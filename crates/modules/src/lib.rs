@@ -33,6 +33,7 @@ mod functions;
 mod git;
 pub mod grains;
 mod interfaces;
+mod mask;
 mod nested;
 mod net;
 pub mod orphans;

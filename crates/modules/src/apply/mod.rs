@@ -6,6 +6,7 @@ mod queue;
 mod runner;
 mod scope;
 mod tree;
+mod umask;
 
 use serde_json::{Map, Value, json};
 use sls::compile::{

@@ -11,7 +11,10 @@ use sls::compile::{Answer, Call, CallNumber, Chunk, Controls, Return, Run, Step}
 
 use super::conditions;
 use super::pauses::Pauses;
+use super::umask::Umask;
 use crate::context::PillarWish;
+use crate::mask::masked;
+use crate::python;
 use crate::random;
 use crate::registry::Env;
 use crate::states::{self, Shared, StateEnv};
@@ -235,7 +238,7 @@ fn called(
     let findings = conditions::find(env, &call.chunk, controls);
     let returned = controls
         .skip(&findings)
-        .unwrap_or_else(|| env.registry.state(&surroundings));
+        .unwrap_or_else(|| under_umask(controls.umask, || env.registry.state(&surroundings)));
     let has_own_check = env.registry.state_takes(
         &format!("{}.{}", call.chunk.state(), call.chunk.fun()),
         "check_cmd",
@@ -248,7 +251,29 @@ fn called(
     if !call.is_test {
         refresh(env, controls, &returned);
     }
+    if controls.no_log {
+        return (unseen(returned, &call.chunk), check);
+    }
     (returned, check)
+}
+
+fn under_umask(umask: Option<u32>, call: impl FnOnce() -> Return) -> Return {
+    // Held until the call is over.
+    match umask.map(Umask::set).transpose() {
+        Ok(_held) => call(),
+        Err(failure) => states::returned(false, failure.to_string()),
+    }
+}
+
+/// `no_log`: nothing that a secret could stand in.
+fn unseen(mut returned: Return, chunk: &Chunk) -> Return {
+    let text = |value: Value| python::text(&masked(value));
+    let name = returned.name.take().unwrap_or_else(|| chunk.name());
+    returned.name = Some(text(name.into()));
+    returned.comment = text(returned.comment.into());
+    let changes = returned.changes.into_iter();
+    returned.changes = changes.map(|(key, value)| (key, masked(value))).collect();
+    returned
 }
 
 fn refresh(env: &Env, controls: &Controls, returned: &Return) {

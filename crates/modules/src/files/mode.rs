@@ -52,9 +52,9 @@ pub(crate) fn with_search(mode: &str) -> String {
         .collect()
 }
 
-/// The mask of this process. Asking the kernel for it would set it, so it is read.
+/// The mask of this thread. Asking the kernel for it would set it, so it is read.
 pub(crate) fn umask() -> u32 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
     status
         .lines()
         .find_map(|line| line.strip_prefix("Umask:"))

@@ -6,10 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Answer, Args, Env, Failure, Function, filter};
 use crate::context::PillarWish;
+use crate::mask::masked;
 use crate::python;
-
-/// What stands for a value that is masked.
-const MASK: &str = "**********";
 
 const FRESH: &str =
     "*args, pillar=None, pillar_enc=None, pillarenv=None, saltenv=None, unmask=None";
@@ -214,18 +212,6 @@ fn shown(args: &Args, value: Value) -> Value {
     }
 }
 
-fn masked(value: Value) -> Value {
-    match value {
-        Value::Array(items) => items.into_iter().map(masked).collect(),
-        Value::Object(map) => map
-            .into_iter()
-            .map(|(key, value)| (key, masked(value)))
-            .collect(),
-        scalar if python::truthy(&scalar) => json!(MASK),
-        nothing => nothing,
-    }
-}
-
 fn obfuscated(value: &Value) -> Value {
     match value {
         Value::Array(items) => items.iter().map(obfuscated).collect(),
@@ -263,6 +249,7 @@ fn file_exists(args: &Args, env: &Env) -> Answer {
 mod tests {
     use super::*;
     use crate::call::Call;
+    use crate::mask::MASK;
     use crate::testing::Host;
 
     fn host() -> Host {

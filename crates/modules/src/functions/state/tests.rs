@@ -347,3 +347,42 @@ fn a_cleaned_directory_keeps_what_required_states_put_there() {
     left.sort();
     assert_eq!(left, ["one", "two"]);
 }
+
+#[test]
+fn a_umask_holds_for_its_call_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let host = host();
+    let path = |name: &str| host.path(name);
+    let sls = format!(
+        "{}: {{file.touch: [{{umask: '077'}}]}}\n{}: {{file.touch: [{{parallel: true}}]}}\n{}: {{test.nop: [{{umask: '9'}}]}}\n",
+        path("own"),
+        path("shared"),
+        path("wrong"),
+    );
+    let outcome = call(&host, "state.template_str", json!([sls]), json!({}));
+    assert!(
+        told(&outcome)
+            .iter()
+            .any(|line| line.ends_with("false Invalid umask: 9"))
+    );
+    let mode = |name: &str| std::fs::metadata(path(name)).unwrap().permissions().mode() & 0o777;
+    let usual = 0o666 & !crate::files::mode::umask();
+    assert_eq!((mode("own"), mode("shared")), (0o600, usual));
+}
+
+#[test]
+fn what_is_not_to_be_logged_is_not_returned() {
+    let host = host();
+    let sls = "x: {test.succeed_with_changes: [{comment: secret, no_log: true}]}\n";
+    let outcome = call(&host, "state.template_str", json!([sls]), json!({}));
+    let record = &outcome.value["test_|-x_|-x_|-succeed_with_changes"];
+    let mask = "**********";
+    assert_eq!(
+        (&record["name"], &record["comment"], &record["result"]),
+        (&json!(mask), &json!(mask), &json!(true))
+    );
+    assert_eq!(
+        record["changes"],
+        json!({"testing": {"old": mask, "new": mask}})
+    );
+}
