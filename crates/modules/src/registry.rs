@@ -150,22 +150,36 @@ impl Deref for Lazy {
 
 /// All functions of a minion, by name.
 pub struct Registry {
-    functions: BTreeMap<&'static str, Entry>,
-    states: BTreeMap<&'static str, StateEntry>,
+    functions: BTreeMap<&'static str, Entry<Function>>,
+    states: BTreeMap<&'static str, Entry<StateFunction>>,
     /// What custom modules offer; none before the first call that may use them.
     custom: Mutex<Option<Arc<Catalog>>>,
     /// What the Salt of this host has.
     pub(crate) salt: fallback::Known,
 }
 
-struct StateEntry {
-    function: &'static StateFunction,
+/// A row of a table, with its signature.
+struct Entry<F: 'static> {
+    function: &'static F,
     signature: Lazy,
 }
 
-struct Entry {
-    function: &'static Function,
-    signature: Lazy,
+/// The rows of all modules by their names; `words` are a row's name and signature.
+fn table<F>(
+    modules: &[&'static [F]],
+    words: impl Fn(&F) -> (&'static str, &'static str),
+) -> BTreeMap<&'static str, Entry<F>> {
+    let rows = modules.iter().flat_map(|module| module.iter());
+    rows.map(|function| {
+        let (name, signature) = words(function);
+        let signature = Lazy::of(signature);
+        let entry = Entry {
+            function,
+            signature,
+        };
+        (name, entry)
+    })
+    .collect()
 }
 
 impl Default for Registry {
@@ -177,30 +191,12 @@ impl Default for Registry {
 impl Registry {
     /// The table with every function that this crate has.
     pub fn new() -> Registry {
-        let functions = functions::MODULES
-            .iter()
-            .flat_map(|module| module.iter())
-            .map(|function| {
-                let signature = Lazy::of(function.signature);
-                let entry = Entry {
-                    function,
-                    signature,
-                };
-                (function.name, entry)
-            })
-            .collect();
-        let states = states::MODULES
-            .iter()
-            .flat_map(|module| module.iter())
-            .map(|function| {
-                let signature = Lazy::of(function.signature);
-                let entry = StateEntry {
-                    function,
-                    signature,
-                };
-                (function.name, entry)
-            })
-            .collect();
+        let functions = table(functions::MODULES, |function| {
+            (function.name, function.signature)
+        });
+        let states = table(states::MODULES, |function| {
+            (function.name, function.signature)
+        });
         Registry {
             functions,
             states,
@@ -572,21 +568,27 @@ mod tests {
     use crate::testing::Host;
     use serde_json::json;
 
+    /// What holds for each row of each table.
+    fn check_row(
+        names: &mut BTreeSet<&'static str>,
+        name: &'static str,
+        signature: &'static str,
+        doc: &str,
+    ) {
+        assert!(names.insert(name), "{name} stands twice in the tables");
+        assert!(Signature::parse(signature).is_some(), "{name}: {signature}");
+        assert!(
+            doc.ends_with('.'),
+            "{name} has no documentation in whole sentences"
+        );
+    }
+
     #[test]
     fn every_row_is_whole() {
-        let mut names = std::collections::BTreeSet::new();
+        let mut names = BTreeSet::new();
         for function in functions::MODULES.iter().flat_map(|module| module.iter()) {
             let name = function.name;
-            assert!(names.insert(name), "{name} stands twice in the tables");
-            assert!(
-                Signature::parse(function.signature).is_some(),
-                "{name}: {}",
-                function.signature
-            );
-            assert!(
-                function.doc.ends_with('.'),
-                "{name} has no documentation in whole sentences"
-            );
+            check_row(&mut names, name, function.signature, function.doc);
             assert!(
                 function.example.starts_with(name),
                 "{name}: {}",
@@ -599,19 +601,9 @@ mod tests {
 
     #[test]
     fn every_state_is_whole() {
-        let mut names = std::collections::BTreeSet::new();
+        let mut names = BTreeSet::new();
         for function in states::MODULES.iter().flat_map(|module| module.iter()) {
-            let name = function.name;
-            assert!(names.insert(name), "{name} stands twice in the tables");
-            assert!(
-                Signature::parse(function.signature).is_some(),
-                "{name}: {}",
-                function.signature
-            );
-            assert!(
-                function.doc.ends_with('.'),
-                "{name} has no documentation in whole sentences"
-            );
+            check_row(&mut names, function.name, function.signature, function.doc);
         }
     }
 

@@ -8,6 +8,9 @@ mod scope;
 mod tree;
 mod umask;
 
+use std::cell::OnceCell;
+use std::rc::Rc;
+
 use serde_json::{Map, Value, json};
 use sls::compile::{
     self, Available, Errors, High, Low, Matches, Minion, Options, Run, Settings, Strategy, Top,
@@ -19,7 +22,7 @@ pub(crate) use self::pauses::{ALL as ALL_STATES, Pauses};
 pub(crate) use self::queue::{HARMLESS, Turn, running};
 pub(crate) use self::scope::{Scope, Wish};
 
-use self::tree::Tree;
+use self::tree::{Listing, Tree};
 use crate::custom;
 use crate::failure::Failure;
 use crate::python;
@@ -50,13 +53,19 @@ pub(crate) struct Session<'a> {
     env: &'a Env<'a>,
     wish: &'a Wish,
     options: Value,
+    listing: OnceCell<Rc<Listing>>,
 }
 
 impl<'a> Session<'a> {
     /// `env` has a [`Scope`] for its context, made of the same wish.
     pub(crate) fn new(env: &'a Env<'a>, wish: &'a Wish) -> Session<'a> {
         let options = (*env.ctx.options()).clone();
-        Session { env, wish, options }
+        Session {
+            env,
+            wish,
+            options,
+            listing: OnceCell::new(),
+        }
     }
 
     /// Fails with the errors of the pillar, unless the wish is to go on in spite of them.
@@ -86,7 +95,7 @@ impl<'a> Session<'a> {
 
     /// The SLS that the top files have for this minion, by environment.
     pub(crate) fn top(&self) -> Result<Matches, Objection> {
-        let mut tree = Tree::new(self.env, self.top_file());
+        let mut tree = self.tree();
         let available = Available::of(&tree);
         let settings = self.top_settings();
         let top = Top::read(&mut tree, &available, &settings)?;
@@ -98,7 +107,7 @@ impl<'a> Session<'a> {
     /// The high data of these SLS.
     pub(crate) fn load(&self, matches: &Matches) -> (High, Vec<String>) {
         custom::autoload(self.env, matches.keys());
-        let mut tree = Tree::new(self.env, self.top_file());
+        let mut tree = self.tree();
         let available = Available::of(&tree);
         let is_ordered = self
             .options
@@ -113,22 +122,16 @@ impl<'a> Session<'a> {
 
     /// The high data of SLS that are named, in one environment.
     pub(crate) fn load_named(&self, mods: &[String]) -> Result<High, Objection> {
-        let saltenv = self
-            .wish
-            .saltenv
-            .clone()
-            .or_else(|| self.word("saltenv"))
-            .unwrap_or_else(|| "base".to_owned());
-        let (high, errors) = self.load(&Matches::from_iter([(saltenv, mods.to_vec())]));
+        let (high, errors) = self.load(&Matches::from_iter([(self.saltenv(), mods.to_vec())]));
         Errors::none(errors)?;
         Ok(high)
     }
 
     /// The high data of text that is no file of the roots.
     pub(crate) fn load_text(&self, sls: &str, path: &str, text: &[u8]) -> Result<High, Objection> {
-        let mut tree = Tree::with_text(self.env, sls, path, text);
+        let mut tree = self.tree().with_text(sls, path, text);
         let available = Available::of(&tree);
-        let matches = Matches::from_iter([(tree.saltenv(), vec![sls.to_owned()])]);
+        let matches = Matches::from_iter([(self.saltenv(), vec![sls.to_owned()])]);
         let (high, errors) = compile::load(&mut tree, &available, &matches, true);
         Errors::none(errors)?;
         Ok(high)
@@ -203,9 +206,23 @@ impl<'a> Session<'a> {
         |fun: &str| self.env.registry.has_state(fun)
     }
 
-    fn top_file(&self) -> String {
-        self.word("state_top")
-            .unwrap_or_else(|| "top.sls".to_owned())
+    fn tree<'s>(&'s self) -> Tree<'s> {
+        let listing = self.listing.get_or_init(|| Rc::new(Listing::of(self.env)));
+        let top_file = self.word("state_top");
+        Tree::new(
+            self.env,
+            listing.clone(),
+            top_file.unwrap_or_else(|| "top.sls".to_owned()),
+        )
+    }
+
+    /// The environment of SLS that are named or given.
+    fn saltenv(&self) -> String {
+        self.wanted_saltenv().unwrap_or_else(|| "base".to_owned())
+    }
+
+    fn wanted_saltenv(&self) -> Option<String> {
+        self.wish.saltenv.clone().or_else(|| self.word("saltenv"))
     }
 
     fn top_settings(&self) -> TopSettings {
@@ -214,7 +231,7 @@ impl<'a> Session<'a> {
             strategy: Strategy::of(&strategy),
             default_top: self.word("default_top"),
             env_order: self.words("env_order"),
-            saltenv: self.wish.saltenv.clone().or_else(|| self.word("saltenv")),
+            saltenv: self.wanted_saltenv(),
             top_env: self.word("state_top_saltenv"),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use serde_json::{Map, Value};
 use sls::compile::{Render, Rendered, sls_paths};
@@ -17,19 +18,16 @@ struct Stray<'a> {
     text: &'a [u8],
 }
 
-/// The files that a run compiles.
-pub(super) struct Tree<'a> {
-    env: &'a Env<'a>,
-    top_file: String,
+/// What files the roots have. Asking for that goes to the hub, so a run does it once.
+#[derive(Clone)]
+pub(super) struct Listing {
     environments: Vec<String>,
     files: BTreeMap<String, Vec<String>>,
-    stray: Option<Stray<'a>>,
-    held: RefCell<Held>,
 }
 
-impl<'a> Tree<'a> {
+impl Listing {
     /// All files of the roots. Environments whose files cannot be listed have none.
-    pub(super) fn new(env: &'a Env<'a>, top_file: String) -> Tree<'a> {
+    pub(super) fn of(env: &Env) -> Listing {
         let files = env.ctx.files();
         let mut environments = files.envs().unwrap_or_else(|error| {
             tracing::warn!("the environments of the roots are not known: {error}");
@@ -47,41 +45,47 @@ impl<'a> Tree<'a> {
             });
             (name.clone(), files)
         });
-        Tree {
+        Listing {
             files: listed.collect(),
+            environments,
+        }
+    }
+}
+
+/// The files that a run compiles.
+pub(super) struct Tree<'a> {
+    env: &'a Env<'a>,
+    top_file: String,
+    listing: Rc<Listing>,
+    stray: Option<Stray<'a>>,
+    held: RefCell<Held>,
+}
+
+impl<'a> Tree<'a> {
+    /// The files of the roots.
+    pub(super) fn new(env: &'a Env<'a>, listing: Rc<Listing>, top_file: String) -> Tree<'a> {
+        Tree {
             env,
             top_file,
-            environments,
+            listing,
             stray: None,
             held: RefCell::default(),
         }
     }
 
     /// The same, with one more SLS that is text.
-    pub(super) fn with_text(
-        env: &'a Env<'a>,
-        sls: &'a str,
-        path: &'a str,
-        text: &'a [u8],
-    ) -> Tree<'a> {
-        let mut tree = Tree::new(env, String::new());
-        if tree.environments.is_empty() {
-            tree.environments.push("base".to_owned());
+    pub(super) fn with_text(mut self, sls: &'a str, path: &'a str, text: &'a [u8]) -> Tree<'a> {
+        if self.listing.environments.is_empty() {
+            Rc::make_mut(&mut self.listing)
+                .environments
+                .push("base".to_owned());
         }
-        tree.stray = Some(Stray { sls, path, text });
-        tree
-    }
-
-    /// The environment of the text.
-    pub(super) fn saltenv(&self) -> String {
-        let configured = self.env.ctx.config("saltenv");
-        configured
-            .and_then(|name| name.as_str().map(str::to_owned))
-            .unwrap_or_else(|| "base".to_owned())
+        self.stray = Some(Stray { sls, path, text });
+        self
     }
 
     fn has(&self, saltenv: &str, path: &str) -> bool {
-        self.files.get(saltenv).is_some_and(|files| {
+        self.listing.files.get(saltenv).is_some_and(|files| {
             files
                 .binary_search_by(|file| file.as_str().cmp(path))
                 .is_ok()
@@ -118,11 +122,11 @@ impl<'a> Tree<'a> {
 
 impl Render for Tree<'_> {
     fn environments(&self) -> Vec<String> {
-        self.environments.clone()
+        self.listing.environments.clone()
     }
 
     fn files(&self, env: &str) -> Vec<String> {
-        self.files.get(env).cloned().unwrap_or_default()
+        self.listing.files.get(env).cloned().unwrap_or_default()
     }
 
     fn render(&mut self, env: &str, sls: &str) -> Result<Option<Rendered>, String> {
