@@ -99,16 +99,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             }
         }
     }
-    print!("{}", report.text());
-    if let Some(path) = &arguments.json {
-        std::fs::write(path, serde_json::to_string_pretty(&report.json())?)?;
-    }
-    if report.is_clean() {
-        std::fs::remove_dir_all(&work)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    eprintln!("configurations and logs: {}", work.display());
-    Ok(ExitCode::FAILURE)
+    report.conclude(arguments.json.as_deref(), &work, "configurations and logs")
 }
 
 struct Comparison<'a> {

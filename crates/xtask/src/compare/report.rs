@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::path::Path;
+use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
@@ -85,6 +87,28 @@ impl Report {
     /// Whether everything is equal or known.
     pub fn is_clean(&self) -> bool {
         self.broken.is_empty() && self.differences.iter().all(|one| one.reason.is_some())
+    }
+
+    /// Prints the report, writes it where `json` says, and removes `work` when nothing differs that is not known. `kept` are words for what is in it.
+    ///
+    /// # Errors
+    /// When the file cannot be written, or the folder not removed.
+    pub fn conclude(
+        &self,
+        json: Option<&Path>,
+        work: &Path,
+        kept: &str,
+    ) -> anyhow::Result<ExitCode> {
+        print!("{}", self.text());
+        if let Some(path) = json {
+            std::fs::write(path, serde_json::to_string_pretty(&self.json())?)?;
+        }
+        if self.is_clean() {
+            std::fs::remove_dir_all(work)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        eprintln!("{kept}: {}", work.display());
+        Ok(ExitCode::FAILURE)
     }
 
     /// For people: what differs and is not known, each once, then the table.

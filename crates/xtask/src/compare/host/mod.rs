@@ -92,16 +92,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
         eprintln!("{sls}: {:.0} s", began.elapsed().as_secs_f64());
     }
-    print!("{}", report.text());
-    if let Some(path) = &arguments.json {
-        std::fs::write(path, serde_json::to_string_pretty(&report.json())?)?;
-    }
-    if report.is_clean() {
-        std::fs::remove_dir_all(&work)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    eprintln!("what each side changed: {}", work.display());
-    Ok(ExitCode::FAILURE)
+    report.conclude(arguments.json.as_deref(), &work, "what each side changed")
 }
 
 /// The two copies of the root.
