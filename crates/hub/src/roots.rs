@@ -19,8 +19,6 @@ use crate::parents::Parents;
 /// A parent has this long to send a pack, as a remote has for a fetch.
 const PACK_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// The first protocol in which a parent can be asked for its rule. One before that knows of no pillar that would have to be kept apart.
-const RULE_SINCE: u16 = 2;
 /// And so long to say by which rule it reads them.
 const RULE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -240,8 +238,8 @@ impl RootsKeeper {
             return Err("no parent is connected".to_owned());
         };
         let session = parent.sender;
-        // A remote of its own comes with a rule of its own.
-        if matches!(self.source, Source::Parents) && parent.protocol >= RULE_SINCE {
+        // A remote of its own comes with a rule of its own, and an older parent knows of no pillar that would have to be kept apart.
+        if matches!(self.source, Source::Parents) && parent.protocol >= wire::PROTOCOL_STATES {
             follow_rule(&session, &mirror).await?;
         }
         let have: Vec<String> = mirror

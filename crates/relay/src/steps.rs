@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use wire::{Jid, Steps, Up};
+use wire::{Jid, PROTOCOL_STATES, Steps, Up};
 
 use crate::LinkId;
 use crate::exchange::HubOutput;
@@ -12,8 +12,6 @@ use crate::hub::{Hub, Timer};
 const TELL_MS: u64 = 1_000;
 /// Jobs whose steps are counted at a time; of further ones nothing is shown.
 const JOBS_MAX: usize = 1_000;
-/// The first protocol in which a parent hears of steps.
-const SINCE: u16 = 2;
 
 /// What the children of a hub said last, by job.
 #[derive(Debug, Default)]
@@ -59,7 +57,7 @@ impl Hub {
             if self
                 .parents
                 .get(&link)
-                .is_some_and(|parent| parent.protocol >= SINCE)
+                .is_some_and(|parent| parent.protocol >= PROTOCOL_STATES)
             {
                 self.outputs.push_back(HubOutput::ToParent {
                     link,

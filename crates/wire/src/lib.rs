@@ -48,3 +48,5 @@ pub type UnixMillis = u64;
 pub const PROTOCOL: u16 = 2;
 /// The oldest protocol that this build still speaks.
 pub const PROTOCOL_OLDEST: u16 = 1;
+/// The first protocol in which states are applied over the tree: pillar, the rule of the roots, and steps are asked and told from here on.
+pub const PROTOCOL_STATES: u16 = 2;
