@@ -1,23 +1,20 @@
 //! `salt://` through the hub: content by its hash, so that an unchanged file crosses the link once.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use modules::{FileHash, FileSource};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use wire::files::{Answer, FileEntry, Request};
-use wire::{Jid, Steps, Up};
+use wire::{Jid, PROTOCOL_STATES, Steps, Up};
 
-use crate::roots::{Asked, Roots, hash_file, is_plain};
+use crate::roots::{Asked, Roots};
 
 /// An answer has this long to begin: the hub may have to fetch a commit first.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(660);
-/// The first protocol in which a hub can be asked for a pillar.
-const PILLAR_SINCE: u16 = 2;
-/// The first protocol in which a hub hears of steps.
-const STEPS_SINCE: u16 = 2;
 /// A transfer that breaks is taken up again so often, each time where it broke.
 const TRIES: u32 = 5;
 
@@ -78,7 +75,7 @@ impl Sessions {
         };
         let frame = bytes::Bytes::from(frame);
         let hubs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for hub in hubs.iter().filter(|hub| hub.protocol >= STEPS_SINCE) {
+        for hub in hubs.iter().filter(|hub| hub.protocol >= PROTOCOL_STATES) {
             // A session that has just ended hears nothing more, and nobody misses it.
             let _ = hub.sender.send(frame.clone());
         }
@@ -87,7 +84,8 @@ impl Sessions {
     /// Whether the one that is asked can make a pillar.
     fn makes_pillars(&self) -> bool {
         let hubs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        hubs.first().is_none_or(|hub| hub.protocol >= PILLAR_SINCE)
+        hubs.first()
+            .is_none_or(|hub| hub.protocol >= PROTOCOL_STATES)
     }
 }
 
@@ -223,6 +221,36 @@ impl JobFiles {
     }
 }
 
+/// Whether a name may become part of a path below a folder of ours.
+pub fn is_plain(component: &str) -> bool {
+    !component.is_empty()
+        && component != "."
+        && component != ".."
+        && !component.contains(['/', '\\', '\0'])
+}
+
+/// Refuses what cannot become a path below a folder of ours.
+fn check_path(path: &str, env: &str) -> Result<(), String> {
+    if env.split('/').chain(path.split('/')).all(is_plain) {
+        return Ok(());
+    }
+    Err(format!("{path:?} in {env:?} is no path of a file"))
+}
+
+/// SHA-256 of a file, hexadecimal.
+pub fn hash_file(path: &Path) -> std::io::Result<String> {
+    let mut file = std::fs::File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let n = file.read(&mut buffer)?;
+        if n == 0 {
+            return Ok(data_encoding::HEXLOWER.encode(&hasher.finalize()));
+        }
+        hasher.update(&buffer[..n]);
+    }
+}
+
 impl Roots for JobFiles {
     fn files(&self) -> &dyn FileSource {
         self
@@ -255,14 +283,10 @@ impl Roots for JobFiles {
     }
 }
 
-impl FileSource for JobFiles {
-    fn fetch(&self, path: &str, env: &str) -> Result<PathBuf, String> {
-        if !env.split('/').chain(path.split('/')).all(is_plain) {
-            return Err(format!("{path:?} in {env:?} is no path of a file"));
-        }
-        let entry = self
-            .stat(path, env)?
-            .ok_or_else(|| format!("salt://{path} is not in environment {env}"))?;
+impl JobFiles {
+    /// The place of the copy that has what the hub has, fetched where it is not here yet.
+    fn copy(&self, path: &str, env: &str, entry: &FileEntry) -> Result<PathBuf, String> {
+        check_path(path, env)?;
         let is_hash =
             entry.sha256.len() == 64 && entry.sha256.bytes().all(|b| b.is_ascii_hexdigit());
         if !is_hash {
@@ -273,7 +297,7 @@ impl FileSource for JobFiles {
         if hash_file(&blob).is_ok_and(|hash| hash == entry.sha256) {
             tracing::debug!(path, "in the cache already");
         } else {
-            self.download(path, env, &entry, &blob)?;
+            self.download(path, env, entry, &blob)?;
         }
         let place = self.cache.join("files").join(env).join(path);
         let io = |e: std::io::Error| format!("{}: {e}", place.display());
@@ -287,6 +311,25 @@ impl FileSource for JobFiles {
             copy.persist(&place).map_err(|e| io(e.error))?;
         }
         Ok(place)
+    }
+}
+
+impl FileSource for JobFiles {
+    fn fetch(&self, path: &str, env: &str) -> Result<PathBuf, String> {
+        check_path(path, env)?;
+        let entry = self
+            .stat(path, env)?
+            .ok_or_else(|| format!("salt://{path} is not in environment {env}"))?;
+        self.copy(path, env, &entry)
+    }
+
+    fn read(&self, path: &str, env: &str) -> Result<Option<Vec<u8>>, String> {
+        let Some(entry) = self.stat(path, env)? else {
+            return Ok(None);
+        };
+        let place = self.copy(path, env, &entry)?;
+        let bytes = std::fs::read(&place).map_err(|e| format!("{}: {e}", place.display()))?;
+        Ok(Some(bytes))
     }
 
     fn list(&self, env: &str, prefix: &str) -> Result<Vec<String>, String> {

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use daemon::config::LocalRoots;
 use modules::{FileHash, FileSource};
+use sls::render::Files;
 
-use crate::roots::{hash_file, is_plain};
+use crate::files::{hash_file, is_plain};
 
 /// Folders that lie in one another deeper than this are links in a circle.
 const DEPTH_MAX: usize = 64;
@@ -87,6 +88,13 @@ impl FileSource for LocalFiles {
     }
 }
 
+/// What templates read of the same folders.
+impl Files for LocalFiles {
+    fn read(&self, saltenv: &str, path: &str) -> Result<Option<Vec<u8>>, String> {
+        FileSource::read(self, path, saltenv)
+    }
+}
+
 /// All files below a folder. Links are followed; what cannot be read is left out, as one file that nobody may read keeps no state from running.
 fn gather(folder: &Path, prefix: &str, depth: usize, found: &mut BTreeSet<String>) {
     if depth > DEPTH_MAX {
@@ -131,12 +139,19 @@ mod tests {
         std::os::unix::fs::symlink("..", dir.path().join("b/d/circle")).unwrap();
         let folders = ["a", "b", "none"].map(|name| dir.path().join(name));
         let files = LocalFiles(BTreeMap::from([("base".to_owned(), folders.to_vec())]));
-        assert_eq!(files.read("x.sls", "base").unwrap().unwrap(), b"a");
+        assert_eq!(
+            FileSource::read(&files, "x.sls", "base").unwrap().unwrap(),
+            b"a"
+        );
         let listed = files.list("base", "").unwrap();
         assert!(listed.contains(&"d/y".to_owned()) && listed.contains(&"x.sls".to_owned()));
         assert!(listed.iter().all(|path| !path.contains(".git")));
         for outside in ["../secret", "/etc/passwd", "d/../../secret", ""] {
-            assert_eq!(files.read(outside, "base").unwrap(), None, "{outside}");
+            assert_eq!(
+                FileSource::read(&files, outside, "base").unwrap(),
+                None,
+                "{outside}"
+            );
         }
         assert!(files.list("dev", "").is_err());
     }

@@ -1,9 +1,7 @@
 //! Where a job's files and pillar come from: the hub, or folders of this host.
 
-use std::path::Path;
-
 use modules::{FileSource, PillarWish};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sls::render::{Foreign, Functions};
 
 use crate::local::LocalFiles;
@@ -73,10 +71,10 @@ impl Roots for LocalRoots {
         if let Some(pillarenv) = &asked.wish.pillarenv {
             options["pillarenv"] = pillarenv.as_str().into();
         }
-        let functions = |_| -> Box<dyn Functions + '_> { Box::new(Borrowed(asked.functions)) };
+        let functions = |_| -> Box<dyn Functions + '_> { Box::new(asked.functions) };
         let made = pillar::compile(&pillar::Request {
             roots: pillar::Roots {
-                files: &PillarFiles(&self.pillar),
+                files: &self.pillar,
                 environments: &environments,
             },
             functions: &functions,
@@ -92,55 +90,5 @@ impl Roots for LocalRoots {
             tracing::warn!("pillar: {detail}");
         }
         Ok(Value::Object(made.values))
-    }
-}
-
-struct PillarFiles<'a>(&'a LocalFiles);
-
-impl sls::render::Files for PillarFiles<'_> {
-    fn read(&self, saltenv: &str, path: &str) -> Result<Option<Vec<u8>>, String> {
-        self.0.read(path, saltenv)
-    }
-}
-
-struct Borrowed<'a>(&'a dyn Functions);
-
-impl Functions for Borrowed<'_> {
-    fn has(&self, name: &str) -> bool {
-        self.0.has(name)
-    }
-
-    fn call(
-        &self,
-        name: &str,
-        args: &[Value],
-        kwargs: &Map<String, Value>,
-    ) -> Result<Value, String> {
-        self.0.call(name, args, kwargs)
-    }
-}
-
-/// Whether a name may become part of a path below a folder of ours.
-pub fn is_plain(component: &str) -> bool {
-    !component.is_empty()
-        && component != "."
-        && component != ".."
-        && !component.contains(['/', '\\', '\0'])
-}
-
-/// SHA-256 of a file, hexadecimal.
-pub fn hash_file(path: &Path) -> std::io::Result<String> {
-    use sha2::{Digest, Sha256};
-    use std::io::Read;
-
-    let mut file = std::fs::File::open(path)?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        let n = file.read(&mut buffer)?;
-        if n == 0 {
-            return Ok(data_encoding::HEXLOWER.encode(&hasher.finalize()));
-        }
-        hasher.update(&buffer[..n]);
     }
 }

@@ -46,6 +46,26 @@ pub trait Functions {
     ) -> Result<Value, String>;
 }
 
+/// Who lends functions passes them on.
+impl<F: Functions + ?Sized> Functions for &F {
+    fn has(&self, name: &str) -> bool {
+        (**self).has(name)
+    }
+
+    fn absence(&self, name: &str) -> Option<String> {
+        (**self).absence(name)
+    }
+
+    fn call(
+        &self,
+        name: &str,
+        args: &[Value],
+        kwargs: &Map<String, Value>,
+    ) -> Result<Value, String> {
+        (**self).call(name, args, kwargs)
+    }
+}
+
 /// Renderers that are not built in, such as `gpg`, `age` and `py`.
 pub trait Foreign {
     /// Turns what the renderers before gave into what the next one takes. None if there is no such renderer. `source` is the file as a whole.
