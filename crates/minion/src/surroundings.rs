@@ -7,9 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use daemon::config::MinionConfig;
-use modules::{Call, Cancel, CancelKind, Context, FileSource, PillarWish, Registry, RunningJob};
+use modules::{Cancel, CancelKind, Context, FileSource, PillarWish, Registry, RunningJob};
 use serde_json::{Map, Value};
-use sls::render::{Data, Foreign, Functions, Source, Step};
 use tokio::sync::mpsc;
 use wire::{Jid, Steps};
 
@@ -195,53 +194,18 @@ pub struct JobContext {
 impl JobContext {
     fn make_pillar(&self, wish: &PillarWish) -> Result<Arc<Value>, String> {
         self.is_making_pillar.store(true, Ordering::Relaxed);
-        let made = self.roots.pillar(&Asked {
-            id: &self.surroundings.id,
-            grains: &self.grains(),
-            options: &self.options(),
-            wish,
-            functions: self,
-            renderers: self,
+        let made = self.registry.lend(self, |functions, renderers| {
+            self.roots.pillar(&Asked {
+                id: &self.surroundings.id,
+                grains: &self.grains(),
+                options: &self.options(),
+                wish,
+                functions,
+                renderers,
+            })
         });
         self.is_making_pillar.store(false, Ordering::Relaxed);
         made.map(Arc::new)
-    }
-}
-
-/// The functions as templates of a pillar on this host call them.
-impl Functions for JobContext {
-    fn has(&self, name: &str) -> bool {
-        self.registry.has(name)
-    }
-
-    fn call(
-        &self,
-        name: &str,
-        args: &[Value],
-        kwargs: &Map<String, Value>,
-    ) -> Result<Value, String> {
-        let call = Call {
-            fun: name.to_owned(),
-            args: args.to_vec(),
-            kwargs: kwargs.clone(),
-        };
-        let outcome = self.registry.call(&call, self, &Cancel::new());
-        match outcome.value {
-            Value::String(text) if !outcome.success => Err(text),
-            value => Ok(value),
-        }
-    }
-}
-
-/// The renderers that templates of a pillar on this host name.
-impl Foreign for JobContext {
-    fn render(
-        &self,
-        step: &Step,
-        source: &Source<'_>,
-        input: &Data,
-    ) -> Option<Result<Data, String>> {
-        self.registry.render(self, step, source, input)
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde_json::{Map, Value};
 use sls::compile::{Chunk, Return};
-use sls::render::{Data, Foreign, Source, Step};
+use sls::render::{Foreign, Functions};
 
 use crate::call::{Call, Outcome};
 use crate::cancel::Cancel;
@@ -240,7 +240,7 @@ impl Registry {
     }
 
     /// Whether there is an execution function of this name, built in or custom.
-    pub fn has(&self, fun: &str) -> bool {
+    pub(crate) fn has(&self, fun: &str) -> bool {
         self.functions.contains_key(canonical(fun)) || self.known().functions().contains_key(fun)
     }
 
@@ -408,17 +408,16 @@ impl Registry {
         })
     }
 
-    /// Renders by what is no part of the language of templates: `py`, `gpg` and `age`. None for other renderers.
-    pub fn render(
+    /// Lends functions and renderers to templates that no function renders, such as those of a pillar. They see them as state files do.
+    pub fn lend<R>(
         &self,
         ctx: &dyn Context,
-        step: &Step,
-        source: &Source<'_>,
-        input: &Data,
-    ) -> Option<Result<Data, String>> {
+        work: impl FnOnce(&dyn Functions, &dyn Foreign) -> R,
+    ) -> R {
         let (cancel, bridges) = (Cancel::new(), Bridges::default());
         let env = Env::new("slsutil.renderer", ctx, &cancel, self, &bridges);
-        Around(&env).render(step, source, input)
+        let around = Around(&env);
+        work(&around, &around)
     }
 
     /// The names of all functions that are built in, in order.

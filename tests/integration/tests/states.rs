@@ -1,8 +1,9 @@
 //! States over the tree: one remote, one commit, each site's own hub serves files and pillar, and nobody sees another's secrets.
 
 use std::fs;
+use std::process::Command;
 
-use integration::{Remote, Tree, git, wait_for};
+use integration::{Release, Remote, Tree, git, wait_for};
 use serde_json::Value;
 
 const ALL: [&str; 4] = ["ams-web1", "ams-web2", "fra-db1", "fra-db2"];
@@ -209,4 +210,50 @@ fn a_site_that_is_cut_off_goes_on_applying() {
         .top()
         .job_becomes(&jid, "both are told", |ledger| ledger.count("ok") == 2);
     assert_eq!(comment(ledger.returned("ams-web1"), "waits"), "Success!");
+}
+
+/// A host without a hub applies its own roots: templates of its pillar may call what the host has, and a command that fails is no error of the pillar.
+#[test]
+fn a_host_applies_its_own_roots_without_a_hub() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let write = |path: &str, text: &str| {
+        let path = dir.path().join(path);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        fs::write(path, text).expect("a file");
+        dir.path().display().to_string()
+    };
+    write("pillar/top.sls", "base:\n  '*': [told]\n");
+    write(
+        "pillar/told.sls",
+        "told: {{ salt['cmd.run']('echo out; exit 3') }}\n",
+    );
+    let root = write(
+        "salt/app.sls",
+        "a: {test.show_notification: [{text: {{ pillar.told }}}]}\nb: {test.fail_without_changes: []}\n",
+    );
+    let (files, pillar) = (format!("{root}/salt"), format!("{root}/pillar"));
+    let call = [
+        "--root-dir",
+        &root,
+        "call",
+        "--file-root",
+        &files,
+        "--pillar-root",
+        &pillar,
+        "--id",
+        "alone",
+        "--retcode-passthrough",
+        "--out",
+        "json",
+        "state.apply",
+        "app",
+    ];
+    let output = Command::new(Release::Present.program("minion"))
+        .args(call)
+        .output()
+        .expect("it starts");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(comment(&answer["local"], "a"), "out");
+    assert_eq!(comment(&answer["local"], "b"), "Failure!");
 }
