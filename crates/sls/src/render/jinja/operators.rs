@@ -107,7 +107,11 @@ fn repeat(value: &Value, count: i128) -> Result<Value> {
     let length = value
         .as_str()
         .map_or_else(|| value.length(), |text| Ok(text.len()))?;
-    let count = usize::try_from(count.max(0)).unwrap_or(usize::MAX);
+    let count = match length {
+        // The limits are on what comes out: without them, nothing would be taken any number of times.
+        0 => 0,
+        _ => usize::try_from(count.max(0)).unwrap_or(usize::MAX),
+    };
     match value {
         Value::Str(_) => check_length(length.saturating_mul(count))?,
         _ => check_items(length.saturating_mul(count))?,
