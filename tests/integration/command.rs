@@ -23,6 +23,8 @@ const LOOK: Duration = Duration::from_millis(2);
 pub struct Cli {
     program: PathBuf,
     root: PathBuf,
+    /// The login name under which it runs, where that is not the test's own.
+    user: Option<String>,
 }
 
 impl Cli {
@@ -36,6 +38,24 @@ impl Cli {
         Cli {
             program: release.program(name),
             root: root.to_owned(),
+            user: None,
+        }
+    }
+
+    /// The same for another user of this host, who gets a copy of the program in `place`, since the real one may lie where only
+    /// its owner comes. Only root can do this.
+    ///
+    /// # Panics
+    /// When it can't be copied.
+    pub fn of_user(&self, user: &str, place: &Path) -> Cli {
+        let program = place.join(self.program.file_name().expect("a program has a name"));
+        if !program.exists() {
+            std::fs::copy(&self.program, &program).expect("the program is copied");
+        }
+        Cli {
+            program,
+            root: self.root.clone(),
+            user: Some(user.to_owned()),
         }
     }
 
@@ -120,10 +140,24 @@ impl Cli {
     /// Starts a command.
     #[track_caller]
     pub fn start<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Running {
-        let mut command = Command::new(&self.program);
+        let mut command = match &self.user {
+            None => Command::new(&self.program),
+            Some(user) => {
+                let mut command = Command::new("setpriv");
+                command.args(["--reuid", user, "--init-groups", "--regid"]);
+                command.arg(user_group(user)).arg(&self.program);
+                command
+            }
+        };
         command.arg("--root-dir").arg(&self.root).args(arguments);
         Running::start(command)
     }
+}
+
+/// The number of a user's own group.
+fn user_group(user: &str) -> String {
+    let found = nix::unistd::User::from_name(user).expect("the book of users is read");
+    found.expect("the user is there").gid.to_string()
 }
 
 /// A command that was started. It is killed when it is dropped.

@@ -46,6 +46,10 @@ pub(crate) fn question(
             }
             Ok(output::OK)
         }
+        Tell::MayI { allowed, text } => {
+            session.print(&format!("{}\n", escape(&text)))?;
+            Ok(if allowed { output::OK } else { output::REFUSED })
+        }
         Tell::Done => Ok(output::OK),
         Tell::Failed(failure) => Err(Trouble::Told(failure)),
         _ => Err(Trouble::Unexpected),

@@ -21,6 +21,7 @@ mod meaning;
 mod rollout;
 mod runargs;
 mod seat;
+mod targetargs;
 mod trouble;
 mod user;
 

@@ -12,6 +12,7 @@ use wire::{Jid, Role};
 use crate::duration;
 use crate::rollout::RolloutArgs;
 pub use crate::runargs::{RunArgs, View};
+use crate::targetargs::TargetArgs;
 
 #[derive(Debug, Parser)]
 pub(crate) struct Lowargs {
@@ -119,6 +120,17 @@ Examples:
   PROGRAM delegate ams1 --functions 'test.*,state.apply' --ttl 30d
   PROGRAM delegate ams1 --revoke")]
     Delegate(DelegateArgs),
+    /// Say whether the rules of this hub let you run a function on minions
+    #[command(
+        name = "may-i",
+        after_help = "\
+Nothing is run. Exit code 0: it would be let out; 4: it would not.
+
+Examples:
+  PROGRAM may-i 'web*' state.apply
+  PROGRAM may-i -G os:Debian pkg.upgrade --site eu"
+    )]
+    MayI(MayIArgs),
     /// Show the fingerprints, the version and the rights of this hub
     #[command(after_help = "\
 The tree's fingerprint is what new nodes pin as master_finger, so that they trust the right tree.
@@ -427,6 +439,17 @@ Examples:
         #[command(flatten)]
         list: List,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MayIArgs {
+    /// Which minions: a glob over ids, or a path with a glob (eu/ams/web*)
+    pub(crate) target: String,
+    /// Which function: module.function
+    #[arg(value_name = "FUN")]
+    pub(crate) fun: String,
+    #[command(flatten)]
+    pub(crate) kind: TargetArgs,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -10,8 +10,8 @@ use wire::{Jid, Json, KeyDecision, Standing};
 
 use crate::LocalCommand;
 use crate::lowargs::{
-    Command, DelegateArgs, JobsCommand, KeysCommand, LeftState, List, ListForm, RetryArgs,
-    RootsCommand, TokenCommand, Which,
+    Command, DelegateArgs, JobsCommand, KeysCommand, LeftState, List, ListForm, MayIArgs,
+    RetryArgs, RootsCommand, TokenCommand, Which,
 };
 use crate::runargs::{ResultForm, RunArgs, View};
 
@@ -105,6 +105,7 @@ impl Deed {
                 )
             }
             Command::Delegate(args) => order(delegate(args)),
+            Command::MayI(args) => order(may_i(args, user)),
             Command::Identity { list } => question(Ask::Identity, list),
         }))
     }
@@ -149,23 +150,12 @@ fn token(command: TokenCommand) -> Errand {
 }
 
 fn run(args: RunArgs, user: &str) -> Result<Errand, String> {
-    let target_kind = [
-        (args.pcre, "pcre"),
-        (args.list, "list"),
-        (args.grain, "grain"),
-        (args.grain_pcre, "grain-pcre"),
-        (args.compound, "compound"),
-        (args.nodegroup, "nodegroup"),
-    ]
-    .into_iter()
-    .find_map(|(is_set, kind)| is_set.then_some(kind))
-    .unwrap_or("glob");
     let (positional, named) = yaml::parse_arguments(&args.args);
     let ask = RunAsk {
-        target_kind: target_kind.to_owned(),
+        target_kind: args.kind.name().to_owned(),
         target: args.target,
-        site: args.site,
-        delimiter: args.delimiter,
+        site: args.kind.site,
+        delimiter: args.kind.delimiter,
         fun: args.fun,
         args: json(&Value::Array(positional)),
         kwargs: json(&Value::Object(named)),
@@ -177,9 +167,31 @@ fn run(args: RunArgs, user: &str) -> Result<Errand, String> {
         hold_ms: args.hold.map(millis),
         plan: args.rollout.plan()?,
         detach: args.detach,
+        override_reason: args.override_reason,
     };
     let ask = Ask::Run(Box::new(ask));
     Ok(ordered(ask, args.timeout, args.detach, args.view))
+}
+
+/// The job that is asked about has no more than a rule looks at.
+fn may_i(args: MayIArgs, user: &str) -> Ask {
+    Ask::MayI(Box::new(RunAsk {
+        target_kind: args.kind.name().to_owned(),
+        target: args.target,
+        site: args.kind.site,
+        delimiter: args.kind.delimiter,
+        fun: args.fun,
+        args: json(&Value::Array(Vec::new())),
+        kwargs: json(&Value::Object(serde_json::Map::new())),
+        user: user.to_owned(),
+        start_within_ms: 0,
+        run_ms_max: None,
+        roots: None,
+        hold_ms: None,
+        plan: None,
+        detach: true,
+        override_reason: None,
+    }))
 }
 
 fn retry(args: RetryArgs, user: &str) -> Result<Errand, String> {

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
-use clap::{ArgAction, ArgGroup, Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 use output::States;
 
 use crate::duration;
 use crate::rollout::RolloutArgs;
+use crate::targetargs::TargetArgs;
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("kind").args(["pcre", "list", "grain", "grain_pcre", "compound", "nodegroup"]))]
 pub struct RunArgs {
     /// Which minions: a glob over ids, or a path with a glob (eu/ams/web*)
     pub(crate) target: String,
@@ -22,35 +22,8 @@ pub struct RunArgs {
     #[arg(value_name = "ARGS", allow_negative_numbers = true)]
     pub(crate) args: Vec<String>,
 
-    /// The target is a regular expression over ids
-    #[arg(short = 'E', long, help_heading = "Target")]
-    pub(crate) pcre: bool,
-    /// The target is a list of ids with commas between
-    #[arg(short = 'L', long, help_heading = "Target")]
-    pub(crate) list: bool,
-    /// The target is a glob over a grain: os:Debian
-    #[arg(short = 'G', long, help_heading = "Target")]
-    pub(crate) grain: bool,
-    /// The target is a regular expression over a grain: os:(Debian|Ubuntu)
-    #[arg(short = 'P', long, help_heading = "Target")]
-    pub(crate) grain_pcre: bool,
-    /// The target is compound: 'G@os:Debian and web* or L@db1,db2'
-    #[arg(short = 'C', long, help_heading = "Target")]
-    pub(crate) compound: bool,
-    /// The target is the name of a nodegroup of the settings
-    #[arg(short = 'N', long, help_heading = "Target")]
-    pub(crate) nodegroup: bool,
-    /// Only minions of this site or below it: eu/ams
-    #[arg(long, value_name = "PATH", help_heading = "Target")]
-    pub(crate) site: Option<String>,
-    /// Stands between the parts of a grain target
-    #[arg(
-        long,
-        value_name = "CHARACTER",
-        default_value_t = ':',
-        help_heading = "Target"
-    )]
-    pub(crate) delimiter: char,
+    #[command(flatten)]
+    pub(crate) kind: TargetArgs,
 
     /// Wait at most so long for the outcome; the job goes on [default: to its end]
     #[arg(short, long, value_name = "SECONDS", value_parser = duration::parse, help_heading = "Job")]
@@ -70,6 +43,10 @@ pub struct RunArgs {
     /// Keep it for minions that are down, and run it there when they are back within this time
     #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Job", conflicts_with = "start_within")]
     pub(crate) hold: Option<Duration>,
+
+    /// Pass over rules of the policy that forbid it, for this reason; only for the hub's own user
+    #[arg(long = "override", value_name = "REASON", help_heading = "Job")]
+    pub(crate) override_reason: Option<String>,
 
     #[command(flatten)]
     pub(crate) rollout: RolloutArgs,

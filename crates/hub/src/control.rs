@@ -1,7 +1,7 @@
 //! The control socket: what a command line on the same host asks, and hears.
 //!
-//! One connection carries one question. The socket lies in a directory that only the hub's own user may enter,
-//! which is the whole of its access control.
+//! One connection carries one question. The socket lies in a directory that only the hub's own user may enter, unless rules let
+//! others in: then the kernel says who they are, and `gatekeeper` what they may do.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use wire::codec;
 use wire::control::{Ask, Failure, FailureKind, Tell};
 
+use crate::caller::Caller;
 use crate::service::Service;
 
 /// Command lines that are served at once, at most; a further one waits.
@@ -23,14 +24,18 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Progress is told at most this often.
 pub(crate) const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
-/// Binds the socket, in place of one that a killed daemon left.
+/// Binds the socket, in place of one that a killed daemon left; `is_open`: for all users of the host.
 ///
 /// # Errors
 /// When a living daemon holds it, or the directory cannot be made private.
-pub fn bind(path: &Path) -> anyhow::Result<UnixListener> {
+pub fn bind(path: &Path, is_open: bool) -> anyhow::Result<UnixListener> {
+    let (dir_mode, socket_mode) = match is_open {
+        true => (0o755, 0o666),
+        false => (0o700, 0o600),
+    };
     if let Some(dir) = path.parent() {
         std::fs::create_dir_all(dir)?;
-        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))?;
+        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(dir_mode))?;
     }
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
         anyhow::bail!("another daemon answers at {}", path.display());
@@ -44,7 +49,7 @@ pub fn bind(path: &Path) -> anyhow::Result<UnixListener> {
     }
     let listener = UnixListener::bind(path)
         .map_err(|e| anyhow::Error::new(e).context(format!("can't bind {}", path.display())))?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(socket_mode))?;
     Ok(listener)
 }
 
@@ -74,7 +79,8 @@ pub async fn serve(listener: UnixListener, service: Arc<Service>) {
 }
 
 async fn connection(stream: UnixStream, service: &Service) -> anyhow::Result<()> {
-    let mut teller = Teller { stream };
+    let caller = Caller::of(&stream)?;
+    let mut teller = Teller { stream, caller };
     let ask = match tokio::time::timeout(ASK_TIMEOUT, teller.ask()).await {
         Ok(Ok(ask)) => ask,
         Ok(Err(error)) => {
@@ -87,6 +93,10 @@ async fn connection(stream: UnixStream, service: &Service) -> anyhow::Result<()>
             return Ok(());
         }
         Err(_) => return Ok(()),
+    };
+    let ask = match service.admit(teller.caller(), ask).await? {
+        Ok(ask) => ask,
+        Err(failure) => return teller.tell(&Tell::Failed(failure)).await,
     };
     match service.answer(ask, &mut teller).await {
         Ok(()) => Ok(()),
@@ -109,9 +119,15 @@ pub fn failed(kind: FailureKind, text: impl Into<String>) -> Tell {
 /// One command line.
 pub struct Teller {
     stream: UnixStream,
+    caller: Caller,
 }
 
 impl Teller {
+    /// Who asks.
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
     async fn ask(&mut self) -> anyhow::Result<Ask> {
         let mut prefix = [0; codec::PREFIX];
         self.stream.read_exact(&mut prefix).await?;

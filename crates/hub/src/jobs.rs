@@ -11,6 +11,9 @@ use wire::control::{
 };
 use wire::{Between, Jid, JobOrder, LedgerDelta, OutcomeKind, Reason, ReasonCode, limits};
 
+use access::Permission;
+
+use crate::caller::Caller;
 use crate::control::{PROGRESS_EVERY, Teller, failed};
 use crate::engine::Submission;
 use crate::report::{self, FormerNames};
@@ -26,17 +29,19 @@ const CANCEL_HOLD_MS: u64 = 24 * 3_600_000;
 impl Service {
     /// Orders a job and follows it.
     pub(crate) async fn run(&self, ask: &RunAsk, teller: &mut Teller) -> anyhow::Result<()> {
-        self.run_as(ask, None, teller).await
+        let caller = teller.caller().clone();
+        self.run_as(&caller, ask, None, teller).await
     }
 
-    /// As [`Service::run`]; people read `typed` for its target.
+    /// As [`Service::run`], with the rights of `caller`; people read `typed` for its target.
     async fn run_as(
         &self,
+        caller: &Caller,
         ask: &RunAsk,
         typed: Option<String>,
         teller: &mut Teller,
     ) -> anyhow::Result<()> {
-        let jid = match self.order(ask, typed).await? {
+        let jid = match self.order(caller, ask, typed).await? {
             Ok(jid) => jid,
             Err(failure) => return teller.tell(&Tell::Failed(failure)).await,
         };
@@ -56,9 +61,23 @@ impl Service {
     /// Signs a job and hands it in; its id once it is on disk.
     async fn order(
         &self,
+        caller: &Caller,
         ask: &RunAsk,
         typed: Option<String>,
     ) -> anyhow::Result<Result<Jid, Failure>> {
+        let target = match self.jobs.target(ask) {
+            Ok(target) => target,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let target = match self.judge(caller, ask, target.clone()).await? {
+            Ok(Permission { within: None, .. }) => target,
+            // Minions may join until the job is on its way; none that the rule leaves out gets it.
+            Ok(Permission {
+                within: Some(within),
+                ..
+            }) => target.within(&within),
+            Err(failure) => return Ok(Err(failure)),
+        };
         let roots = match &ask.roots {
             None => self.roots.served(),
             Some(wanted) => match self.roots.resolve(wanted) {
@@ -70,7 +89,7 @@ impl Service {
             },
         };
         let now = self.engine.clock().now();
-        let (envelope, order) = match self.jobs.order(ask, typed, roots, now) {
+        let (envelope, order) = match self.jobs.order(ask, &target, typed, roots, now) {
             Ok(signed) => signed,
             Err(failure) => return Ok(Err(failure)),
         };
@@ -207,7 +226,11 @@ impl Service {
         Ok(tokio::task::spawn_blocking(work).await??)
     }
 
-    pub(crate) async fn list(&self, limit: u32) -> anyhow::Result<Vec<JobSummary>> {
+    pub(crate) async fn list(
+        &self,
+        caller: &Caller,
+        limit: u32,
+    ) -> anyhow::Result<Vec<JobSummary>> {
         let limit = limit.min(JOBS_LIMIT_MAX);
         let mut jobs = self.read(move |reader| reader.jobs(limit, None)).await?;
         // The store has a job's state as of its start and its end; what runs is fresher in memory.
@@ -229,6 +252,9 @@ impl Service {
                 *job = summary;
             }
         }
+        if !self.sees_all_jobs(caller) {
+            jobs.retain(|job| job.user == caller.user);
+        }
         Ok(jobs)
     }
 
@@ -241,7 +267,7 @@ impl Service {
     }
 
     /// A job's order, from the store.
-    async fn stored_order(&self, jid: Jid) -> anyhow::Result<Option<JobOrder>> {
+    pub(crate) async fn stored_order(&self, jid: Jid) -> anyhow::Result<Option<JobOrder>> {
         let stored = self.read(move |reader| reader.job(jid)).await?;
         let order = stored.filter(|job| !job.head.envelope.order.is_empty());
         Ok(order
@@ -301,7 +327,9 @@ impl Service {
             hold_ms: Some(CANCEL_HOLD_MS),
             ..plain_ask(user)
         };
-        self.run_as(&ask, Some(typed), teller).await
+        // Whoever may end the job needs no rule for the function that does it.
+        self.run_as(&Caller::owner(), &ask, Some(typed), teller)
+            .await
     }
 
     /// Runs a job again for exactly those that it left in some states, at the same roots.
@@ -341,7 +369,8 @@ impl Service {
             detach: ask.detach,
             ..plain_ask(ask.user.clone())
         };
-        self.run_as(&run, Some(typed), teller).await
+        let caller = teller.caller().clone();
+        self.run_as(&caller, &run, Some(typed), teller).await
     }
 
     /// Gives no more turns in a rollout; what runs goes on.
@@ -447,7 +476,8 @@ impl Service {
                 ..plain_ask(order.user)
             };
             let typed = format!("check {jid}: {} minions", ids.len());
-            match self.order(&ask, Some(typed)).await? {
+            // The job was let out, and its check is a part of it.
+            match self.order(&Caller::owner(), &ask, Some(typed)).await? {
                 Err(failure) => Err(failure.text),
                 Ok(check) => self.outcome(check).await?,
             }
@@ -523,6 +553,7 @@ fn plain_ask(user: String) -> RunAsk {
         hold_ms: None,
         plan: None,
         detach: false,
+        override_reason: None,
     }
 }
 

@@ -3,11 +3,13 @@
 //! It joins link, store, roots, keys and configuration, and decides nothing that the machine decides: the loop in
 //! [`engine`] moves messages, bytes and time. The programs `top-master` and `syndic` use it, nobody else.
 
+mod caller;
 pub mod contents;
 pub mod control;
 pub mod disk;
 pub mod engine;
 pub mod errands;
+mod gatekeeper;
 pub mod grants;
 pub mod init;
 mod jobs;

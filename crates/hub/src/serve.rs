@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use access::Policy;
 use anyhow::Context;
 use daemon::clock::{Clock, millis};
-use daemon::config::{HubConfig, RootsLayout, RootsSettings};
+use daemon::config::{AccessSettings, HubConfig, RootsLayout, RootsSettings};
 use daemon::http::{Pages, Readiness};
 use daemon::metrics::HubMetrics;
 use daemon::signals::{self, Notice, Signals};
@@ -386,6 +387,7 @@ async fn start(
     }
     tokio::spawn(async move { standing.keep_fresh(ways, seed).await });
 
+    let policy = Arc::new(policy(&config)?);
     let desk = TrustDesk::new(trust.clone(), keys.clone());
     let service = Arc::new(Service {
         engine: handle.clone(),
@@ -405,12 +407,13 @@ async fn start(
         roots,
         grants: Grants::new(committer.clone(), tree, path.clone()),
         trust: desk,
+        policy: policy.clone(),
         fingerprint,
         wait_ms: config.jobs.timeout.map(millis),
     });
     tokio::spawn(crate::errands::run(errands_to_run, service.clone()));
     let socket = config.paths.control_socket();
-    let listener = control::bind(&socket)?;
+    let listener = control::bind(&socket, policy.opens())?;
     tokio::spawn(control::serve(listener, service.clone()));
     let retention = Retention {
         keep_ms: millis(config.jobs.keep),
@@ -573,6 +576,16 @@ fn nodegroups(config: &HubConfig) -> anyhow::Result<Nodegroups> {
         )?;
     }
     Ok(groups)
+}
+
+fn policy(config: &HubConfig) -> anyhow::Result<Policy> {
+    let AccessSettings {
+        publisher_acl,
+        blacklist,
+        policy,
+    } = &config.access;
+    Policy::read(publisher_acl, blacklist, policy, &nodegroups(config)?)
+        .map_err(|faults| anyhow::anyhow!("the settings are wrong\n{}", faults.join("\n")))
 }
 
 fn roots_source(config: &HubConfig, role: Role) -> anyhow::Result<(Option<Arc<Mirror>>, Source)> {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use access::Policy;
 use relay::HubInput;
 use store::{Committer, HubReader};
 use wire::control::{Ask, FailureKind, Identity, KeyRow, Tell, TokenRow};
@@ -38,6 +39,8 @@ pub struct Service {
     pub grants: Grants,
     /// The trust bundle, and on a top-master the right to change it.
     pub trust: TrustDesk,
+    /// Who may do what.
+    pub policy: Arc<Policy>,
     /// Fingerprint of this hub's own key.
     pub fingerprint: String,
     /// How long command lines wait that do not say; None: to the end.
@@ -57,7 +60,11 @@ impl Service {
                 Some(ledger) => tell_ledger(teller, ledger).await,
                 None => teller.tell(&no_job(jid)).await,
             },
-            Ask::Jobs { limit } => teller.tell(&Tell::Jobs(self.list(limit).await?)).await,
+            Ask::Jobs { limit } => {
+                teller
+                    .tell(&Tell::Jobs(self.list(teller.caller(), limit).await?))
+                    .await
+            }
             Ask::Cancel { jid, user } => self.cancel(jid, user, teller).await,
             Ask::Retry(ask) => self.retry(&ask, teller).await,
             Ask::Halt { jid, user } => self.halt(jid, &user, teller).await,
@@ -140,6 +147,7 @@ impl Service {
                 functions,
                 ttl_s,
             } => self.delegate(&syndic, functions, ttl_s, teller).await,
+            Ask::MayI(ask) => self.may_i(&ask, teller).await,
             Ask::Identity => {
                 teller
                     .tell(&Tell::Identity(Box::new(self.identity().await?)))

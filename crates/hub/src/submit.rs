@@ -96,20 +96,20 @@ impl JobDesk {
         (signer.expires == 0 || now < signer.expires).then(|| signer.scope.clone())
     }
 
-    /// Checks what is asked and signs it. `roots` is the roots state that the job pins, resolved by the caller; people read
+    /// Checks what is asked and signs it, for `target`. `roots` is the roots state that the job pins, resolved by the caller; people read
     /// `typed` for the target, or the target itself.
     ///
     /// # Errors
-    /// [`Failure`] in the operator's words: a target that does not parse (with its place), a bad function name,
+    /// [`Failure`] in the operator's words: a bad function name,
     /// arguments over the limit, or no right to order this.
     pub fn order(
         &self,
         ask: &RunAsk,
+        target: &Target,
         typed: Option<String>,
         roots: Option<String>,
         now: UnixMillis,
     ) -> Result<(JobEnvelope, Arc<JobOrder>), Failure> {
-        let target = self.target(ask)?;
         if ask.hold_ms == Some(0) {
             return Err(usage("a job that is kept for no time is kept for nobody"));
         }
@@ -178,7 +178,11 @@ impl JobDesk {
         Ok((envelope, order))
     }
 
-    fn target(&self, ask: &RunAsk) -> Result<Target, Failure> {
+    /// Reads the target of a job.
+    ///
+    /// # Errors
+    /// [`Failure`] in the operator's words: what does not parse, with its place.
+    pub fn target(&self, ask: &RunAsk) -> Result<Target, Failure> {
         if ask.target.trim().is_empty() {
             return Err(usage("the target is empty; '*' means every minion"));
         }

@@ -12,6 +12,7 @@ use crate::LinkId;
 use crate::exchange::HubOutput;
 use crate::hub::{EXPIRY_SLACK_MS, Held, Hub, OPEN_JOBS_MAX, Timer};
 use crate::job::{Job, Origin, signer_of};
+use crate::node::NodeFacts;
 use crate::planted::{self, Bug};
 use crate::rollout::PROTOCOL_TERMS;
 use crate::state::{Source, State};
@@ -170,7 +171,7 @@ impl Hub {
             .nodes()
             .filter(|n| n.is_own_minion() && order.scope.contains(&n.path))
         {
-            let state = match target.matches(&Facts::of(node)) {
+            let state = match target.matches(&NodeFacts::of(node)) {
                 targeting::Verdict::No => continue,
                 targeting::Verdict::Unknown => State::Undecided(self.reason(
                     ReasonCode::MinionDown,
@@ -264,7 +265,7 @@ impl Hub {
                 continue;
             }
             let state = state();
-            let state = match (target.matches(&Facts::of(node)), state.reason()) {
+            let state = match (target.matches(&NodeFacts::of(node)), state.reason()) {
                 (targeting::Verdict::No, _) => continue,
                 (targeting::Verdict::Unknown, Some(reason)) => State::Undecided(reason.clone()),
                 (_, _) => state,
@@ -428,39 +429,5 @@ impl Hub {
                 }
             }
         }
-    }
-}
-
-/// A roster node as the target sees it; grains are parsed when a matcher asks for them.
-pub(crate) struct Facts<'a> {
-    node: &'a crate::node::Node,
-    grains: std::cell::OnceCell<Option<serde_json::Value>>,
-}
-
-impl<'a> Facts<'a> {
-    pub(crate) fn of(node: &'a crate::node::Node) -> Self {
-        Facts {
-            node,
-            grains: std::cell::OnceCell::new(),
-        }
-    }
-}
-
-impl targeting::Facts for Facts<'_> {
-    fn id(&self) -> &str {
-        self.node.id.as_str()
-    }
-    fn path(&self) -> &str {
-        self.node.path.as_str()
-    }
-    fn grains(&self) -> Option<&serde_json::Value> {
-        self.grains
-            .get_or_init(|| {
-                self.node
-                    .grains
-                    .as_ref()
-                    .and_then(|json| serde_json::from_slice(json).ok())
-            })
-            .as_ref()
     }
 }

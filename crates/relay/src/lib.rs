@@ -40,7 +40,7 @@ pub use gate::{Authorized, Peer, Violation, authorize};
 pub use hub::{AWAITED_MAX, Hub};
 pub use job::BATCH_RUN_MS;
 pub use leaf::{Leaf, LeafConfig, LeafInput, LeafOutput, LeafRecovered, Verify};
-pub use node::RosterView;
+pub use node::{NodeFacts, RosterView};
 pub use roster::Decision;
 pub use unsaved::{GATHER_MS, SAVE_BYTES_MAX};
 

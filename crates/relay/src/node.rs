@@ -1,5 +1,6 @@
 //! One node of a roster, and how it is shown.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use wire::record::{NodeRecord, Record};
@@ -173,6 +174,10 @@ impl<'a> RosterView<'a> {
     pub fn grains(&self) -> Option<&'a Json> {
         self.0.grains.as_ref()
     }
+    /// As a target sees it.
+    pub fn facts(&self) -> NodeFacts<'a> {
+        NodeFacts::of(self.0)
+    }
     /// A syndic's public job key.
     pub fn job_key(&self) -> Option<[u8; 32]> {
         self.0.job_key
@@ -180,5 +185,40 @@ impl<'a> RosterView<'a> {
     /// A syndic's roots.
     pub fn roots(&self) -> Option<&'a RootsReport> {
         self.0.roots.as_ref()
+    }
+}
+
+/// A roster node as a target sees it; grains are parsed when a matcher asks for them.
+#[derive(Debug)]
+pub struct NodeFacts<'a> {
+    node: &'a Node,
+    grains: OnceCell<Option<serde_json::Value>>,
+}
+
+impl<'a> NodeFacts<'a> {
+    pub(crate) fn of(node: &'a Node) -> Self {
+        NodeFacts {
+            node,
+            grains: OnceCell::new(),
+        }
+    }
+}
+
+impl targeting::Facts for NodeFacts<'_> {
+    fn id(&self) -> &str {
+        self.node.id.as_str()
+    }
+    fn path(&self) -> &str {
+        self.node.path.as_str()
+    }
+    fn grains(&self) -> Option<&serde_json::Value> {
+        self.grains
+            .get_or_init(|| {
+                self.node
+                    .grains
+                    .as_ref()
+                    .and_then(|json| serde_json::from_slice(json).ok())
+            })
+            .as_ref()
     }
 }

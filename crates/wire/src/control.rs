@@ -108,6 +108,8 @@ pub enum Ask {
         /// Who asks.
         user: String,
     },
+    /// Whether a job would be let out: [`Tell::MayI`].
+    MayI(Box<RunAsk>),
 }
 
 /// A job that is asked for.
@@ -141,6 +143,8 @@ pub struct RunAsk {
     pub plan: Option<BatchPlan>,
     /// Answer with the jid alone.
     pub detach: bool,
+    /// Why rules that forbid the job are passed over; only for the hub's own user.
+    pub override_reason: Option<String>,
 }
 
 /// A job that is to be run again for those that it left.
@@ -253,6 +257,13 @@ pub enum Tell {
     Done,
     /// It can't be.
     Failed(Failure),
+    /// Whether a job would be let out.
+    MayI {
+        /// It would.
+        allowed: bool,
+        /// Who asks, what for, by which rule, or why not; words for people.
+        text: String,
+    },
 }
 
 /// Why a request was not fulfilled.

@@ -69,6 +69,8 @@ pub struct HubConfig {
     pub nodegroups: Vec<Nodegroup>,
     /// Jobs.
     pub jobs: JobSettings,
+    /// Who may do what.
+    pub access: AccessSettings,
     /// Bytes that stay free on the file system of its state.
     pub disk_reserve_bytes: u64,
     /// Lives of the certificates that it gives.
@@ -77,6 +79,17 @@ pub struct HubConfig {
     pub logs: LogSettings,
     /// Port of /metrics, /live and /ready on the loopback address; None: off.
     pub metrics_port: Option<u16>,
+}
+
+/// Rules about users, as they were written; empty where there are none.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AccessSettings {
+    /// Salt's form, a map of users.
+    pub publisher_acl: Value,
+    /// Users and functions that it shuts out.
+    pub blacklist: Value,
+    /// The list of rules.
+    pub policy: Value,
 }
 
 /// Settings of a minion.
@@ -318,6 +331,11 @@ pub(super) fn hub(settings: &mut Settings, sources: &Sources<'_>) -> Option<HubC
             store_bytes_max: settings.number("job_store_bytes_max")?,
             start_within: seconds(settings, "job_start_within")?,
             timeout: seconds(settings, "timeout"),
+        },
+        access: AccessSettings {
+            publisher_acl: settings.map("publisher_acl").into(),
+            blacklist: settings.map("publisher_acl_blacklist").into(),
+            policy: settings.list("policy").into(),
         },
         disk_reserve_bytes: settings.number("disk_reserve_bytes")?,
         certificates: CertificateHours {

@@ -43,6 +43,8 @@ pub enum Kind {
     Texts,
     /// A map of anything.
     Map,
+    /// A list of anything.
+    List,
     /// Anything.
     Any,
     /// A map of names to a text or a list of texts.
@@ -62,6 +64,7 @@ impl fmt::Display for Kind {
             Kind::Word(words) => write!(f, "one of {}", words.join(", ")),
             Kind::Texts => f.write_str("text or list of texts"),
             Kind::Map | Kind::Block(_) => f.write_str("map"),
+            Kind::List => f.write_str("list"),
             Kind::Any => f.write_str("any value"),
             Kind::TextMap => f.write_str("map of names to a text or a list of texts"),
             Kind::GitRemotes => f.write_str("list with one address"),
@@ -155,6 +158,9 @@ pub const KEYS: &[Key] = &[
     Key { name: "keep_jobs_seconds", programs: HUBS, kind: SECONDS, default: Unset::Value("86400"), unit: "seconds", help: "How long a job that is over can be looked up.", ..ANY },
     Key { name: "job_store_bytes_max", programs: HUBS, kind: Kind::Number { min: 1 << 20, max: 1 << 40 }, default: Unset::Value("4294967296"), unit: "bytes", help: "When what is in the store needs more, the oldest jobs that are over are removed before their time. The file does not shrink: its free pages are used again.", ..ANY },
     Key { name: "disk_reserve_bytes", kind: Kind::Number { min: 0, max: 1 << 40 }, default: Unset::Value("67108864"), unit: "bytes", help: "When the file system of `/var/lib/banyan` has less free, new jobs are refused with the reason; what runs goes on. A hub waits with its start until a quarter of it is free. 0: use all there is.", ..ANY },
+    Key { name: "publisher_acl", programs: HUBS, kind: Kind::Map, help: "What users of this host other than the hub's own may order, in Salt's form: functions by user or %group, and functions by target.", ..ANY },
+    Key { name: "publisher_acl_blacklist", programs: HUBS, kind: Kind::Map, help: "Users who may order nothing, and `modules`: functions that none of them may order.", ..ANY },
+    Key { name: "policy", programs: HUBS, kind: Kind::List, help: "Rules that permit or forbid: who, which functions, on which minions and sites, when, on how many (docs/access.md).", ..ANY },
     Key { name: "job_start_within", programs: HUBS, kind: SECONDS, default: Unset::Value("60"), unit: "seconds", help: "A minion that has not started a job by then refuses it, unless the operator says otherwise.", ..ANY },
     Key { name: "timeout", programs: HUBS, kind: SECONDS, default: Unset::Follows("wait until every outcome is known"), unit: "seconds", help: "How long the command line waits for a job before it leaves it to run on (`-t`).", ..ANY },
     // Minions.

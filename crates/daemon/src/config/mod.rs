@@ -20,8 +20,8 @@ mod settings;
 mod value;
 
 pub use derived::{
-    CertificateHours, HubConfig, JobSettings, JoinToken, LinkSettings, LocalRoots, LogFormat,
-    LogLevel, LogSettings, MinionConfig, Nodegroup, Secret, Upstream,
+    AccessSettings, CertificateHours, HubConfig, JobSettings, JoinToken, LinkSettings, LocalRoots,
+    LogFormat, LogLevel, LogSettings, MinionConfig, Nodegroup, Secret, Upstream,
 };
 pub use environment::{Environment, ProcessEnvironment};
 pub use files::{FILE_BYTES_MAX, FILES_MAX, INCLUDE_DEPTH_MAX};

@@ -262,6 +262,13 @@ impl Settings {
         }
     }
 
+    pub(super) fn list(&self, name: &str) -> Vec<serde_json::Value> {
+        match self.values.get(name).map(|given| &given.value) {
+            Some(Value::List(items)) => items.clone(),
+            _ => Vec::new(),
+        }
+    }
+
     /// What is set of the keys that states, templates and pillar see, by name.
     pub(super) fn options(&self) -> serde_json::Map<String, serde_json::Value> {
         let options = self

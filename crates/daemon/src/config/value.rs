@@ -15,6 +15,7 @@ pub(super) enum Value {
     Texts(Vec<Given<String>>),
     TextMap(Vec<(String, Given<Vec<String>>)>),
     Map(serde_json::Map<String, Json>),
+    List(Vec<Json>),
     Any(Json),
     /// Keys and values, still to be read by their own table.
     Block(Vec<(Spanned, Spanned)>),
@@ -133,6 +134,10 @@ pub(super) fn read(
         Kind::Map => match node.to_value() {
             Json::Object(map) => Value::Map(map),
             _ => return Err(wrong(node, "a map")),
+        },
+        Kind::List => match node.to_value() {
+            Json::Array(items) => Value::List(items),
+            _ => return Err(wrong(node, "a list")),
         },
         Kind::Any => Value::Any(node.to_value()),
         Kind::Block(_) => match &node.node {

@@ -45,6 +45,7 @@ const fn program(name: &'static str, may_use: &'static [&'static str]) -> Room {
 pub const ROOMS: &[Room] = &[
     pure("wire", &[]),
     pure("targeting", &[]),
+    pure("access", &["targeting"]),
     pure("yaml", &[]),
     pure("data", &["yaml"]),
     pure("sls", &["yaml", "targeting", "data"]),
@@ -59,7 +60,7 @@ pub const ROOMS: &[Room] = &[
     library("ciphers", &["data", "sls"]),
     library("modules", &["yaml", "targeting", "data", "sls", "ciphers"]),
     library("daemon", &["wire", "yaml"]),
-    library("hub", &["wire", "targeting", "relay", "pki", "link", "membership", "store", "gitsync", "sls", "pillar", "ciphers", "daemon"]),
+    library("hub", &["wire", "targeting", "access", "relay", "pki", "link", "membership", "store", "gitsync", "sls", "pillar", "ciphers", "daemon"]),
     library("cli", &["wire", "targeting", "yaml", "output", "daemon", "hub"]),
     program("minion", &["wire", "targeting", "yaml", "sls", "pillar", "relay", "output", "pki", "link", "membership", "store", "modules", "daemon"]),
     program("syndic", &["daemon", "hub", "cli"]),

@@ -1,0 +1,78 @@
+//! Who is at the other end of the control socket, as the kernel says.
+
+use nix::unistd::{Gid, Group, Uid, User};
+use tokio::net::UnixStream;
+
+/// A process that asks.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Its login name, or its number where it has none.
+    pub user: String,
+    /// Names of its groups; empty for the hub's own user.
+    pub groups: Vec<String>,
+    /// Whether it is root or runs as the hub itself does.
+    pub is_owner: bool,
+}
+
+impl Caller {
+    /// The hub itself.
+    pub fn owner() -> Caller {
+        Caller {
+            user: login_name(Uid::effective()),
+            groups: Vec::new(),
+            is_owner: true,
+        }
+    }
+
+    /// Who connected.
+    ///
+    /// # Errors
+    /// When the kernel does not say.
+    pub fn of(stream: &UnixStream) -> std::io::Result<Caller> {
+        let credentials = stream.peer_cred()?;
+        let uid = Uid::from_raw(credentials.uid());
+        if uid.is_root() || uid == Uid::effective() {
+            return Ok(Caller::owner());
+        }
+        Ok(Caller {
+            user: login_name(uid),
+            groups: group_names(uid, Gid::from_raw(credentials.gid())),
+            is_owner: false,
+        })
+    }
+
+    /// As rules see it.
+    pub fn asker(&self) -> access::Asker<'_> {
+        access::Asker {
+            user: &self.user,
+            groups: &self.groups,
+            is_owner: self.is_owner,
+        }
+    }
+}
+
+fn login_name(uid: Uid) -> String {
+    match User::from_uid(uid) {
+        Ok(Some(user)) => user.name,
+        Ok(None) | Err(_) => uid.to_string(),
+    }
+}
+
+/// The groups that the user is in by the host's books, and the one that the process has.
+fn group_names(uid: Uid, process: Gid) -> Vec<String> {
+    let mut gids = match User::from_uid(uid) {
+        Ok(Some(user)) => std::ffi::CString::new(user.name)
+            .ok()
+            .and_then(|name| nix::unistd::getgrouplist(&name, user.gid).ok())
+            .unwrap_or_default(),
+        Ok(None) | Err(_) => Vec::new(),
+    };
+    if !gids.contains(&process) {
+        gids.push(process);
+    }
+    let name = |gid| match Group::from_gid(gid) {
+        Ok(Some(group)) => Some(group.name),
+        Ok(None) | Err(_) => None,
+    };
+    gids.into_iter().filter_map(name).collect()
+}
