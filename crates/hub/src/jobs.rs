@@ -258,6 +258,22 @@ impl Service {
         Ok(jobs)
     }
 
+    /// Waits until each site has said whom the job is for. A site that does not answer is given up as ever, and its mirror answers.
+    async fn all_named(&self, jid: Jid) -> anyhow::Result<()> {
+        let mut moves = self.engine.watch(jid).await?;
+        loop {
+            moves.borrow_and_update();
+            let is_named = move |hub: &relay::Hub| {
+                let job = hub.job(jid);
+                job.is_none_or(|job| report::progress(hub, job, 0).complete)
+            };
+            if self.engine.query(is_named).await? {
+                return Ok(());
+            }
+            moves.changed().await?;
+        }
+    }
+
     async fn waits_for_held_alone(&self, jid: Jid) -> anyhow::Result<bool> {
         let waits = move |hub: &relay::Hub| {
             hub.job(jid)
@@ -292,6 +308,7 @@ impl Service {
             since: self.engine.clock().now(),
         };
         self.engine.input(HubInput::Halt { jid, reason }).await?;
+        self.all_named(jid).await?;
         let Some(ledger) = self.ledger(jid).await? else {
             return teller.tell(&no_job(jid)).await;
         };

@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
-use integration::{Cli, Tree};
+use integration::{Cli, Ledger, Tree};
 
 const RULES: &str = "
 publisher_acl:
@@ -76,7 +76,7 @@ fn users_get_what_rules_give_them_and_no_more() {
     let jobs = jobs.as_array().expect("a list");
     assert!(jobs.iter().all(|job| job["user"] == "news"), "{jobs:?}");
     assert!(jobs.iter().any(|job| job["jid"] == *of_news), "{jobs:?}");
-    news.expect(0, &["jobs", "show", &of_news]);
+    news.job_becomes(&of_news, "its owner sees it", Ledger::is_finished);
     news.expect(4, &["jobs", "show", &of_root])
         .complains("news has no job");
     news.expect(4, &["jobs", "cancel", &of_root])
@@ -85,7 +85,7 @@ fn users_get_what_rules_give_them_and_no_more() {
     // Who may end a job needs no rule for how that is done.
     let asleep = games.submit(&["ams-web1", "test.sleep", "100"]);
     games.expect(0, &["jobs", "cancel", &asleep]);
-    top.job_becomes(&asleep, "ended", |ledger| ledger.is_finished());
+    top.job_becomes(&asleep, "ended", Ledger::is_finished);
 
     // The question costs nothing.
     let yes = games.expect(0, &["may-i", "ams-*", "test.ping"]);

@@ -27,6 +27,18 @@ fn a_cancelled_job_leaves_no_process() {
         .expect(2, &["jobs", "cancel", "20010101000000000000"]);
 }
 
+/// The sites have not said yet whom the job is for, and their minions may run it already.
+#[test]
+fn a_cancel_right_after_its_job_reaches_who_has_begun() {
+    let tree = Tree::of_two_sites();
+    let top = tree.top();
+    for _ in 0..5 {
+        let jid = top.submit(&["*", "test.sleep", "600"]);
+        top.expect(0, &["jobs", "cancel", &jid]);
+        top.job_becomes(&jid, "the job ends", Ledger::is_finished);
+    }
+}
+
 #[test]
 fn control_c_cancels_the_job_on_all_minions() {
     let tree = Tree::of_minions(&BOTH);
