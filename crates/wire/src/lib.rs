@@ -50,3 +50,5 @@ pub const PROTOCOL: u16 = 2;
 pub const PROTOCOL_OLDEST: u16 = 1;
 /// The first protocol in which states are applied over the tree: pillar, the rule of the roots, and steps are asked and told from here on.
 pub const PROTOCOL_STATES: u16 = 2;
+/// The first protocol whose targets know addresses.
+pub const PROTOCOL_ADDRESSES: u16 = 2;
