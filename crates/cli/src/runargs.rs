@@ -6,18 +6,19 @@ use clap::builder::BoolishValueParser;
 use clap::{ArgAction, ArgGroup, Args, ValueEnum};
 use output::States;
 
+use crate::choice::ChoiceArgs;
 use crate::duration;
 use crate::rollout::RolloutArgs;
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("kind").args(["pcre", "list", "grain", "grain_pcre", "compound", "nodegroup"]))]
+#[command(group = ArgGroup::new("kind").args(["pcre", "list", "grain", "grain_pcre", "compound", "nodegroup", "ipcidr"]))]
 pub struct RunArgs {
     /// Which minions: a glob over ids, or a path with a glob (eu/ams/web*)
     pub(crate) target: String,
     /// Which function: module.function
-    #[arg(value_name = "FUN")]
-    pub(crate) fun: String,
+    #[arg(value_name = "FUN", required_unless_present = "dry_run")]
+    pub(crate) fun: Option<String>,
     /// Its arguments, read as YAML, and key=value for named ones; after -- none is taken for an option
     #[arg(value_name = "ARGS", allow_negative_numbers = true)]
     pub(crate) args: Vec<String>,
@@ -40,6 +41,9 @@ pub struct RunArgs {
     /// The target is the name of a nodegroup of the settings
     #[arg(short = 'N', long, help_heading = "Target")]
     pub(crate) nodegroup: bool,
+    /// The target is an address, or a network in which a minion has one: 10.0.0.0/8
+    #[arg(short = 'S', long, help_heading = "Target")]
+    pub(crate) ipcidr: bool,
     /// Only minions of this site or below it: eu/ams
     #[arg(long, value_name = "PATH", help_heading = "Target")]
     pub(crate) site: Option<String>,
@@ -51,6 +55,8 @@ pub struct RunArgs {
         help_heading = "Target"
     )]
     pub(crate) delimiter: char,
+    #[command(flatten)]
+    pub(crate) choice: ChoiceArgs,
 
     /// Wait at most so long for the outcome; the job goes on [default: to its end]
     #[arg(short, long, value_name = "SECONDS", value_parser = duration::parse, help_heading = "Job")]

@@ -5,6 +5,7 @@ use std::sync::PoisonError;
 
 use relay::{HubInput, Replay};
 use store::{HubReader, StoreError};
+use wire::choice::Choice;
 use wire::control::{
     Doing, Failure, FailureKind, JobSummary, Ledger, LedgerRow, Left, RetryAsk, Rollout, RunAsk,
     Tell,
@@ -13,8 +14,10 @@ use wire::{Between, Jid, JobOrder, LedgerDelta, OutcomeKind, Reason, ReasonCode,
 
 use crate::control::{PROGRESS_EVERY, Teller, failed};
 use crate::engine::Submission;
+use crate::guard::{Guard, NotTaken};
 use crate::report::{self, FormerNames};
 use crate::service::Service;
+use crate::submit::Aim;
 
 /// Jobs in one list, at most.
 const JOBS_LIMIT_MAX: u32 = 10_000;
@@ -26,19 +29,20 @@ const CANCEL_HOLD_MS: u64 = 24 * 3_600_000;
 impl Service {
     /// Orders a job and follows it.
     pub(crate) async fn run(&self, ask: &RunAsk, teller: &mut Teller) -> anyhow::Result<()> {
-        self.run_as(ask, None, teller).await
+        self.run_as(ask, None, self.confirm_above, teller).await
     }
 
-    /// As [`Service::run`]; people read `typed` for its target.
+    /// As [`Service::run`]; people read `typed` for its target. The operator is asked above so many minions.
     async fn run_as(
         &self,
         ask: &RunAsk,
         typed: Option<String>,
+        confirm_above: Option<u64>,
         teller: &mut Teller,
     ) -> anyhow::Result<()> {
-        let jid = match self.order(ask, typed).await? {
+        let jid = match self.order(ask, typed, confirm_above).await? {
             Ok(jid) => jid,
-            Err(failure) => return teller.tell(&Tell::Failed(failure)).await,
+            Err(not_taken) => return teller.tell(&not_taken.tell()).await,
         };
         teller
             .tell(&Tell::Accepted {
@@ -58,21 +62,26 @@ impl Service {
         &self,
         ask: &RunAsk,
         typed: Option<String>,
-    ) -> anyhow::Result<Result<Jid, Failure>> {
+        confirm_above: Option<u64>,
+    ) -> anyhow::Result<Result<Jid, NotTaken>> {
         let roots = match &ask.roots {
             None => self.roots.served(),
             Some(wanted) => match self.roots.resolve(wanted) {
                 Ok(state) => Some(state),
                 Err(text) => {
                     let kind = FailureKind::Usage;
-                    return Ok(Err(Failure { kind, text }));
+                    return Ok(Err(NotTaken::Failed(Failure { kind, text })));
                 }
             },
         };
+        let Aim { target, scope } = match self.aim(ask).await? {
+            Ok(aim) => aim,
+            Err(failure) => return Ok(Err(NotTaken::Failed(failure))),
+        };
         let now = self.engine.clock().now();
-        let (envelope, order) = match self.jobs.order(ask, typed, roots, now) {
+        let (envelope, order) = match self.jobs.order(ask, &target, typed, roots, now) {
             Ok(signed) => signed,
-            Err(failure) => return Ok(Err(failure)),
+            Err(failure) => return Ok(Err(NotTaken::Failed(failure))),
         };
         let jid = order.jid;
         tracing::info!(%jid, user = %order.user, fun = %order.fun, target = %order.target.typed, "job");
@@ -81,12 +90,18 @@ impl Service {
             order,
             hold: ask.hold_ms.is_some(),
             plan: ask.plan.clone(),
+            guard: Guard {
+                target,
+                scope,
+                expect: ask.choice.expect,
+                confirm_above,
+            },
         };
         let taken = self.engine.submit(submission).await?;
-        Ok(taken.map(|()| jid).map_err(|text| Failure {
-            kind: FailureKind::Refused,
-            text,
-        }))
+        if let Err(not_taken) = &taken {
+            tracing::info!(%jid, ?not_taken, "the job is not taken");
+        }
+        Ok(taken.map(|()| jid))
     }
 
     /// Tells progress until the job's last outcome is known, then the account; `but_held`: minions that are down, and for
@@ -301,7 +316,8 @@ impl Service {
             hold_ms: Some(CANCEL_HOLD_MS),
             ..plain_ask(user)
         };
-        self.run_as(&ask, Some(typed), teller).await
+        // Who ends a job is never asked how many it runs on.
+        self.run_as(&ask, Some(typed), None, teller).await
     }
 
     /// Runs a job again for exactly those that it left in some states, at the same roots.
@@ -339,9 +355,14 @@ impl Service {
             hold_ms: ask.hold_ms,
             plan: ask.plan.clone(),
             detach: ask.detach,
+            choice: Choice {
+                expect: ask.expect,
+                ..Choice::default()
+            },
             ..plain_ask(ask.user.clone())
         };
-        self.run_as(&run, Some(typed), teller).await
+        self.run_as(&run, Some(typed), self.confirm_above, teller)
+            .await
     }
 
     /// Gives no more turns in a rollout; what runs goes on.
@@ -447,8 +468,9 @@ impl Service {
                 ..plain_ask(order.user)
             };
             let typed = format!("check {jid}: {} minions", ids.len());
-            match self.order(&ask, Some(typed)).await? {
-                Err(failure) => Err(failure.text),
+            match self.order(&ask, Some(typed), None).await? {
+                Err(NotTaken::Failed(failure)) => Err(failure.text),
+                Err(NotTaken::Confirm(_)) => Err("it was not taken without a word".to_owned()),
                 Ok(check) => self.outcome(check).await?,
             }
         };
@@ -523,6 +545,7 @@ fn plain_ask(user: String) -> RunAsk {
         hold_ms: None,
         plan: None,
         detach: false,
+        choice: Choice::default(),
     }
 }
 

@@ -3,12 +3,14 @@
 //! It joins link, store, roots, keys and configuration, and decides nothing that the machine decides: the loop in
 //! [`engine`] moves messages, bytes and time. The programs `top-master` and `syndic` use it, nobody else.
 
+mod choice;
 pub mod contents;
 pub mod control;
 pub mod disk;
 pub mod engine;
 pub mod errands;
 pub mod grants;
+pub mod guard;
 pub mod init;
 mod jobs;
 pub mod links;

@@ -3,6 +3,7 @@
 use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
+use crate::choice::{Choice, Confirm, Preview, PreviewRow};
 use crate::message::KeyDecision;
 use crate::{
     BatchPlan, Counts, Jid, Json, OutcomeKind, Presence, Reason, Role, RootsReport, Standing,
@@ -108,12 +109,14 @@ pub enum Ask {
         /// Who asks.
         user: String,
     },
+    /// Whom a job would be for; nothing runs: [`Tell::PreviewPart`] repeatedly, then [`Tell::Preview`].
+    Preview(Box<RunAsk>),
 }
 
 /// A job that is asked for.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 pub struct RunAsk {
-    /// The target's kind: glob, list, pcre, grain, grain-pcre, compound, nodegroup, site.
+    /// The target's kind: glob, list, pcre, grain, grain-pcre, compound, nodegroup, site, ipcidr.
     pub target_kind: String,
     /// The target's text.
     pub target: String,
@@ -141,6 +144,8 @@ pub struct RunAsk {
     pub plan: Option<BatchPlan>,
     /// Answer with the jid alone.
     pub detach: bool,
+    /// Which of the minions that match are meant.
+    pub choice: Choice,
 }
 
 /// A job that is to be run again for those that it left.
@@ -160,6 +165,8 @@ pub struct RetryAsk {
     pub plan: Option<BatchPlan>,
     /// Answer with the jid alone.
     pub detach: bool,
+    /// As in [`Choice`].
+    pub expect: Option<u64>,
 }
 
 /// How a job left a minion, as a retry names it.
@@ -253,6 +260,13 @@ pub enum Tell {
     Done,
     /// It can't be.
     Failed(Failure),
+    /// The job is for more minions than are taken without a word: it is taken when the same is asked with this count as
+    /// [`Choice::expect`].
+    Confirm(Confirm),
+    /// Rows that come before those of the next part, and of the [`Tell::Preview`] that ends it.
+    PreviewPart(Vec<PreviewRow>),
+    /// Whom a job would be for, after its parts.
+    Preview(Box<Preview>),
 }
 
 /// Why a request was not fulfilled.

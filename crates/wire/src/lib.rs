@@ -7,6 +7,7 @@
 //! Directions have names: [`Up`] travels from a child to its parent, [`Down`] from a parent to its child, and
 //! [`control`] between a command line and the daemon on the same host.
 
+pub mod choice;
 pub mod codec;
 pub mod control;
 pub mod enrol;

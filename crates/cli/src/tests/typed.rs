@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::FromArgMatches;
-use wire::control::{Ask, RunAsk};
-use wire::{KeyDecision, Role, Standing};
+use wire::choice::{Choice, LeftIn};
+use wire::control::{Ask, Left, RunAsk};
+use wire::{KeyDecision, Presence, Role, Standing};
 
 use super::*;
 use crate::LocalCommand;
@@ -45,6 +46,57 @@ fn run_ask(line: &str) -> RunAsk {
             ask: Ask::Run(ask), ..
         }) => *ask,
         other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn choices() {
+    let jid = "20261122231556000001".parse().expect("twenty digits");
+    let check = |line: &str, expected: Choice| assert_eq!(run_ask(line).choice, expected, "{line}");
+    let none = Choice::default;
+    check("run '*' test.ping", none());
+    check(
+        "run '*' --subset 3 --expect 3 test.ping",
+        Choice {
+            subset: Some(3),
+            expect: Some(3),
+            ..none()
+        },
+    );
+    check(
+        "run '*' test.ping --state up,cut-off",
+        Choice {
+            presences: vec![Presence::Up, Presence::CutOff],
+            ..none()
+        },
+    );
+    let left = |states: &[Left]| Choice {
+        left_in: Some(LeftIn {
+            jid,
+            states: states.to_vec(),
+        }),
+        ..none()
+    };
+    check(
+        "run '*' test.ping --failed-in 20261122231556000001",
+        left(&[Left::Failed]),
+    );
+    check(
+        "run '*' test.ping --left-in 20261122231556000001",
+        left(&Left::ALL),
+    );
+    check(
+        "run '*' test.ping --left-in 20261122231556000001:lost,not-started",
+        left(&[Left::Lost, Left::NotStarted]),
+    );
+    for line in ["run '*' --dry-run", "run -S 10.0.0.0/8 --preview-target"] {
+        assert!(
+            matches!(
+                deed(line),
+                Deed::Errand(Errand::Preview { ask: Ask::Preview(ask), .. }) if ask.fun.is_empty()
+            ),
+            "{line}"
+        );
     }
 }
 

@@ -560,6 +560,7 @@ impl<'a> Order<'a> {
             hold_ms: None,
             plan: None,
             detach: self.detach,
+            choice: wire::choice::Choice::default(),
         }))
     }
 }
