@@ -56,18 +56,58 @@ impl Service {
             Ok(aim) => aim,
             Err(failure) => return teller.tell(&Tell::Failed(failure)).await,
         };
-        let now = self.engine.clock().now();
-        let mut preview = self
-            .engine
-            .query(move |hub| preview(hub, &aim.target, &aim.scope, now))
-            .await?;
-        preview.target = crate::submit::typed(ask);
-        preview.fun.clone_from(&ask.fun);
-        preview.confirm_above = self.confirm_above;
+        let (target, scope) = (aim.target.clone(), aim.scope);
+        let rows = move |hub: &Hub| preview_rows(hub, &target, &scope);
+        let as_of = self.engine.clock().now();
+        let mut minions = self.engine.query(rows).await?;
+        minions.sort_by(|a, b| (&a.path, &a.id).cmp(&(&b.path, &b.id)));
+        let sites = self.preview_sites(&minions).await?;
+        let mut counts = PreviewCounts::default();
+        minions.iter().for_each(|row| counts.add(row));
+        let found: BTreeSet<&str> = minions.iter().map(|row| row.id.as_str()).collect();
+        let mut unknown = aim.target.literal_ids().unwrap_or_default();
+        unknown.retain(|id| !found.contains(id.as_str()));
+        let mut preview = Preview {
+            target: crate::submit::typed(ask),
+            fun: ask.fun.clone(),
+            as_of,
+            counts,
+            confirm_above: self.confirm_above,
+            sites,
+            minions,
+            unknown: unknown.into_iter().collect(),
+        };
         for rows in preview.split_off_parts() {
             teller.tell(&Tell::PreviewPart(rows)).await?;
         }
         teller.tell(&Tell::Preview(Box::new(preview))).await
+    }
+
+    /// Counts by site; of those that are out of reach, since when.
+    async fn preview_sites(&self, minions: &[PreviewRow]) -> anyhow::Result<Vec<PreviewSite>> {
+        let mut sites: BTreeMap<String, PreviewCounts> = BTreeMap::new();
+        let mut cut = BTreeSet::new();
+        for row in minions {
+            sites.entry(row.path.clone()).or_default().add(row);
+            if row.presence == Presence::CutOff {
+                cut.insert(row.path.clone());
+            }
+        }
+        let since = move |hub: &Hub| -> BTreeMap<String, Option<UnixMillis>> {
+            cut.into_iter()
+                .map(|path| {
+                    let since = hub.cut_since(&path);
+                    (path, since)
+                })
+                .collect()
+        };
+        let mut cut = self.engine.query(since).await?;
+        let sites = sites.into_iter().map(|(path, counts)| PreviewSite {
+            cut_since: cut.remove(&path).flatten(),
+            path,
+            counts,
+        });
+        Ok(sites.collect())
     }
 }
 
@@ -194,45 +234,17 @@ pub(crate) fn in_words(choice: &Choice) -> String {
     words.join(", ")
 }
 
-fn preview(hub: &Hub, target: &Target, scope: &SitePath, now: UnixMillis) -> Preview {
-    let mut sites: BTreeMap<String, PreviewCounts> = BTreeMap::new();
-    let mut counts = PreviewCounts::default();
-    let mut minions = Vec::new();
-    for (node, verdict) in hub.meant(target, scope) {
-        let row = PreviewRow {
+/// In order of number: whoever asks sorts them, so that the machine is not held up.
+fn preview_rows(hub: &Hub, target: &Target, scope: &SitePath) -> Vec<PreviewRow> {
+    hub.meant(target, scope)
+        .map(|(node, verdict)| PreviewRow {
             id: node.id().to_string(),
             path: node.path().to_string(),
             presence: node.link().presence,
             since: node.link().since,
             undecided: verdict == Verdict::Unknown,
-        };
-        counts.add(&row);
-        sites.entry(row.path.clone()).or_default().add(&row);
-        minions.push(row);
-    }
-    minions.sort_by(|a, b| (&a.path, &a.id).cmp(&(&b.path, &b.id)));
-    let named = target.literal_ids().unwrap_or_default();
-    let found: BTreeSet<&str> = minions.iter().map(|row| row.id.as_str()).collect();
-    let unknown = named.into_iter().filter(|id| !found.contains(id.as_str()));
-    Preview {
-        target: String::new(),
-        fun: String::new(),
-        as_of: now,
-        counts,
-        confirm_above: None,
-        unknown: unknown.collect(),
-        sites: sites
-            .into_iter()
-            .map(|(path, counts)| PreviewSite {
-                cut_since: hub
-                    .cut_since(&path)
-                    .filter(|_| path != hub.config().path.as_str()),
-                path,
-                counts,
-            })
-            .collect(),
-        minions,
-    }
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -87,7 +87,7 @@ impl Guard {
 /// Whether another hub is asked about this minion. What this very hub can't decide for its own minions is no part of a job, and
 /// for a site that is cut off nobody else is asked.
 fn may_be_decided_below(node: relay::RosterView<'_>) -> bool {
-    !node.is_direct() && node.link().presence != Presence::CutOff
+    node.is_vouched_for() && node.link().presence != Presence::CutOff
 }
 
 #[cfg(test)]

@@ -122,8 +122,8 @@ pub struct PreviewRow {
     pub undecided: bool,
 }
 
-/// Rows in one part of a preview: some hundred bytes each.
-const PART_ROWS: usize = 8_192;
+/// Rows in one part of a preview: some hundred bytes each, and little more than one KiB with the longest id and path.
+const PART_ROWS: usize = 4_096;
 
 impl Preview {
     /// Takes rows off until what is left fits into a frame; they are told first, in order.

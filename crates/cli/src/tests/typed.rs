@@ -100,6 +100,81 @@ fn choices() {
     }
 }
 
+/// Words in any order are a command or an error with words for people, and nothing else.
+#[test]
+fn any_words_are_understood_or_refused() {
+    const WORDS: [&str; 40] = [
+        "run",
+        "jobs",
+        "retry",
+        "keys",
+        "tree",
+        "*",
+        "web*",
+        "test.ping",
+        "--",
+        "-",
+        "-E",
+        "-L",
+        "-S",
+        "-N",
+        "--subset",
+        "3",
+        "0",
+        "-1",
+        "--state",
+        "up,cut-off",
+        "--left-in",
+        "20261122231556000001:failed",
+        "20261122231556000001",
+        "--failed-in",
+        "--expect",
+        "99999999999999999999",
+        "--dry-run",
+        "--site",
+        "",
+        "k=v",
+        "-b",
+        "10%",
+        "--stages",
+        "--hold",
+        "2h",
+        "--delimiter",
+        "ab",
+        "\u{1b}[0m",
+        "--out",
+        "json",
+    ];
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = move |bound: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 33) as usize % bound
+    };
+    let (mut understood, mut refused) = (0, 0);
+    for _ in 0..1_000 {
+        let words: Vec<&str> = (0..next(9)).map(|_| WORDS[next(WORDS.len())]).collect();
+        let line = ["top-master", "run"][..1 + next(2)].iter().chain(&words);
+        let typed = crate::definition::definition(Program::TopMaster)
+            .try_get_matches_from(line.map(OsString::from))
+            .and_then(|matches| Lowargs::from_arg_matches(&matches));
+        let text = match typed {
+            Err(error) => error.to_string(),
+            Ok(typed) => match Deed::new(typed.command, "alice") {
+                Err(text) => text,
+                Ok(_) => {
+                    understood += 1;
+                    continue;
+                }
+            },
+        };
+        assert!(!text.trim().is_empty(), "{words:?}");
+        refused += 1;
+    }
+    assert!(understood > 50 && refused > 50, "{understood} {refused}");
+}
+
 #[test]
 fn targets() {
     let check = |line: &str, kind: &str, target: &str| {
