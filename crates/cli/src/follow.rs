@@ -1,14 +1,18 @@
 //! Follows a job: its progress, Ctrl-C, the end of the wait, its outcome.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use output::{Rendering, Report, Style};
 use wire::Jid;
+use wire::choice::Confirm;
 use wire::control::{Ask, Ledger, Tell};
 
 use crate::Session;
+use crate::confirm::confirmed;
 use crate::control::{Control, ControlError};
 use crate::live::Live;
 use crate::meaning::Follow;
@@ -39,14 +43,46 @@ pub(crate) fn follow(
     view: View,
 ) -> Result<u8, Trouble> {
     let (sender, events) = mpsc::sync_channel(EVENTS_MAX);
+    // While the user is asked, Ctrl-C ends the command.
+    let is_asking = Arc::new(AtomicBool::new(false));
     if !follow.detach {
         let on_interrupt = sender.clone();
+        let is_asking = is_asking.clone();
         // Before the first thread starts, so that none is left that the signal would end.
         (session.seat.interrupts)(Box::new(move || {
-            on_interrupt.send(Event::Interrupt).is_ok()
+            !is_asking.load(Ordering::SeqCst) && on_interrupt.send(Event::Interrupt).is_ok()
         }))
         .map_err(Trouble::Interrupts)?;
     }
+    let confirm = match attempt(session, ask.clone(), follow, view, &sender, &events)? {
+        Ended::With(code) => return Ok(code),
+        Ended::Asked(confirm) => confirm,
+    };
+    is_asking.store(true, Ordering::SeqCst);
+    let ask = confirmed(session.seat, ask, confirm)?;
+    is_asking.store(false, Ordering::SeqCst);
+    match attempt(session, ask, follow, view, &sender, &events)? {
+        Ended::With(code) => Ok(code),
+        Ended::Asked(_) => Err(Trouble::Unexpected),
+    }
+}
+
+/// How following a job ended.
+enum Ended {
+    /// With this exit code.
+    With(u8),
+    /// The daemon wants to know how many minions are meant.
+    Asked(Confirm),
+}
+
+fn attempt(
+    session: &mut Session<'_, '_>,
+    ask: Ask,
+    follow: Follow,
+    view: View,
+    sender: &SyncSender<Event>,
+    events: &Receiver<Event>,
+) -> Result<Ended, Trouble> {
     let mut control = (session.connect)()?;
     control.ask(ask)?;
     listen(control, sender.clone())?;
@@ -58,11 +94,11 @@ pub(crate) fn follow(
         detach: follow.detach,
         owns_job: follow.owns_job,
         interrupts: 0,
-        sender,
+        sender: sender.clone(),
         view,
         session,
     }
-    .run(&events)
+    .run(events)
 }
 
 /// Reads answers in a thread of its own until the first that is no answer.
@@ -70,7 +106,7 @@ fn listen(mut control: Box<dyn Control>, events: SyncSender<Event>) -> Result<()
     let read = move || {
         loop {
             let told = control.next(None);
-            let is_last = !matches!(told, Ok(Some(_)));
+            let is_last = !matches!(&told, Ok(Some(tell)) if !matches!(tell, Tell::Confirm(_)));
             if events.send(Event::Told(told)).is_err() || is_last {
                 return;
             }
@@ -98,7 +134,7 @@ struct Follower<'s, 'a, 'b> {
 }
 
 impl Follower<'_, '_, '_> {
-    fn run(mut self, events: &Receiver<Event>) -> Result<u8, Trouble> {
+    fn run(mut self, events: &Receiver<Event>) -> Result<Ended, Trouble> {
         loop {
             let event = self.next(events);
             // Whatever is said next has the screen for itself; progress comes back with the next numbers.
@@ -112,10 +148,14 @@ impl Follower<'_, '_, '_> {
                     self.cancelled(result);
                     None
                 }
+                Some(Event::Told(Ok(Some(Tell::Confirm(confirm))))) if self.interrupts == 0 => {
+                    return Ok(Ended::Asked(confirm));
+                }
+                Some(Event::Told(Ok(Some(Tell::Confirm(_))))) => self.interrupt()?,
                 Some(Event::Told(told)) => self.told(told?)?,
             };
             if let Some(code) = code {
-                return Ok(code);
+                return Ok(Ended::With(code));
             }
         }
     }

@@ -3,9 +3,9 @@
 use std::io;
 use std::thread;
 
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{self, SigSet, Signal};
 
-/// What is called for each Ctrl-C; false: nobody listens any more.
+/// What is called for each Ctrl-C; false: nobody listens, and it ends the process as it would have without this.
 pub(crate) type OnInterrupt = Box<dyn FnMut() -> bool + Send>;
 
 /// Calls back for each SIGINT from now on.
@@ -24,6 +24,9 @@ pub(crate) fn watch(mut on_interrupt: OnInterrupt) -> io::Result<()> {
         .spawn(move || {
             while interrupt.wait().is_ok() {
                 if !on_interrupt() {
+                    // The first fails only for what is no signal, and the second only where the first did.
+                    let _ = interrupt.thread_unblock();
+                    let _ = signal::raise(Signal::SIGINT);
                     return;
                 }
             }

@@ -9,6 +9,8 @@
 //! and the crate `output` turns the answer into text.
 
 mod answer;
+mod choice;
+mod confirm;
 mod control;
 mod definition;
 mod duration;
@@ -18,6 +20,7 @@ mod keys;
 mod live;
 mod lowargs;
 mod meaning;
+mod preview;
 mod rollout;
 mod runargs;
 mod seat;
@@ -273,6 +276,7 @@ impl Session<'_, '_> {
 fn carry_out(session: &mut Session<'_, '_>, errand: Errand) -> Result<u8, Trouble> {
     match errand {
         Errand::Follow { ask, follow, view } => follow::follow(session, ask, follow, view),
+        Errand::Preview { ask, view } => preview::preview(session, ask, view),
         Errand::Show { jid, view } => follow::show_job(session, jid, view),
         Errand::Question { ask, form } => answer::question(session, ask, form),
         Errand::Keys {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use wire::control::Left;
 use wire::{Jid, Role};
 
 use crate::duration;
@@ -77,11 +78,14 @@ Examples:
   PROGRAM run -C 'G@role:db and not eu/*' service.restart postgresql --summary
   PROGRAM run -L web1,web2 cmd.run -- -x            arguments after -- are never options
   PROGRAM run '*' state.apply --async               prints the job's id and leaves
+  PROGRAM run -S 10.0.0.0/8 --dry-run               names who would be meant, and runs nothing
+  PROGRAM run '*' --state up --subset 3 test.ping   three that are up, chosen at random
+  PROGRAM run 'web*' --failed-in 20261122231556000001 state.apply --expect 12
 
 Exit codes:
   0  every expected minion is ok
   1  some failed
-  2  the target matches no minion
+  2  the target matches no minion, or none of those that are asked for
   3  none failed; some are unreachable, lost, expired or not finished,
      or nobody has an id of the target
   4  refused
@@ -289,6 +293,9 @@ pub(crate) struct RetryArgs {
     /// Keep it for minions that are down, and run it there when they are back within this time
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub(crate) hold: Option<Duration>,
+    /// Run nothing when the job is not for exactly so many minions
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) expect: Option<u64>,
     #[command(flatten)]
     pub(crate) rollout: RolloutArgs,
     #[command(flatten)]
@@ -306,6 +313,18 @@ pub(crate) enum LeftState {
     Unreachable,
     /// It is known not to have begun
     NotStarted,
+}
+
+impl LeftState {
+    /// As the daemon is asked.
+    pub(crate) fn left(self) -> Left {
+        match self {
+            LeftState::Failed => Left::Failed,
+            LeftState::Lost => Left::Lost,
+            LeftState::Unreachable => Left::Unreachable,
+            LeftState::NotStarted => Left::NotStarted,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -509,7 +528,7 @@ pub enum JoinStep {
     },
 }
 
-fn jid(text: &str) -> Result<Jid, String> {
+pub(crate) fn jid(text: &str) -> Result<Jid, String> {
     text.parse()
         .map_err(|()| "a job's id has twenty digits".to_owned())
 }

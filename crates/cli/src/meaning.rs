@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap_complete::Shell;
 use serde_json::Value;
-use wire::control::{Ask, Left, RetryAsk, RunAsk};
+use wire::choice::Choice;
+use wire::control::{Ask, RetryAsk, RunAsk};
 use wire::{Jid, Json, KeyDecision, Standing};
 
 use crate::LocalCommand;
@@ -37,6 +38,8 @@ pub(crate) enum Errand {
         follow: Follow,
         view: View,
     },
+    /// Show whom a job would be for.
+    Preview { ask: Ask, view: View },
     /// Show a job.
     Show { jid: Jid, view: View },
     /// Ask, and print the answer.
@@ -151,12 +154,13 @@ fn token(command: TokenCommand) -> Errand {
 
 fn run(args: RunArgs, user: &str) -> Result<Errand, String> {
     let (positional, named) = yaml::parse_arguments(&args.args);
+    let is_preview = args.choice.dry_run;
     let ask = RunAsk {
         target_kind: args.kind.name().to_owned(),
         target: args.target,
         site: args.kind.site,
         delimiter: args.kind.delimiter,
-        fun: args.fun,
+        fun: args.fun.unwrap_or_default(),
         args: json(&Value::Array(positional)),
         kwargs: json(&Value::Object(named)),
         user: user.to_owned(),
@@ -168,7 +172,14 @@ fn run(args: RunArgs, user: &str) -> Result<Errand, String> {
         plan: args.rollout.plan()?,
         detach: args.detach,
         override_reason: args.override_reason,
+        choice: args.choice.choice(),
     };
+    if is_preview {
+        return Ok(Errand::Preview {
+            ask: Ask::Preview(Box::new(ask)),
+            view: args.view,
+        });
+    }
     let ask = Ask::Run(Box::new(ask));
     Ok(ordered(ask, args.timeout, args.detach, args.view))
 }
@@ -191,27 +202,20 @@ fn may_i(args: MayIArgs, user: &str) -> Ask {
         plan: None,
         detach: true,
         override_reason: None,
+        choice: Choice::default(),
     }))
 }
 
 fn retry(args: RetryArgs, user: &str) -> Result<Errand, String> {
     let ask = RetryAsk {
         jid: args.jid,
-        states: args
-            .states
-            .into_iter()
-            .map(|state| match state {
-                LeftState::Failed => Left::Failed,
-                LeftState::Lost => Left::Lost,
-                LeftState::Unreachable => Left::Unreachable,
-                LeftState::NotStarted => Left::NotStarted,
-            })
-            .collect(),
+        states: args.states.into_iter().map(LeftState::left).collect(),
         user: user.to_owned(),
         start_within_ms: 0,
         hold_ms: args.hold.map(millis),
         plan: args.rollout.plan()?,
         detach: args.detach,
+        expect: args.expect,
     };
     let ask = Ask::Retry(Box::new(ask));
     Ok(ordered(ask, args.timeout, args.detach, args.view))

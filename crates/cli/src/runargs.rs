@@ -6,6 +6,7 @@ use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, ValueEnum};
 use output::States;
 
+use crate::choice::ChoiceArgs;
 use crate::duration;
 use crate::rollout::RolloutArgs;
 use crate::targetargs::TargetArgs;
@@ -16,14 +17,16 @@ pub struct RunArgs {
     /// Which minions: a glob over ids, or a path with a glob (eu/ams/web*)
     pub(crate) target: String,
     /// Which function: module.function
-    #[arg(value_name = "FUN")]
-    pub(crate) fun: String,
+    #[arg(value_name = "FUN", required_unless_present = "dry_run")]
+    pub(crate) fun: Option<String>,
     /// Its arguments, read as YAML, and key=value for named ones; after -- none is taken for an option
     #[arg(value_name = "ARGS", allow_negative_numbers = true)]
     pub(crate) args: Vec<String>,
 
     #[command(flatten)]
     pub(crate) kind: TargetArgs,
+    #[command(flatten)]
+    pub(crate) choice: ChoiceArgs,
 
     /// Wait at most so long for the outcome; the job goes on [default: to its end]
     #[arg(short, long, value_name = "SECONDS", value_parser = duration::parse, help_heading = "Job")]

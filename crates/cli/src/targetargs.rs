@@ -4,7 +4,7 @@ use clap::{ArgGroup, Args};
 
 /// The kind of a target, and what narrows it.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("kind").args(["pcre", "list", "grain", "grain_pcre", "compound", "nodegroup"]))]
+#[command(group = ArgGroup::new("kind").args(["pcre", "list", "grain", "grain_pcre", "compound", "nodegroup", "ipcidr"]))]
 pub struct TargetArgs {
     /// The target is a regular expression over ids
     #[arg(short = 'E', long, help_heading = "Target")]
@@ -24,6 +24,9 @@ pub struct TargetArgs {
     /// The target is the name of a nodegroup of the settings
     #[arg(short = 'N', long, help_heading = "Target")]
     pub(crate) nodegroup: bool,
+    /// The target is an address, or a network in which a minion has one: 10.0.0.0/8
+    #[arg(short = 'S', long, help_heading = "Target")]
+    pub(crate) ipcidr: bool,
     /// Only minions of this site or below it: eu/ams
     #[arg(long, value_name = "PATH", help_heading = "Target")]
     pub(crate) site: Option<String>,
@@ -47,6 +50,7 @@ impl TargetArgs {
             (self.grain_pcre, "grain-pcre"),
             (self.compound, "compound"),
             (self.nodegroup, "nodegroup"),
+            (self.ipcidr, "ipcidr"),
         ]
         .into_iter()
         .find_map(|(is_set, kind)| is_set.then_some(kind))

@@ -46,6 +46,7 @@ pub const TARGETS: &[Target] = &[
     target("journal", journal::journal),
     target("targets", texts::targets),
     target("yaml", texts::yaml),
+    target("arguments", texts::arguments),
     target("values", texts::values),
 ];
 

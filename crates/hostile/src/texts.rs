@@ -38,11 +38,14 @@ pub(crate) fn targets(bytes: &[u8]) {
         Kind::GrainPcre,
         Kind::Nodegroup,
         Kind::Site,
+        Kind::Ipcidr,
     ]);
     let grains = match script.below(4) {
         0 => None,
         1 => serde_json::from_slice(script.bytes()).ok(),
-        _ => serde_json::from_str(r#"{"os":"Debian","a":{"b":["c",1,null,true]}}"#).ok(),
+        _ => serde_json::from_str(
+            r#"{"os":"Debian","a":{"b":["c",1,null,true]},"ipv4":["127.0.0.1","10.1.2.3"],"ipv6":["fd00::1"]}"#,
+        ).ok(),
     };
     let Ok(text) = std::str::from_utf8(script.rest()) else {
         return;
@@ -64,6 +67,13 @@ pub(crate) fn targets(bytes: &[u8]) {
     let minion = Minion { grains };
     let verdict = target.matches(&minion);
     assert_eq!(again.matches(&minion), verdict, "{text:?} as {compound:?}");
+    // Of a choice by ids both halves are the target, and each minion is in one of them.
+    let id = || [minion.id().to_owned()];
+    assert_eq!(target.clone().among(id()).matches(&minion), verdict);
+    let without = target.clone().without(id());
+    assert_eq!(without.matches(&minion), targeting::Verdict::No);
+    let others = target.clone().without(["another".to_owned()]);
+    assert_eq!(others.matches(&minion), verdict);
     // A hub that skips a subtree skips nobody who matches.
     let is_below = target.may_match_below("eu") && target.may_match_below("eu/ams");
     assert!(
@@ -84,6 +94,26 @@ pub(crate) fn yaml(bytes: &[u8]) {
         let again = again.unwrap_or_else(|error| panic!("{error}: {written:?}"));
         assert_eq!(again, value, "{written:?}");
     }
+}
+
+/// Words after a function, with a zero byte between them: what each of them says does not depend on the others.
+pub(crate) fn arguments(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let words: Vec<String> = text.split('\0').map(str::to_owned).collect();
+    let (positional, named) = yaml::parse_arguments(&words);
+    let mut alone = (Vec::new(), serde_json::Map::new());
+    for word in &words {
+        let (mut one, of_name) = yaml::parse_arguments(std::slice::from_ref(word));
+        assert_eq!(one.len() + of_name.len(), 1, "{word:?}");
+        for (name, value) in of_name {
+            assert!(word.starts_with(&format!("{name}=")), "{word:?}");
+            alone.1.insert(name, value);
+        }
+        alone.0.append(&mut one);
+    }
+    assert_eq!((positional, named), alone, "{words:?}");
 }
 
 /// What a minion returned, and why another did not, in each form in which people see it.

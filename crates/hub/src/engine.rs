@@ -21,6 +21,7 @@ use wire::limits::BULK_FRAME;
 use wire::{BatchPlan, Counts, Down, Jid, JobEnvelope, JobOrder, Refusal, Standing, Uid};
 
 use crate::disk::Disk;
+use crate::guard::{Guard, NotTaken};
 
 /// Inputs that wait for the loop, at most; above it whoever sends waits, and with them the links they read.
 const INPUTS_MAX: usize = 4_096;
@@ -74,6 +75,8 @@ pub struct Submission {
     pub hold: bool,
     /// Roll it out in turns.
     pub plan: Option<BatchPlan>,
+    /// How many minions it may be for.
+    pub guard: Guard,
 }
 
 enum Message {
@@ -81,7 +84,7 @@ enum Message {
     Input(HubInput),
     Link(LinkId, link::Sender),
     Query(Box<dyn FnOnce(&Hub) + Send>),
-    Submit(Box<Submission>, oneshot::Sender<Result<(), String>>),
+    Submit(Box<Submission>, oneshot::Sender<Result<(), NotTaken>>),
     Enrolling(Box<HubInput>, Uid, oneshot::Sender<Option<Standing>>),
     Watch(Jid, oneshot::Sender<watch::Receiver<JobMoves>>),
 }
@@ -160,9 +163,9 @@ impl EngineHandle {
     ///
     /// # Errors
     /// [`EngineGone`] while the process stops.
-    pub async fn submit(&self, submission: Submission) -> Result<Result<(), String>, EngineGone> {
+    pub async fn submit(&self, submission: Submission) -> Result<Result<(), NotTaken>, EngineGone> {
         if let Some(reason) = self.disk.objection(&submission.order) {
-            return Ok(Err(reason));
+            return Ok(Err(NotTaken::refused(reason)));
         }
         let (answer, answered) = oneshot::channel();
         self.messages
@@ -254,7 +257,7 @@ pub struct Engine<S> {
     upwards: HashMap<LinkId, Paced<Bytes>>,
     /// Weak, so that the loop ends when nobody else holds a handle.
     own_messages: mpsc::WeakSender<Message>,
-    submitted: HashMap<Jid, oneshot::Sender<Result<(), String>>>,
+    submitted: HashMap<Jid, oneshot::Sender<Result<(), NotTaken>>>,
     enrolling: HashMap<Uid, Vec<oneshot::Sender<Option<Standing>>>>,
     watches: HashMap<Jid, watch::Sender<JobMoves>>,
 }
@@ -371,13 +374,19 @@ impl<S: Surroundings> Engine<S> {
             }
             Message::Query(question) => question(&self.hub),
             Message::Submit(submission, answer) => {
-                self.submitted.insert(submission.order.jid, answer);
                 let Submission {
                     envelope,
                     order,
                     hold,
                     plan,
+                    guard,
                 } = *submission;
+                // In the same turn of the loop: the machine hears nothing between the count and the job.
+                if let Some(objection) = guard.objection(&self.hub) {
+                    let _ = answer.send(Err(objection));
+                    return;
+                }
+                self.submitted.insert(order.jid, answer);
                 self.hub.handle_input(
                     now,
                     HubInput::Submit {
@@ -466,7 +475,7 @@ impl<S: Surroundings> Engine<S> {
             }
             HubOutput::JobRefused { jid, reason } => {
                 if let Some(answer) = self.submitted.remove(&jid) {
-                    let _ = answer.send(Err(reason));
+                    let _ = answer.send(Err(NotTaken::refused(reason)));
                 }
             }
             HubOutput::JobChanged { jid } => self.moved(jid),

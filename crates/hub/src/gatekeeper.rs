@@ -2,13 +2,14 @@
 
 use access::{Area, Moment, Permission, Refusal};
 use relay::Hub;
-use targeting::{Facts, Target, Verdict};
+use targeting::{Facts, Target};
+use wire::SitePath;
 use wire::control::{Ask, Failure, FailureKind, RunAsk, Tell};
-use wire::{Role, Standing};
 
 use crate::caller::Caller;
 use crate::control::Teller;
 use crate::service::Service;
+use crate::submit::Aim;
 
 /// What a question that is no job needs.
 enum Need {
@@ -28,9 +29,11 @@ fn need(ask: &Ask) -> Need {
         | Ask::Cancel { jid, .. }
         | Ask::Halt { jid, .. }
         | Ask::GoOn { jid, .. } => Need::Job(*jid),
-        Ask::Tree { .. } | Ask::Roots | Ask::RootsUpdate { .. } | Ask::Identity => {
-            Need::Area(Area::Runner)
-        }
+        Ask::Preview(_)
+        | Ask::Tree { .. }
+        | Ask::Roots
+        | Ask::RootsUpdate { .. }
+        | Ask::Identity => Need::Area(Area::Runner),
         Ask::Keys
         | Ask::Decide { .. }
         | Ask::TokenCreate { .. }
@@ -43,7 +46,7 @@ fn need(ask: &Ask) -> Need {
 /// Who is not the hub's own user asks under the name that the kernel knows.
 fn name(ask: &mut Ask, caller: &Caller) {
     let user = match ask {
-        Ask::Run(ask) | Ask::MayI(ask) => &mut ask.user,
+        Ask::Run(ask) | Ask::MayI(ask) | Ask::Preview(ask) => &mut ask.user,
         Ask::Retry(ask) => &mut ask.user,
         Ask::Cancel { user, .. }
         | Ask::Halt { user, .. }
@@ -123,7 +126,8 @@ impl Service {
         &self,
         caller: &Caller,
         ask: &RunAsk,
-        target: Target,
+        target: &Target,
+        scope: &SitePath,
     ) -> anyhow::Result<Result<Permission, Failure>> {
         if caller.is_owner && !self.policy.binds_owner() {
             return Ok(Ok(Permission::of_owner()));
@@ -131,10 +135,12 @@ impl Service {
         let (policy, caller, fun) = (self.policy.clone(), caller.clone(), ask.fun.clone());
         let reason = ask.override_reason.clone();
         let overrides = reason.is_some();
+        let (target, scope) = (target.clone(), scope.clone());
         let judged = self
             .engine
             .query(move |hub| {
-                let facts = meant(hub, &target);
+                let meant = hub.meant(&target, &scope);
+                let facts: Vec<_> = meant.map(|(node, _)| node.facts()).collect();
                 let minions = facts.iter().map(|facts| facts as &dyn Facts);
                 policy.run(caller.asker(), &fun, moment(), overrides, minions)
             })
@@ -162,12 +168,14 @@ impl Service {
 
     /// Tells whether a job would be let out.
     pub(crate) async fn may_i(&self, ask: &RunAsk, teller: &mut Teller) -> anyhow::Result<()> {
-        let target = match self.jobs.target(ask) {
-            Ok(target) => target,
+        let Aim { target, scope } = match self.aim(ask).await? {
+            Ok(aim) => aim,
             Err(failure) => return teller.tell(&Tell::Failed(failure)).await,
         };
-        let count = self.count(target.clone()).await?;
-        let (allowed, text) = match self.judge(teller.caller(), ask, target).await? {
+        let (meant, below) = (target.clone(), scope.clone());
+        let count = move |hub: &Hub| hub.meant(&meant, &below).count();
+        let count = self.engine.query(count).await?;
+        let (allowed, text) = match self.judge(teller.caller(), ask, &target, &scope).await? {
             Ok(permission) => {
                 let what = format!("{} on {count} minions", ask.fun);
                 (
@@ -179,21 +187,4 @@ impl Service {
         };
         teller.tell(&Tell::MayI { allowed, text }).await
     }
-
-    /// How many minions a target means, by what this hub knows.
-    async fn count(&self, target: Target) -> anyhow::Result<usize> {
-        Ok(self
-            .engine
-            .query(move |hub| meant(hub, &target).len())
-            .await?)
-    }
-}
-
-/// The accepted minions that a target means, or may mean.
-fn meant<'h>(hub: &'h Hub, target: &Target) -> Vec<relay::NodeFacts<'h>> {
-    hub.nodes()
-        .filter(|node| node.role() == Role::Minion && node.standing() == Standing::Accepted)
-        .map(|node| node.facts())
-        .filter(|facts| target.matches(facts) != Verdict::No)
-        .collect()
 }

@@ -5,6 +5,7 @@ use std::sync::PoisonError;
 
 use relay::{HubInput, Replay};
 use store::{HubReader, StoreError};
+use wire::choice::Choice;
 use wire::control::{
     Doing, Failure, FailureKind, JobSummary, Ledger, LedgerRow, Left, RetryAsk, Rollout, RunAsk,
     Tell,
@@ -16,8 +17,10 @@ use access::Permission;
 use crate::caller::Caller;
 use crate::control::{PROGRESS_EVERY, Teller, failed};
 use crate::engine::Submission;
+use crate::guard::{Guard, NotTaken};
 use crate::report::{self, FormerNames};
 use crate::service::Service;
+use crate::submit::Aim;
 
 /// Jobs in one list, at most.
 const JOBS_LIMIT_MAX: u32 = 10_000;
@@ -30,20 +33,22 @@ impl Service {
     /// Orders a job and follows it.
     pub(crate) async fn run(&self, ask: &RunAsk, teller: &mut Teller) -> anyhow::Result<()> {
         let caller = teller.caller().clone();
-        self.run_as(&caller, ask, None, teller).await
+        self.run_as(&caller, ask, None, self.confirm_above, teller)
+            .await
     }
 
-    /// As [`Service::run`], with the rights of `caller`; people read `typed` for its target.
+    /// As [`Service::run`], with the rights of `caller`; people read `typed` for its target. The operator is asked above so many minions.
     async fn run_as(
         &self,
         caller: &Caller,
         ask: &RunAsk,
         typed: Option<String>,
+        confirm_above: Option<u64>,
         teller: &mut Teller,
     ) -> anyhow::Result<()> {
-        let jid = match self.order(caller, ask, typed).await? {
+        let jid = match self.order(caller, ask, typed, confirm_above).await? {
             Ok(jid) => jid,
-            Err(failure) => return teller.tell(&Tell::Failed(failure)).await,
+            Err(not_taken) => return teller.tell(&not_taken.tell()).await,
         };
         teller
             .tell(&Tell::Accepted {
@@ -64,34 +69,35 @@ impl Service {
         caller: &Caller,
         ask: &RunAsk,
         typed: Option<String>,
-    ) -> anyhow::Result<Result<Jid, Failure>> {
-        let target = match self.jobs.target(ask) {
-            Ok(target) => target,
-            Err(failure) => return Ok(Err(failure)),
-        };
-        let target = match self.judge(caller, ask, target.clone()).await? {
-            Ok(Permission { within: None, .. }) => target,
-            // Minions may join until the job is on its way; none that the rule leaves out gets it.
-            Ok(Permission {
-                within: Some(within),
-                ..
-            }) => target.within(&within),
-            Err(failure) => return Ok(Err(failure)),
-        };
+        confirm_above: Option<u64>,
+    ) -> anyhow::Result<Result<Jid, NotTaken>> {
         let roots = match &ask.roots {
             None => self.roots.served(),
             Some(wanted) => match self.roots.resolve(wanted) {
                 Ok(state) => Some(state),
                 Err(text) => {
                     let kind = FailureKind::Usage;
-                    return Ok(Err(Failure { kind, text }));
+                    return Ok(Err(NotTaken::Failed(Failure { kind, text })));
                 }
             },
+        };
+        let Aim { target, scope } = match self.aim(ask).await? {
+            Ok(aim) => aim,
+            Err(failure) => return Ok(Err(NotTaken::Failed(failure))),
+        };
+        let target = match self.judge(caller, ask, &target, &scope).await? {
+            Ok(Permission { within: None, .. }) => target,
+            // Minions may join until the job is on its way; none that the rule leaves out gets it.
+            Ok(Permission {
+                within: Some(within),
+                ..
+            }) => target.within(&within),
+            Err(failure) => return Ok(Err(NotTaken::Failed(failure))),
         };
         let now = self.engine.clock().now();
         let (envelope, order) = match self.jobs.order(ask, &target, typed, roots, now) {
             Ok(signed) => signed,
-            Err(failure) => return Ok(Err(failure)),
+            Err(failure) => return Ok(Err(NotTaken::Failed(failure))),
         };
         let jid = order.jid;
         tracing::info!(%jid, user = %order.user, fun = %order.fun, target = %order.target.typed, "job");
@@ -100,12 +106,18 @@ impl Service {
             order,
             hold: ask.hold_ms.is_some(),
             plan: ask.plan.clone(),
+            guard: Guard {
+                target,
+                scope,
+                expect: ask.choice.expect,
+                confirm_above,
+            },
         };
         let taken = self.engine.submit(submission).await?;
-        Ok(taken.map(|()| jid).map_err(|text| Failure {
-            kind: FailureKind::Refused,
-            text,
-        }))
+        if let Err(not_taken) = &taken {
+            tracing::info!(%jid, ?not_taken, "the job is not taken");
+        }
+        Ok(taken.map(|()| jid))
     }
 
     /// Tells progress until the job's last outcome is known, then the account; `but_held`: minions that are down, and for
@@ -344,8 +356,8 @@ impl Service {
             hold_ms: Some(CANCEL_HOLD_MS),
             ..plain_ask(user)
         };
-        // Whoever may end the job needs no rule for the function that does it.
-        self.run_as(&Caller::owner(), &ask, Some(typed), teller)
+        // Whoever may end the job needs no rule for the function that does it, and is never asked how many it runs on.
+        self.run_as(&Caller::owner(), &ask, Some(typed), None, teller)
             .await
     }
 
@@ -384,10 +396,15 @@ impl Service {
             hold_ms: ask.hold_ms,
             plan: ask.plan.clone(),
             detach: ask.detach,
+            choice: Choice {
+                expect: ask.expect,
+                ..Choice::default()
+            },
             ..plain_ask(ask.user.clone())
         };
         let caller = teller.caller().clone();
-        self.run_as(&caller, &run, Some(typed), teller).await
+        self.run_as(&caller, &run, Some(typed), self.confirm_above, teller)
+            .await
     }
 
     /// Gives no more turns in a rollout; what runs goes on.
@@ -494,8 +511,10 @@ impl Service {
             };
             let typed = format!("check {jid}: {} minions", ids.len());
             // The job was let out, and its check is a part of it.
-            match self.order(&Caller::owner(), &ask, Some(typed)).await? {
-                Err(failure) => Err(failure.text),
+            let caller = Caller::owner();
+            match self.order(&caller, &ask, Some(typed), None).await? {
+                Err(NotTaken::Failed(failure)) => Err(failure.text),
+                Err(NotTaken::Confirm(_)) => Err("it was not taken without a word".to_owned()),
                 Ok(check) => self.outcome(check).await?,
             }
         };
@@ -571,6 +590,7 @@ fn plain_ask(user: String) -> RunAsk {
         plan: None,
         detach: false,
         override_reason: None,
+        choice: Choice::default(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`engine`] moves messages, bytes and time. The programs `top-master` and `syndic` use it, nobody else.
 
 mod caller;
+mod choice;
 pub mod contents;
 pub mod control;
 pub mod disk;
@@ -11,6 +12,7 @@ pub mod engine;
 pub mod errands;
 mod gatekeeper;
 pub mod grants;
+pub mod guard;
 pub mod init;
 mod jobs;
 pub mod links;

@@ -410,6 +410,7 @@ async fn start(
         policy: policy.clone(),
         fingerprint,
         wait_ms: config.jobs.timeout.map(millis),
+        confirm_above: config.jobs.confirm_above,
     });
     tokio::spawn(crate::errands::run(errands_to_run, service.clone()));
     let socket = config.paths.control_socket();

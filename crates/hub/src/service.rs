@@ -45,6 +45,8 @@ pub struct Service {
     pub fingerprint: String,
     /// How long command lines wait that do not say; None: to the end.
     pub wait_ms: Option<u64>,
+    /// Jobs for more minions than this are asked about.
+    pub confirm_above: Option<u64>,
 }
 
 impl Service {
@@ -68,6 +70,7 @@ impl Service {
             Ask::Cancel { jid, user } => self.cancel(jid, user, teller).await,
             Ask::Retry(ask) => self.retry(&ask, teller).await,
             Ask::Halt { jid, user } => self.halt(jid, &user, teller).await,
+            Ask::Preview(ask) => self.preview(&ask, teller).await,
             Ask::GoOn { jid, user } => self.go_on(jid, &user, teller).await,
             Ask::Tree { minions } => {
                 let now = self.engine.clock().now();

@@ -34,8 +34,17 @@ pub struct JobDesk {
     start_within_ms: u64,
 }
 
+/// Whom a job is for.
+#[derive(Debug, Clone)]
+pub struct Aim {
+    /// The minions that are meant.
+    pub target: Target,
+    /// The site within which this hub may order.
+    pub scope: SitePath,
+}
+
 /// Kinds of targets as the control socket names them.
-pub const TARGET_KINDS: [(&str, Kind); 8] = [
+pub const TARGET_KINDS: [(&str, Kind); 9] = [
     ("glob", Kind::Glob),
     ("pcre", Kind::Pcre),
     ("list", Kind::List),
@@ -44,6 +53,7 @@ pub const TARGET_KINDS: [(&str, Kind); 8] = [
     ("compound", Kind::Compound),
     ("nodegroup", Kind::Nodegroup),
     ("site", Kind::Site),
+    ("ipcidr", Kind::Ipcidr),
 ];
 
 fn usage(text: impl Into<String>) -> Failure {
@@ -96,12 +106,45 @@ impl JobDesk {
         (signer.expires == 0 || now < signer.expires).then(|| signer.scope.clone())
     }
 
-    /// Checks what is asked and signs it, for `target`. `roots` is the roots state that the job pins, resolved by the caller; people read
+    /// Whom a job would be for by its target and site.
+    ///
+    /// # Errors
+    /// [`Failure`] in the operator's words: a target that does not parse (with its place), or no right to order anything.
+    pub fn aim(&self, ask: &RunAsk, now: UnixMillis) -> Result<Aim, Failure> {
+        let target = self.target(ask)?;
+        if !ask.fun.is_empty() {
+            check_function(&ask.fun)?;
+        }
+        let trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
+        let scope = self.right(&trust, now)?.scope.clone();
+        Ok(Aim { target, scope })
+    }
+
+    /// This hub's right to order jobs.
+    fn right<'t>(
+        &self,
+        trust: &'t TrustStore,
+        now: UnixMillis,
+    ) -> Result<&'t wire::trust::Signer, Failure> {
+        let Some(signer) = trust.signer(&self.key.public().uid()) else {
+            return Err(refused(
+                "this hub may not order jobs: its job key is in no trust bundle. A top-master grants it with \
+                 `top-master delegate SYNDIC --functions FUN,...`",
+            ));
+        };
+        if signer.expires != 0 && now >= signer.expires {
+            return Err(refused(
+                "this hub's right to order jobs has expired; a top-master can grant it again",
+            ));
+        }
+        Ok(signer)
+    }
+
+    /// Checks what is asked and signs it, for whom [`JobDesk::aim`] said or for some of them. `roots` is the roots state that the job pins, resolved by the caller; people read
     /// `typed` for the target, or the target itself.
     ///
     /// # Errors
-    /// [`Failure`] in the operator's words: a bad function name,
-    /// arguments over the limit, or no right to order this.
+    /// [`Failure`] in the operator's words: a bad function name, arguments over the limit, or no right to order this.
     pub fn order(
         &self,
         ask: &RunAsk,
@@ -128,17 +171,7 @@ impl JobDesk {
         }
         check_function(&ask.fun)?;
         let trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(signer) = trust.signer(&self.key.public().uid()) else {
-            return Err(refused(
-                "this hub may not order jobs: its job key is in no trust bundle. A top-master grants it with \
-                 `top-master delegate SYNDIC --functions FUN,...`",
-            ));
-        };
-        if signer.expires != 0 && now >= signer.expires {
-            return Err(refused(
-                "this hub's right to order jobs has expired; a top-master can grant it again",
-            ));
-        }
+        let signer = self.right(&trust, now)?;
         let mut jids = self.jids.lock().unwrap_or_else(PoisonError::into_inner);
         let jids = jids.get_or_insert_with(|| JidClock::new(signer.number, self.last_jid_ms));
         let order = JobOrder {
@@ -208,13 +241,20 @@ impl JobDesk {
 }
 
 /// A target as people read it back.
-fn typed(ask: &RunAsk) -> String {
+pub(crate) fn typed(ask: &RunAsk) -> String {
     let mut text = match ask.target_kind.as_str() {
         "glob" => ask.target.clone(),
         kind => format!("{kind}: {}", ask.target),
     };
     if let Some(site) = &ask.site {
         text.push_str(&format!(" (site {site})"));
+    }
+    let words = crate::choice::in_words(&ask.choice);
+    if !words.is_empty() {
+        text.push_str(&format!(" ({words})"));
+    }
+    if let Some(number) = ask.choice.subset {
+        text.push_str(&format!(" ({number} at random)"));
     }
     text
 }

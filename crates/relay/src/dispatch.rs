@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use wire::record::{JobHead, Record};
 use wire::{
-    BatchPlan, Down, IndexSet, Jid, JobEnvelope, JobOrder, PlanRecord, Reason, ReasonCode, Role,
-    Terms, Uid,
+    BatchPlan, Down, IndexSet, Jid, JobEnvelope, JobOrder, PROTOCOL_ADDRESSES, PlanRecord, Reason,
+    ReasonCode, Role, Terms, Uid,
 };
 
 use crate::LinkId;
@@ -210,8 +210,8 @@ impl Hub {
                 continue;
             }
             match self.child_links.get(&hub) {
-                Some(link) if job.terms.by_release && !self.speaks(*link, PROTOCOL_TERMS) => {
-                    let reason = self.too_old(node);
+                Some(link) if self.is_too_old(*link, job.terms, || target.needs_addresses()) => {
+                    let reason = self.too_old(node, job.terms);
                     self.name_by_mirror(job, order, target, hub, &|| {
                         State::Refused(reason.clone())
                     });
@@ -278,11 +278,26 @@ impl Hub {
         source.mirrored.extend(&named);
     }
 
-    fn too_old(&self, hub: &crate::node::Node) -> Arc<Reason> {
+    /// Whether a child hub can't do what an order asks of it.
+    pub(crate) fn is_too_old(
+        &self,
+        link: LinkId,
+        terms: Terms,
+        needs_addresses: impl FnOnce() -> bool,
+    ) -> bool {
+        terms.by_release && !self.speaks(link, PROTOCOL_TERMS)
+            || !self.speaks(link, PROTOCOL_ADDRESSES) && needs_addresses()
+    }
+
+    fn too_old(&self, hub: &crate::node::Node, terms: Terms) -> Arc<Reason> {
+        let lack = match terms.by_release {
+            true => "can't give turns in a rollout",
+            false => "knows no targets by address",
+        };
         self.reason(
             ReasonCode::TooOld,
             format!(
-                "hub {} runs {}, which can't give turns in a rollout: upgrade it first",
+                "hub {} runs {}, which {lack}: upgrade it first",
                 hub.id, hub.software
             ),
         )

@@ -19,6 +19,7 @@ pub mod hub;
 mod job;
 mod keys;
 pub mod leaf;
+mod meant;
 mod node;
 mod plan;
 pub mod planted;

@@ -162,6 +162,10 @@ impl<'a> RosterView<'a> {
     pub fn is_direct(&self) -> bool {
         self.0.direct.is_some()
     }
+    /// Whether a child hub of this hub vouches for it.
+    pub fn is_vouched_for(&self) -> bool {
+        !self.0.via.is_empty()
+    }
     /// Whether it can be reached, and since when.
     pub fn link(&self) -> Link {
         self.0.link

@@ -2,7 +2,7 @@
 //!
 //! A word is a glob over the minion's id (`web*`), or a path (`eu/ams/web*`: ids `web*` in the site `eu/ams` or below), or an
 //! engine with its pattern: `G@os:Debian` grain glob, `P@os:Deb.*` grain regex, `E@web\d+` id regex, `L@a,b` list, `N@group`
-//! nodegroup. Words combine with `not`, `and`, `or` (binding in this order) and parentheses. `a not b` is `a and not b`.
+//! nodegroup, `S@10.0.0.0/8` an address or network. Words combine with `not`, `and`, `or` (binding in this order) and parentheses. `a not b` is `a and not b`.
 //! Where this differs from Salt, on purpose:
 //!
 //! - what Salt logs and then treats as no match (an unknown nodegroup, a broken regex, `G@os`) is an error here;
@@ -15,6 +15,7 @@
 //! This crate never reads a file, a clock or the network, and knows no wire form: a target travels as its
 //! [`Target::to_compound`] text. Any crate may use it.
 
+mod address;
 mod errors;
 mod expression;
 mod glob;
@@ -52,7 +53,7 @@ pub const GRAIN_PARTS_MAX: usize = 16;
 /// Most steps back that one regex may take for one text before the answer is [`Verdict::Unknown`].
 pub const REGEX_BACKTRACK_MAX: usize = 100_000;
 
-/// How a target's text is to be read; the command line's `-E -L -G -P -C -N --site`.
+/// How a target's text is to be read; the command line's `-E -L -G -P -C -N -S --site`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A glob over ids, or a path when it has a `/`; the default.
@@ -71,6 +72,8 @@ pub enum Kind {
     Nodegroup,
     /// A site path: every minion in the site or below. The path target `SITE/*` is the same.
     Site,
+    /// An address of the minion, or a network that one of them lies in.
+    Ipcidr,
 }
 
 /// Whether a minion matches, in Kleene's three-valued logic.

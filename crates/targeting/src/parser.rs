@@ -120,6 +120,7 @@ impl Reader<'_> {
             Kind::Pcre => Word::pcre(&unescape(text)),
             Kind::Grain => Word::grain(&unescape(text), delimiter, false),
             Kind::GrainPcre => Word::grain(&unescape(text), delimiter, true),
+            Kind::Ipcidr => Word::address(name),
         };
         word.map(Expression::Word)
             .unwrap_or_else(|message| self.fail(start, end, message))
@@ -253,7 +254,7 @@ impl Reader<'_> {
             'E' => Word::pcre(&pattern),
             'L' => Word::list(&pattern),
             'I' | 'J' => Err("targets by pillar are not supported yet".to_owned()),
-            'S' => Err("targets by address are not supported yet".to_owned()),
+            'S' => Word::address(&pattern),
             'R' => Err("targets by range server are not supported yet".to_owned()),
             letter => Err(format!("unknown engine `{letter}@`")),
         };
@@ -405,7 +406,7 @@ fn words(text: &str) -> Vec<(usize, usize)> {
 
 /// Whether parentheses can be part of the word's meaning.
 fn is_pattern(word: &str) -> bool {
-    engine(word).is_some_and(|engine| !matches!(engine.letter, 'L' | 'N'))
+    engine(word).is_some_and(|engine| !matches!(engine.letter, 'L' | 'N' | 'S'))
 }
 
 fn closes_more_than_it_opens(word: &str) -> bool {

@@ -52,7 +52,35 @@ impl Target {
 
     /// Whether grains decide somewhere in the target.
     pub fn needs_grains(&self) -> bool {
-        self.0.any_word(&|word| matches!(word, Word::Grain(_)))
+        self.0
+            .any_word(&|word| matches!(word, Word::Grain(_) | Word::Address(_)))
+    }
+
+    /// Whether addresses decide somewhere in the target.
+    pub fn needs_addresses(&self) -> bool {
+        self.0.any_word(&|word| matches!(word, Word::Address(_)))
+    }
+
+    /// The target for these ids alone; there has to be one.
+    ///
+    /// As with [`Target::within`] the text may become longer than a target may be.
+    #[must_use]
+    pub fn among(self, ids: impl IntoIterator<Item = String>) -> Target {
+        let ids = Expression::Word(Word::List(ids.into_iter().collect()));
+        Target(Arc::new(Arc::unwrap_or_clone(self.0).and(ids)))
+    }
+
+    /// The target without these ids.
+    ///
+    /// As with [`Target::within`] the text may become longer than a target may be.
+    #[must_use]
+    pub fn without(self, ids: impl IntoIterator<Item = String>) -> Target {
+        let ids: BTreeSet<String> = ids.into_iter().collect();
+        if ids.is_empty() {
+            return self;
+        }
+        let ids = Expression::Word(Word::List(ids)).negated();
+        Target(Arc::new(Arc::unwrap_or_clone(self.0).and(ids)))
     }
 
     /// The target inside of a site: both must match.

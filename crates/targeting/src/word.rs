@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use crate::address::Network;
 use crate::glob::Glob;
 use crate::grain::Grain;
 use crate::pattern::Pattern;
@@ -17,6 +18,7 @@ pub(crate) enum Word {
     Pcre { text: String, pattern: Pattern },
     List(BTreeSet<String>),
     Grain(Grain),
+    Address(Network),
 }
 
 /// Words that combine others.
@@ -80,6 +82,11 @@ impl Word {
         Grain::new(text, delimiter, is_regex).map(Word::Grain)
     }
 
+    /// An address or a network.
+    pub(crate) fn address(text: &str) -> Result<Word, String> {
+        Network::new(text).map(Word::Address)
+    }
+
     pub(crate) fn matches(&self, facts: &dyn Facts) -> Verdict {
         match self {
             Word::Id { glob, .. } => glob.matches(facts.id()).into(),
@@ -89,6 +96,9 @@ impl Word {
             Word::Grain(grain) => facts
                 .grains()
                 .map_or(Verdict::Unknown, |grains| grain.matches(grains)),
+            Word::Address(network) => facts
+                .grains()
+                .map_or(Verdict::Unknown, |grains| network.matches(grains).into()),
         }
     }
 
@@ -103,7 +113,7 @@ impl Word {
                 some: true,
                 all: glob.is_any(),
             },
-            Word::Pcre { .. } | Word::List(_) | Word::Grain(_) => Below {
+            Word::Pcre { .. } | Word::List(_) | Word::Grain(_) | Word::Address(_) => Below {
                 some: true,
                 all: false,
             },
@@ -215,6 +225,7 @@ impl fmt::Display for Word {
                 }
                 Ok(())
             }
+            Word::Address(network) => write!(f, "S@{network}"),
             Word::Grain(grain) => {
                 let letter = if grain.is_regex() { 'P' } else { 'G' };
                 match grain.delimiter() {

@@ -30,7 +30,13 @@ fn minions() -> Vec<Minion> {
     let minion = |id, path, os: Option<&str>| Minion {
         id,
         path,
-        grains: os.map(|os| json!({"os": os, "kernel release": "6 1"})),
+        grains: os.map(|os| {
+            let ipv4 = [
+                "127.0.0.1",
+                if id == "web1" { "10.1.2.3" } else { "10.2.0.1" },
+            ];
+            json!({"os": os, "kernel release": "6 1", "ipv4": ipv4, "ipv6": ["::1", "fd00::7"]})
+        }),
     };
     vec![
         minion("web1", "eu/ams", Some("Debian")),
@@ -45,6 +51,7 @@ fn groups() -> Nodegroups {
     Nodegroups::from_value(&json!({
         "web": "web*", "names": "web1 db1", "list": ["db1", "or", "N@web"], "both": "N@web or N@names", "bad": "web* and",
         "loop": "N@pool", "pool": "web1 or N@loop", "deb": "G@os:Debian",
+        "net": "S@10.2.0.0/16", "nets": ["N@net", "and", "not", "(", "db2", "or", "N@names", ")"],
     }))
     .unwrap_or_default()
 }
@@ -97,6 +104,25 @@ fn matches() {
     check(Kind::Pcre, "web1|a b", "web1", r"E@web1|a\ b");
     check(Kind::Pcre, r"web1|a\ b", "web1", r"E@web1|a\ b");
     check(Kind::Pcre, r"web1\\ |d", "db1 db2", r"E@web1\\\ |d");
+    check(Kind::Ipcidr, "10.1.2.3", "web1 web2? and?", "S@10.1.2.3");
+    check(
+        Kind::Ipcidr,
+        " 10.0.0.0/255.0.0.0 ",
+        "web1 web2? db1 db2 and?",
+        "S@10.0.0.0/8",
+    );
+    check(
+        Kind::Compound,
+        "(S@FD00::/16) and web*",
+        "web1 web2?",
+        "S@fd00::/16 and web*",
+    );
+    check(
+        Kind::Nodegroup,
+        "nets",
+        "web2? and?",
+        "S@10.2.0.0/16 and not ( db2 or L@db1,web1 )",
+    );
     check(Kind::List, "db1, web1,,none", "web1 db1", "L@db1,none,web1");
     check(Kind::List, "web*", "", "L@web*");
     check(Kind::Grain, "os:Deb*", "web1 web2? db2 and?", "G@os:Deb*");
@@ -280,10 +306,14 @@ fn reports_each_fault_at_its_place() {
     );
     check(
         Kind::Compound,
-        "Q@x or S@10.0.0.0/8",
+        "Q@x or S@10.0.0.1/8",
         &[
             (0, 3, "unknown engine `Q@`"),
-            (7, 19, "targets by address are not supported yet"),
+            (
+                7,
+                19,
+                "`10.0.0.1/8` has bits of an address beyond its network",
+            ),
         ],
     );
     check(
@@ -490,7 +520,7 @@ enum Model {
 type Leaf = (&'static str, fn(&Minion) -> Option<bool>);
 
 /// Words and their meaning, written down a second time without the crate's matchers.
-const LEAVES: [Leaf; 9] = [
+const LEAVES: [Leaf; 17] = [
     ("*", |_| Some(true)),
     ("web*", |minion| Some(minion.id.starts_with("web"))),
     ("?b2", |minion| Some(minion.id == "db2")),
@@ -505,6 +535,22 @@ const LEAVES: [Leaf; 9] = [
         Some(minion.path.starts_with("eu/ams"))
     }),
     ("G@os:Debian", |minion| os(minion).map(|os| os == "Debian")),
+    ("S@10.1.0.0/16", |minion| {
+        os(minion).map(|_| minion.id == "web1")
+    }),
+    ("S@10.2.0.1", |minion| {
+        os(minion).map(|_| minion.id != "web1")
+    }),
+    ("S@fd00::/8", |minion| os(minion).map(|_| true)),
+    ("S@2001:db8::/32", |minion| os(minion).map(|_| false)),
+    ("L@web1,db2,none", |minion| {
+        Some(["web1", "db2"].contains(&minion.id))
+    }),
+    (r"E@(web|db)\d$", |minion| Some(minion.id != "and")),
+    ("N@both", |minion| {
+        Some(["web1", "web2", "db1"].contains(&minion.id))
+    }),
+    ("N@net", |minion| os(minion).map(|_| minion.id != "web1")),
     (r"P@os:(deb|x\ y).*n$", |minion| {
         os(minion).map(|os| os == "Debian")
     }),
@@ -580,8 +626,8 @@ proptest! {
     }
 
     #[test]
-    fn any_text_reads_back_or_fails_in_place(text in r"[ab*?\[\]!()/\\ :,@GPELN|&.^$-]{0,24}|(( ?(\(|\)|and|or|not|a\*|E@a\(b\)|G@a:b|L@a,b|x/y) ?){0,8})", kind in 0..6usize) {
-        let kind = [Kind::Glob, Kind::Pcre, Kind::List, Kind::Grain, Kind::GrainPcre, Kind::Compound][kind];
+    fn any_text_reads_back_or_fails_in_place(text in r"[ab*?\[\]!()/\\ :,@GPELNS0-3|&.^$-]{0,24}|(( ?(\(|\)|and|or|not|a\*|E@a\(b\)|G@a:b|L@a,b|S@10.0.0.0/8|S@::1|x/y) ?){0,8})", kind in 0..7usize) {
+        let kind = [Kind::Glob, Kind::Pcre, Kind::List, Kind::Grain, Kind::GrainPcre, Kind::Compound, Kind::Ipcidr][kind];
         match parse(kind, &text) {
             Ok(target) => {
                 let canonical = target.to_compound();

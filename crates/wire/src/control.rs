@@ -3,6 +3,7 @@
 use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
+use crate::choice::{Choice, Confirm, Preview, PreviewRow};
 use crate::message::KeyDecision;
 use crate::{
     BatchPlan, Counts, Jid, Json, OutcomeKind, Presence, Reason, Role, RootsReport, Standing,
@@ -110,12 +111,14 @@ pub enum Ask {
     },
     /// Whether a job would be let out: [`Tell::MayI`].
     MayI(Box<RunAsk>),
+    /// Whom a job would be for; nothing runs: [`Tell::PreviewPart`] repeatedly, then [`Tell::Preview`].
+    Preview(Box<RunAsk>),
 }
 
 /// A job that is asked for.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 pub struct RunAsk {
-    /// The target's kind: glob, list, pcre, grain, grain-pcre, compound, nodegroup, site.
+    /// The target's kind: glob, list, pcre, grain, grain-pcre, compound, nodegroup, site, ipcidr.
     pub target_kind: String,
     /// The target's text.
     pub target: String,
@@ -145,6 +148,8 @@ pub struct RunAsk {
     pub detach: bool,
     /// Why rules that forbid the job are passed over; only for the hub's own user.
     pub override_reason: Option<String>,
+    /// Which of the minions that match are meant.
+    pub choice: Choice,
 }
 
 /// A job that is to be run again for those that it left.
@@ -164,6 +169,8 @@ pub struct RetryAsk {
     pub plan: Option<BatchPlan>,
     /// Answer with the jid alone.
     pub detach: bool,
+    /// As in [`Choice`].
+    pub expect: Option<u64>,
 }
 
 /// How a job left a minion, as a retry names it.
@@ -264,6 +271,13 @@ pub enum Tell {
         /// Who asks, what for, by which rule, or why not; words for people.
         text: String,
     },
+    /// The job is for more minions than are taken without a word: it is taken when the same is asked with this count as
+    /// [`Choice::expect`].
+    Confirm(Confirm),
+    /// Rows that come before those of the next part, and of the [`Tell::Preview`] that ends it.
+    PreviewPart(Vec<PreviewRow>),
+    /// Whom a job would be for, after its parts.
+    Preview(Box<Preview>),
 }
 
 /// Why a request was not fulfilled.

@@ -7,6 +7,7 @@
 //! Directions have names: [`Up`] travels from a child to its parent, [`Down`] from a parent to its child, and
 //! [`control`] between a command line and the daemon on the same host.
 
+pub mod choice;
 pub mod codec;
 pub mod control;
 pub mod enrol;
@@ -50,3 +51,5 @@ pub const PROTOCOL: u16 = 2;
 pub const PROTOCOL_OLDEST: u16 = 1;
 /// The first protocol in which states are applied over the tree: pillar, the rule of the roots, and steps are asked and told from here on.
 pub const PROTOCOL_STATES: u16 = 2;
+/// The first protocol whose targets know addresses.
+pub const PROTOCOL_ADDRESSES: u16 = 2;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use wire::OutcomeKind::{self, *};
+use wire::choice::Confirm;
 use wire::control::{Failure, FailureKind, Ledger};
 
 use super::*;
@@ -254,6 +255,62 @@ fn detached_jobs_are_an_id() {
             .all(|ask| matches!(ask, Ask::Run(run) if run.detach)),
         "{asked:?}"
     );
+}
+
+/// Asks back as a hub does that is set to take no more than two minions without a word.
+fn asking() -> (Place, fake::Asked) {
+    let expect = |ask: &Ask| match ask {
+        Ask::Run(run) => run.choice.expect,
+        Ask::Retry(retry) => retry.expect,
+        other => panic!("{other:?}"),
+    };
+    Place::with(move |ask, peer| match expect(&ask) {
+        None => peer.tell(Tell::Confirm(Confirm { count: 3, above: 2 })),
+        Some(_) => {
+            peer.tell(accepted());
+            peer.tell(Tell::Ledger(Box::new(ledger(&[Ok, Ok, Ok]))));
+        }
+    })
+}
+
+#[test]
+fn the_count_is_asked_for_on_a_terminal() {
+    for command in [
+        vec!["run", "*", "test.ping", "--out", "quiet"],
+        vec!["jobs", "retry", "20261122231556000001", "--out", "quiet"],
+        vec!["run", "*", "test.ping", "--async"],
+    ] {
+        let (mut place, asked) = asking();
+        place.terminals.input = true;
+        place.input = "3\n";
+        let outcome = place.call(&command);
+        assert_eq!(outcome.code, 0, "{outcome:?}");
+        assert_eq!(
+            outcome.err,
+            "The job is for 3 minions, more than the 2 of confirm_above. Type 3 to go on:\n"
+        );
+        assert_eq!(asked.lock().expect("no thread panicked").len(), 2);
+    }
+    for answer in ["", "2\n", "y\n"] {
+        let (mut place, asked) = asking();
+        place.terminals.input = true;
+        place.input = answer;
+        let outcome = place.call(&["run", "*", "test.ping"]);
+        assert_eq!((outcome.code, outcome.out.as_str()), (4, ""), "{outcome:?}");
+        assert_eq!(asked.lock().expect("no thread panicked").len(), 1);
+    }
+}
+
+#[test]
+fn without_a_terminal_the_count_is_told() {
+    let (mut place, asked) = asking();
+    place.input = "3\n";
+    let outcome = place.call(&["run", "*", "test.ping"]);
+    assert_eq!(outcome.code, 4, "{outcome:?}");
+    assert!(outcome.err.contains("--expect 3"), "{outcome:?}");
+    assert_eq!(asked.lock().expect("no thread panicked").len(), 1);
+    let outcome = place.call(&["run", "*", "test.ping", "--expect", "3", "--out", "quiet"]);
+    assert_eq!(outcome.code, 0, "{outcome:?}");
 }
 
 #[test]

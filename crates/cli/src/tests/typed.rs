@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::FromArgMatches;
-use wire::control::{Ask, RunAsk};
-use wire::{KeyDecision, Role, Standing};
+use wire::choice::{Choice, LeftIn};
+use wire::control::{Ask, Left, RunAsk};
+use wire::{KeyDecision, Presence, Role, Standing};
 
 use super::*;
 use crate::LocalCommand;
@@ -46,6 +47,132 @@ fn run_ask(line: &str) -> RunAsk {
         }) => *ask,
         other => panic!("{line}: {other:?}"),
     }
+}
+
+#[test]
+fn choices() {
+    let jid = "20261122231556000001".parse().expect("twenty digits");
+    let check = |line: &str, expected: Choice| assert_eq!(run_ask(line).choice, expected, "{line}");
+    let none = Choice::default;
+    check("run '*' test.ping", none());
+    check(
+        "run '*' --subset 3 --expect 3 test.ping",
+        Choice {
+            subset: Some(3),
+            expect: Some(3),
+            ..none()
+        },
+    );
+    check(
+        "run '*' test.ping --state up,cut-off",
+        Choice {
+            presences: vec![Presence::Up, Presence::CutOff],
+            ..none()
+        },
+    );
+    let left = |states: &[Left]| Choice {
+        left_in: Some(LeftIn {
+            jid,
+            states: states.to_vec(),
+        }),
+        ..none()
+    };
+    check(
+        "run '*' test.ping --failed-in 20261122231556000001",
+        left(&[Left::Failed]),
+    );
+    check(
+        "run '*' test.ping --left-in 20261122231556000001",
+        left(&Left::ALL),
+    );
+    check(
+        "run '*' test.ping --left-in 20261122231556000001:lost,not-started",
+        left(&[Left::Lost, Left::NotStarted]),
+    );
+    for line in ["run '*' --dry-run", "run -S 10.0.0.0/8 --preview-target"] {
+        assert!(
+            matches!(
+                deed(line),
+                Deed::Errand(Errand::Preview { ask: Ask::Preview(ask), .. }) if ask.fun.is_empty()
+            ),
+            "{line}"
+        );
+    }
+}
+
+/// Words in any order are a command or an error with words for people, and nothing else.
+#[test]
+fn any_words_are_understood_or_refused() {
+    const WORDS: [&str; 40] = [
+        "run",
+        "jobs",
+        "retry",
+        "keys",
+        "tree",
+        "*",
+        "web*",
+        "test.ping",
+        "--",
+        "-",
+        "-E",
+        "-L",
+        "-S",
+        "-N",
+        "--subset",
+        "3",
+        "0",
+        "-1",
+        "--state",
+        "up,cut-off",
+        "--left-in",
+        "20261122231556000001:failed",
+        "20261122231556000001",
+        "--failed-in",
+        "--expect",
+        "99999999999999999999",
+        "--dry-run",
+        "--site",
+        "",
+        "k=v",
+        "-b",
+        "10%",
+        "--stages",
+        "--hold",
+        "2h",
+        "--delimiter",
+        "ab",
+        "\u{1b}[0m",
+        "--out",
+        "json",
+    ];
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = move |bound: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 33) as usize % bound
+    };
+    let (mut understood, mut refused) = (0, 0);
+    for _ in 0..1_000 {
+        let words: Vec<&str> = (0..next(9)).map(|_| WORDS[next(WORDS.len())]).collect();
+        let line = ["top-master", "run"][..1 + next(2)].iter().chain(&words);
+        let typed = crate::definition::definition(Program::TopMaster)
+            .try_get_matches_from(line.map(OsString::from))
+            .and_then(|matches| Lowargs::from_arg_matches(&matches));
+        let text = match typed {
+            Err(error) => error.to_string(),
+            Ok(typed) => match Deed::new(typed.command, "alice") {
+                Err(text) => text,
+                Ok(_) => {
+                    understood += 1;
+                    continue;
+                }
+            },
+        };
+        assert!(!text.trim().is_empty(), "{words:?}");
+        refused += 1;
+    }
+    assert!(understood > 50 && refused > 50, "{understood} {refused}");
 }
 
 #[test]

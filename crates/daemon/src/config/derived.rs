@@ -217,6 +217,8 @@ pub struct JobSettings {
     pub start_within: Duration,
     /// How long the command line waits; None: to the end.
     pub timeout: Option<Duration>,
+    /// A job for more minions is taken only with their count; None: never asked.
+    pub confirm_above: Option<u64>,
 }
 
 /// Lives of certificates.
@@ -331,6 +333,7 @@ pub(super) fn hub(settings: &mut Settings, sources: &Sources<'_>) -> Option<HubC
             store_bytes_max: settings.number("job_store_bytes_max")?,
             start_within: seconds(settings, "job_start_within")?,
             timeout: seconds(settings, "timeout"),
+            confirm_above: settings.number("confirm_above"),
         },
         access: AccessSettings {
             publisher_acl: settings.map("publisher_acl").into(),

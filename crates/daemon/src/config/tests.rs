@@ -145,6 +145,7 @@ nodegroups:
 keep_jobs_seconds: 60
 job_store_bytes_max: 1048576
 job_start_within: 5
+confirm_above: 500
 timeout: 6
 minion_certificate_hours: 1
 hub_certificate_hours: 2
@@ -238,7 +239,8 @@ metrics_port: 9
             keep: Duration::from_secs(60),
             store_bytes_max: 1 << 20,
             start_within: Duration::from_secs(5),
-            timeout: Some(Duration::from_secs(6))
+            timeout: Some(Duration::from_secs(6)),
+            confirm_above: Some(500),
         }
     );
     let hours = [

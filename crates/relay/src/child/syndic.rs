@@ -6,6 +6,7 @@ use wire::{
 
 use crate::LinkId;
 use crate::arrivals::{Arrivals, Ready, TooMany};
+use crate::dispatch::target_of;
 use crate::exchange::HubOutput;
 use crate::gate::Peer;
 use crate::hub::{EXPIRY_SLACK_MS, Held, Hub};
@@ -225,7 +226,9 @@ impl Hub {
                 !s.told && (!s.mirrored.is_empty() || s.silent.iter().any(is_held))
             }) && job.terms.hold
                 && job.halts.is_empty();
-            let old = job.terms.by_release && !self.speaks(link, PROTOCOL_TERMS);
+            let old = self.is_too_old(link, job.terms, || {
+                target_of(&order).is_ok_and(|target| target.needs_addresses())
+            });
             let is_theirs = job.origin == Origin::Below;
             if (!named || kept) && self.now < order.start_by && !old && !is_theirs {
                 let envelope = job.head.envelope.clone();

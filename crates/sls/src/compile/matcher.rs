@@ -1,7 +1,5 @@
 //! Whether a target of a top file means this minion.
 
-use std::net::IpAddr;
-
 use serde_json::Value;
 use targeting::{Facts, Kind, Nodegroups, Target, Verdict};
 
@@ -51,12 +49,12 @@ impl Minion {
             "pillar" => self.pillar(Kind::Grain, target, delimiter),
             "pillar_pcre" => self.pillar(Kind::GrainPcre, target, delimiter),
             "pillar_exact" => self.pillar(Kind::Grain, &literally(target), delimiter),
-            "ipcidr" => self.has_address(target),
+            "ipcidr" => self.grains(Kind::Ipcidr, target, delimiter),
             _ => Err(format!("there is no matcher '{kind}'")),
         }
     }
 
-    /// Answers the words about pillar and addresses, which the crate of targets does not know, and leaves the others to it.
+    /// Answers the words about pillar, which the crate of targets does not know, and leaves the others to it.
     fn compound(&self, target: &str) -> Result<bool, String> {
         let mut words = Vec::new();
         for word in target.split_whitespace() {
@@ -65,8 +63,7 @@ impl Minion {
                 Some(('J', delimiter, pattern)) => {
                     self.pillar(Kind::GrainPcre, pattern, delimiter)?
                 }
-                Some((_, _, pattern)) => self.has_address(pattern)?,
-                None => {
+                _ => {
                     words.push(word);
                     continue;
                 }
@@ -101,52 +98,9 @@ impl Minion {
             &Known { id, values },
         )
     }
-
-    /// Whether one of the minion's addresses is the target, or lies in that network.
-    fn has_address(&self, target: &str) -> Result<bool, String> {
-        let invalid = || format!("'{target}' is neither an address nor a network");
-        let (address, length) = target
-            .split_once('/')
-            .map_or((target, None), |(address, length)| (address, Some(length)));
-        let network: IpAddr = address.parse().map_err(|_| invalid())?;
-        let (bits, width) = bits(network);
-        let length = match length {
-            None => width,
-            Some(length) => length
-                .parse()
-                .ok()
-                .filter(|length| *length <= width)
-                .ok_or_else(invalid)?,
-        };
-        let drop = width - length;
-        let prefix = |bits: u128| bits.checked_shr(drop).unwrap_or(0);
-        if prefix(bits).checked_shl(drop).unwrap_or(0) != bits {
-            return Err(format!(
-                "{}: the address has bits beyond its network",
-                invalid()
-            ));
-        }
-        let grain = if network.is_ipv4() { "ipv4" } else { "ipv6" };
-        let own = self
-            .grains
-            .get(grain)
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten();
-        let mut own = own.filter_map(|address| address.as_str()?.parse::<IpAddr>().ok());
-        Ok(own.any(|address| prefix(self::bits(address).0) == prefix(bits)))
-    }
 }
 
-/// An address as a number, and how many bits it has.
-fn bits(address: IpAddr) -> (u128, u32) {
-    match address {
-        IpAddr::V4(address) => (u128::from(address.to_bits()), 32),
-        IpAddr::V6(address) => (address.to_bits(), 128),
-    }
-}
-
-/// The engine, delimiter and pattern of a word about pillar or addresses, as `I@a:b`, `I;@a;b` or `S@10.0.0.0/8`.
+/// The engine, delimiter and pattern of a word about pillar, as `I@a:b` or `I;@a;b`.
 fn own_engine(word: &str) -> Option<(char, char, &str)> {
     let (engine, pattern) = word.split_once('@')?;
     let mut chars = engine.chars();
@@ -154,7 +108,6 @@ fn own_engine(word: &str) -> Option<(char, char, &str)> {
         (engine @ ('I' | 'J'), delimiter, None) => {
             Some((engine, delimiter.unwrap_or(':'), pattern))
         }
-        ('S', None, None) => Some(('S', ':', pattern)),
         _ => None,
     }
 }

@@ -561,6 +561,7 @@ impl<'a> Order<'a> {
             plan: None,
             detach: self.detach,
             override_reason: None,
+            choice: wire::choice::Choice::default(),
         }))
     }
 }

@@ -1,0 +1,67 @@
+//! Shows whom a job would be for.
+
+use wire::choice::Preview;
+use wire::control::{Ask, Tell};
+
+use crate::Session;
+use crate::runargs::{ResultForm, View};
+use crate::trouble::Trouble;
+
+/// Asks, and prints who is meant. Exit code 2 when nobody is.
+pub(crate) fn preview(session: &mut Session<'_, '_>, ask: Ask, view: View) -> Result<u8, Trouble> {
+    let form = match view.out {
+        None | Some(ResultForm::Nested) => Form::Text,
+        Some(ResultForm::Json) => Form::Json,
+        Some(ResultForm::Yaml) => Form::Yaml,
+        Some(ResultForm::Quiet) => Form::Quiet,
+        Some(_) => {
+            let text = "a preview is printed as text, or with --out json, yaml or quiet";
+            return Err(Trouble::Usage(text.to_owned()));
+        }
+    };
+    let preview = ask_for(session, ask)?;
+    let document = || output::document(&preview);
+    match form {
+        Form::Text => session.print(&output::preview(&preview))?,
+        Form::Json => session.print(&output::json(&document()))?,
+        Form::Yaml => session.print(&yaml::emit(&document()))?,
+        Form::Quiet => {}
+    }
+    if form != Form::Quiet {
+        for note in output::preview_notes(&preview) {
+            session.seat.say(&note);
+        }
+    }
+    Ok(match preview.counts.meant + preview.counts.undecided {
+        0 => output::NOTHING_MATCHED,
+        _ => output::OK,
+    })
+}
+
+/// Forms that a preview has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Text,
+    Json,
+    Yaml,
+    Quiet,
+}
+
+fn ask_for(session: &mut Session<'_, '_>, ask: Ask) -> Result<Preview, Trouble> {
+    let mut control = (session.connect)()?;
+    control.ask(ask)?;
+    let mut minions = Vec::new();
+    loop {
+        match control.next(None)? {
+            Some(Tell::PreviewPart(mut rows)) => minions.append(&mut rows),
+            Some(Tell::Preview(mut preview)) => {
+                minions.append(&mut preview.minions);
+                preview.minions = minions;
+                return Ok(*preview);
+            }
+            Some(Tell::Failed(failure)) => return Err(Trouble::Told(failure)),
+            Some(_) => return Err(Trouble::Unexpected),
+            None => return Err(Trouble::NoAnswer),
+        }
+    }
+}
