@@ -12,6 +12,7 @@ mod answer;
 mod control;
 mod definition;
 mod duration;
+mod events;
 mod follow;
 mod interrupt;
 mod keys;
@@ -280,5 +281,6 @@ fn carry_out(session: &mut Session<'_, '_>, errand: Errand) -> Result<u8, Troubl
             form,
         } => keys::print(session, &globs, with_fingerprints, form),
         Errand::Decide(decide) => keys::decide(session, decide),
+        Errand::Events(args) => events::follow(session, &args),
     }
 }

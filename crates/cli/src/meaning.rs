@@ -10,8 +10,8 @@ use wire::{Jid, Json, KeyDecision, Standing};
 
 use crate::LocalCommand;
 use crate::lowargs::{
-    Command, DelegateArgs, JobsCommand, KeysCommand, LeftState, List, ListForm, RetryArgs,
-    RootsCommand, TokenCommand, Which,
+    Command, DelegateArgs, EventsArgs, JobsCommand, KeysCommand, LeftState, List, ListForm,
+    RetryArgs, RootsCommand, TokenCommand, Which,
 };
 use crate::runargs::{ResultForm, RunArgs, View};
 
@@ -49,6 +49,8 @@ pub(crate) enum Errand {
     },
     /// Decide about keys.
     Decide(Decide),
+    /// Follow the event bus.
+    Events(EventsArgs),
 }
 
 /// How a job is followed.
@@ -105,6 +107,7 @@ impl Deed {
                 )
             }
             Command::Delegate(args) => order(delegate(args)),
+            Command::Events(args) => Errand::Events(args),
             Command::Identity { list } => question(Ask::Identity, list),
         }))
     }

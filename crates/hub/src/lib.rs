@@ -8,6 +8,7 @@ pub mod control;
 pub mod disk;
 pub mod engine;
 pub mod errands;
+pub mod events;
 pub mod grants;
 pub mod init;
 mod jobs;

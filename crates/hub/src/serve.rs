@@ -26,6 +26,7 @@ use crate::contents::Contents;
 use crate::control;
 use crate::disk::Disk;
 use crate::engine::{Engine, EngineHandle};
+use crate::events::{Bus, Chronicle};
 use crate::grants::Grants;
 use crate::init::{key_directory, lifetimes};
 use crate::links::{LinkIds, Uplink, accept, uplink};
@@ -309,6 +310,8 @@ async fn start(
         Some(dialler)
     };
 
+    let bus = Bus::new(clock, metrics.events.clone());
+    let chronicle = Arc::new(Mutex::new(Chronicle::new(bus.clone())));
     // Bounded by what the machine asks for at once.
     let (errands, errands_to_run) = mpsc::unbounded_channel();
     let surroundings = HubSurroundings {
@@ -317,6 +320,9 @@ async fn start(
         keys: keys.clone(),
         roots: roots.clone(),
         parents: ways.clone(),
+        bus: bus.clone(),
+        chronicle: chronicle.clone(),
+        clock,
         errands,
         metrics,
         seen: Default::default(),
@@ -354,6 +360,7 @@ async fn start(
         endpoint.clone(),
         handle.clone(),
         requests,
+        bus.clone(),
         ids.clone(),
         config.minions_max,
     ));
@@ -377,6 +384,7 @@ async fn start(
                 parent,
                 engine: handle.clone(),
                 parents: ways.clone(),
+                bus: bus.clone(),
                 ids: ids.clone(),
                 standing: standing.clone(),
                 seed: seed.wrapping_add(nth as u64),
@@ -405,6 +413,8 @@ async fn start(
         roots,
         grants: Grants::new(committer.clone(), tree, path.clone()),
         trust: desk,
+        bus,
+        chronicle,
         fingerprint,
         wait_ms: config.jobs.timeout.map(millis),
     });

@@ -11,6 +11,7 @@ use wire::{KeyDecision, Role, Standing, Uid, UnixMillis};
 
 use crate::control::{Teller, failed};
 use crate::engine::EngineHandle;
+use crate::events::{Bus, Chronicle};
 use crate::grants::Grants;
 use crate::jobs::{no_job, tell_ledger};
 use crate::report;
@@ -38,6 +39,10 @@ pub struct Service {
     pub grants: Grants,
     /// The trust bundle, and on a top-master the right to change it.
     pub trust: TrustDesk,
+    /// The event bus.
+    pub bus: Arc<Bus>,
+    /// What the hub knows by itself, for readers of events.
+    pub chronicle: Arc<Mutex<Chronicle>>,
     /// Fingerprint of this hub's own key.
     pub fingerprint: String,
     /// How long command lines wait that do not say; None: to the end.
@@ -140,6 +145,7 @@ impl Service {
                 functions,
                 ttl_s,
             } => self.delegate(&syndic, functions, ttl_s, teller).await,
+            Ask::Events { globs } => self.follow_events(&globs, teller).await,
             Ask::Identity => {
                 teller
                     .tell(&Tell::Identity(Box::new(self.identity().await?)))

@@ -108,6 +108,12 @@ pub enum Ask {
         /// Who asks.
         user: String,
     },
+    /// Follow the event bus: [`Tell::Done`] when it is read, then [`Tell::Event`] and [`Tell::EventsLost`] until the command line
+    /// hangs up.
+    Events {
+        /// Globs over tags.
+        globs: Vec<String>,
+    },
 }
 
 /// A job that is asked for.
@@ -253,6 +259,15 @@ pub enum Tell {
     Done,
     /// It can't be.
     Failed(Failure),
+    /// An event.
+    Event {
+        /// What kind.
+        tag: String,
+        /// A JSON object.
+        data: Json,
+    },
+    /// So many events are missing here: there were too many for this command line, or on their way.
+    EventsLost(u64),
 }
 
 /// Why a request was not fulfilled.

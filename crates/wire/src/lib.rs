@@ -10,6 +10,7 @@
 pub mod codec;
 pub mod control;
 pub mod enrol;
+mod event;
 pub mod files;
 mod id;
 mod indices;
@@ -22,6 +23,7 @@ pub mod record;
 mod roster;
 pub mod trust;
 
+pub use event::{Event, Events};
 pub use id::{Jid, JidClock, NodeId, NodeIdError, Role, SitePath, SitePathError, TreeId, Uid};
 pub use indices::IndexSet;
 pub use job::{JobEnvelope, JobOptions, JobOrder, RunTarget, SIGNING_DOMAIN_JOB, SignerId};
@@ -50,3 +52,5 @@ pub const PROTOCOL: u16 = 2;
 pub const PROTOCOL_OLDEST: u16 = 1;
 /// The first protocol in which states are applied over the tree: pillar, the rule of the roots, and steps are asked and told from here on.
 pub const PROTOCOL_STATES: u16 = 2;
+/// The first protocol with events: what is subscribed to is told to children, and what happens to parents.
+pub const PROTOCOL_EVENTS: u16 = 2;

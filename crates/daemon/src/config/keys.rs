@@ -179,6 +179,7 @@ pub const KEYS: &[Key] = &[
     Key { name: "state_queue", help: "true: a state run waits for the others of this minion; a number: when fewer than so many run.", ..OPTION },
     Key { name: "state_max_parallel", help: "Most states with `parallel` that run at a time; 0: no limit.", ..OPTION },
     Key { name: "state_data", help: "`terse`: state runs answer only what changed or failed.", ..OPTION },
+    Key { name: "state_events", help: "true: each state that ended is told as an event, `salt/job/JID/prog/ID/NUMBER`, where somebody reads those.", ..OPTION },
     Key { name: "disabled_requisites", help: "Requisites that are ignored, as `require_in`.", ..OPTION },
     Key { name: "jinja_env", help: "White space of all templates: trim_blocks, lstrip_blocks and their kin.", ..OPTION },
     Key { name: "jinja_sls_env", help: "The same for SLS files.", ..OPTION },
