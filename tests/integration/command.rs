@@ -120,9 +120,14 @@ impl Cli {
     /// Starts a command.
     #[track_caller]
     pub fn start<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Running {
+        Running::start(self.command(arguments))
+    }
+
+    /// A command that was not started.
+    pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
         let mut command = Command::new(&self.program);
         command.arg("--root-dir").arg(&self.root).args(arguments);
-        Running::start(command)
+        command
     }
 }
 
