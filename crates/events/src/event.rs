@@ -31,10 +31,10 @@ pub fn of_minion(event: &wire::Event) -> Option<Event> {
     data.insert("cmd".to_owned(), "_minion_event".into());
     data.insert("data".to_owned(), inner);
     data.insert("id".to_owned(), event.id.as_str().into());
-    match event.jid {
-        Some(jid) => data.insert("jid".to_owned(), jid.to_string().into()),
-        None => data.insert("pretag".to_owned(), Value::Null),
-    };
+    if let Some(jid) = event.jid {
+        data.insert("jid".to_owned(), jid.to_string().into());
+    }
+    data.insert("pretag".to_owned(), Value::Null);
     data.insert("site".to_owned(), event.path.as_str().into());
     data.insert("tag".to_owned(), event.tag.as_str().into());
     Some(Event {

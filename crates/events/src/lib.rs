@@ -6,6 +6,7 @@ mod filters;
 mod outbox;
 mod queue;
 mod rate;
+pub mod reaction;
 mod seen;
 pub mod tag;
 

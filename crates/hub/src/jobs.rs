@@ -54,7 +54,7 @@ impl Service {
     }
 
     /// Signs a job and hands it in; its id once it is on disk.
-    async fn order(
+    pub(crate) async fn order(
         &self,
         ask: &RunAsk,
         typed: Option<String>,

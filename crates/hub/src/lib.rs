@@ -16,6 +16,7 @@ pub mod links;
 pub mod parents;
 mod pillars;
 pub mod pruning;
+mod reactor;
 pub mod report;
 pub mod requests;
 pub mod roots;

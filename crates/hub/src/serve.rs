@@ -33,6 +33,7 @@ use crate::links::{LinkIds, Uplink, accept, uplink};
 use crate::parents::Parents;
 use crate::pillars::Pillars;
 use crate::pruning::{self, Retention};
+use crate::reactor::Reactor;
 use crate::requests::Requests;
 use crate::roots::{RootsKeeper, Source};
 use crate::service::Service;
@@ -419,6 +420,15 @@ async fn start(
         wait_ms: config.jobs.timeout.map(millis),
     });
     tokio::spawn(crate::errands::run(errands_to_run, service.clone()));
+    let reactor = Reactor::new(
+        service.clone(),
+        config.id.to_string(),
+        config.pillar_options.clone(),
+        config.reactor.clone(),
+    )?;
+    if let Some(reactor) = reactor {
+        tokio::spawn(reactor.run());
+    }
     let socket = config.paths.control_socket();
     let listener = control::bind(&socket)?;
     tokio::spawn(control::serve(listener, service.clone()));

@@ -232,13 +232,13 @@ impl Context for JobContext {
         }
     }
 
-    fn fire(&self, tag: &str, data: &Value, of_job: bool) -> Result<bool, String> {
+    fn fire(&self, tag: &str, data: &Value) -> Result<bool, String> {
         let Some(herald) = &self.herald else {
             tracing::warn!(tag, "there is no hub, so nobody hears of this event");
             return Ok(false);
         };
         let jid = self.watched.as_ref().map(|(jid, _)| *jid);
-        herald.fire(tag, data, jid.filter(|_| of_job))?;
+        herald.fire(tag, data, jid)?;
         Ok(true)
     }
 

@@ -21,11 +21,11 @@ pub trait Context: Send + Sync {
     /// Says how far a function with many steps is: how many are done, of how many, and how many failed.
     fn steps(&self, _done: usize, _total: usize, _failed: usize) {}
 
-    /// Sends an event to the hubs above, where somebody reads its tag; `of_job` names the job in it. False when there is no hub.
+    /// Sends an event to the hubs above, where somebody reads its tag. False when there is no hub.
     ///
     /// # Errors
     /// Words for people: a tag or data that no event may have.
-    fn fire(&self, _tag: &str, _data: &Value, _of_job: bool) -> Result<bool, String> {
+    fn fire(&self, _tag: &str, _data: &Value) -> Result<bool, String> {
         Ok(false)
     }
 

@@ -36,8 +36,8 @@ pub(crate) struct Host {
     pub(crate) signals: Mutex<Vec<(String, CancelKind)>>,
     /// The job that functions run in.
     pub(crate) jid: Option<&'static str>,
-    /// Events: tag, data, and whether they name the job.
-    pub(crate) fired: Mutex<Vec<(String, Value, bool)>>,
+    /// Events: tag and data.
+    pub(crate) fired: Mutex<Vec<(String, Value)>>,
 }
 
 impl Host {
@@ -261,8 +261,8 @@ impl Context for Host {
         self.jid
     }
 
-    fn fire(&self, tag: &str, data: &Value, of_job: bool) -> Result<bool, String> {
-        let fired = (tag.to_owned(), data.clone(), of_job);
+    fn fire(&self, tag: &str, data: &Value) -> Result<bool, String> {
+        let fired = (tag.to_owned(), data.clone());
         self.fired.lock().unwrap().push(fired);
         Ok(true)
     }

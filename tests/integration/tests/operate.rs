@@ -1,7 +1,5 @@
 //! What those who watch over the daemons rely on: pages, counters, an orderly end.
 
-use std::time::Duration;
-
 use integration::{Tree, free_port, metric, page, wait_for};
 use nix::sys::signal::Signal;
 

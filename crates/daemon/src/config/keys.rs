@@ -151,6 +151,7 @@ pub const KEYS: &[Key] = &[
     Key { name: "gitfs_pubkey", programs: HUBS, help: "As `pubkey` of `roots`, for `gitfs_remotes`.", ..ANY },
     Key { name: "gitfs_passphrase", programs: HUBS, kind: Kind::Secret, help: "As `passphrase` of `roots`, for `gitfs_remotes`.", ..ANY },
     // Jobs.
+    Key { name: "reactor", programs: HUBS, kind: Kind::Any, help: "What is done about events: a list of `TAG-GLOB: [SLS...]`; each SLS is `salt://...` of the roots in service, or an absolute path on this host.", ..ANY },
     Key { name: "nodegroups", kind: Kind::TextMap, help: "Names for compound targets; on minions for those of top files.", ..ANY },
     Key { name: "keep_jobs_seconds", programs: HUBS, kind: SECONDS, default: Unset::Value("86400"), unit: "seconds", help: "How long a job that is over can be looked up.", ..ANY },
     Key { name: "job_store_bytes_max", programs: HUBS, kind: Kind::Number { min: 1 << 20, max: 1 << 40 }, default: Unset::Value("4294967296"), unit: "bytes", help: "When what is in the store needs more, the oldest jobs that are over are removed before their time. The file does not shrink: its free pages are used again.", ..ANY },

@@ -115,7 +115,7 @@ impl<'a> Telling<'a> {
         if event.starts_with("salt/job/") {
             data["len"] = self.states.into();
         }
-        if let Err(error) = self.env.ctx.fire(&event, &data, true) {
+        if let Err(error) = self.env.ctx.fire(&event, &data) {
             tracing::warn!(event, "no event: {error}");
         }
     }

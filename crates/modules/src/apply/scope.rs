@@ -158,8 +158,8 @@ impl Context for Scope<'_> {
         self.inner.steps(done, total, failed);
     }
 
-    fn fire(&self, tag: &str, data: &Value, of_job: bool) -> Result<bool, String> {
-        self.inner.fire(tag, data, of_job)
+    fn fire(&self, tag: &str, data: &Value) -> Result<bool, String> {
+        self.inner.fire(tag, data)
     }
 
     fn is_read_below(&self, prefix: &str) -> bool {

@@ -22,12 +22,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(
         "event.fire_master",
         "data, tag, preload=None",
-        "Send an event with this tag and these data to the hubs above. False when there is no hub, as in a call without one.",
+        "Send an event with this tag and these data to the hubs above. False when there is no hub, as in a call without one. preload: is not \
+         needed, as the job is named in each event.",
         "event.fire_master '{data: my event data}' my/tag",
-        |args, env| {
-            let of_job = python::truthy(args.value("preload"));
-            fire(env, &args.text("tag")?, args.value("data"), of_job)
-        },
+        |args, env| fire(env, &args.text("tag")?, args.value("data")),
     ),
     Function::new(
         "event.send",
@@ -84,12 +82,11 @@ fn send(args: &Args, env: &Env) -> Answer {
     if let Value::Object(over) = args.value("data") {
         data.extend(over.clone());
     }
-    let of_job = python::truthy(args.value("preload"));
-    fire(env, &args.text("tag")?, &Value::Object(data), of_job)
+    fire(env, &args.text("tag")?, &Value::Object(data))
 }
 
-fn fire(env: &Env, tag: &str, data: &Value, of_job: bool) -> Answer {
-    match env.ctx.fire(tag, data, of_job) {
+fn fire(env: &Env, tag: &str, data: &Value) -> Answer {
+    match env.ctx.fire(tag, data) {
         Ok(has_hub) => Ok(json!(has_hub)),
         Err(error) => Err(Failure::exception("CommandExecutionError", error)),
     }
@@ -120,7 +117,7 @@ mod tests {
         );
         send(json!(["a/b"]), json!({"with_grains": ["os", "none"]}));
         let fired = host.fired.lock().unwrap();
-        assert_eq!(fired[0], ("a/b".to_owned(), json!({}), false));
+        assert_eq!(fired[0], ("a/b".to_owned(), json!({})));
         assert_eq!(
             fired[1].1,
             json!({"x": 2, "y": "z", "saltenv": "base", "pillarenv": null})
@@ -134,7 +131,7 @@ mod tests {
         let call = |fun: &str, args: Value| call(&host, fun, args, json!({}));
         let told = call("event.fire_master", json!(["text", "t"]));
         assert_eq!(told.value, json!(true));
-        let expected = ("t".to_owned(), json!("text"), false);
+        let expected = ("t".to_owned(), json!("text"));
         assert_eq!(*host.fired.lock().unwrap(), [expected]);
         assert_eq!(
             call("event.fire", json!([{"a": 1}, "t"])).value,
