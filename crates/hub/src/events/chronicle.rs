@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use events::Event;
-use relay::{Hub, JobView};
+use relay::{Hub, JobView, RosterView};
 use serde_json::{Map, Value, json};
 use wire::{IndexSet, Jid, Json, UnixMillis};
 
@@ -99,8 +99,14 @@ impl Chronicle {
             .collect();
         for returned in news {
             told.returned.insert(returned.index);
-            if let Some(event) = returns(hub, job, &returned, now) {
-                self.bus.publish(&event);
+            let Some(node) = hub.node(returned.index) else {
+                continue;
+            };
+            let tag = format!("salt/job/{jid}/ret/{}", node.id());
+            // A value may be long, so it is not read for nobody.
+            if self.bus.is_read(&tag) {
+                self.bus
+                    .publish(&Event::of_hub(tag, returns(job, &returned, node), now));
             }
         }
         if !told.is_done && job.is_finished() {
@@ -183,29 +189,26 @@ fn begun(hub: &Hub, job: JobView<'_>, now: UnixMillis) -> Event {
 }
 
 fn returns(
-    hub: &Hub,
     job: JobView<'_>,
     returned: &relay::Returned<'_>,
-    now: UnixMillis,
-) -> Option<Event> {
-    let node = hub.node(returned.index)?;
-    let (jid, id) = (job.jid().to_string(), node.id().as_str());
+    node: RosterView<'_>,
+) -> Map<String, Value> {
     let order = job.order();
-    let data = json!({
+    let words = json!({
         "cmd": "_return",
         "fun": order.map(|order| order.fun.as_str()),
         "fun_args": order.map(arguments),
-        "id": id,
-        "jid": jid,
+        "id": node.id().as_str(),
+        "jid": job.jid().to_string(),
         "retcode": returned.retcode,
         "return": parsed(returned.value),
         "site": node.path().as_str(),
         "success": returned.success,
     });
-    let Value::Object(data) = data else {
-        return None;
-    };
-    Some(Event::of_hub(format!("salt/job/{jid}/ret/{id}"), data, now))
+    match words {
+        Value::Object(data) => data,
+        _ => Map::new(),
+    }
 }
 
 fn done(job: JobView<'_>, now: UnixMillis) -> Event {

@@ -78,6 +78,11 @@ impl Bus {
         self.is_read.load(Ordering::Relaxed) && self.state().is_read_below(prefix)
     }
 
+    /// Whether anybody on this host reads this tag.
+    pub fn is_read(&self, tag: &str) -> bool {
+        self.is_read.load(Ordering::Relaxed) && self.state().is_tag_read(tag)
+    }
+
     /// What this hub knows by itself, for readers on this host: parents know it too.
     pub fn publish(&self, event: &Event) {
         let dropped = self.state().publish(event);

@@ -89,6 +89,12 @@ impl State {
             .any(|reader| reader.filters.may_match_below(prefix))
     }
 
+    pub(super) fn is_tag_read(&self, tag: &str) -> bool {
+        self.readers
+            .values()
+            .any(|reader| reader.filters.matches(tag))
+    }
+
     pub(super) fn add_child(
         &mut self,
         link: LinkId,
