@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use integration::{Follower, Remote, Tree, free_port, metric, wait_for};
+use integration::{Follower, Release, Remote, Tree, free_port, metric, settings, wait_for};
 
 fn sent(port: u16) -> u64 {
     metric(port, "banyan_events_total", "\"sent\"") as u64
@@ -224,4 +224,49 @@ fn tally(follower: &Follower) -> (u64, u64) {
         })
         .sum();
     (came, missing)
+}
+
+/// A minion with two hubs below one top tells both, and the top counts each event once; nodes of an older release hear of no filters.
+#[test]
+fn an_event_counts_once_and_older_nodes_are_left_alone() {
+    let mut tree = Tree::with_top("");
+    for hub in ["hub1", "hub2"] {
+        tree.syndic(hub, "ams", &["top"]);
+    }
+    tree.new_minion("both", &["hub1", "hub2"], "");
+    tree.add(
+        "minion",
+        "old",
+        &format!("{}{}", settings("old"), tree.child_settings(&["hub1"])),
+    );
+    tree.node_mut("old").set_release(Release::Previous);
+    tree.node_mut("old").start();
+    tree.settle();
+    wait_for("the minion is at both hubs", || {
+        let at = |hub: &str| {
+            let roster = tree.cli(hub).json(&["tree", "--minions"]);
+            let minions = roster["minions"].as_array()?.clone();
+            let is_up = |row: &serde_json::Value| row["id"] == "both" && row["state"] == "up";
+            minions.iter().any(is_up).then_some(())
+        };
+        at("hub1").and(at("hub2"))
+    });
+    let follower = Follower::of(&tree.top(), &["mine/*"]);
+    for number in 0..5 {
+        let tag = format!("mine/{number}");
+        tree.top().run(0, &["both", "event.send", &tag]);
+    }
+    for number in 0..5 {
+        assert_eq!(follower.next()["tag"], format!("mine/{number}"));
+    }
+    assert_eq!(follower.within(Duration::from_millis(500)), None);
+    tree.top()
+        .run(0, &["*", "test.ping"])
+        .all_ok(&["both", "old"]);
+    assert!(
+        !tree
+            .node("old")
+            .log()
+            .contains("no message of this protocol")
+    );
 }
