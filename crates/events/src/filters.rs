@@ -86,6 +86,13 @@ fn covers(wide: &str, narrow: &str) -> bool {
     wide == narrow || open.is_some_and(|prefix| literal(narrow).starts_with(prefix))
 }
 
+/// Whether whoever sends for `told` sends all that `wanted` asks for.
+pub fn is_covered(wanted: &[String], told: &[String]) -> bool {
+    wanted
+        .iter()
+        .all(|narrow| told.iter().any(|wide| covers(wide, narrow)))
+}
+
 /// The union, in order and without what others cover. Globs over the limit are made wider until they fit: rather too much is
 /// sent than too little.
 pub fn widened<'a>(globs: impl IntoIterator<Item = &'a str>) -> Vec<String> {
@@ -167,6 +174,21 @@ mod tests {
         // `a/[b]*` is no plain beginning, so it covers nothing but itself.
         assert_eq!(widened(["a/[b]*", "a/b/c"]), ["a/[b]*", "a/b/c"]);
         assert!(widened([]).is_empty());
+    }
+
+    #[test]
+    fn what_is_told_may_cover_what_is_wanted() {
+        let list =
+            |globs: &[&str]| -> Vec<String> { globs.iter().map(ToString::to_string).collect() };
+        for (wanted, told, is_so) in [
+            (&["a/b"][..], &["a/*"][..], true),
+            (&["a/b", "c"], &["a/*"], false),
+            (&["a/b", "c"], &["a/*", "c"], true),
+            (&["*"], &["a/*"], false),
+            (&[], &[], true),
+        ] {
+            assert_eq!(is_covered(&list(wanted), &list(told)), is_so, "{wanted:?}");
+        }
     }
 
     #[test]

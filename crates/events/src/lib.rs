@@ -11,7 +11,7 @@ mod seen;
 pub mod tag;
 
 pub use event::{Event, of_minion, stamp};
-pub use filters::{FilterError, Filters, widened};
+pub use filters::{FilterError, Filters, is_covered, widened};
 pub use outbox::Outbox;
 pub use queue::{Item, Queue};
 pub use rate::Rate;

@@ -79,7 +79,8 @@ impl Reactor {
 
     /// Answers events until the hub stops.
     pub async fn run(mut self) {
-        let Ok(subscription) = self.service.subscribe(self.filters.clone()).await else {
+        // At the start nobody else reads yet, so there is a place.
+        let Ok(Some(subscription)) = self.service.subscribe(self.filters.clone()).await else {
             return;
         };
         loop {

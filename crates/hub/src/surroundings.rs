@@ -143,6 +143,7 @@ impl Surroundings for HubSurroundings {
     fn observe(&mut self, hub: &Hub) {
         let now = self.clock.now();
         self.chronicle().observe(hub, now);
+        self.bus.observe();
         let stats = hub.stats();
         let metrics = &self.metrics;
         metrics.jobs_open.set(stats.jobs_open as i64);

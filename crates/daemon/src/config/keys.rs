@@ -265,6 +265,11 @@ pub(super) const SALT_KEYS: &[(&str, &str)] = &[
     ("random_master", "a node keeps a connection to each of its parents: remove it"),
     ("keep_jobs", "it counts in seconds: set `keep_jobs_seconds`"),
     ("append_domain", "set `id`"),
+    ("reactor_worker_threads", "events are answered one after the other: remove it"),
+    ("reactor_worker_hwm", "events are answered one after the other: remove it"),
+    ("reactor_refresh_interval", "nothing is kept that would have to be made anew: remove it"),
+    ("presence_events", "presence is told where somebody reads it: remove it"),
+    ("max_event_size", "an event has at most 256 KiB of data: remove it"),
     ("user", "the program runs as the user that starts it: set it in the unit"),
 ];
 

@@ -6,16 +6,19 @@ use events::{Filters, Item};
 use wire::control::{FailureKind, Tell};
 
 use super::Subscription;
+use super::state::READERS_MAX;
 use crate::control::{Teller, failed};
 use crate::service::Service;
 
 impl Service {
-    /// Begins to read events; what happens after this returns is told.
+    /// Begins to read events; what happens after this returns is told. None when too many read already.
     ///
     /// # Errors
     /// While the hub stops.
-    pub(crate) async fn subscribe(&self, filters: Filters) -> anyhow::Result<Subscription> {
-        let subscription = self.bus.subscribe(filters);
+    pub(crate) async fn subscribe(&self, filters: Filters) -> anyhow::Result<Option<Subscription>> {
+        let Some(subscription) = self.bus.subscribe(filters) else {
+            return Ok(None);
+        };
         let chronicle = self.chronicle.clone();
         let now = self.engine.clock().now();
         let begin = move |hub: &relay::Hub| {
@@ -23,7 +26,7 @@ impl Service {
             chronicle.begin(hub, now);
         };
         self.engine.query(begin).await?;
-        Ok(subscription)
+        Ok(Some(subscription))
     }
 
     /// Tells events until the command line hangs up.
@@ -39,7 +42,10 @@ impl Service {
                 return teller.tell(&tell).await;
             }
         };
-        let subscription = self.subscribe(filters).await?;
+        let Some(subscription) = self.subscribe(filters).await? else {
+            let words = format!("{READERS_MAX} follow the events of this hub already");
+            return teller.tell(&failed(FailureKind::Refused, words)).await;
+        };
         teller.tell(&Tell::Done).await?;
         loop {
             let item = tokio::select! {

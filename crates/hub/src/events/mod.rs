@@ -57,20 +57,20 @@ impl Bus {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins to read events whose tags match, until the subscription is dropped.
-    pub fn subscribe(self: &Arc<Self>, filters: Filters) -> Subscription {
+    /// Begins to read events whose tags match, until the subscription is dropped; None when too many read already.
+    pub fn subscribe(self: &Arc<Self>, filters: Filters) -> Option<Subscription> {
         let reader = Arc::new(Reader {
             filters,
             waiting: Mutex::new(Queue::new(events::WAITING_MAX, events::WAITING_BYTES_MAX)),
             more: Notify::new(),
         });
-        let number = self.state().add_reader(reader.clone());
+        let number = self.state().add_reader(reader.clone())?;
         self.filters_changed();
-        Subscription {
+        Some(Subscription {
             bus: self.clone(),
             number,
             reader,
-        }
+        })
     }
 
     /// Whether anybody on this host may read tags with this beginning.
@@ -165,10 +165,16 @@ impl Bus {
         self.filters_changed();
     }
 
-    /// Tells children what is read now, when it is not what it was.
+    /// Now and then.
+    pub fn observe(&self) {
+        let now = self.clock.now();
+        self.state().observe(now);
+    }
+
     fn filters_changed(&self) {
+        let now = self.clock.now();
         let mut state = self.state();
-        state.tell_filters();
+        state.filters_changed(now);
         self.is_read.store(state.is_read(), Ordering::Relaxed);
     }
 }

@@ -14,6 +14,12 @@ use super::Reader;
 /// Events that all children together may tell a second: a hub has other work.
 const ALL_PER_SECOND: u32 = 20_000;
 
+/// When less is read children hear of it after this long: who comes back at once, as a loop of a shell does, costs them nothing.
+const NARROW_AFTER_MS: u64 = 5_000;
+
+/// Who reads on one host, at most: each may keep megabytes waiting, and a place at the control socket.
+pub(super) const READERS_MAX: usize = 64;
+
 pub(super) struct State {
     readers: BTreeMap<u64, Arc<Reader>>,
     next_reader: u64,
@@ -21,6 +27,8 @@ pub(super) struct State {
     parents: BTreeMap<LinkId, Parent>,
     /// What children were told.
     told: Vec<String>,
+    /// Less is read than that; they are told then.
+    narrow_at: Option<UnixMillis>,
     seen: Seen,
     rate: Rate,
 }
@@ -64,15 +72,20 @@ impl State {
             children: HashMap::new(),
             parents: BTreeMap::new(),
             told: Vec::new(),
+            narrow_at: None,
             seen: Seen::default(),
             rate: Rate::new(ALL_PER_SECOND, now),
         }
     }
 
-    pub(super) fn add_reader(&mut self, reader: Arc<Reader>) -> u64 {
+    /// Gives its number; None when too many read already.
+    pub(super) fn add_reader(&mut self, reader: Arc<Reader>) -> Option<u64> {
+        if self.readers.len() >= READERS_MAX {
+            return None;
+        }
         self.next_reader += 1;
         self.readers.insert(self.next_reader, reader);
-        self.next_reader
+        Some(self.next_reader)
     }
 
     pub(super) fn remove_reader(&mut self, number: u64) {
@@ -157,14 +170,33 @@ impl State {
         self.parents.remove(&link);
     }
 
-    /// Tells children what is read now, when it is not what it was.
-    pub(super) fn tell_filters(&mut self) {
+    /// What is read now, here and above.
+    fn union(&self) -> Vec<String> {
         let readers = self.readers.values().map(|reader| &reader.filters);
         let parents = self.parents.values().map(|parent| &parent.filters);
-        let union = events::widened(readers.chain(parents).flat_map(Filters::globs));
-        if union == self.told {
-            return;
+        events::widened(readers.chain(parents).flat_map(Filters::globs))
+    }
+
+    /// Who reads has changed: children are told at once when more is read, and later when it is less.
+    pub(super) fn filters_changed(&mut self, now: UnixMillis) {
+        let union = self.union();
+        if events::is_covered(&union, &self.told) {
+            self.narrow_at = (union != self.told).then_some(now + NARROW_AFTER_MS);
+        } else {
+            self.tell_filters(union);
         }
+    }
+
+    /// Now and then.
+    pub(super) fn observe(&mut self, now: UnixMillis) {
+        if self.narrow_at.is_some_and(|at| at <= now) {
+            let union = self.union();
+            self.tell_filters(union);
+        }
+    }
+
+    fn tell_filters(&mut self, union: Vec<String>) {
+        self.narrow_at = None;
         self.told = union;
         let Some(frame) = framed(&self.told) else {
             return;
