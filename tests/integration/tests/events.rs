@@ -1,6 +1,7 @@
 //! The event bus over the tree.
 
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 use integration::{Follower, Release, Remote, Tree, free_port, metric, settings, wait_for};
@@ -269,4 +270,50 @@ fn an_event_counts_once_and_older_nodes_are_left_alone() {
             .log()
             .contains("no message of this protocol")
     );
+}
+
+/// Without a hub events go nowhere, and nothing fails for that.
+#[test]
+fn a_host_without_a_hub_fires_into_the_void() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let root = dir.path().display().to_string();
+    fs::write(
+        dir.path().join("app.sls"),
+        concat!(
+            "one:\n  test.succeed_with_changes:\n    - fire_event: true\n",
+            "a/b:\n  event.send:\n    - data: {x: 1}\n",
+        ),
+    )
+    .expect("a file");
+    let call = |function: &[&str]| {
+        let before = [
+            "--root-dir",
+            &root,
+            "call",
+            "--file-root",
+            &root,
+            "--id",
+            "alone",
+        ];
+        let output = Command::new(Release::Present.program("minion"))
+            .args(before)
+            .args(["--out", "json"])
+            .args(function)
+            .env("BANYAN_STATE_EVENTS", "true")
+            .output()
+            .expect("it starts");
+        let answer: serde_json::Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+        answer["local"].clone()
+    };
+    assert_eq!(call(&["event.send", "a/b"]), true);
+    assert_eq!(call(&["event.fire_master", "{x: 1}", "a/b"]), false);
+    let records = call(&["state.apply", "app"]);
+    let records = records.as_object().expect("records");
+    let result = |id: &str| {
+        let record = records.values().find(|record| record["__id__"] == id);
+        record.expect("its record")["result"].clone()
+    };
+    assert_eq!(result("one"), true);
+    assert_eq!(result("a/b"), true);
 }

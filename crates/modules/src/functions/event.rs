@@ -82,7 +82,9 @@ fn send(args: &Args, env: &Env) -> Answer {
     if let Value::Object(over) = args.value("data") {
         data.extend(over.clone());
     }
-    fire(env, &args.text("tag")?, &Value::Object(data))
+    fire(env, &args.text("tag")?, &Value::Object(data))?;
+    // Without a hub it is an event of this minion alone, as with event.fire.
+    Ok(json!(true))
 }
 
 fn fire(env: &Env, tag: &str, data: &Value) -> Answer {
