@@ -140,6 +140,11 @@ impl Cli {
     /// Starts a command.
     #[track_caller]
     pub fn start<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Running {
+        Running::start(self.command(arguments))
+    }
+
+    /// A command that was not started.
+    pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
         let mut command = match &self.user {
             None => Command::new(&self.program),
             Some(user) => {
@@ -150,7 +155,7 @@ impl Cli {
             }
         };
         command.arg("--root-dir").arg(&self.root).args(arguments);
-        Running::start(command)
+        command
     }
 }
 

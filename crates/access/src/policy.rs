@@ -50,7 +50,7 @@ pub struct Asker<'a> {
 pub enum Area {
     /// `@runner`: look at the tree, the roots, the history.
     Runner,
-    /// `@jobs`: see and end the jobs of others.
+    /// `@jobs`: see and end the jobs of others, and read the event bus.
     Jobs,
     /// `@wheel`: keys, tokens, rights.
     Wheel,

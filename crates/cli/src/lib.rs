@@ -14,6 +14,7 @@ mod confirm;
 mod control;
 mod definition;
 mod duration;
+mod events;
 mod follow;
 mod interrupt;
 mod keys;
@@ -285,5 +286,6 @@ fn carry_out(session: &mut Session<'_, '_>, errand: Errand) -> Result<u8, Troubl
             form,
         } => keys::print(session, &globs, with_fingerprints, form),
         Errand::Decide(decide) => keys::decide(session, decide),
+        Errand::Events(args) => events::follow(session, &args),
     }
 }

@@ -170,6 +170,15 @@ Examples:
   PROGRAM serve
   PROGRAM serve --root-dir /tmp/tree --log-level debug")]
     Serve,
+    /// Follow the event bus: what minions send, and what this hub knows of jobs, presence, keys, sites and roots
+    #[command(after_help = "\
+Events go to who follows, and are never kept. Where more come than can be printed, it is said how many are missing.
+
+Examples:
+  PROGRAM events
+  PROGRAM events 'salt/job/*/ret/*' 'banyan/site/*' --out json
+  PROGRAM events 'salt/minion/web1/start' --count 1 --quiet && echo web1 is up")]
+    Events(EventsArgs),
     /// Print the completions of a shell
     #[command(after_help = "\
 Example:
@@ -489,6 +498,24 @@ pub(crate) struct DelegateArgs {
     /// Take it back
     #[arg(long, conflicts_with_all = ["functions", "ttl"])]
     pub(crate) revoke: bool,
+}
+
+/// Arguments of `events`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct EventsArgs {
+    /// Only events whose tags match one of these globs [default: all]
+    pub(crate) globs: Vec<String>,
+    /// Leave after so many events [default: never]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+    /// Leave after so long; the exit code is 3 when fewer events than --count came
+    #[arg(short, long, value_name = "TIME", value_parser = duration::parse)]
+    pub(crate) timeout: Option<Duration>,
+    /// Print nothing: only wait
+    #[arg(long)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) list: List,
 }
 
 /// Arguments of `init`.

@@ -11,8 +11,8 @@ use wire::{Jid, Json, KeyDecision, Standing};
 
 use crate::LocalCommand;
 use crate::lowargs::{
-    Command, DelegateArgs, JobsCommand, KeysCommand, LeftState, List, ListForm, MayIArgs,
-    RetryArgs, RootsCommand, TokenCommand, Which,
+    Command, DelegateArgs, EventsArgs, JobsCommand, KeysCommand, LeftState, List, ListForm,
+    MayIArgs, RetryArgs, RootsCommand, TokenCommand, Which,
 };
 use crate::runargs::{ResultForm, RunArgs, View};
 
@@ -52,6 +52,8 @@ pub(crate) enum Errand {
     },
     /// Decide about keys.
     Decide(Decide),
+    /// Follow the event bus.
+    Events(EventsArgs),
 }
 
 /// How a job is followed.
@@ -109,6 +111,7 @@ impl Deed {
             }
             Command::Delegate(args) => order(delegate(args)),
             Command::MayI(args) => order(may_i(args, user)),
+            Command::Events(args) => Errand::Events(args),
             Command::Identity { list } => question(Ask::Identity, list),
         }))
     }

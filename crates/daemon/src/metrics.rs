@@ -37,8 +37,38 @@ pub struct HubMetrics {
     pub store_commit: Histogram,
     /// `banyan_frames_refused_total`: frames that were malformed, too long or not allowed.
     pub frames_refused: IntCounter,
+    /// Events.
+    pub events: EventMetrics,
     roots_info: IntGaugeVec,
     roots_commit: Mutex<String>,
+}
+
+/// What is counted of events.
+#[derive(Clone)]
+pub struct EventMetrics(IntCounterVec);
+
+impl EventMetrics {
+    fn new(registry: &Registry, words: &[&str]) -> Result<EventMetrics, MetricsError> {
+        let counted = register(
+            registry,
+            IntCounterVec::new(
+                Opts::new(
+                    "banyan_events_total",
+                    "Events: sent by this minion, heard from children, made here, forwarded to parents, refused, dropped since they were too many.",
+                ),
+                &["what"],
+            )?,
+        )?;
+        for what in words {
+            counted.with_label_values(&[what]);
+        }
+        Ok(EventMetrics(counted))
+    }
+
+    /// So many more; `what` is `sent`, `heard`, `made`, `forwarded`, `refused` or `dropped`.
+    pub fn count(&self, what: &str, count: u64) {
+        self.0.with_label_values(&[what]).inc_by(count);
+    }
 }
 
 impl HubMetrics {
@@ -118,6 +148,10 @@ impl HubMetrics {
                 )?,
             )?,
             frames_refused: frames_refused(registry)?,
+            events: EventMetrics::new(
+                registry,
+                &["heard", "made", "forwarded", "refused", "dropped"],
+            )?,
             roots_info: register(
                 registry,
                 IntGaugeVec::new(
@@ -170,6 +204,8 @@ pub struct MinionMetrics {
     pub disk_free_bytes: IntGauge,
     /// `banyan_frames_refused_total`: frames that were malformed, too long or not allowed.
     pub frames_refused: IntCounter,
+    /// Events.
+    pub events: EventMetrics,
 }
 
 impl MinionMetrics {
@@ -201,6 +237,7 @@ impl MinionMetrics {
             )?,
             disk_free_bytes: disk_free_bytes(registry)?,
             frames_refused: frames_refused(registry)?,
+            events: EventMetrics::new(registry, &["sent", "dropped"])?,
         })
     }
 }
@@ -285,6 +322,7 @@ mod tests {
                 "banyan_build_info",
                 "banyan_custody_backlog_returns",
                 "banyan_disk_free_bytes",
+                "banyan_events_total",
                 "banyan_frames_refused_total",
                 "banyan_jobs_open",
                 "banyan_jobs_total",

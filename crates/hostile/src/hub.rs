@@ -441,7 +441,7 @@ macro_rules! reads_back {
         assert_eq!(read, *$value);
     };
 }
-use reads_back;
+pub(crate) use reads_back;
 
 /// What a restarted hub would find.
 fn recovered(saved: &[Record]) -> HubRecovered {

@@ -5,6 +5,7 @@
 //! fuzzer (`fuzz/`) looks for bytes that break it; the test of this crate plays the kept ones again. No product uses this
 //! crate.
 
+mod events;
 mod hub;
 mod journal;
 mod keys;
@@ -48,6 +49,8 @@ pub const TARGETS: &[Target] = &[
     target("yaml", texts::yaml),
     target("arguments", texts::arguments),
     target("values", texts::values),
+    target("events", events::bus),
+    target("reactions", events::reactions),
 ];
 
 /// Lets the target of this name hear.

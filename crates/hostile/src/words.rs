@@ -308,6 +308,7 @@ impl Script<'_> {
     /// What a child of this role says after its hello, or should not say.
     pub(crate) fn up(&mut self, role: Role) -> Up {
         let kind = match (role, self.byte()) {
+            (_, 255) => 13,
             (_, 252..) => 12,
             (_, any @ 240..) => any % 11,
             (Role::Minion, any) => any % 5,
@@ -345,6 +346,10 @@ impl Script<'_> {
                     failed: self.number(),
                 },
             },
+            13 => Up::Events(wire::Events {
+                events: self.some(3, Script::event),
+                dropped: self.number(),
+            }),
             _ => Up::Hello(self.hello(role)),
         }
     }

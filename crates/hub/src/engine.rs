@@ -42,6 +42,12 @@ pub trait Surroundings: Send + 'static {
     fn fetch_roots(&mut self);
     /// A session with a parent ended by the machine's will.
     fn parent_closed(&mut self, link: LinkId, reason: &str, retry: bool);
+    /// A child was welcomed in this protocol.
+    fn child_welcomed(&mut self, link: LinkId, protocol: u16);
+    /// A child is refused; its session ends soon.
+    fn child_refused(&mut self, link: LinkId);
+    /// A job was taken, or something of it changed and is on disk.
+    fn job_moved(&mut self, hub: &Hub, jid: Jid);
     /// The last outcome of a job became known.
     fn job_finished(&mut self, counts: &Counts);
     /// Whether the order of an envelope was signed by one who might when it was issued.
@@ -452,12 +458,22 @@ impl<S: Surroundings> Engine<S> {
                     })
                     .map_err(|e| anyhow::anyhow!("{e}"))?;
             }
-            HubOutput::ToChildren { links, message } => self.send(&links, &message),
+            HubOutput::ToChildren { links, message } => {
+                self.send(&links, &message);
+                if let Down::Welcome(welcome) = &message {
+                    for link in links {
+                        self.surroundings.child_welcomed(link, welcome.protocol);
+                    }
+                }
+            }
             HubOutput::ToParent { link, message } => match codec::frame(&message) {
                 Ok(frame) => self.send_up(link, Bytes::from(frame)),
                 Err(error) => tracing::error!(%error, "a message to a parent does not fit"),
             },
-            HubOutput::CloseChild { link, refusal } => self.close_child(link, refusal),
+            HubOutput::CloseChild { link, refusal } => {
+                self.surroundings.child_refused(link);
+                self.close_child(link, refusal);
+            }
             HubOutput::CloseParent {
                 link,
                 reason,
@@ -469,6 +485,7 @@ impl<S: Surroundings> Engine<S> {
                 self.surroundings.parent_closed(link, &reason, retry);
             }
             HubOutput::JobAccepted { jid } => {
+                self.surroundings.job_moved(&self.hub, jid);
                 if let Some(answer) = self.submitted.remove(&jid) {
                     let _ = answer.send(Ok(()));
                 }
@@ -526,6 +543,7 @@ impl<S: Surroundings> Engine<S> {
     }
 
     fn moved(&mut self, jid: Jid) {
+        self.surroundings.job_moved(&self.hub, jid);
         if let Some(sender) = self.watches.get(&jid) {
             // One that was recalled from the store has ended without a word of it.
             let finished = self.has_ended(jid);

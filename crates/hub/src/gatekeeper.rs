@@ -21,6 +21,8 @@ enum Need {
 
 fn need(ask: &Ask) -> Need {
     match ask {
+        // Everyone's returns pass there.
+        Ask::Events { .. } => Need::Area(Area::Jobs),
         // Judged when the order is signed, or shown as far as they are the caller's own.
         Ask::Run(_) | Ask::MayI(_) | Ask::Jobs { .. } => Need::Nothing,
         Ask::Retry(ask) => Need::Job(ask.jid),

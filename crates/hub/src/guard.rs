@@ -46,6 +46,20 @@ impl NotTaken {
     }
 }
 
+/// For those who cannot be asked.
+impl std::fmt::Display for NotTaken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            NotTaken::Failed(failure) => f.write_str(&failure.text),
+            NotTaken::Confirm(confirm) => write!(
+                f,
+                "it is for {} minions, and nobody says that so many are meant",
+                confirm.count
+            ),
+        }
+    }
+}
+
 impl Guard {
     /// Counts by the roster as it is now: what is counted here and submitted before the next input of the machine is what the
     /// job names. Minions that only a hub below can decide are counted as meant, so that nobody is hit who was not counted.

@@ -64,7 +64,7 @@ impl Service {
     }
 
     /// Signs a job and hands it in; its id once it is on disk.
-    async fn order(
+    pub(crate) async fn order(
         &self,
         caller: &Caller,
         ask: &RunAsk,
@@ -513,8 +513,7 @@ impl Service {
             // The job was let out, and its check is a part of it.
             let caller = Caller::owner();
             match self.order(&caller, &ask, Some(typed), None).await? {
-                Err(NotTaken::Failed(failure)) => Err(failure.text),
-                Err(NotTaken::Confirm(_)) => Err("it was not taken without a word".to_owned()),
+                Err(not_taken) => Err(not_taken.to_string()),
                 Ok(check) => self.outcome(check).await?,
             }
         };
@@ -573,7 +572,7 @@ fn out_of_sight(ledger: &Ledger) -> Vec<String> {
 }
 
 /// A job without arguments, for nobody yet.
-fn plain_ask(user: String) -> RunAsk {
+pub(crate) fn plain_ask(user: String) -> RunAsk {
     RunAsk {
         target_kind: String::new(),
         target: String::new(),

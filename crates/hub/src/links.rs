@@ -13,6 +13,7 @@ use wire::codec;
 use wire::{Down, Up};
 
 use crate::engine::{EngineGone, EngineHandle};
+use crate::events::{Bus, Heard};
 use crate::parents::Parents;
 use crate::requests::Requests;
 use crate::standing::SelfStanding;
@@ -23,6 +24,9 @@ const REQUESTS_MAX: usize = 1_024;
 const ENROLMENTS_MAX: usize = 20_000;
 /// A stranger's session ends after this long: time for one enrolment to be held open, answered, and asked again.
 const STRANGER_MAX: Duration = Duration::from_secs(60);
+
+/// A child that tells more events than it may is read this much later: a flood costs whoever makes it.
+const EVENTS_PAUSE: Duration = Duration::from_millis(10);
 
 /// Between two dials of a parent, at most. A whole site hangs on it, and there are few sites: after a storm they are back
 /// before most minions are.
@@ -55,6 +59,7 @@ pub async fn accept(
     endpoint: Arc<Endpoint>,
     engine: EngineHandle,
     requests: Arc<Requests>,
+    bus: Arc<Bus>,
     ids: Arc<LinkIds>,
     children_max: usize,
 ) {
@@ -62,7 +67,7 @@ pub async fn accept(
     let enrolments = Arc::new(Semaphore::new(ENROLMENTS_MAX));
     let children = Arc::new(Semaphore::new(children_max));
     while let Some(session) = endpoint.accept().await {
-        let (engine, requests) = (engine.clone(), requests.clone());
+        let (engine, requests, bus) = (engine.clone(), requests.clone(), bus.clone());
         match session.peer() {
             Peer::Stranger(_) => {
                 let Ok(place) = enrolments.clone().try_acquire_owned() else {
@@ -90,7 +95,8 @@ pub async fn accept(
                 tokio::spawn(async move {
                     let _place = place;
                     // The only error is that the hub stops.
-                    let _ = child(session, link, engine, requests, places).await;
+                    let _ = child(session, link, engine, requests, &bus, places).await;
+                    bus.child_gone(link);
                 });
             }
         }
@@ -117,6 +123,7 @@ async fn child(
     link: LinkId,
     engine: EngineHandle,
     requests: Arc<Requests>,
+    bus: &Bus,
     places: Arc<Semaphore>,
 ) -> Result<(), EngineGone> {
     let (sender, mut receiver) = session.split();
@@ -135,6 +142,7 @@ async fn child(
         return Ok(());
     }
     engine.link(link, sender.clone()).await?;
+    bus.child_connected(link, relay_peer(member), sender.clone());
     engine
         .input(HubInput::ChildConnected {
             link,
@@ -144,6 +152,16 @@ async fn child(
     let why = loop {
         match receiver.next().await {
             Ok(Event::Frame(body)) => match codec::decode::<Up>(&body) {
+                Ok(Up::Events(events)) => match bus.heard(link, events) {
+                    Heard::Taken => {}
+                    Heard::TooMuch => tokio::time::sleep(EVENTS_PAUSE).await,
+                    // The machine says why, and ends the session.
+                    Heard::Refused(events) => {
+                        let message = Up::Events(events);
+                        let input = HubInput::ChildMessage { link, message };
+                        engine.message(input, body.len()).await?;
+                    }
+                },
                 Ok(message) => {
                     let input = HubInput::ChildMessage { link, message };
                     engine.message(input, body.len()).await?;
@@ -181,6 +199,8 @@ pub struct Uplink {
     pub engine: EngineHandle,
     /// Where the session is shown to requests.
     pub parents: Arc<Parents>,
+    /// The event bus.
+    pub bus: Arc<Bus>,
     /// Names for sessions.
     pub ids: Arc<LinkIds>,
     /// Becomes a member again when the parent no longer accepts this one.
@@ -198,6 +218,7 @@ pub async fn uplink(up: Uplink) {
         parent,
         engine,
         parents,
+        bus,
         ids,
         standing,
         seed,
@@ -213,7 +234,9 @@ pub async fn uplink(up: Uplink) {
             Ok(session) => {
                 let began = std::time::Instant::now();
                 let word =
-                    match one_uplink(session, &parent, &engine, &parents, &ids, &*came_up).await {
+                    match one_uplink(session, &parent, &engine, &parents, &bus, &ids, &*came_up)
+                        .await
+                    {
                         Ok(word) => word,
                         Err(EngineGone) => return,
                     };
@@ -241,6 +264,7 @@ async fn one_uplink(
     parent: &ParentAddress,
     engine: &EngineHandle,
     parents: &Parents,
+    bus: &Bus,
     ids: &LinkIds,
     came_up: &(dyn Fn() + Send + Sync),
 ) -> Result<String, EngineGone> {
@@ -258,13 +282,18 @@ async fn one_uplink(
         .await?;
     tracing::info!(%parent, id = %member.id, "connected to the parent");
     parents.add(link, sender.clone());
+    tokio::spawn(bus.parent_connected(link, sender.clone()));
     let why = loop {
         match receiver.next().await {
             Ok(Event::Frame(body)) => match codec::decode::<Down>(&body) {
                 Ok(message) => {
-                    if let Down::Welcome(welcome) = &message {
-                        parents.welcomed(link, welcome.protocol);
-                        came_up();
+                    match &message {
+                        Down::Welcome(welcome) => {
+                            parents.welcomed(link, welcome.protocol);
+                            came_up();
+                        }
+                        Down::EventFilters(globs) => bus.parent_reads(link, globs),
+                        _ => {}
                     }
                     let input = HubInput::ParentMessage { link, message };
                     engine.message(input, body.len()).await?;
@@ -286,6 +315,7 @@ async fn one_uplink(
         }
     };
     parents.remove(link);
+    bus.parent_gone(link);
     engine.input(HubInput::ParentClosed { link }).await?;
     Ok(why)
 }

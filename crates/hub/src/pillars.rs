@@ -133,10 +133,19 @@ struct PillarFiles<'a>(Option<&'a Snapshot>);
 
 impl Files for PillarFiles<'_> {
     fn read(&self, saltenv: &str, path: &str) -> Result<Option<Vec<u8>>, String> {
-        let Some(snapshot) = self.0 else {
-            return Ok(None);
-        };
-        let file = snapshot.read(saltenv, path).map_err(|e| e.to_string())?;
-        Ok(file.map(|file| file.bytes))
+        read(self.0, saltenv, path)
     }
+}
+
+/// A file of a state of the roots; there is none without roots.
+pub(crate) fn read(
+    snapshot: Option<&Snapshot>,
+    saltenv: &str,
+    path: &str,
+) -> Result<Option<Vec<u8>>, String> {
+    let Some(snapshot) = snapshot else {
+        return Ok(None);
+    };
+    let file = snapshot.read(saltenv, path).map_err(|e| e.to_string())?;
+    Ok(file.map(|file| file.bytes))
 }

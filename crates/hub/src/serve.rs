@@ -27,12 +27,14 @@ use crate::contents::Contents;
 use crate::control;
 use crate::disk::Disk;
 use crate::engine::{Engine, EngineHandle};
+use crate::events::{Bus, Chronicle};
 use crate::grants::Grants;
 use crate::init::{key_directory, lifetimes};
 use crate::links::{LinkIds, Uplink, accept, uplink};
 use crate::parents::Parents;
 use crate::pillars::Pillars;
 use crate::pruning::{self, Retention};
+use crate::reactor::Reactor;
 use crate::requests::Requests;
 use crate::roots::{RootsKeeper, Source};
 use crate::service::Service;
@@ -310,6 +312,8 @@ async fn start(
         Some(dialler)
     };
 
+    let bus = Bus::new(clock, metrics.events.clone());
+    let chronicle = Arc::new(Mutex::new(Chronicle::new(bus.clone())));
     // Bounded by what the machine asks for at once.
     let (errands, errands_to_run) = mpsc::unbounded_channel();
     let surroundings = HubSurroundings {
@@ -318,6 +322,9 @@ async fn start(
         keys: keys.clone(),
         roots: roots.clone(),
         parents: ways.clone(),
+        bus: bus.clone(),
+        chronicle: chronicle.clone(),
+        clock,
         errands,
         metrics,
         seen: Default::default(),
@@ -355,6 +362,7 @@ async fn start(
         endpoint.clone(),
         handle.clone(),
         requests,
+        bus.clone(),
         ids.clone(),
         config.minions_max,
     ));
@@ -378,6 +386,7 @@ async fn start(
                 parent,
                 engine: handle.clone(),
                 parents: ways.clone(),
+                bus: bus.clone(),
                 ids: ids.clone(),
                 standing: standing.clone(),
                 seed: seed.wrapping_add(nth as u64),
@@ -408,11 +417,22 @@ async fn start(
         grants: Grants::new(committer.clone(), tree, path.clone()),
         trust: desk,
         policy: policy.clone(),
+        bus,
+        chronicle,
         fingerprint,
         wait_ms: config.jobs.timeout.map(millis),
         confirm_above: config.jobs.confirm_above,
     });
     tokio::spawn(crate::errands::run(errands_to_run, service.clone()));
+    let reactor = Reactor::new(
+        service.clone(),
+        config.id.to_string(),
+        config.pillar_options.clone(),
+        config.reactor.clone(),
+    )?;
+    if let Some(reactor) = reactor {
+        tokio::spawn(reactor.run());
+    }
     let socket = config.paths.control_socket();
     let listener = control::bind(&socket, policy.opens())?;
     tokio::spawn(control::serve(listener, service.clone()));

@@ -12,6 +12,7 @@ use wire::{KeyDecision, Role, Standing, Uid, UnixMillis};
 
 use crate::control::{Teller, failed};
 use crate::engine::EngineHandle;
+use crate::events::{Bus, Chronicle};
 use crate::grants::Grants;
 use crate::jobs::{no_job, tell_ledger};
 use crate::report;
@@ -41,6 +42,10 @@ pub struct Service {
     pub trust: TrustDesk,
     /// Who may do what.
     pub policy: Arc<Policy>,
+    /// The event bus.
+    pub bus: Arc<Bus>,
+    /// What the hub knows by itself, for readers of events.
+    pub chronicle: Arc<Mutex<Chronicle>>,
     /// Fingerprint of this hub's own key.
     pub fingerprint: String,
     /// How long command lines wait that do not say; None: to the end.
@@ -151,6 +156,7 @@ impl Service {
                 ttl_s,
             } => self.delegate(&syndic, functions, ttl_s, teller).await,
             Ask::MayI(ask) => self.may_i(&ask, teller).await,
+            Ask::Events { globs } => self.follow_events(&globs, teller).await,
             Ask::Identity => {
                 teller
                     .tell(&Tell::Identity(Box::new(self.identity().await?)))

@@ -1,7 +1,8 @@
 //! What the loop of a hub acts on beside links and store: trust, roots, late accounts, metrics.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use daemon::clock::Clock;
 use daemon::metrics::HubMetrics;
 use pki::{KeyStore, TrustStore};
 use relay::{Hub, LinkId};
@@ -12,6 +13,7 @@ use wire::{
 
 use crate::engine::Surroundings;
 use crate::errands::Errand;
+use crate::events::{Bus, Chronicle};
 use crate::parents::Parents;
 use crate::roots::RootsHandle;
 
@@ -36,6 +38,12 @@ pub struct HubSurroundings {
     pub roots: RootsHandle,
     /// The parents.
     pub parents: Arc<Parents>,
+    /// The event bus.
+    pub bus: Arc<Bus>,
+    /// What the hub knows by itself, for readers of events.
+    pub chronicle: Arc<Mutex<Chronicle>>,
+    /// The hub's clock.
+    pub clock: Clock,
     /// What is done beside the loop.
     pub errands: mpsc::UnboundedSender<Errand>,
     /// What the metrics page shows.
@@ -51,6 +59,14 @@ pub struct Seen {
     refused: u64,
     drops: u64,
     roots_failed: bool,
+}
+
+impl HubSurroundings {
+    fn chronicle(&self) -> MutexGuard<'_, Chronicle> {
+        self.chronicle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Surroundings for HubSurroundings {
@@ -83,6 +99,19 @@ impl Surroundings for HubSurroundings {
         }
     }
 
+    fn child_welcomed(&mut self, link: LinkId, protocol: u16) {
+        self.bus.child_welcomed(link, protocol);
+    }
+
+    fn child_refused(&mut self, link: LinkId) {
+        self.bus.child_gone(link);
+    }
+
+    fn job_moved(&mut self, hub: &Hub, jid: Jid) {
+        let now = self.clock.now();
+        self.chronicle().job_moved(hub, jid, now);
+    }
+
     fn job_finished(&mut self, counts: &Counts) {
         let is_there = |kind: &OutcomeKind| counts.of(*kind) > 0;
         let result = WORST_FIRST.into_iter().find(is_there);
@@ -112,6 +141,9 @@ impl Surroundings for HubSurroundings {
     }
 
     fn observe(&mut self, hub: &Hub) {
+        let now = self.clock.now();
+        self.chronicle().observe(hub, now);
+        self.bus.observe();
         let stats = hub.stats();
         let metrics = &self.metrics;
         metrics.jobs_open.set(stats.jobs_open as i64);

@@ -27,6 +27,7 @@ mod sender;
 mod session;
 mod socket;
 mod trains;
+mod trickle;
 mod tuning;
 pub mod udp;
 
@@ -37,4 +38,5 @@ pub use receiver::{Event, Receiver};
 pub use request::{BodyReader, BodyWriter, RequestError, Responder};
 pub use sender::{SendError, Sender};
 pub use session::{Session, SessionStats};
+pub use trickle::trickle;
 pub use tuning::Tuning;

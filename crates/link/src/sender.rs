@@ -183,6 +183,27 @@ impl Sender {
         }
     }
 
+    /// Waits until no frame waits in the outbox, or the session is over.
+    pub async fn drained(&self) {
+        let outbox = &self.shared.outbox;
+        loop {
+            let room = outbox.room.notified();
+            let mut room = pin!(room);
+            // Listen before looking, or a change in between would be missed.
+            room.as_mut().enable();
+            {
+                let lanes = outbox.lanes();
+                if lanes.broken || lanes.waiting == 0 {
+                    return;
+                }
+            }
+            tokio::select! {
+                () = room => (),
+                _ = self.shared.connection.closed() => return,
+            }
+        }
+    }
+
     /// Bytes of frames that wait in the outbox.
     pub fn waiting(&self) -> usize {
         self.shared.outbox.lanes().waiting

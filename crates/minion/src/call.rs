@@ -80,6 +80,7 @@ pub fn call(
         cache,
         jid: None,
         watched: None,
+        herald: None,
         user: String::new(),
         is_making_pillar: AtomicBool::new(false),
     };

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use wire::{Jid, JobOrder, Return, limits};
 
 use crate::files::{JobFiles, Sessions};
+use crate::herald::Herald;
 use crate::orphans::Groups;
 use crate::surroundings::{JobContext, Surroundings};
 
@@ -31,6 +32,7 @@ pub struct Executor {
     registry: Arc<Registry>,
     surroundings: Arc<Surroundings>,
     sessions: Arc<Sessions>,
+    herald: Arc<Herald>,
     runtime: tokio::runtime::Handle,
     cache: std::path::PathBuf,
     groups: Groups,
@@ -50,6 +52,7 @@ impl Executor {
         places: usize,
         surroundings: Arc<Surroundings>,
         sessions: Arc<Sessions>,
+        herald: Arc<Herald>,
         runtime: tokio::runtime::Handle,
         cache: std::path::PathBuf,
         groups: Groups,
@@ -59,6 +62,7 @@ impl Executor {
             registry: Arc::new(Registry::of_minion(surroundings.options(), &cache)),
             surroundings,
             sessions,
+            herald,
             runtime,
             cache,
             groups,
@@ -170,6 +174,7 @@ impl Executor {
             cache: self.cache.clone(),
             jid: Some(jid.clone()),
             watched: Some((order.jid, self.sessions.clone())),
+            herald: Some(self.herald.clone()),
             user: order.user.clone(),
             is_making_pillar: AtomicBool::new(false),
         };

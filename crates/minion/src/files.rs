@@ -2,14 +2,16 @@
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use events::{Filters, Outbox};
 use modules::{FileHash, FileSource};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use tokio::sync::Notify;
 use wire::files::{Answer, FileEntry, Request};
-use wire::{Jid, PROTOCOL_STATES, Steps, Up};
+use wire::{Event, Events, Jid, PROTOCOL_STATES, Steps, Up};
 
 use crate::roots::{Asked, Roots};
 
@@ -28,19 +30,84 @@ struct Hub {
     sender: link::Sender,
     /// The protocol in which it welcomed this minion; 0 before that.
     protocol: u16,
+    /// What it, or whoever is above it, reads of events.
+    reads: Filters,
+    events: Arc<Waiting>,
+}
+
+/// Events that wait for a session.
+#[derive(Default)]
+pub struct Waiting {
+    outbox: Mutex<Outbox>,
+    /// Wakes whoever sends them.
+    pub more: Arc<Notify>,
+}
+
+impl Waiting {
+    /// What the next frame has.
+    pub fn take(&self) -> Option<Events> {
+        self.outbox().take()
+    }
+
+    fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Sessions {
-    /// A session began.
-    pub fn add(&self, link: u64, session: link::Sender) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Hub {
-                link,
-                sender: session,
-                protocol: 0,
-            });
+    fn hubs(&self) -> MutexGuard<'_, Vec<Hub>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A session began. Gives the events that wait for it.
+    pub fn add(&self, link: u64, session: link::Sender) -> Arc<Waiting> {
+        let events = Arc::new(Waiting::default());
+        self.hubs().push(Hub {
+            link,
+            sender: session,
+            protocol: 0,
+            reads: Filters::default(),
+            events: events.clone(),
+        });
+        events
+    }
+
+    /// The hub says what is read of events.
+    pub fn reads(&self, link: u64, globs: &[String]) {
+        let globs = events::widened(globs.iter().map(String::as_str));
+        let filters = Filters::new(&globs).unwrap_or_else(|_| Filters::everything());
+        if let Some(hub) = self.hubs().iter_mut().find(|hub| hub.link == link) {
+            hub.reads = filters;
+        }
+    }
+
+    /// Whether a hub may read events whose tags begin so.
+    pub fn is_read_below(&self, prefix: &str) -> bool {
+        let hubs = self.hubs();
+        hubs.iter().any(|hub| hub.reads.may_match_below(prefix))
+    }
+
+    /// Hands an event to each hub that reads it; how many had no room for it.
+    pub fn tell_event(&self, event: &Event) -> u64 {
+        let mut dropped = 0;
+        for hub in self.hubs().iter() {
+            if hub.reads.matches(&event.tag) {
+                dropped += u64::from(!hub.events.outbox().push(event.clone()));
+                hub.events.more.notify_one();
+            }
+        }
+        dropped
+    }
+
+    /// An event was dropped since there are too many: hubs that read its tag hear of that.
+    pub fn miss_event(&self, tag: &str) -> u64 {
+        let mut missed = 0;
+        for hub in self.hubs().iter().filter(|hub| hub.reads.matches(tag)) {
+            hub.events.outbox().miss(1);
+            hub.events.more.notify_one();
+            missed += 1;
+        }
+        missed
     }
 
     /// The hub welcomed this minion.

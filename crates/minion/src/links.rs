@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use daemon::clock::Clock;
 use daemon::metrics::MinionMetrics;
 use link::{DialError, Endpoint, Event, Session};
@@ -11,7 +12,7 @@ use membership::{Applicant, Backoff, ParentAddress, dial};
 use pki::KeyStore;
 use relay::{LeafInput, LinkId};
 use tokio::sync::mpsc;
-use wire::{Down, codec};
+use wire::{Down, Up, codec};
 
 use crate::engine::Message;
 use crate::files::Sessions;
@@ -112,13 +113,26 @@ impl Dialler {
             return "the minion stops".to_owned();
         }
         tracing::info!(%hub, id = %member.id, site = %member.path, "connected");
-        self.sessions.add(link.0, sender.clone());
+        let events = self.sessions.add(link.0, sender.clone());
+        let (more, metrics) = (events.more.clone(), self.metrics.clone());
+        tokio::spawn(link::trickle(sender.clone(), more, move || {
+            let events = events.take()?;
+            metrics.events.count("sent", events.events.len() as u64);
+            codec::frame(&Up::Events(events))
+                .inspect_err(|error| tracing::error!(%error, "events do not fit"))
+                .ok()
+                .map(Bytes::from)
+        }));
         let why = loop {
             match receiver.next().await {
                 Ok(Event::Frame(body)) => match codec::decode::<Down>(&body) {
                     Ok(message) => {
-                        if let Down::Welcome(welcome) = &message {
-                            self.sessions.welcomed(link.0, welcome.protocol);
+                        match &message {
+                            Down::Welcome(welcome) => {
+                                self.sessions.welcomed(link.0, welcome.protocol);
+                            }
+                            Down::EventFilters(globs) => self.sessions.reads(link.0, globs),
+                            _ => {}
                         }
                         let input = Message::Input(LeafInput::Message { link, message });
                         if self.messages.send(input).await.is_err() {

@@ -8,6 +8,7 @@ mod cli;
 mod engine;
 mod executor;
 mod files;
+mod herald;
 mod links;
 mod local;
 mod orphans;

@@ -25,6 +25,7 @@ use wire::Role;
 use crate::engine::{Engine, INPUTS_MAX, Trust};
 use crate::executor::Executor;
 use crate::files::Sessions;
+use crate::herald::Herald;
 use crate::links::{Dialler, Refusals};
 use crate::orphans::Groups;
 use crate::room::Room;
@@ -149,10 +150,21 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
         news_sender,
     ));
     let sessions = Arc::new(Sessions::default());
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|e| anyhow::anyhow!("no random numbers: {e}"))?;
+    let herald = Arc::new(Herald::new(
+        config.id.clone(),
+        membership.member.path.clone(),
+        sessions.clone(),
+        u64::from_le_bytes(random),
+        clock,
+        metrics.clone(),
+    ));
     let executor = Executor::new(
         config.processes_max,
         surroundings.clone(),
         sessions.clone(),
+        herald,
         tokio::runtime::Handle::current(),
         config.paths.cache_dir(),
         groups.clone(),

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use wire::{Jid, Steps};
 
 use crate::files::Sessions;
+use crate::herald::Herald;
 use crate::roots::{Asked, Roots};
 
 /// What functions and templates see of the configuration.
@@ -185,6 +186,8 @@ pub struct JobContext {
     pub jid: Option<String>,
     /// Hubs that hear how far it is, with its id.
     pub watched: Option<(Jid, Arc<Sessions>)>,
+    /// Sends its events; none for a call without a hub.
+    pub herald: Option<Arc<Herald>>,
     /// Who ordered it.
     pub user: String,
     /// Whether its pillar is being made: what asks for it then is a template of that pillar.
@@ -227,6 +230,21 @@ impl Context for JobContext {
             };
             sessions.tell_steps(*jid, steps);
         }
+    }
+
+    fn fire(&self, tag: &str, data: &Value) -> Result<bool, String> {
+        let Some(herald) = &self.herald else {
+            tracing::warn!(tag, "there is no hub, so nobody hears of this event");
+            return Ok(false);
+        };
+        let jid = self.watched.as_ref().map(|(jid, _)| *jid);
+        herald.fire(tag, data, jid)?;
+        Ok(true)
+    }
+
+    fn is_read_below(&self, prefix: &str) -> bool {
+        let herald = self.herald.as_ref();
+        herald.is_some_and(|herald| herald.is_read_below(prefix))
     }
 
     fn grains(&self) -> Arc<Value> {

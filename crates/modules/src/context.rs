@@ -21,6 +21,19 @@ pub trait Context: Send + Sync {
     /// Says how far a function with many steps is: how many are done, of how many, and how many failed.
     fn steps(&self, _done: usize, _total: usize, _failed: usize) {}
 
+    /// Sends an event to the hubs above, where somebody reads its tag. False when there is no hub.
+    ///
+    /// # Errors
+    /// Words for people: a tag or data that no event may have.
+    fn fire(&self, _tag: &str, _data: &Value) -> Result<bool, String> {
+        Ok(false)
+    }
+
+    /// Whether somebody above reads events whose tags begin so: a quick look before an event is made.
+    fn is_read_below(&self, _prefix: &str) -> bool {
+        false
+    }
+
     /// All grains: those of the host with the static ones over them. A JSON object.
     fn grains(&self) -> Arc<Value>;
 

@@ -34,6 +34,10 @@ pub(crate) struct Host {
     /// The pillar; settable.
     pub(crate) pillar: Mutex<Arc<Value>>,
     pub(crate) signals: Mutex<Vec<(String, CancelKind)>>,
+    /// The job that functions run in.
+    pub(crate) jid: Option<&'static str>,
+    /// Events: tag and data.
+    pub(crate) fired: Mutex<Vec<(String, Value)>>,
 }
 
 impl Host {
@@ -59,6 +63,8 @@ impl Host {
             grains: Mutex::new(Arc::new(grains.clone())),
             own_grains: grains,
             signals: Mutex::new(Vec::new()),
+            jid: None,
+            fired: Mutex::default(),
         }
     }
 
@@ -249,6 +255,20 @@ pub(crate) fn play<Guard>(
 impl Context for Host {
     fn minion_id(&self) -> &str {
         "m1"
+    }
+
+    fn jid(&self) -> Option<&str> {
+        self.jid
+    }
+
+    fn fire(&self, tag: &str, data: &Value) -> Result<bool, String> {
+        let fired = (tag.to_owned(), data.clone());
+        self.fired.lock().unwrap().push(fired);
+        Ok(true)
+    }
+
+    fn is_read_below(&self, _prefix: &str) -> bool {
+        true
     }
 
     fn grains(&self) -> Arc<Value> {

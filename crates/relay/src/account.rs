@@ -35,7 +35,46 @@ impl Replay {
 /// Finds the id and the site of a roster number.
 pub type NameOf<'a> = &'a dyn Fn(u32) -> Option<(String, String)>;
 
+/// One return in an account.
+#[derive(Debug, Clone, Copy)]
+pub struct Returned<'a> {
+    /// The minion, in this hub's roster numbers.
+    pub index: u32,
+    /// As it returned.
+    pub retcode: i32,
+    /// As it returned.
+    pub success: bool,
+    /// JSON text.
+    pub value: &'a Json,
+}
+
+impl<'a> JobView<'a> {
+    /// The returns that are there.
+    pub fn returns(self) -> impl Iterator<Item = Returned<'a>> {
+        let values = self.0.values();
+        self.0.rows().filter_map(move |(index, state)| match state {
+            State::Returned {
+                retcode,
+                success,
+                value,
+                ..
+            } => Some(Returned {
+                index,
+                retcode: *retcode,
+                success: *success,
+                value: values.get(*value as usize)?,
+            }),
+            _ => None,
+        })
+    }
+}
+
 impl JobView<'_> {
+    /// Whether its last outcome is known.
+    pub fn is_finished(&self) -> bool {
+        self.0.finished.is_some()
+    }
+
     /// The counts over all sites.
     pub fn counts(&self) -> Counts {
         self.0.counts()

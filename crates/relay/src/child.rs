@@ -121,6 +121,8 @@ impl Hub {
                 self.flush_soon();
             }
             (Up::Recalled { jid, envelope }, true) => self.order_told(jid, envelope),
+            // The shell reads them beside the machine: they change nothing here.
+            (Up::Events(_), true) => {}
         }
     }
 

@@ -49,6 +49,9 @@ pub enum Violation {
         /// Where it was said to be.
         path: SitePath,
     },
+    /// Events that are too many for one message, or too long.
+    #[error("events beyond what one message may hold")]
+    Events,
     /// A message about more minions than one may hold.
     #[error("one message names {0} minions")]
     Many(usize),
@@ -77,6 +80,7 @@ pub fn authorize(peer: &Peer, message: Up) -> Result<Authorized<Up>, Violation> 
         Up::Revoked(_) => ("revoked", false, true),
         Up::Roots(_) => ("roots", false, true),
         Up::Recalled { .. } => ("recalled", false, true),
+        Up::Events(_) => ("events", true, true),
     };
     let allowed = match peer.role {
         Role::Minion => minion,
@@ -98,6 +102,9 @@ pub fn authorize(peer: &Peer, message: Up) -> Result<Authorized<Up>, Violation> 
             path: entry.path.clone(),
         });
     }
+    if let Up::Events(told) = &message {
+        may_tell(peer, told)?;
+    }
     // Each is looked up, and a few bytes can name very many, again and again.
     let (named, most) = match &message {
         Up::Ledger(delta) => (
@@ -114,6 +121,33 @@ pub fn authorize(peer: &Peer, message: Up) -> Result<Authorized<Up>, Violation> 
         return Err(Violation::Many(named));
     }
     Ok(Authorized(message))
+}
+
+/// Whether a child may tell these events: a minion its own, a syndic those of its site, and none beyond the limits.
+///
+/// # Errors
+/// [`Violation`].
+pub fn may_tell(peer: &Peer, told: &wire::Events) -> Result<(), Violation> {
+    if !told.are_bounded() {
+        return Err(Violation::Events);
+    }
+    match told.events.iter().find(|event| !is_source(peer, event)) {
+        None => Ok(()),
+        Some(event) => Err(Violation::Outside {
+            id: event.id.clone(),
+            path: event.path.clone(),
+        }),
+    }
+}
+
+/// Whether a peer may tell this event: a minion its own, a syndic those of its site.
+fn is_source(peer: &Peer, event: &wire::Event) -> bool {
+    match peer.role {
+        // Its site is that of its certificate, whatever it says.
+        Role::Minion => event.id == peer.id,
+        Role::Syndic => peer.path.contains(&event.path),
+        Role::TopMaster => false,
+    }
 }
 
 #[cfg(test)]
@@ -257,6 +291,38 @@ mod tests {
                 "{message:?}"
             );
             assert!(authorize(&peer(Role::TopMaster, ""), message).is_err());
+        }
+    }
+
+    fn event(id: &str, path: &str) -> Up {
+        Up::Events(wire::Events {
+            events: vec![wire::Event {
+                id: id.parse().unwrap(),
+                path: path.parse().unwrap(),
+                number: 1,
+                stamp: 0,
+                jid: None,
+                tag: "a/b".to_owned(),
+                data: b"{}".as_slice().into(),
+            }],
+            dropped: 0,
+        })
+    }
+
+    #[test]
+    fn events_are_told_by_the_minion_itself_or_a_hub_above_it() {
+        // id, site, its minion may, its syndic may
+        for (id, path, minion, syndic) in [
+            ("n", "eu/ams", true, true),
+            ("m", "eu/ams", false, true),
+            ("n", "eu/ams/hall", true, true),
+            ("n", "eu", true, false),
+            ("m", "us", false, false),
+        ] {
+            let may = |role| authorize(&peer(role, "eu/ams"), event(id, path)).is_ok();
+            assert_eq!(may(Role::Minion), minion, "{id} {path}");
+            assert_eq!(may(Role::Syndic), syndic, "{id} {path}");
+            assert!(!may(Role::TopMaster));
         }
     }
 

@@ -323,6 +323,16 @@ impl Hub {
         self.jobs.get(&jid).map(JobView)
     }
 
+    /// Jobs in memory.
+    pub fn jobs(&self) -> impl Iterator<Item = JobView<'_>> {
+        self.jobs.values().map(JobView)
+    }
+
+    /// Changes with each change of the roster.
+    pub fn roster_mark(&self) -> wire::RosterMark {
+        self.roster.mark()
+    }
+
     /// The roster.
     pub fn nodes(&self) -> impl Iterator<Item = RosterView<'_>> {
         self.roster.nodes().map(RosterView)

@@ -382,6 +382,8 @@ impl<V: Verify> Leaf<V> {
             (Down::Turn { envelope, until }, true) => self.job(link, &envelope, Some(until)),
             (Down::Settled(jids), true) => self.settled(&jids),
             (Down::Trust(bundle), true) => self.outputs.push_back(LeafOutput::TrustOffered(bundle)),
+            // The shell reads them beside the machine: they change nothing here.
+            (Down::EventFilters(_), true) => {}
             (
                 Down::Welcome(_)
                 | Down::SettledBy { .. }

@@ -35,9 +35,9 @@ mod steps;
 mod unsaved;
 mod uplink;
 
-pub use account::{JobView, NameOf, Replay};
+pub use account::{JobView, NameOf, Replay, Returned};
 pub use exchange::{HubConfig, HubInput, HubOutput, HubRecovered, HubStats, RecoveredJob};
-pub use gate::{Authorized, Peer, Violation, authorize};
+pub use gate::{Authorized, Peer, Violation, authorize, may_tell};
 pub use hub::{AWAITED_MAX, Hub};
 pub use job::BATCH_RUN_MS;
 pub use leaf::{Leaf, LeafConfig, LeafInput, LeafOutput, LeafRecovered, Verify};

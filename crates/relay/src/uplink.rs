@@ -148,6 +148,8 @@ impl Hub {
             (Down::Revoked(news), true) => self.spread_revocations(news, Some(link)),
             (Down::Keys { uids, decision }, true) => self.decide(&uids, decision),
             (Down::FetchRoots, true) => self.fetch_roots(),
+            // The shell reads them beside the machine: they change nothing here.
+            (Down::EventFilters(_), true) => {}
             // A minion's message, or one before the welcome: the parent is not what it should be.
             (Down::Welcome(_) | Down::Settled(_) | Down::Turn { .. }, _) | (_, false) => {
                 self.parent_closed(link);

@@ -113,6 +113,12 @@ pub enum Ask {
     MayI(Box<RunAsk>),
     /// Whom a job would be for; nothing runs: [`Tell::PreviewPart`] repeatedly, then [`Tell::Preview`].
     Preview(Box<RunAsk>),
+    /// Follow the event bus: [`Tell::Done`] when it is read, then [`Tell::Event`] and [`Tell::EventsLost`] until the command line
+    /// hangs up.
+    Events {
+        /// Globs over tags.
+        globs: Vec<String>,
+    },
 }
 
 /// A job that is asked for.
@@ -278,6 +284,15 @@ pub enum Tell {
     PreviewPart(Vec<PreviewRow>),
     /// Whom a job would be for, after its parts.
     Preview(Box<Preview>),
+    /// An event.
+    Event {
+        /// What kind.
+        tag: String,
+        /// A JSON object.
+        data: Json,
+    },
+    /// So many events are missing here: there were too many for this command line, or on their way.
+    EventsLost(u64),
 }
 
 /// Why a request was not fulfilled.

@@ -11,6 +11,7 @@ pub mod choice;
 pub mod codec;
 pub mod control;
 pub mod enrol;
+mod event;
 pub mod files;
 mod id;
 mod indices;
@@ -23,6 +24,7 @@ pub mod record;
 mod roster;
 pub mod trust;
 
+pub use event::{Event, Events};
 pub use id::{Jid, JidClock, NodeId, NodeIdError, Role, SitePath, SitePathError, TreeId, Uid};
 pub use indices::IndexSet;
 pub use job::{JobEnvelope, JobOptions, JobOrder, RunTarget, SIGNING_DOMAIN_JOB, SignerId};
@@ -53,3 +55,5 @@ pub const PROTOCOL_OLDEST: u16 = 1;
 pub const PROTOCOL_STATES: u16 = 2;
 /// The first protocol whose targets know addresses.
 pub const PROTOCOL_ADDRESSES: u16 = 2;
+/// The first protocol with events: what is subscribed to is told to children, and what happens to parents.
+pub const PROTOCOL_EVENTS: u16 = 2;

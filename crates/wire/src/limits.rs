@@ -29,7 +29,19 @@ pub const MAX_DEPTH: usize = 8;
 pub const MAX_SOFTWARE: usize = 64;
 /// Characters in one human reason that travels.
 pub const MAX_REASON: usize = 512;
+/// Bytes of one event's tag. Tags of states have the state's name in them, which may be a command line.
+pub const MAX_EVENT_TAG: usize = 1_024;
+/// Bytes of one event's data (JSON text).
+pub const MAX_EVENT_DATA: usize = 256 << 10;
+/// Events in one frame.
+pub const MAX_EVENTS: usize = 256;
+/// Bytes of events after which the next frame begins; a longer event has a frame of its own.
+pub const EVENT_BYTES_PER_FRAME: usize = 24 << 10;
+/// Globs that a hub names to its children; what is more is widened.
+pub const MAX_EVENT_FILTERS: usize = 64;
 
+const _: () = assert!(EVENT_BYTES_PER_FRAME < BULK_FRAME);
+const _: () = assert!(EVENT_BYTES_PER_FRAME + MAX_EVENT_TAG + MAX_EVENT_DATA < MAX_FRAME);
 const _: () = assert!(BULK_FRAME < MAX_FRAME);
 const _: () = assert!(MAX_RETURN < MAX_FRAME);
 const _: () = assert!(MAX_TARGET + MAX_ARGUMENTS < MAX_FRAME);

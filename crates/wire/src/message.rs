@@ -3,8 +3,8 @@
 use bincode::{Decode, Encode};
 
 use crate::{
-    Halt, IndexSet, Jid, JobEnvelope, Json, LedgerDelta, Reason, Release, RootsReport, RosterDelta,
-    RosterMark, Terms, Uid, UnixMillis,
+    Events, Halt, IndexSet, Jid, JobEnvelope, Json, LedgerDelta, Reason, Release, RootsReport,
+    RosterDelta, RosterMark, Terms, Uid, UnixMillis,
 };
 
 /// The protocols that a build speaks.
@@ -210,6 +210,8 @@ pub enum Up {
         /// How far.
         steps: Steps,
     },
+    /// Events that somebody above subscribed to: of a minion its own, of a syndic those of its site. They are never kept. Protocol 2.
+    Events(Events),
 }
 
 /// From a parent to its child.
@@ -288,6 +290,8 @@ pub enum Down {
         /// Not to be started after this.
         until: UnixMillis,
     },
+    /// Whoever is above reads events whose tags match one of these globs, and no others. Protocol 2.
+    EventFilters(Vec<String>),
 }
 
 /// An operator's decision about a key.

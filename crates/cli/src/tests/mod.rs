@@ -4,6 +4,7 @@
 mod fake;
 
 mod commands;
+mod events;
 mod jobs;
 mod typed;
 

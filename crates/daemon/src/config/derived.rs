@@ -67,6 +67,8 @@ pub struct HubConfig {
     pub pillar_options: Map<String, Value>,
     /// Names for targets.
     pub nodegroups: Vec<Nodegroup>,
+    /// What is done about events.
+    pub reactor: Vec<Reactor>,
     /// Jobs.
     pub jobs: JobSettings,
     /// Who may do what.
@@ -206,6 +208,15 @@ pub struct Nodegroup {
     pub place: Place,
 }
 
+/// What is done about events whose tags match.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reactor {
+    /// A glob over tags.
+    pub glob: String,
+    /// SLS files: `salt://...`, or absolute paths, which may have a glob in their last part.
+    pub files: Vec<String>,
+}
+
 /// Settings of jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JobSettings {
@@ -302,6 +313,7 @@ pub(super) fn hub(settings: &mut Settings, sources: &Sources<'_>) -> Option<HubC
     let children_idle_timeout = seconds_or(settings, "idle_timeout_seconds", patience);
     let roots = roots::derive(settings);
     let nodegroups = nodegroups(settings);
+    let reactor = reactors(settings);
     let logs = logs(settings);
     let hours = |name| {
         settings
@@ -328,6 +340,7 @@ pub(super) fn hub(settings: &mut Settings, sources: &Sources<'_>) -> Option<HubC
         pillar_options: pillar_options(settings),
         roots_update_interval: seconds(settings, "roots_update_interval")?,
         nodegroups,
+        reactor,
         jobs: JobSettings {
             keep: seconds(settings, "keep_jobs_seconds")?,
             store_bytes_max: settings.number("job_store_bytes_max")?,
@@ -387,6 +400,7 @@ pub(super) fn minion(settings: &mut Settings, sources: &Sources<'_>) -> Option<M
 /// The options that were set, and the nodegroups.
 fn pillar_options(settings: &Settings) -> Map<String, Value> {
     let mut options = settings.options();
+    options.remove("reactor");
     let groups = settings.text_map("nodegroups").into_iter();
     let groups: Map<String, Value> = groups
         .map(|(name, words)| (name, words.value.join(" ").into()))
@@ -503,6 +517,38 @@ fn links(settings: &mut Settings, unset: LinkSettings) -> Option<LinkSettings> {
 
 /// Words of compound targets that are no id.
 const OPERATORS: [&str; 5] = ["and", "or", "not", "(", ")"];
+
+fn reactors(settings: &mut Settings) -> Vec<Reactor> {
+    let Some(given) = settings.options().remove("reactor") else {
+        return Vec::new();
+    };
+    let wrong = "`reactor` has to be a list of TAG-GLOB: [SLS...], and each SLS salt://... or an absolute path";
+    let entry = |entry: &Value| {
+        let map = entry.as_object().filter(|map| map.len() == 1)?;
+        let (glob, files) = map.iter().next()?;
+        let files = match files {
+            Value::String(file) => vec![file.clone()],
+            Value::Array(files) => files
+                .iter()
+                .map(|file| file.as_str().map(str::to_owned))
+                .collect::<Option<_>>()?,
+            _ => return None,
+        };
+        let is_place = |file: &String| file.starts_with("salt://") || file.starts_with('/');
+        files.iter().all(is_place).then(|| Reactor {
+            glob: glob.clone(),
+            files,
+        })
+    };
+    let read = given
+        .as_array()
+        .and_then(|entries| entries.iter().map(entry).collect());
+    read.unwrap_or_else(|| {
+        let place = settings.place("reactor");
+        settings.problem(&place, wrong);
+        Vec::new()
+    })
+}
 
 fn nodegroups(settings: &mut Settings) -> Vec<Nodegroup> {
     let mut groups = BTreeMap::new();

@@ -154,6 +154,7 @@ pub const KEYS: &[Key] = &[
     Key { name: "gitfs_pubkey", programs: HUBS, help: "As `pubkey` of `roots`, for `gitfs_remotes`.", ..ANY },
     Key { name: "gitfs_passphrase", programs: HUBS, kind: Kind::Secret, help: "As `passphrase` of `roots`, for `gitfs_remotes`.", ..ANY },
     // Jobs.
+    Key { name: "reactor", programs: HUBS, kind: Kind::Any, help: "What is done about events: a list of `TAG-GLOB: [SLS...]`; each SLS is `salt://...` of the roots in service, or an absolute path on this host.", ..ANY },
     Key { name: "nodegroups", kind: Kind::TextMap, help: "Names for compound targets; on minions for those of top files.", ..ANY },
     Key { name: "keep_jobs_seconds", programs: HUBS, kind: SECONDS, default: Unset::Value("86400"), unit: "seconds", help: "How long a job that is over can be looked up.", ..ANY },
     Key { name: "job_store_bytes_max", programs: HUBS, kind: Kind::Number { min: 1 << 20, max: 1 << 40 }, default: Unset::Value("4294967296"), unit: "bytes", help: "When what is in the store needs more, the oldest jobs that are over are removed before their time. The file does not shrink: its free pages are used again.", ..ANY },
@@ -186,6 +187,7 @@ pub const KEYS: &[Key] = &[
     Key { name: "state_queue", help: "true: a state run waits for the others of this minion; a number: when fewer than so many run.", ..OPTION },
     Key { name: "state_max_parallel", help: "Most states with `parallel` that run at a time; 0: no limit.", ..OPTION },
     Key { name: "state_data", help: "`terse`: state runs answer only what changed or failed.", ..OPTION },
+    Key { name: "state_events", help: "true: each state that ended is told as an event, `salt/job/JID/prog/ID/NUMBER`, where somebody reads those.", ..OPTION },
     Key { name: "disabled_requisites", help: "Requisites that are ignored, as `require_in`.", ..OPTION },
     Key { name: "jinja_env", help: "White space of all templates: trim_blocks, lstrip_blocks and their kin.", ..OPTION },
     Key { name: "jinja_sls_env", help: "The same for SLS files.", ..OPTION },
@@ -270,6 +272,11 @@ pub(super) const SALT_KEYS: &[(&str, &str)] = &[
     ("random_master", "a node keeps a connection to each of its parents: remove it"),
     ("keep_jobs", "it counts in seconds: set `keep_jobs_seconds`"),
     ("append_domain", "set `id`"),
+    ("reactor_worker_threads", "events are answered one after the other: remove it"),
+    ("reactor_worker_hwm", "events are answered one after the other: remove it"),
+    ("reactor_refresh_interval", "nothing is kept that would have to be made anew: remove it"),
+    ("presence_events", "presence is told where somebody reads it: remove it"),
+    ("max_event_size", "an event has at most 256 KiB of data: remove it"),
     ("user", "the program runs as the user that starts it: set it in the unit"),
 ];
 

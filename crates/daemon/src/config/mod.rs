@@ -21,7 +21,7 @@ mod value;
 
 pub use derived::{
     AccessSettings, CertificateHours, HubConfig, JobSettings, JoinToken, LinkSettings, LocalRoots,
-    LogFormat, LogLevel, LogSettings, MinionConfig, Nodegroup, Secret, Upstream,
+    LogFormat, LogLevel, LogSettings, MinionConfig, Nodegroup, Reactor, Secret, Upstream,
 };
 pub use environment::{Environment, ProcessEnvironment};
 pub use files::{FILE_BYTES_MAX, FILES_MAX, INCLUDE_DEPTH_MAX};

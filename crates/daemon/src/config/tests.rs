@@ -648,3 +648,25 @@ fn the_reference_names_every_key_and_every_key_says_what_it_is() {
     }
     assert!(keys_of(Program::Minion).all(|key| key.name != "keep_jobs_seconds"));
 }
+
+#[test]
+fn a_reactor_names_files_by_globs_over_tags() {
+    let given = "reactor:\n  - 'salt/minion/*/start': [salt://start.sls, /srv/reactor/*.sls]\n  - a: salt://a.sls\n";
+    let hub = top(given).hub();
+    let reactors: Vec<(&str, usize)> = hub
+        .reactor
+        .iter()
+        .map(|reactor| (reactor.glob.as_str(), reactor.files.len()))
+        .collect();
+    assert_eq!(reactors, [("salt/minion/*/start", 2), ("a", 1)]);
+    assert!(!hub.pillar_options.contains_key("reactor"));
+    for wrong in [
+        "reactor: {a: [salt://a.sls]}\n",
+        "reactor:\n  - a: [relative.sls]\n",
+        "reactor:\n  - [a]\n",
+        "reactor:\n  - a: 1\n",
+    ] {
+        let problems = top(wrong).sources().hub().unwrap_err().to_string();
+        assert!(problems.contains("`reactor` has to be"), "{problems}");
+    }
+}

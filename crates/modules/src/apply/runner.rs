@@ -1,12 +1,12 @@
 //! Calls the state functions that a run asks for, on this thread and on others, and hands it what came out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::Zoned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sls::compile::{Answer, Call, CallNumber, Chunk, Controls, Return, Run, Step};
 
 use super::conditions;
@@ -57,6 +57,77 @@ impl<'a> Steps<'a> {
     }
 }
 
+/// Events of one run, as its states and the configuration want them.
+struct Telling<'a> {
+    env: &'a Env<'a>,
+    jid: &'a str,
+    states: usize,
+    /// `state_events`.
+    of_all: bool,
+    /// `fire_event` by the states' tags.
+    wanted: BTreeMap<String, Value>,
+}
+
+impl<'a> Telling<'a> {
+    /// None when no event can come of the run: nothing asks for any, or there is no job whose hubs would hear them.
+    fn new(env: &'a Env<'a>, run: &Run) -> Option<Telling<'a>> {
+        let jid = env.ctx.jid()?;
+        let wish = |chunk: &Chunk| {
+            let wish = chunk.0.get("fire_event")?;
+            python::truthy(wish).then(|| (chunk.tag(), wish.clone()))
+        };
+        let wanted: BTreeMap<_, _> = run.chunks().iter().filter_map(wish).collect();
+        let setting = env.ctx.config("state_events").unwrap_or_default();
+        let of_all = python::truthy(&setting);
+        (of_all || !wanted.is_empty()).then_some(Telling {
+            env,
+            jid,
+            states: run.len(),
+            of_all,
+            wanted,
+        })
+    }
+
+    fn ended(&self, tag: &str, record: &Map<String, Value>) {
+        let wish = self.wanted.get(tag);
+        if wish.is_none() && !self.of_all {
+            return;
+        }
+        let (jid, id) = (self.jid, self.env.ctx.minion_id());
+        let of_name = |name: &Value| {
+            let name = part(&python::text(name));
+            format!("salt/state_result/{jid}/{id}/{name}")
+        };
+        let null = Value::Null;
+        let event = match wish {
+            Some(Value::Bool(true)) => of_name(record.get("name").unwrap_or(&null)),
+            Some(text @ Value::String(_)) => of_name(text),
+            // Anything else that is true asks for an event and names none, as in Salt.
+            _ => {
+                let number = record.get("__run_num__").unwrap_or(&null);
+                format!("salt/job/{jid}/prog/{id}/{}", python::text(number))
+            }
+        };
+        if !self.env.ctx.is_read_below(&event) {
+            return;
+        }
+        let mut data = json!({ "ret": record });
+        if event.starts_with("salt/job/") {
+            data["len"] = self.states.into();
+        }
+        if let Err(error) = self.env.ctx.fire(&event, &data) {
+            tracing::warn!(event, "no event: {error}");
+        }
+    }
+}
+
+/// A name in a tag: control characters have no place there, and no name is longer than a tag may be.
+fn part(name: &str) -> String {
+    const CHARACTERS_MAX: usize = 200;
+    let plain = name.chars().map(|c| if c.is_control() { ' ' } else { c });
+    plain.take(CHARACTERS_MAX).collect()
+}
+
 /// What the calls of one run have in common.
 #[derive(Clone, Copy)]
 struct Around<'a> {
@@ -78,12 +149,13 @@ pub(super) fn run(env: &Env, mut run: Run, is_test: bool) -> Map<String, Value> 
         pauses: pauses.as_ref(),
     };
     let mut steps = Steps::new(env, run.len());
+    let telling = Telling::new(env, &run);
     tracing::info!(is_test, states = run.len(), "a state run begins");
     let (answers, answered) = mpsc::channel::<(CallNumber, Answer)>();
     thread::scope(|scope| {
         loop {
             while let Ok((number, answer)) = answered.try_recv() {
-                hear(&mut run, &mut steps, number, answer);
+                hear(&mut run, &mut steps, telling.as_ref(), number, answer);
             }
             if env.cancel.is_cancelled() {
                 run.stop();
@@ -93,7 +165,7 @@ pub(super) fn run(env: &Env, mut run: Run, is_test: bool) -> Map<String, Value> 
                 Step::Wait => {
                     // Someone is under way, and each says how it ended.
                     if let Ok((number, answer)) = answered.recv() {
-                        hear(&mut run, &mut steps, number, answer);
+                        hear(&mut run, &mut steps, telling.as_ref(), number, answer);
                     }
                     continue;
                 }
@@ -103,7 +175,13 @@ pub(super) fn run(env: &Env, mut run: Run, is_test: bool) -> Map<String, Value> 
                 .pauses
                 .is_none_or(|pauses| pauses.may_run(env, &call.chunk.id()));
             if !may_run {
-                hear(&mut run, &mut steps, call.number, killed());
+                hear(
+                    &mut run,
+                    &mut steps,
+                    telling.as_ref(),
+                    call.number,
+                    killed(),
+                );
                 run.stop();
                 continue;
             }
@@ -111,7 +189,7 @@ pub(super) fn run(env: &Env, mut run: Run, is_test: bool) -> Map<String, Value> 
             let records = records_for(&run, &call);
             if !call.is_parallel {
                 let answer = answer(around.env, around.shared, &call, &records);
-                hear(&mut run, &mut steps, call.number, answer);
+                hear(&mut run, &mut steps, telling.as_ref(), call.number, answer);
                 continue;
             }
             let answers = answers.clone();
@@ -137,7 +215,13 @@ pub(super) fn run(env: &Env, mut run: Run, is_test: bool) -> Map<String, Value> 
     run.into_results()
 }
 
-fn hear(run: &mut Run, steps: &mut Steps<'_>, number: CallNumber, answer: Answer) {
+fn hear(
+    run: &mut Run,
+    steps: &mut Steps<'_>,
+    telling: Option<&Telling<'_>>,
+    number: CallNumber,
+    answer: Answer,
+) {
     if let Err(error) = run.done(number, answer) {
         tracing::error!("{error}");
     }
@@ -146,6 +230,9 @@ fn hear(run: &mut Run, steps: &mut Steps<'_>, number: CallNumber, answer: Answer
         let result = record.and_then(|record| record.get("result"));
         tracing::debug!(tag, result = ?result, "a state ended");
         steps.ended(result == Some(&Value::Bool(false)));
+        if let (Some(telling), Some(record)) = (telling, record) {
+            telling.ended(&tag, record);
+        }
     }
 }
 

@@ -158,6 +158,14 @@ impl Context for Scope<'_> {
         self.inner.steps(done, total, failed);
     }
 
+    fn fire(&self, tag: &str, data: &Value) -> Result<bool, String> {
+        self.inner.fire(tag, data)
+    }
+
+    fn is_read_below(&self, prefix: &str) -> bool {
+        self.inner.is_read_below(prefix)
+    }
+
     fn grains(&self) -> Arc<Value> {
         self.inner.grains()
     }

@@ -17,6 +17,7 @@ mod dig;
 mod disk;
 mod dnsutil;
 pub(crate) mod environ;
+mod event;
 pub(crate) mod file;
 mod filter;
 pub(crate) mod firewalld;
@@ -93,6 +94,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     disk::FUNCTIONS,
     dnsutil::FUNCTIONS,
     environ::FUNCTIONS,
+    event::FUNCTIONS,
     file::FUNCTIONS[0],
     file::FUNCTIONS[1],
     file::FUNCTIONS[2],

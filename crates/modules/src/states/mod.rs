@@ -10,6 +10,7 @@ mod cmd;
 mod cron;
 mod debconf;
 mod environ;
+mod event;
 mod file;
 mod firewall;
 mod firewalld;
@@ -71,6 +72,7 @@ pub(crate) const MODULES: &[&[StateFunction]] = &[
     cron::STATES,
     debconf::STATES,
     environ::STATES,
+    event::STATES,
     file::STATES,
     firewall::STATES,
     firewalld::STATES,

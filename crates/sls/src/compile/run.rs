@@ -162,6 +162,11 @@ impl Run {
         (!run.order.is_empty()).then_some(run)
     }
 
+    /// The states, as they stand in the files.
+    pub fn chunks(&self) -> &[Chunk] {
+        &self.chunks
+    }
+
     /// How many states there are; those that `listen` adds are not among them.
     pub fn len(&self) -> usize {
         self.order.len()

@@ -3,8 +3,9 @@
 use wire::files::{Answer, Request};
 use wire::record::Record;
 use wire::{
-    Amount, BatchPlan, Between, Down, Halt, KeyDecision, LedgerDelta, Outcome, OutcomeGroup,
-    PlanRecord, ReasonCode, Release, Steps, StopOn, StopRule, StopScope, Terms, Uid, Up,
+    Amount, BatchPlan, Between, Down, Event, Events, Halt, KeyDecision, LedgerDelta, Outcome,
+    OutcomeGroup, PlanRecord, ReasonCode, Release, Steps, StopOn, StopRule, StopScope, Terms, Uid,
+    Up,
 };
 
 use crate::messages::{envelope, jid, json, reason, site};
@@ -78,7 +79,19 @@ pub fn protocol_2() -> Vec<Sample> {
     };
     let entry = |entry| Record::JobPlan { jid: jid(), entry };
     let undelivered = |decision| Record::Undelivered { hub: Uid([9; 16]), uid: Uid([4; 16]), decision };
+    let event = Event {
+        id: "web1".parse().expect("an id"),
+        path: site(),
+        number: 300,
+        stamp: 1_795_387_039_123,
+        jid: Some(jid()),
+        tag: "a/b".to_owned(),
+        data: json("{}"),
+    };
+    let events = Events { events: vec![event], dropped: 3 };
     vec![
+        sample!("up.events", Up, Up::Events(events)),
+        sample!("down.event-filters", Down, Down::EventFilters(vec!["a/*".to_owned()])),
         sample!("up.recalled", Up, Up::Recalled { jid: jid(), envelope: Some(envelope()) }),
         sample!("up.steps", Up, Up::Steps { jid: jid(), steps: Steps { done: 3, total: 300, failed: 1 } }),
         sample!("request.roots-rule", Request, Request::RootsRule),

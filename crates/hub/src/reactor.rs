@@ -1,0 +1,359 @@
+//! The reactor: events that the settings name are answered by what reaction files say, one after the other.
+//!
+//! A file is rendered where pillars are rendered, with functions that touch no host, and orders jobs with the rights of this hub.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use daemon::config::Reactor as Setting;
+use events::reaction::{self, Client, Reaction};
+use events::{Event, Filters, Item};
+use gitsync::Snapshot;
+use serde_json::{Map, Value, json};
+use sls::render::{Files, NoForeign, Renderer, Source};
+use targeting::Glob;
+use wire::control::RunAsk;
+
+use crate::caller::Caller;
+use crate::jobs::plain_ask;
+use crate::service::Service;
+
+/// Who asks for the jobs of reactions.
+const USER: &str = "reactor";
+/// The environment of a `salt://` file that names none.
+const BASE: &str = "base";
+/// Between two events at least: a storm of them is answered evenly, and waits in a queue that says when it is full.
+const PAUSE: Duration = Duration::from_millis(10);
+/// Reactions to what came out of a reaction's own job, and so on, so deep; further ones go in a circle.
+const DEPTH_MAX: u8 = 5;
+/// Jobs of reactions that are remembered, to find circles.
+const JOBS_MAX: usize = 4_096;
+/// Bytes of one reaction file.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Answers events.
+pub struct Reactor {
+    service: Arc<Service>,
+    id: String,
+    options: Arc<Value>,
+    rules: Vec<(Glob, Vec<String>)>,
+    filters: Filters,
+    /// Jobs that reactions ordered, with how deep in a row of reactions they are.
+    jobs: BTreeMap<String, u8>,
+}
+
+impl Reactor {
+    /// None when the settings name no event; `options` are what templates see as `opts`.
+    ///
+    /// # Errors
+    /// When the globs are no filter.
+    pub fn new(
+        service: Arc<Service>,
+        id: String,
+        options: Map<String, Value>,
+        settings: Vec<Setting>,
+    ) -> anyhow::Result<Option<Reactor>> {
+        if settings.is_empty() {
+            return Ok(None);
+        }
+        let globs: Vec<String> = settings.iter().map(|rule| rule.glob.clone()).collect();
+        // Checked one by one; all of them together may be more than one reader would be let have.
+        for glob in &globs {
+            Filters::new(std::slice::from_ref(glob))
+                .map_err(|error| anyhow::anyhow!("`reactor`: {error}"))?;
+        }
+        let filters = Filters::new(&events::widened(globs.iter().map(String::as_str)))?;
+        let rules = settings
+            .into_iter()
+            .map(|rule| (Glob::new(&rule.glob), rule.files))
+            .collect();
+        Ok(Some(Reactor {
+            service,
+            id,
+            options: Arc::new(Value::Object(options)),
+            rules,
+            filters,
+            jobs: BTreeMap::new(),
+        }))
+    }
+
+    /// Answers events until the hub stops.
+    pub async fn run(mut self) {
+        // At the start nobody else reads yet, so there is a place.
+        let Ok(Some(subscription)) = self.service.subscribe(self.filters.clone()).await else {
+            return;
+        };
+        loop {
+            match subscription.next().await {
+                Item::Gap(count) => tracing::error!(
+                    alarm = true,
+                    "the reactor missed {count} events: there were too many"
+                ),
+                Item::One(event) => self.answer(event).await,
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn answer(&mut self, event: Event) {
+        let files: Vec<String> = self
+            .rules
+            .iter()
+            .filter(|(glob, _)| glob.matches(&event.tag))
+            .flat_map(|(_, files)| files.clone())
+            .collect();
+        if files.is_empty() {
+            return;
+        }
+        let data: Value = serde_json::from_slice(&event.data).unwrap_or_default();
+        // As Salt: what the reactor does is told to others, and not to itself.
+        if data["user"] == USER {
+            return;
+        }
+        let jid = data["jid"].as_str().unwrap_or_default();
+        let depth = self.jobs.get(jid).copied().unwrap_or(0);
+        if depth >= DEPTH_MAX {
+            tracing::error!(
+                alarm = true,
+                tag = event.tag,
+                "reactions go in a circle: this event came of a job of a reaction, {DEPTH_MAX} in a row; it is not answered"
+            );
+            return;
+        }
+        let snapshot = self.snapshot();
+        let (tag, options, id) = (event.tag.clone(), self.options.clone(), self.id.clone());
+        let work = move || {
+            let read =
+                |file: &String| rendered(snapshot.as_ref(), &options, &id, file, &tag, &data);
+            files.iter().map(read).collect::<Vec<_>>()
+        };
+        let Ok(read) = tokio::task::spawn_blocking(work).await else {
+            tracing::error!(tag = event.tag, "a reaction was given up");
+            return;
+        };
+        for result in read {
+            match result {
+                Ok(reactions) => {
+                    for reaction in reactions {
+                        self.react(&event.tag, reaction, depth).await;
+                    }
+                }
+                Err(error) => tracing::error!(tag = event.tag, "no reaction: {error}"),
+            }
+        }
+    }
+
+    fn snapshot(&self) -> Option<Snapshot> {
+        let mirror = self.service.roots.mirror()?;
+        mirror.snapshot(mirror.state()?.id()).ok()
+    }
+
+    async fn react(&mut self, tag: &str, reaction: Reaction, depth: u8) {
+        let Reaction {
+            id, client, fun, ..
+        } = &reaction;
+        let done = match client {
+            Client::Local => self.order(&reaction).await,
+            Client::Runner | Client::Wheel => {
+                Err("this hub has no runners and wheel functions: it reacts with local".to_owned())
+            }
+        };
+        match done {
+            Ok(jid) => {
+                tracing::info!(tag, reaction = id, fun, jid, "reaction");
+                self.jobs.insert(jid, depth + 1);
+                if self.jobs.len() > JOBS_MAX {
+                    self.jobs.pop_first();
+                }
+            }
+            Err(error) => tracing::error!(tag, reaction = id, fun, "a reaction failed: {error}"),
+        }
+    }
+
+    async fn order(&self, reaction: &Reaction) -> Result<String, String> {
+        let text = |value: Value| wire::Json::from(value.to_string().into_bytes());
+        let ask = RunAsk {
+            target_kind: reaction.target_kind.clone(),
+            target: reaction.target.clone(),
+            fun: reaction.fun.clone(),
+            args: text(Value::Array(reaction.args.clone())),
+            kwargs: text(Value::Object(reaction.kwargs.clone())),
+            detach: true,
+            ..plain_ask(USER.to_owned())
+        };
+        // Who wrote the reaction has the rights of the hub; there is nobody to be asked how many it is for.
+        let ordered = self.service.order(&Caller::owner(), &ask, None, None).await;
+        match ordered {
+            Ok(Ok(jid)) => Ok(jid.to_string()),
+            Ok(Err(not_taken)) => Err(not_taken.to_string()),
+            Err(error) => Err(format!("{error:#}")),
+        }
+    }
+}
+
+/// What the files of one entry of the settings say; errors name the file, and the line where it is known.
+fn rendered(
+    snapshot: Option<&Snapshot>,
+    options: &Value,
+    id: &str,
+    file: &str,
+    tag: &str,
+    data: &Value,
+) -> Result<Vec<Reaction>, String> {
+    let mut reactions = Vec::new();
+    for (path, env, text) in sources(snapshot, file)? {
+        let grains = json!({ "id": id });
+        let none = json!({});
+        let functions =
+            pillar::functions::Hub::new(id, &grains, options, std::rc::Rc::new(none.clone()));
+        let renderer = Renderer {
+            files: &RootsFiles(snapshot),
+            functions: &functions,
+            foreign: &NoForeign,
+            grains: &grains,
+            pillar: &none,
+            opts: options,
+        };
+        let context = Map::from_iter([
+            ("tag".to_owned(), tag.into()),
+            ("data".to_owned(), data.clone()),
+        ]);
+        let source = Source {
+            saltenv: &env,
+            sls: "",
+            path: &path,
+            text: &text,
+            context,
+        };
+        let tree = renderer
+            .sls(&source)
+            .map_err(|error| format!("{path}: {error}"))?;
+        reactions.extend(reaction::read(&tree).map_err(|error| format!("{path}: {error}"))?);
+    }
+    Ok(reactions)
+}
+
+/// The path, the environment and the bytes of each file that is meant.
+fn sources(
+    snapshot: Option<&Snapshot>,
+    file: &str,
+) -> Result<Vec<(String, String, Vec<u8>)>, String> {
+    let Some(named) = file.strip_prefix("salt://") else {
+        let mut all = Vec::new();
+        for path in on_disk(Path::new(file))? {
+            let io = |error: std::io::Error| format!("{}: {error}", path.display());
+            let size = std::fs::metadata(&path).map_err(io)?.len();
+            if size > FILE_BYTES_MAX {
+                return Err(format!(
+                    "{}: it has {size} bytes, and a reaction file has at most {FILE_BYTES_MAX}",
+                    path.display()
+                ));
+            }
+            let text = std::fs::read(&path).map_err(io)?;
+            all.push((path.display().to_string(), BASE.to_owned(), text));
+        }
+        return Ok(all);
+    };
+    let (path, env) = match named.split_once("?saltenv=") {
+        Some((path, env)) => (path, env),
+        None => (named, BASE),
+    };
+    let snapshot = snapshot.ok_or_else(|| format!("{file}: this hub has no roots yet"))?;
+    let found = snapshot
+        .read(env, path)
+        .map_err(|error| format!("{file}: {error}"))?;
+    let found = found.ok_or_else(|| format!("{file}: the roots in service have no such file"))?;
+    Ok(vec![(path.to_owned(), env.to_owned(), found.bytes)])
+}
+
+/// The files of a path whose last part may be a glob, in order.
+fn on_disk(path: &Path) -> Result<Vec<PathBuf>, String> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let (Some(folder), Some(name)) = (path.parent(), name) else {
+        return Err(format!("{}: it names no file", path.display()));
+    };
+    if !name.contains(['*', '?', '[']) {
+        return Ok(vec![path.to_owned()]);
+    }
+    let glob = Glob::new(name);
+    let entries =
+        std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut found: Vec<PathBuf> = entries
+        .flatten()
+        .filter(|entry| {
+            let name = entry.file_name();
+            name.to_str().is_some_and(|name| glob.matches(name))
+        })
+        .map(|entry| entry.path())
+        .collect();
+    found.sort();
+    if found.is_empty() {
+        return Err(format!("{}: no file matches", path.display()));
+    }
+    Ok(found)
+}
+
+/// What reaction files include.
+struct RootsFiles<'a>(Option<&'a Snapshot>);
+
+impl Files for RootsFiles<'_> {
+    fn read(&self, saltenv: &str, path: &str) -> Result<Option<Vec<u8>>, String> {
+        crate::pillars::read(self.0, saltenv, path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn react(text: &str) -> Result<Vec<Reaction>, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.sls");
+        std::fs::write(&path, text).unwrap();
+        let data = json!({"id": "web1", "data": {"mods": ["a", "b"]}});
+        let file = dir.path().join("*.sls").display().to_string();
+        rendered(None, &json!({}), "top", &file, "a/b/c", &data)
+    }
+
+    #[test]
+    fn files_see_the_tag_and_the_data() {
+        let text = "\
+{% if data['data']['mods'] %}
+{{ tag.split('/')[1] }}:
+  local.state.apply:
+    - tgt: {{ data['id'] }}
+    - args:
+      - mods: {{ data.data.mods | join(',') }}
+{% endif %}
+";
+        let reactions = react(text).unwrap();
+        assert_eq!(reactions.len(), 1);
+        assert_eq!(reactions[0].id, "b");
+        assert_eq!(reactions[0].target, "web1");
+        assert_eq!(reactions[0].kwargs["mods"], "a,b");
+        assert_eq!(react("{% if false %}{% endif %}\n").unwrap(), []);
+    }
+
+    #[test]
+    fn errors_name_the_file_and_the_line() {
+        let error = react("a:\n  b: {{ nothing.here }}\n").unwrap_err();
+        assert!(
+            error.contains("a.sls") && error.contains("line 2"),
+            "{error}"
+        );
+        let error = react("a:\n  local.test.ping: []\n").unwrap_err();
+        assert!(error.contains("a.sls: a: it has no tgt"), "{error}");
+        let error = react("a:\n  local.cmd.run:\n    - tgt: {{ salt['cmd.run']('id') }}\n");
+        assert!(error.unwrap_err().contains("cmd.run"));
+    }
+
+    #[test]
+    fn files_that_are_not_there_are_said() {
+        let sources = |file: &str| super::sources(None, file).unwrap_err();
+        assert!(sources("salt://a.sls").contains("no roots"));
+        assert!(sources("/nowhere/a.sls").contains("/nowhere/a.sls"));
+        assert!(sources("/nowhere/*.sls").contains("/nowhere"));
+    }
+}
