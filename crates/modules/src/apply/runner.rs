@@ -11,6 +11,7 @@ use sls::compile::{Answer, Call, CallNumber, Chunk, Controls, Return, Run, Step}
 
 use super::conditions;
 use super::pauses::Pauses;
+use super::steps::Steps;
 use super::umask::Umask;
 use crate::context::PillarWish;
 use crate::mask::masked;
@@ -22,41 +23,6 @@ use crate::states::{self, Shared, StateEnv};
 /// A wait between two tries looks this often whether the job was cancelled.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Who watches hears how far a run is at most so often.
-const TELL: Duration = Duration::from_secs(1);
-
-/// How far a run is.
-struct Steps<'a> {
-    env: &'a Env<'a>,
-    done: usize,
-    total: usize,
-    failed: usize,
-    told: Instant,
-}
-
-impl<'a> Steps<'a> {
-    fn new(env: &'a Env<'a>, total: usize) -> Steps<'a> {
-        Steps {
-            env,
-            done: 0,
-            total,
-            failed: 0,
-            told: Instant::now(),
-        }
-    }
-
-    fn ended(&mut self, has_failed: bool) {
-        self.done += 1;
-        self.failed += usize::from(has_failed);
-        // `listen` and parts of a function add steps.
-        self.total = self.total.max(self.done);
-        if self.told.elapsed() >= TELL {
-            self.told = Instant::now();
-            self.env.ctx.steps(self.done, self.total, self.failed);
-        }
-    }
-}
-
 /// What the calls of one run have in common.
 #[derive(Clone, Copy)]
 struct Around<'a> {
@@ -66,7 +32,13 @@ struct Around<'a> {
 }
 
 /// Runs to the end and answers the records by tag. A cancelled job ends before its next state.
-pub(super) fn run(env: &Env, mut run: Run, is_test: bool) -> Map<String, Value> {
+pub(super) fn run(env: &Env, run: Run, is_test: bool) -> Map<String, Value> {
+    tracing::info!(is_test, states = run.len(), "a state run begins");
+    let tell = |done, total, failed| env.ctx.steps(done, total, failed);
+    Steps::told(run.len(), tell, |steps| run_counted(env, run, steps))
+}
+
+fn run_counted(env: &Env, mut run: Run, steps: &Steps) -> Map<String, Value> {
     let shared = Shared::default();
     let pauses = env
         .ctx
@@ -77,13 +49,11 @@ pub(super) fn run(env: &Env, mut run: Run, is_test: bool) -> Map<String, Value> 
         shared: &shared,
         pauses: pauses.as_ref(),
     };
-    let mut steps = Steps::new(env, run.len());
-    tracing::info!(is_test, states = run.len(), "a state run begins");
     let (answers, answered) = mpsc::channel::<(CallNumber, Answer)>();
     thread::scope(|scope| {
         loop {
             while let Ok((number, answer)) = answered.try_recv() {
-                hear(&mut run, &mut steps, number, answer);
+                hear(&mut run, steps, number, answer);
             }
             if env.cancel.is_cancelled() {
                 run.stop();
@@ -93,7 +63,7 @@ pub(super) fn run(env: &Env, mut run: Run, is_test: bool) -> Map<String, Value> 
                 Step::Wait => {
                     // Someone is under way, and each says how it ended.
                     if let Ok((number, answer)) = answered.recv() {
-                        hear(&mut run, &mut steps, number, answer);
+                        hear(&mut run, steps, number, answer);
                     }
                     continue;
                 }
@@ -103,7 +73,7 @@ pub(super) fn run(env: &Env, mut run: Run, is_test: bool) -> Map<String, Value> 
                 .pauses
                 .is_none_or(|pauses| pauses.may_run(env, &call.chunk.id()));
             if !may_run {
-                hear(&mut run, &mut steps, call.number, killed());
+                hear(&mut run, steps, call.number, killed());
                 run.stop();
                 continue;
             }
@@ -111,7 +81,7 @@ pub(super) fn run(env: &Env, mut run: Run, is_test: bool) -> Map<String, Value> 
             let records = records_for(&run, &call);
             if !call.is_parallel {
                 let answer = answer(around.env, around.shared, &call, &records);
-                hear(&mut run, &mut steps, call.number, answer);
+                hear(&mut run, steps, call.number, answer);
                 continue;
             }
             let answers = answers.clone();
@@ -137,7 +107,7 @@ pub(super) fn run(env: &Env, mut run: Run, is_test: bool) -> Map<String, Value> 
     run.into_results()
 }
 
-fn hear(run: &mut Run, steps: &mut Steps<'_>, number: CallNumber, answer: Answer) {
+fn hear(run: &mut Run, steps: &Steps, number: CallNumber, answer: Answer) {
     if let Err(error) = run.done(number, answer) {
         tracing::error!("{error}");
     }
