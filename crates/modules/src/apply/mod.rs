@@ -5,6 +5,7 @@ mod pauses;
 mod queue;
 mod runner;
 mod scope;
+mod slots;
 mod steps;
 mod tree;
 mod umask;

@@ -11,13 +11,14 @@ use sls::compile::{Answer, Call, CallNumber, Chunk, Controls, Return, Run, Step}
 
 use super::conditions;
 use super::pauses::Pauses;
+use super::slots;
 use super::steps::Steps;
 use super::umask::Umask;
 use crate::context::PillarWish;
 use crate::mask::masked;
 use crate::python;
 use crate::random;
-use crate::registry::Env;
+use crate::registry::{self, Env};
 use crate::states::{self, Shared, StateEnv};
 
 /// A wait between two tries looks this often whether the job was cancelled.
@@ -208,7 +209,7 @@ fn called(
     let findings = conditions::find(env, &call.chunk, controls);
     let returned = controls
         .skip(&findings)
-        .unwrap_or_else(|| under_umask(controls.umask, || env.registry.state(&surroundings)));
+        .unwrap_or_else(|| under_umask(controls.umask, || with_slots(&surroundings)));
     let has_own_check = env.registry.state_takes(
         &format!("{}.{}", call.chunk.state(), call.chunk.fun()),
         "check_cmd",
@@ -225,6 +226,19 @@ fn called(
         return (unseen(returned, &call.chunk), check);
     }
     (returned, check)
+}
+
+/// The function, with what its slots stand for.
+fn with_slots(surroundings: &StateEnv<'_>) -> Return {
+    let registry = surroundings.env.registry;
+    match slots::filled(surroundings.env, surroundings.low) {
+        Ok(None) => registry.state(surroundings),
+        Ok(Some(low)) => registry.state(&StateEnv {
+            low: &low,
+            ..*surroundings
+        }),
+        Err(failure) => registry::broken(&failure),
+    }
 }
 
 fn under_umask(umask: Option<u32>, call: impl FnOnce() -> Return) -> Return {
