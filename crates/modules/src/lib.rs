@@ -40,6 +40,7 @@ pub mod orphans;
 mod packages;
 mod pattern;
 mod pip;
+mod postgres;
 mod process;
 mod processes;
 mod random;
