@@ -61,11 +61,9 @@ impl Roots for LocalRoots {
     }
 
     fn pillar(&self, asked: &Asked<'_>) -> Result<Value, String> {
-        let env = asked
-            .wish
-            .pillarenv
-            .as_deref()
-            .or(asked.wish.saltenv.as_deref());
+        // As with Salt, the environment of one run's states is not that of its pillar.
+        let own = asked.options.get("saltenv").and_then(Value::as_str);
+        let env = asked.wish.pillarenv.as_deref().or(own);
         let pillar = self.pillar.only_of(env.unwrap_or("base"));
         let mut environments = Vec::new();
         for env in pillar.environments() {
