@@ -70,6 +70,19 @@ impl<'a> Server<'a> {
         Server::of(args, env, names)
     }
 
+    /// The server that a state's arguments name, with the database `dbname`.
+    pub(crate) fn of_database(args: &Args, env: &'a Env<'a>) -> Result<Server<'a>, Failure> {
+        let names = [
+            "db_user",
+            "db_host",
+            "db_port",
+            "dbname",
+            "db_password",
+            "user",
+        ];
+        Server::of(args, env, names)
+    }
+
     fn of(args: &Args, env: &'a Env<'a>, names: [&str; 6]) -> Result<Server<'a>, Failure> {
         let said = |name: &str| -> Result<Option<String>, Failure> {
             Ok(args.optional_text(name)?.filter(|text| !text.is_empty()))

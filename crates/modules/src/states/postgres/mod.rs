@@ -1,11 +1,15 @@
-//! `postgres_user`, `postgres_database`, `postgres_privileges`, `postgres_extension`.
+//! `postgres_user`, `postgres_database`, `postgres_schema`, `postgres_tablespace`, `postgres_privileges`, `postgres_extension`.
 
 mod database;
 mod extension;
 mod privileges;
+mod schema;
+mod tablespace;
 #[cfg(test)]
 mod tests;
 mod user;
+
+use sls::compile::Return;
 
 use super::{Args, Failure, StateAnswer, StateEnv, StateFunction, changed, returned};
 use crate::postgres::{self, Server};
@@ -68,6 +72,37 @@ pub(super) const STATES: &[StateFunction] = &[
         },
     ),
     StateFunction::new(
+        "postgres_schema.absent",
+        "dbname, name, user=None, db_user=None, db_password=None, db_host=None, db_port=None",
+        "Keep a schema out of a database.",
+        |args, env| loaded_on(args, env, "postgres_schema.absent", schema::absent),
+    ),
+    StateFunction::new(
+        "postgres_schema.present",
+        "dbname, name, owner=None, user=None, db_user=None, db_password=None, db_host=None, db_port=None",
+        "Keep a schema in a database. owner: of a schema that is made.",
+        |args, env| loaded_on(args, env, "postgres_schema.present", schema::present),
+    ),
+    StateFunction::new(
+        "postgres_tablespace.absent",
+        with_server!("name"),
+        "Keep a tablespace dropped.",
+        |args, env| loaded(args, env, "postgres_tablespace.absent", tablespace::absent),
+    ),
+    StateFunction::new(
+        "postgres_tablespace.present",
+        with_server!("name, directory, options=None, owner=None"),
+        "Keep a tablespace in a directory, which has to be there, with its options and owner.",
+        |args, env| {
+            loaded(
+                args,
+                env,
+                "postgres_tablespace.present",
+                tablespace::present,
+            )
+        },
+    ),
+    StateFunction::new(
         "postgres_user.absent",
         with_server!("name"),
         "Keep a role dropped.",
@@ -83,21 +118,34 @@ pub(super) const STATES: &[StateFunction] = &[
     ),
 ];
 
+type Run = fn(&Args, &StateEnv, &Server) -> StateAnswer;
+
 /// Runs a state where `psql` is installed.
-fn loaded(
-    args: &Args,
-    env: &StateEnv,
-    fun: &str,
-    run: fn(&Args, &StateEnv, &Server) -> StateAnswer,
-) -> StateAnswer {
-    if postgres::psql(env.env)?.is_none() {
-        let module = fun.split('.').next().unwrap_or_default();
-        let reason = format!(
-            "'{module}' __virtual__ returned False: Unable to load postgres module.  Make sure `postgres.bins_dir` is set."
-        );
-        return Ok(env.not_loaded(fun, &reason));
+fn loaded(args: &Args, env: &StateEnv, fun: &str, run: Run) -> StateAnswer {
+    if let Some(refused) = refused(env, fun)? {
+        return Ok(refused);
     }
     run(args, env, &Server::of_state(args, env.env)?)
+}
+
+/// The same for states that name the database that is asked.
+fn loaded_on(args: &Args, env: &StateEnv, fun: &str, run: Run) -> StateAnswer {
+    if let Some(refused) = refused(env, fun)? {
+        return Ok(refused);
+    }
+    run(args, env, &Server::of_database(args, env.env)?)
+}
+
+/// What is answered where there is no `psql`.
+fn refused(env: &StateEnv, fun: &str) -> Result<Option<Return>, Failure> {
+    if postgres::psql(env.env)?.is_some() {
+        return Ok(None);
+    }
+    let module = fun.split('.').next().unwrap_or_default();
+    let reason = format!(
+        "'{module}' __virtual__ returned False: Unable to load postgres module.  Make sure `postgres.bins_dir` is set."
+    );
+    Ok(Some(env.not_loaded(fun, &reason)))
 }
 
 /// The answer of a state that keeps something away: `kind` is `User`, `Database` or `Extension`.

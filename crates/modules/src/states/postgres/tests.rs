@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::testing::Host;
 
 /// A server with the roles, databases and privileges that the files below `DIR` have, one for each.
-const PSQL: &str = r#"kept=DIR; mkdir -p $kept/roles $kept/databases $kept/granted
+const PSQL: &str = r#"kept=DIR; mkdir -p $kept/roles $kept/databases $kept/granted $kept/schemas
 last=; for word in "$@"; do before=$last; last=$word; done
 case "$*" in
 *"--file -"*) statement=$(cat);;
@@ -26,6 +26,12 @@ version) echo 15.18;;
 *"::timestamp(0) as dt"*) echo dt; echo '2030-01-01 00:00:00';;
 *"AS name FROM pg_database d"*) echo name; echo postgres;;
 *"datacl AS name"*) echo name; if [ -f $kept/granted/app ]; then echo '"{postgres=CTc/postgres,app=c/postgres}"'; else echo '""'; fi;;
+*"FROM pg_namespace)"*) echo name; ls $kept/schemas;;
+"CREATE SCHEMA"*) echo "$*" > $kept/schemas/$(name);;
+"DROP SCHEMA"*) rm $kept/schemas/$(name);;
+*"FROM pg_tablespace pgts"*) echo Name,Owner,ACL,Opts,Location; [ -f $kept/space ] && echo 'ts,app,,{seq_page_cost=1.1},/srv/ts';;
+"CREATE TABLESPACE \"ts\" OWNER \"app\" LOCATION '/srv/ts' WITH (\"seq_page_cost\" = '1.1')") touch $kept/space;;
+"DROP TABLESPACE"*) rm $kept/space;;
 "GRANT CONNECT ON DATABASE"*) touch $kept/granted/app;;
 "REVOKE CONNECT ON DATABASE \"data\" FROM \"app\"") rm $kept/granted/app;;
 "CREATE ROLE \"bad\""*) exit 3;;
@@ -200,4 +206,47 @@ fn privileges_are_kept() {
         again.comment,
         "The requested privilege(s) are not set so cannot be revoked"
     );
+}
+
+#[test]
+fn schemas_and_tablespaces_are_kept() {
+    let host = Host::new();
+    let _root = host.lend_root();
+    server(&host);
+    let args = here(json!({"name": "s1", "dbname": "data", "owner": "app"}));
+    let foretold = host.state("postgres_schema.present", args.clone(), true);
+    assert_eq!(
+        foretold.comment,
+        "Schema s1 is set to be created in database data."
+    );
+    let done = host.applies("postgres_schema.present", args);
+    assert_eq!(done.comment, "Schema s1 has been created in database data");
+    assert_eq!(done.others["dbname"], "data");
+    let asked = std::fs::read_to_string(host.path("pg/schemas/s1")).unwrap();
+    assert!(
+        asked.contains("--dbname data -c CREATE SCHEMA \"s1\" AUTHORIZATION \"app\""),
+        "{asked}"
+    );
+    let gone = here(json!({"name": "s1", "dbname": "data"}));
+    let done = host.state("postgres_schema.absent", gone.clone(), false);
+    assert_eq!(
+        done.comment,
+        "Schema s1 has been removed from database data"
+    );
+    let again = host.state("postgres_schema.absent", gone, false);
+    assert_eq!(
+        again.comment,
+        "Schema s1 is not present in database data, so it cannot be removed"
+    );
+    let args = here(json!({
+        "name": "ts", "directory": "/srv/ts", "owner": "app", "options": {"seq_page_cost": 1.1},
+    }));
+    let done = host.applies("postgres_tablespace.present", args);
+    assert_eq!(done.comment, "The tablespace ts has been created");
+    let done = host.state(
+        "postgres_tablespace.absent",
+        here(json!({"name": "ts"})),
+        false,
+    );
+    assert_eq!(done.comment, "Tablespace ts has been removed");
 }
