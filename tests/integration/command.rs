@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::{LOOK_AGAIN, Ledger, PATIENCE, Release};
+use crate::{LOOK_AGAIN, Ledger, PATIENCE, Release, Terminal};
 
 /// A command's bound; waits inside of the programs are shorter.
 const COMMAND_MAX: Duration = Duration::from_secs(120);
@@ -141,6 +141,12 @@ impl Cli {
     #[track_caller]
     pub fn start<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Running {
         Running::start(self.command(arguments))
+    }
+
+    /// Starts a command on a terminal.
+    #[track_caller]
+    pub fn on_terminal(&self, arguments: &[&str]) -> Terminal {
+        Terminal::start(self.command(arguments))
     }
 
     /// A command that was not started.

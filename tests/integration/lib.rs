@@ -19,6 +19,7 @@ mod ports;
 mod programs;
 mod remote;
 mod sleepers;
+mod terminal;
 mod tree;
 
 use std::time::{Duration, Instant};
@@ -36,6 +37,7 @@ pub use ports::free_port;
 pub use programs::{Release, directory};
 pub use remote::{Remote, git};
 pub use sleepers::Sleepers;
+pub use terminal::Terminal;
 pub use tree::{Releases, Tree, settings};
 
 /// A bound for what takes a moment; reached only when something is broken, or the machine is very slow.

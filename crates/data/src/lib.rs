@@ -6,6 +6,7 @@ mod choose;
 mod filter;
 mod json;
 mod merge;
+pub mod net;
 pub mod python;
 mod serializer;
 mod sources;

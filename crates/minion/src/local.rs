@@ -13,6 +13,9 @@ use crate::files::{hash_file, is_plain};
 /// Folders that lie in one another deeper than this are links in a circle.
 const DEPTH_MAX: usize = 64;
 
+/// The environment of folders for all that have none of their own; its name in their paths stands for theirs.
+const ANY_ENV: &str = "__env__";
+
 /// The folders of each environment.
 pub struct LocalFiles(BTreeMap<String, Vec<PathBuf>>);
 
@@ -27,6 +30,25 @@ impl LocalFiles {
         LocalFiles(roots.pillar.clone())
     }
 
+    /// The same, where the folders for any environment are those of `env` and of no other.
+    pub fn only_of(&self, env: &str) -> LocalFiles {
+        let mut folders = self.0.clone();
+        if let (Some(own), Some(_)) = (self.folders(env), folders.remove(ANY_ENV)) {
+            folders.insert(env.to_owned(), own);
+        }
+        LocalFiles(folders)
+    }
+
+    fn folders(&self, env: &str) -> Option<Vec<PathBuf>> {
+        if let Some(own) = self.0.get(env) {
+            return Some(own.clone());
+        }
+        // The name becomes a part of a path.
+        let shared = self.0.get(ANY_ENV).filter(|_| is_plain(env))?;
+        let of_env = |folder: &PathBuf| folder.to_string_lossy().replace(ANY_ENV, env).into();
+        Some(shared.iter().map(of_env).collect())
+    }
+
     /// The environments, in order.
     pub fn environments(&self) -> Vec<String> {
         self.0.keys().cloned().collect()
@@ -37,8 +59,9 @@ impl LocalFiles {
         if !path.split('/').all(is_plain) {
             return None;
         }
-        let folders = self.0.get(env)?.iter();
+        let folders = self.folders(env)?;
         folders
+            .iter()
             .map(|folder| folder.join(path))
             .find(|place| place.is_file())
     }
@@ -61,11 +84,10 @@ impl FileSource for LocalFiles {
 
     fn list(&self, env: &str, prefix: &str) -> Result<Vec<String>, String> {
         let folders = self
-            .0
-            .get(env)
+            .folders(env)
             .ok_or_else(|| format!("there is no environment {env}"))?;
         let mut found = BTreeSet::new();
-        for folder in folders {
+        for folder in &folders {
             gather(folder, "", 0, &mut found);
         }
         found.retain(|path| path.starts_with(prefix));
@@ -154,5 +176,34 @@ mod tests {
             );
         }
         assert!(files.list("dev", "").is_err());
+    }
+
+    #[test]
+    fn folders_for_any_environment() {
+        let dir = tempfile::tempdir().unwrap();
+        for path in ["any/dev/x", "any/base/x", "own/x", "secret"] {
+            let place = dir.path().join(path);
+            fs::create_dir_all(place.parent().unwrap()).unwrap();
+            fs::write(place, path).unwrap();
+        }
+        let files = LocalFiles(BTreeMap::from([
+            ("__env__".to_owned(), vec![dir.path().join("any/__env__")]),
+            ("base".to_owned(), vec![dir.path().join("own")]),
+        ]));
+        let check = |files: &LocalFiles, env: &str, expected: Option<&str>| {
+            let read = FileSource::read(files, "x", env).unwrap();
+            let read = read.map(|bytes| String::from_utf8(bytes).unwrap());
+            assert_eq!(read.as_deref(), expected, "{env}");
+        };
+        check(&files, "base", Some("own/x"));
+        check(&files, "dev", Some("any/dev/x"));
+        check(&files, "prod", None);
+        check(&files, "..", None);
+        assert_eq!(files.list("dev", "").unwrap(), ["x"]);
+        let of_dev = files.only_of("dev");
+        assert_eq!(of_dev.environments(), ["base", "dev"]);
+        check(&of_dev, "dev", Some("any/dev/x"));
+        check(&of_dev, "prod", None);
+        assert_eq!(files.only_of("base").environments(), ["base"]);
     }
 }

@@ -61,9 +61,13 @@ impl Roots for LocalRoots {
     }
 
     fn pillar(&self, asked: &Asked<'_>) -> Result<Value, String> {
+        // As with Salt, the environment of one run's states is not that of its pillar.
+        let own = asked.options.get("saltenv").and_then(Value::as_str);
+        let env = asked.wish.pillarenv.as_deref().or(own);
+        let pillar = self.pillar.only_of(env.unwrap_or("base"));
         let mut environments = Vec::new();
-        for env in self.pillar.environments() {
-            let files = self.pillar.list(&env, "")?;
+        for env in pillar.environments() {
+            let files = pillar.list(&env, "")?;
             environments.push((env, files));
         }
         environments.sort_by_key(|(env, _)| env != "base");
@@ -74,7 +78,7 @@ impl Roots for LocalRoots {
         let functions = |_| -> Box<dyn Functions + '_> { Box::new(asked.functions) };
         let made = pillar::compile(&pillar::Request {
             roots: pillar::Roots {
-                files: &self.pillar,
+                files: &pillar,
                 environments: &environments,
             },
             functions: &functions,

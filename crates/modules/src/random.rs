@@ -24,6 +24,15 @@ pub(crate) fn below(bound: u64) -> Result<u64, Failure> {
     }
 }
 
+/// So many random bytes.
+pub(crate) fn bytes<const N: usize>() -> Result<[u8; N], Failure> {
+    let broken = |error| Failure::io(SOURCE, error);
+    let mut bytes = [0; N];
+    let mut source = File::open(SOURCE).map_err(broken)?;
+    source.read_exact(&mut bytes).map_err(broken)?;
+    Ok(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

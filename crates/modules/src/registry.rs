@@ -544,7 +544,7 @@ fn reports_failure(value: &Value) -> bool {
 }
 
 /// A state whose function broke off.
-fn broken(failure: &Failure) -> Return {
+pub(crate) fn broken(failure: &Failure) -> Return {
     states::returned(
         false,
         format!("An exception occurred in this state: {failure}"),

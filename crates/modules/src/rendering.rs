@@ -9,6 +9,7 @@ use sls::render::{Data, Files, Foreign, Functions, Held, Renderer, Source, Step}
 use crate::call::Call;
 use crate::custom;
 use crate::failure::Failure;
+use crate::moment;
 use crate::registry::Env;
 use crate::signature::Args;
 
@@ -44,6 +45,10 @@ impl Functions for Around<'_> {
             .call(&call)
             .map(|outcome| outcome.value)
             .map_err(|failure| failure.to_string())
+    }
+
+    fn time(&self, moment: &Value, format: &str) -> Option<Result<String, String>> {
+        Some(moment::told(moment, format).map_err(|failure| failure.to_string()))
     }
 }
 

@@ -37,6 +37,12 @@ pub trait Functions {
         let _ = name;
         None
     }
+    /// A moment by the clock of this host, in a format of `strftime`: null is now, a number counts seconds since 1970, a text is a
+    /// date. None where there is no clock.
+    fn time(&self, moment: &Value, format: &str) -> Option<Result<String, String>> {
+        let _ = (moment, format);
+        None
+    }
     /// Calls one. An error ends the rendering and is shown to the user.
     fn call(
         &self,
@@ -54,6 +60,10 @@ impl<F: Functions + ?Sized> Functions for &F {
 
     fn absence(&self, name: &str) -> Option<String> {
         (**self).absence(name)
+    }
+
+    fn time(&self, moment: &Value, format: &str) -> Option<Result<String, String>> {
+        (**self).time(moment, format)
     }
 
     fn call(

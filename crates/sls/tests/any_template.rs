@@ -208,6 +208,7 @@ const LEFT: &[&str] = &[
     "range(3)",
     "salt",
     "'é'",
+    "'::/0'",
 ];
 
 const OPERATORS: &[&str] = &[
@@ -235,6 +236,16 @@ const OPERATORS: &[&str] = &[
     "| default",
     "| format",
     "| replace('a', 'b') | wordwrap",
+    "| permutations",
+    "| combinations",
+    "| combinations_with_replacement",
+    "| product(repeat=9) | pprint",
+    "| network_hosts",
+    "| filter_by_networks",
+    "| human_to_bytes",
+    "| check_whitelist_blacklist",
+    "| set_dict_key_value",
+    "| update_dict_key_value",
     ".zfill",
     ".ljust",
     ".split",

@@ -39,6 +39,10 @@ const DIFFERENT: &[(&str, &str)] = &[
         "{% for x in [1, 2] %}{% include 'i.txt' %}{% endfor %}",
         "Jinja hides `loop` from an include if the loop itself does not read it",
     ),
+    (
+        "{{ 'Hello'|to_bytes }}",
+        "bytes are the text that they stand for",
+    ),
 ];
 
 struct Tree(BTreeMap<String, String>);

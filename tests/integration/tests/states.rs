@@ -212,6 +212,52 @@ fn a_site_that_is_cut_off_goes_on_applying() {
     assert_eq!(comment(ledger.returned("ams-web1"), "waits"), "Success!");
 }
 
+/// Who waits for a run at a terminal of the top sees how many states are done on all minions below a syndic, while it goes on.
+#[test]
+fn a_terminal_shows_how_far_states_are() {
+    let remote = Remote::new();
+    let mut tree = Tree::with_top(&format!("{}  root: salt\n", remote.settings()));
+    tree.syndic("ams-hub", "ams", &["top"]);
+    for id in ["ams-web1", "ams-web2"] {
+        tree.new_minion(id, &["ams-hub"], "");
+    }
+    tree.settle();
+    let flag = |number: usize| tree.directory().join(format!("go-{number}"));
+    let waits = |number| {
+        let flag = flag(number);
+        let flag = flag.display();
+        format!(
+            "step-{number}:\n  test.nop:\n    - onlyif: 'while ! test -e {flag}; do sleep 0.1; done'\n"
+        )
+    };
+    fs::create_dir_all(remote.checkout().join("salt")).expect("a folder");
+    remote.push("salt/steps.sls", &(1..=3).map(waits).collect::<String>());
+    tree.top().call(&["roots", "update", "--wait=30"]);
+
+    let mut terminal = tree
+        .top()
+        .on_terminal(&["run", "*", "state.apply", "steps"]);
+    terminal.shows("0 of 6 states done");
+    fs::write(flag(1), "").expect("a flag");
+    terminal.shows("2 of 6 states done");
+    fs::write(flag(2), "").expect("a flag");
+    terminal.shows("4 of 6 states done");
+    fs::write(flag(3), "").expect("a flag");
+    assert_eq!(terminal.finish(), Some(0), "{}", terminal.written());
+    let written = terminal.written();
+    let done: Vec<u64> = written
+        .lines()
+        .filter_map(|line| line.split_once(" of 6 states done")?.0.trim().parse().ok())
+        .collect();
+    assert!(done.is_sorted(), "{done:?}");
+    // What is over is not left on the screen.
+    let after = written.rsplit("states done").next().unwrap_or_default();
+    assert!(
+        after.contains("\x1b[J") && after.contains("Succeeded: 3"),
+        "{after}"
+    );
+}
+
 /// A host without a hub applies its own roots: templates of its pillar may call what the host has, and a command that fails is no error of the pillar.
 #[test]
 fn a_host_applies_its_own_roots_without_a_hub() {

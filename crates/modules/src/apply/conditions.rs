@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 use sls::compile::{Chunk, Condition, Controls, Creates, Findings};
 
+use super::slots;
 use crate::call::Call;
 use crate::python;
 use crate::registry::Env;
@@ -88,7 +89,7 @@ fn answers_truth(env: &Env, fun: &str, arguments: &Map<String, Value>) -> bool {
             _ => drop(call.kwargs.insert(name.clone(), value.clone())),
         }
     }
-    match env.call(&call) {
+    match slots::fill_call(env, &mut call).and_then(|()| env.call(&call)) {
         Ok(outcome) if outcome.retcode != 0 => false,
         Ok(outcome) => match part {
             None => python::truthy(&outcome.value),

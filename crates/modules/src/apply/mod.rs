@@ -5,6 +5,9 @@ mod pauses;
 mod queue;
 mod runner;
 mod scope;
+mod slots;
+mod steps;
+mod telling;
 mod tree;
 mod umask;
 

@@ -1,132 +1,29 @@
 //! Calls the state functions that a run asks for, on this thread and on others, and hands it what came out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::Zoned;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use sls::compile::{Answer, Call, CallNumber, Chunk, Controls, Return, Run, Step};
 
 use super::conditions;
 use super::pauses::Pauses;
+use super::slots;
+use super::steps::Steps;
+use super::telling::Telling;
 use super::umask::Umask;
 use crate::context::PillarWish;
 use crate::mask::masked;
 use crate::python;
 use crate::random;
-use crate::registry::Env;
+use crate::registry::{self, Env};
 use crate::states::{self, Shared, StateEnv};
 
 /// A wait between two tries looks this often whether the job was cancelled.
 const LOOK: Duration = Duration::from_millis(200);
-
-/// Who watches hears how far a run is at most so often.
-const TELL: Duration = Duration::from_secs(1);
-
-/// How far a run is.
-struct Steps<'a> {
-    env: &'a Env<'a>,
-    done: usize,
-    total: usize,
-    failed: usize,
-    told: Instant,
-}
-
-impl<'a> Steps<'a> {
-    fn new(env: &'a Env<'a>, total: usize) -> Steps<'a> {
-        Steps {
-            env,
-            done: 0,
-            total,
-            failed: 0,
-            told: Instant::now(),
-        }
-    }
-
-    fn ended(&mut self, has_failed: bool) {
-        self.done += 1;
-        self.failed += usize::from(has_failed);
-        // `listen` and parts of a function add steps.
-        self.total = self.total.max(self.done);
-        if self.told.elapsed() >= TELL {
-            self.told = Instant::now();
-            self.env.ctx.steps(self.done, self.total, self.failed);
-        }
-    }
-}
-
-/// Events of one run, as its states and the configuration want them.
-struct Telling<'a> {
-    env: &'a Env<'a>,
-    jid: &'a str,
-    states: usize,
-    /// `state_events`.
-    of_all: bool,
-    /// `fire_event` by the states' tags.
-    wanted: BTreeMap<String, Value>,
-}
-
-impl<'a> Telling<'a> {
-    /// None when no event can come of the run: nothing asks for any, or there is no job whose hubs would hear them.
-    fn new(env: &'a Env<'a>, run: &Run) -> Option<Telling<'a>> {
-        let jid = env.ctx.jid()?;
-        let wish = |chunk: &Chunk| {
-            let wish = chunk.0.get("fire_event")?;
-            python::truthy(wish).then(|| (chunk.tag(), wish.clone()))
-        };
-        let wanted: BTreeMap<_, _> = run.chunks().iter().filter_map(wish).collect();
-        let setting = env.ctx.config("state_events").unwrap_or_default();
-        let of_all = python::truthy(&setting);
-        (of_all || !wanted.is_empty()).then_some(Telling {
-            env,
-            jid,
-            states: run.len(),
-            of_all,
-            wanted,
-        })
-    }
-
-    fn ended(&self, tag: &str, record: &Map<String, Value>) {
-        let wish = self.wanted.get(tag);
-        if wish.is_none() && !self.of_all {
-            return;
-        }
-        let (jid, id) = (self.jid, self.env.ctx.minion_id());
-        let of_name = |name: &Value| {
-            let name = part(&python::text(name));
-            format!("salt/state_result/{jid}/{id}/{name}")
-        };
-        let null = Value::Null;
-        let event = match wish {
-            Some(Value::Bool(true)) => of_name(record.get("name").unwrap_or(&null)),
-            Some(text @ Value::String(_)) => of_name(text),
-            // Anything else that is true asks for an event and names none, as in Salt.
-            _ => {
-                let number = record.get("__run_num__").unwrap_or(&null);
-                format!("salt/job/{jid}/prog/{id}/{}", python::text(number))
-            }
-        };
-        if !self.env.ctx.is_read_below(&event) {
-            return;
-        }
-        let mut data = json!({ "ret": record });
-        if event.starts_with("salt/job/") {
-            data["len"] = self.states.into();
-        }
-        if let Err(error) = self.env.ctx.fire(&event, &data) {
-            tracing::warn!(event, "no event: {error}");
-        }
-    }
-}
-
-/// A name in a tag: control characters have no place there, and no name is longer than a tag may be.
-fn part(name: &str) -> String {
-    const CHARACTERS_MAX: usize = 200;
-    let plain = name.chars().map(|c| if c.is_control() { ' ' } else { c });
-    plain.take(CHARACTERS_MAX).collect()
-}
 
 /// What the calls of one run have in common.
 #[derive(Clone, Copy)]
@@ -137,7 +34,13 @@ struct Around<'a> {
 }
 
 /// Runs to the end and answers the records by tag. A cancelled job ends before its next state.
-pub(super) fn run(env: &Env, mut run: Run, is_test: bool) -> Map<String, Value> {
+pub(super) fn run(env: &Env, run: Run, is_test: bool) -> Map<String, Value> {
+    tracing::info!(is_test, states = run.len(), "a state run begins");
+    let tell = |done, total, failed| env.ctx.steps(done, total, failed);
+    Steps::told(run.len(), tell, |steps| run_counted(env, run, steps))
+}
+
+fn run_counted(env: &Env, mut run: Run, steps: &Steps) -> Map<String, Value> {
     let shared = Shared::default();
     let pauses = env
         .ctx
@@ -148,14 +51,12 @@ pub(super) fn run(env: &Env, mut run: Run, is_test: bool) -> Map<String, Value> 
         shared: &shared,
         pauses: pauses.as_ref(),
     };
-    let mut steps = Steps::new(env, run.len());
     let telling = Telling::new(env, &run);
-    tracing::info!(is_test, states = run.len(), "a state run begins");
     let (answers, answered) = mpsc::channel::<(CallNumber, Answer)>();
     thread::scope(|scope| {
         loop {
             while let Ok((number, answer)) = answered.try_recv() {
-                hear(&mut run, &mut steps, telling.as_ref(), number, answer);
+                hear(&mut run, steps, telling.as_ref(), number, answer);
             }
             if env.cancel.is_cancelled() {
                 run.stop();
@@ -165,7 +66,7 @@ pub(super) fn run(env: &Env, mut run: Run, is_test: bool) -> Map<String, Value> 
                 Step::Wait => {
                     // Someone is under way, and each says how it ended.
                     if let Ok((number, answer)) = answered.recv() {
-                        hear(&mut run, &mut steps, telling.as_ref(), number, answer);
+                        hear(&mut run, steps, telling.as_ref(), number, answer);
                     }
                     continue;
                 }
@@ -175,13 +76,7 @@ pub(super) fn run(env: &Env, mut run: Run, is_test: bool) -> Map<String, Value> 
                 .pauses
                 .is_none_or(|pauses| pauses.may_run(env, &call.chunk.id()));
             if !may_run {
-                hear(
-                    &mut run,
-                    &mut steps,
-                    telling.as_ref(),
-                    call.number,
-                    killed(),
-                );
+                hear(&mut run, steps, telling.as_ref(), call.number, killed());
                 run.stop();
                 continue;
             }
@@ -189,7 +84,7 @@ pub(super) fn run(env: &Env, mut run: Run, is_test: bool) -> Map<String, Value> 
             let records = records_for(&run, &call);
             if !call.is_parallel {
                 let answer = answer(around.env, around.shared, &call, &records);
-                hear(&mut run, &mut steps, telling.as_ref(), call.number, answer);
+                hear(&mut run, steps, telling.as_ref(), call.number, answer);
                 continue;
             }
             let answers = answers.clone();
@@ -217,7 +112,7 @@ pub(super) fn run(env: &Env, mut run: Run, is_test: bool) -> Map<String, Value> 
 
 fn hear(
     run: &mut Run,
-    steps: &mut Steps<'_>,
+    steps: &Steps,
     telling: Option<&Telling<'_>>,
     number: CallNumber,
     answer: Answer,
@@ -325,7 +220,7 @@ fn called(
     let findings = conditions::find(env, &call.chunk, controls);
     let returned = controls
         .skip(&findings)
-        .unwrap_or_else(|| under_umask(controls.umask, || env.registry.state(&surroundings)));
+        .unwrap_or_else(|| under_umask(controls.umask, || with_slots(&surroundings)));
     let has_own_check = env.registry.state_takes(
         &format!("{}.{}", call.chunk.state(), call.chunk.fun()),
         "check_cmd",
@@ -342,6 +237,19 @@ fn called(
         return (unseen(returned, &call.chunk), check);
     }
     (returned, check)
+}
+
+/// The function, with what its slots stand for.
+fn with_slots(surroundings: &StateEnv<'_>) -> Return {
+    let registry = surroundings.env.registry;
+    match slots::filled(surroundings.env, surroundings.low) {
+        Ok(None) => registry.state(surroundings),
+        Ok(Some(low)) => registry.state(&StateEnv {
+            low: &low,
+            ..*surroundings
+        }),
+        Err(failure) => registry::broken(&failure),
+    }
 }
 
 fn under_umask(umask: Option<u32>, call: impl FnOnce() -> Return) -> Return {

@@ -11,6 +11,9 @@ use sls::render::{Held, Source};
 use crate::registry::Env;
 use crate::rendering::with_renderer_of;
 
+/// The environment of folders for all that have none of their own.
+const ANY_ENV: &str = "__env__";
+
 /// Text that stands in for a file of the roots.
 struct Stray<'a> {
     sls: &'a str,
@@ -33,6 +36,15 @@ impl Listing {
             tracing::warn!("the environments of the roots are not known: {error}");
             Vec::new()
         });
+        // Folders for any environment are those of the one that the run is about.
+        let options = env.ctx.options();
+        let wanted = options.get("saltenv").and_then(Value::as_str);
+        let is_any = environments.iter().any(|name| name == ANY_ENV);
+        if let Some(wanted) = wanted.filter(|_| is_any)
+            && !environments.iter().any(|name| name == wanted)
+        {
+            environments.push(wanted.to_owned());
+        }
         // As the configuration of the roots has it, with `base` first.
         environments.sort_by_key(|name| name != "base");
         let listed = environments.iter().map(|name| {

@@ -41,6 +41,7 @@ pub(crate) mod npm;
 mod pillar;
 mod pip;
 mod pkg;
+mod postgres;
 mod ps;
 pub(crate) mod rabbitmq;
 mod random;
@@ -129,6 +130,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     pip::FUNCTIONS,
     pkg::FUNCTIONS,
     pkg::repos::FUNCTIONS,
+    postgres::FUNCTIONS,
     ps::FUNCTIONS,
     rabbitmq::FUNCTIONS,
     random::FUNCTIONS,

@@ -322,6 +322,59 @@ mod tests {
     }
 
     #[test]
+    fn filters_that_ask_the_host() {
+        let host = Host::new();
+        host.write("x", "x");
+        let render = |template: &str| {
+            let call = Call::new("slsutil.renderer")
+                .kwarg("string", template)
+                .kwarg("default_renderer", "jinja");
+            let outcome = host.call(call);
+            outcome.value.as_str().unwrap_or_default().to_owned()
+        };
+        let check = |template: &str, expected: &str| {
+            assert_eq!(render(template), expected, "{template}");
+        };
+        check(
+            "{{ 'get salted'|hmac_compute('shared secret') }}",
+            "78159ff5bb2d5e0f8d88fe403b0a690791ccbd989830fcc433d5b960c9bf0264",
+        );
+        check(
+            "{{ 'get salted'|hmac('shared secret', 'eBWf9bstXg+NiP5AOwppB5HMvZiYMPzEM9W5YMm/AmQ=') }}",
+            "True",
+        );
+        check("{{ 'sh'|which }}", "/usr/bin/sh");
+        check("{{ 'root'|get_uid }}", "0");
+        let x = host.path("x");
+        let file =
+            format!("{{{{ '{x}'|file_hashsum('md5') }}}} {{{{ '{x}'|file_hashsum|length }}}}");
+        check(&file, "9dd4e461268c8034f5c8564e155c67a6 64");
+        check(
+            "{{ '2002/12/25'|strftime }} {{ '2002-12-25'|date_format('%d.%m.%y') }} {{ '2002-12-25 10:11:12'|strftime('%H:%M:%S %j %a %b') }}",
+            "2002-12-25 25.12.02 10:11:12 359 Wed Dec",
+        );
+        check("{{ 1040814000|strftime('%s') }}", "1040814000");
+        check("{{ none|strftime('%Y')|length }}", "4");
+        for (template, length) in [
+            ("{{ 20|random_str }}", 20),
+            ("{{ 999|random_hash }}", 32),
+            ("{{ 999|random_hash('sha512') }}", 128),
+            ("{{ '00:16:3E'|gen_mac }}", 17),
+            ("{{ [7, 8]|random }}", 1),
+            ("{{ [1, 2, 3]|random_shuffle|sort }}", 9),
+            ("{{ [1, 2, 3]|random_sample(2)|length }}", 1),
+        ] {
+            let made = render(template);
+            assert_eq!(made.len(), length, "{template}: {made}");
+        }
+        assert_ne!(render("{{ 20|random_str }}"), render("{{ 20|random_str }}"));
+        check(
+            "{{ [1, 2, 3]|random_sample(2, seed='x') == [1, 2, 3]|random_sample(2, 'x') }}",
+            "True",
+        );
+    }
+
+    #[test]
     fn files_of_the_roots() {
         let host = Host::new();
         host.write("roots/base/a/b/map.jinja", "x: {{ port }}\n");

@@ -31,6 +31,7 @@ mod npm;
 mod pip;
 pub(crate) mod pkg;
 mod pkgrepo;
+mod postgres;
 mod rabbitmq;
 mod selinux;
 mod service;
@@ -93,6 +94,7 @@ pub(crate) const MODULES: &[&[StateFunction]] = &[
     pip::STATES,
     pkg::STATES,
     pkgrepo::STATES,
+    postgres::STATES,
     rabbitmq::STATES,
     selinux::STATES,
     service::STATES,

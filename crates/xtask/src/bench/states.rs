@@ -243,7 +243,7 @@ fn sides(programs: &Programs, work: &Path, arguments: &Arguments) -> anyhow::Res
 }
 
 /// A tree of so many states that do nothing, each of which requires the one before, and as many files.
-fn write_tree(roots: &Path, states: u32) -> anyhow::Result<()> {
+pub(super) fn write_tree(roots: &Path, states: u32) -> anyhow::Result<()> {
     let parts = states.div_ceil(SLS_STATES);
     for folder in ["nothing", "parts"] {
         std::fs::create_dir_all(roots.join(folder))?;

@@ -9,13 +9,14 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
+use data::net::{self, Net};
 use serde_json::{Value, json};
 
 use self::reach::{active_tcp, connect, get_route, ping};
 use super::{Answer, Args, Env, Failure, Function};
 use crate::interfaces::{self, Interface, Interfaces, Route};
-use crate::net::Net;
-use crate::{net, pattern};
+
+use crate::pattern;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(

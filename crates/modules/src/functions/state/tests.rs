@@ -264,6 +264,31 @@ fn conditions_and_checks_decide() {
 }
 
 #[test]
+fn slots_are_filled_when_a_state_is_called() {
+    let host = host();
+    let sls = concat!(
+        "a: {test.show_notification: [{text: '__slot__:salt:test.echo(hi) ~ \" there\"'}]}\n",
+        "b: {test.nop: [{onlyif: [{fun: test.true, unknown: '__slot__:salt:no.such(1)'}]}]}\n",
+        "c: {test.show_notification: [{text: '__slot__:salt:test.exception(boom)'}]}\n",
+        "d: {test.show_notification: [{name: '__slot__:salt:test.echo(named)'}, {text: x}]}\n",
+        "e: {test.show_notification: [{text: '__slot__:salt:test.arg(1, k=v).kwargs.k'}]}\n",
+        "f: {test.show_notification: [{text: '__slot__:salt:no.such(1)'}]}\n",
+    );
+    let outcome = call(&host, "state.template_str", json!([sls]), json!({}));
+    assert_eq!(
+        told(&outcome),
+        [
+            "a true hi there",
+            "b true onlyif condition is false",
+            "c false An exception occurred in this state: Exception: boom",
+            "d true x",
+            "e true v",
+            "f true __slot__:salt:no.such(1)",
+        ]
+    );
+}
+
+#[test]
 fn what_cannot_be_called_fails_whatever_its_conditions_say() {
     let host = host();
     let sls = concat!(

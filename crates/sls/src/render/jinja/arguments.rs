@@ -96,6 +96,14 @@ pub(crate) fn integer(value: &Value, function: &str) -> Result<i128> {
     })
 }
 
+/// An optional number; None counts as not given.
+pub(crate) fn optional_integer(value: Option<Value>, function: &str) -> Result<Option<i128>> {
+    match value {
+        None | Some(Value::None) => Ok(None),
+        Some(value) => integer(&value, function).map(Some),
+    }
+}
+
 pub(crate) fn flag(value: Option<Value>, default: bool) -> Result<bool> {
     value.map_or(Ok(default), |value| value.truth())
 }

@@ -1,9 +1,16 @@
 //! Jinja's and Salt's filters.
 
+mod choices;
 mod data;
+mod entries;
+mod foreign;
+mod names;
+mod nested;
 mod network;
+mod pretty;
 mod sequences;
 mod sets;
+mod sizes;
 mod texts;
 
 use super::arguments::{Args, flag};
@@ -14,6 +21,21 @@ use super::value::Value;
 
 /// Filters that an undefined value goes into: `default` for its purpose, the others for they only look at the type.
 const TAKE_UNDEFINED: &[&str] = &["default", "d", "is_list", "items", "skip"];
+
+type Apply = fn(&str, &Value, Args) -> Result<Value>;
+
+/// Filters that need nothing but their value and their arguments.
+const PURE: &[(&[&str], Apply)] = &[
+    (choices::NAMES, choices::apply),
+    (data::NAMES, data::apply),
+    (entries::NAMES, entries::apply),
+    (names::NAMES, names::apply),
+    (nested::NAMES, nested::apply),
+    (network::NAMES, network::apply),
+    (pretty::NAMES, pretty::apply),
+    (sizes::NAMES, sizes::apply),
+    (texts::NAMES, texts::apply),
+];
 
 pub(super) fn apply(
     machine: &mut Machine<'_>,
@@ -63,13 +85,14 @@ pub(super) fn apply(
                 method => machine.call(frame, &method, args),
             }
         }
-        _ if texts::NAMES.contains(&name) => texts::apply(name, &value, args),
-        _ if data::NAMES.contains(&name) => data::apply(name, &value, args),
         _ if sequences::NAMES.contains(&name) => {
             sequences::apply(machine, frame, name, &value, args)
         }
-        _ if network::NAMES.contains(&name) => network::apply(name, &value, args),
-        _ => Err(Fault::syntax(format!("No filter named '{name}'."))),
+        _ if foreign::exists(name) => foreign::apply(machine, name, &value, args),
+        _ => match PURE.iter().find(|(names, _)| names.contains(&name)) {
+            Some((_, apply)) => apply(name, &value, args),
+            None => Err(Fault::syntax(format!("No filter named '{name}'."))),
+        },
     }
 }
 
@@ -85,7 +108,7 @@ pub(super) fn exists(name: &str) -> bool {
         "method_call",
     ]
     .contains(&name)
-        || [texts::NAMES, data::NAMES, sequences::NAMES, network::NAMES]
-            .iter()
-            .any(|names| names.contains(&name))
+        || sequences::NAMES.contains(&name)
+        || foreign::exists(name)
+        || PURE.iter().any(|(names, _)| names.contains(&name))
 }

@@ -7,16 +7,21 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
+use super::super::states::write_tree;
+
 /// Bytes of each file.
 const BYTES: u64 = 10_000_000;
 
-/// One new file for each round, so that nobody has it already.
+/// States of the highstate of every minion.
+pub const STATES: u32 = 200;
+
+/// One new file for each round, so that nobody has it already, and the states.
 pub struct Files {
     work: PathBuf,
 }
 
 impl Files {
-    /// Makes files of random bytes for rounds from 0 to `rounds`, and commits them.
+    /// Makes files of random bytes for rounds from 0 to `rounds` and a tree of states, and commits them.
     pub fn make(work: &Path, rounds: u32) -> anyhow::Result<Files> {
         let files = Files {
             work: work.to_owned(),
@@ -28,6 +33,7 @@ impl Files {
             let mut file = File::create(checkout.join(Files::name(round)))?;
             std::io::copy(&mut random, &mut file)?;
         }
+        write_tree(&checkout, STATES)?;
         // Not below the checkout: Salt would serve it.
         let separate = format!("--separate-git-dir={}", files.remote().display());
         for arguments in [

@@ -142,7 +142,7 @@ fn turn(number: u32, sides: usize) -> Vec<usize> {
 /// Waits until a side answers for all minions and has served a file; these orders also warm its caches.
 fn wait_for(side: &dyn Side, plan: &Plan, files: &Files, errors: &Path) -> anyhow::Result<()> {
     let deadline = Instant::now() + PATIENCE;
-    for work in [Work::PingGlob, Work::File, Work::PingStar] {
+    for work in [Work::PingGlob, Work::File, Work::States, Work::PingStar] {
         loop {
             let round = round(work, side, files, 0, errors)?;
             let shown = round.runs.iter().map(|run| run.shown).max();

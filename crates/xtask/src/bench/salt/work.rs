@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
-use super::files::Files;
+use super::files::{Files, STATES};
 use super::meter;
 use super::plan::{GLOB, NOBODY, ONE, Plan};
 use super::side::{Seen, Side, give};
@@ -13,6 +13,8 @@ use super::side::{Seen, Side, give};
 /// Bytes of a big return, and the command of the minion's shell that prints them.
 const BULK: usize = 1_000_000;
 const BULK_COMMAND: &str = "printf %01000000d 0";
+/// What the record of a state that succeeded has.
+const SUCCESS: &str = "'result': True";
 /// A round of short work goes on for so long: many runs of what is quick, one of what is slow.
 const ROUND: Duration = Duration::from_secs(1);
 /// What is left to do when a command has ended, such as acknowledgements, has this long until the CPU is read.
@@ -27,16 +29,18 @@ pub enum Work {
     PingNobody,
     Bulk,
     File,
+    States,
 }
 
 impl Work {
-    pub const ALL: [Work; 6] = [
+    pub const ALL: [Work; 7] = [
         Work::PingStar,
         Work::PingGlob,
         Work::PingOne,
         Work::PingNobody,
         Work::Bulk,
         Work::File,
+        Work::States,
     ];
 
     /// For tables.
@@ -48,6 +52,7 @@ impl Work {
             Work::PingNobody => "`'zzz*' test.ping`",
             Work::Bulk => "1 MB from each",
             Work::File => "10 MB to each",
+            Work::States => "`'web-*' state.apply`, 200 states",
         }
     }
 
@@ -59,6 +64,7 @@ impl Work {
             Work::PingNobody => (NOBODY, "test.ping", None),
             Work::Bulk => (GLOB, "cmd.run", Some(BULK_COMMAND.to_owned())),
             Work::File => (GLOB, "cp.cache_file", Some(Files::url(round))),
+            Work::States => (GLOB, "state.apply", None),
         };
         let mut order = vec![target.to_owned(), fun.to_owned()];
         order.extend(arg);
@@ -67,7 +73,7 @@ impl Work {
     }
 
     fn is_quick(self) -> bool {
-        !matches!(self, Work::Bulk | Work::File)
+        !matches!(self, Work::Bulk | Work::File | Work::States)
     }
 
     /// How many minions are to be shown with the right answer.
@@ -84,6 +90,7 @@ impl Work {
         Ok(match self {
             Work::Bulk => value.len() == BULK,
             Work::File => files.take(value, round)?,
+            Work::States => value.matches(SUCCESS).count() == STATES as usize,
             _ => value == "True",
         })
     }

@@ -10,7 +10,7 @@ use super::super::machine::{Frame, Machine};
 use super::super::operators::{binary, check_items, check_length, equal, sort_order};
 use super::super::print::string;
 use super::super::syntax::Binary;
-use super::super::value::{Key, Map, SequenceKind, Value};
+use super::super::value::{Map, SequenceKind, Value};
 use super::sets::{compare_dicts, compare_lists, sets, unique};
 use crate::render::limits::VALUE_DEPTH_MAX;
 
@@ -26,7 +26,6 @@ pub(super) const NAMES: &[&str] = &[
     "exactly_one_true",
     "first",
     "flatten",
-    "from_entries",
     "groupby",
     "intersect",
     "is_iter",
@@ -51,7 +50,6 @@ pub(super) const NAMES: &[&str] = &[
     "substring_in_list",
     "sum",
     "symmetric_difference",
-    "to_entries",
     "union",
     "unique",
     "zip",
@@ -222,49 +220,11 @@ fn plain(machine: &mut Machine<'_>, name: &str, value: &Value) -> Result<Value> 
             Value::list(pairs.into_iter().map(|(_, item)| item).collect())
         }
         "exactly_one_true" => Value::Bool(count_true(value)? == 1),
-        "to_entries" => {
-            let Value::Dict(dict) = value else {
-                return Err(Fault::value(format!(
-                    "'{}' object has no attribute 'items'",
-                    value.type_name()
-                )));
-            };
-            let entry = |(key, value): (&Key, &Value)| {
-                let names = [("key", key.value().clone()), ("value", value.clone())];
-                Value::dict(
-                    names
-                        .map(|(name, value)| (Key::text(name), value))
-                        .into_iter()
-                        .collect(),
-                )
-            };
-            Value::list(dict.0.borrow().iter().map(entry).collect())
-        }
-        _ => {
-            let mut map = Map::new();
-            for entry in value.iterate()? {
-                let Value::Dict(entry) = entry else {
-                    return Err(Fault::value("from_entries wants a list of maps"));
-                };
-                let entry = entry.0.borrow();
-                let part = |names: &[&str]| {
-                    names
-                        .iter()
-                        .find_map(|name| entry.get(&Key::text(*name)).cloned())
-                };
-                let key = part(&["key", "Key", "name", "Name"])
-                    .ok_or_else(|| Fault::value("from_entries: an entry has no key"))?;
-                map.insert(
-                    Key::new(&key)?,
-                    part(&["value", "Value"]).unwrap_or(Value::None),
-                );
-            }
-            Value::dict(map)
-        }
+        _ => return Err(Fault::syntax(format!("No filter named '{name}'."))),
     })
 }
 
-fn pairs(map: &Map) -> Vec<Value> {
+pub(super) fn pairs(map: &Map) -> Vec<Value> {
     map.iter()
         .map(|(key, value)| Value::tuple(vec![key.value().clone(), value.clone()]))
         .collect()

@@ -1,5 +1,7 @@
 //! Filters on texts and numbers.
 
+use std::rc::Rc;
+
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
@@ -52,7 +54,11 @@ pub(super) const NAMES: &[&str] = &[
     "urlencode",
     "wordcount",
     "wordwrap",
+    "xmlattr",
 ];
+
+/// Filters that turn a text into bytes, and nothing else.
+const TAKE_BYTES: &[&str] = &["base64_encode", "md5", "sha1", "sha256", "sha512"];
 
 /// What a shell takes as it is, as Python's `shlex` has it.
 const SHELL_SAFE: &str = "@%+=:,./-_";
@@ -125,6 +131,7 @@ pub(super) fn apply(name: &str, value: &Value, args: Args) -> Result<Value> {
             return substitute(&regex, &by, &text(value, name)?).map(Value::str);
         }
         "regex_match" | "regex_search" => return regex_find(name, value, args),
+        "xmlattr" => return attributes(value, args),
         "path_join" => {
             let mut parts = vec![string(value)?];
             for part in &args.positional {
@@ -135,6 +142,9 @@ pub(super) fn apply(name: &str, value: &Value, args: Args) -> Result<Value> {
         _ => args.none(name)?,
     }
     let own = string(value)?;
+    if TAKE_BYTES.contains(&name) {
+        bytes(value)?;
+    }
     Ok(match name {
         "string" => Value::str(own),
         "lower" => Value::str(own.to_lowercase()),
@@ -165,12 +175,11 @@ pub(super) fn apply(name: &str, value: &Value, args: Args) -> Result<Value> {
         }
         "contains_whitespace" => Value::Bool(own.contains(char::is_whitespace)),
         "is_hex" => {
-            Value::Bool(i128::from_str_radix(own.trim().trim_start_matches("0x"), 16).is_ok())
+            let digits = value.as_str().map_or("", |own| own.trim());
+            let digits = digits.trim_start_matches("0x").replace('_', "");
+            Value::Bool(i128::from_str_radix(&digits, 16).is_ok())
         }
-        "to_num" | "str_to_num" => match own.trim().parse::<i128>() {
-            Ok(number) => Value::Int(number),
-            Err(_) => python_float(&own).map_or_else(|| value.clone(), Value::Float),
-        },
+        "to_num" | "str_to_num" => to_number(value)?,
         "to_bool" => Value::Bool(match value {
             Value::Bool(value) => *value,
             Value::Str(text) => matches!(text.to_lowercase().as_str(), "yes" | "1" | "true"),
@@ -194,6 +203,65 @@ pub(super) fn apply(name: &str, value: &Value, args: Args) -> Result<Value> {
         "sha256" => Value::str(hex(&Sha256::digest(&own))),
         _ => Value::str(hex(&Sha512::digest(&own))),
     })
+}
+
+/// A text, as what Salt makes bytes of before it looks at them: nothing else will do.
+pub(super) fn bytes(value: &Value) -> Result<Rc<str>> {
+    value.as_str().cloned().ok_or_else(|| {
+        Fault::value(format!(
+            "expected str, bytes, or bytearray not <class '{}'>",
+            value.type_name()
+        ))
+    })
+}
+
+/// The number that a text is; anything else stays as it is.
+pub(super) fn to_number(value: &Value) -> Result<Value> {
+    if matches!(value, Value::None) {
+        return Err(Fault::value(
+            "int() argument must be a string, a bytes-like object or a real number, not 'NoneType'",
+        ));
+    }
+    if let Some(number) = value.as_number() {
+        return Ok(truncated(number).map_or_else(|| value.clone(), Value::Int));
+    }
+    let own = string(value)?;
+    Ok(match own.trim().replace('_', "").parse::<i128>() {
+        Ok(number) => Value::Int(number),
+        Err(_) => python_float(&own).map_or_else(|| value.clone(), Value::Float),
+    })
+}
+
+/// The entries of a map as attributes of XML.
+fn attributes(value: &Value, args: Args) -> Result<Value> {
+    let [space] = args.bind("xmlattr", ["autospace"])?;
+    let Value::Dict(dict) = value else {
+        return Err(Fault::value(format!(
+            "'{}' object has no attribute 'items'",
+            value.type_name()
+        )));
+    };
+    let mut out = String::new();
+    for (key, value) in dict.0.borrow().iter() {
+        if value.is_undefined() || matches!(value, Value::None) {
+            continue;
+        }
+        let key = string(key.value())?;
+        if key.contains(|c: char| c.is_whitespace() || matches!(c, '/' | '>' | '=')) {
+            return Err(Fault::value(format!(
+                "Invalid character in attribute name: {}",
+                data::python::string_repr(&key)
+            )));
+        }
+        let value = html(&string(value)?);
+        out.push_str(&format!(" {}=\"{value}\"", html(&key)));
+        check_length(out.len())?;
+    }
+    Ok(Value::str(if flag(space, true)? {
+        &out
+    } else {
+        out.trim_start()
+    }))
 }
 
 fn hex(bytes: &[u8]) -> String {

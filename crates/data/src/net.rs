@@ -30,19 +30,19 @@ const PRIVATE: [&str; 21] = [
 
 /// An address with the length of its network's prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Net {
+pub struct Net {
     address: IpAddr,
     prefix: u32,
 }
 
 impl Net {
     /// `None` when the prefix is longer than the address.
-    pub(crate) fn new(address: IpAddr, prefix: u32) -> Option<Net> {
+    pub fn new(address: IpAddr, prefix: u32) -> Option<Net> {
         (prefix <= bits(address)).then_some(Net { address, prefix })
     }
 
     /// Reads `address`, `address/prefix` or `address/netmask`.
-    pub(crate) fn parse(text: &str) -> Option<Net> {
+    pub fn parse(text: &str) -> Option<Net> {
         let Some((address, prefix)) = text.split_once('/') else {
             let address: IpAddr = text.parse().ok()?;
             return Net::new(address, bits(address));
@@ -57,17 +57,18 @@ impl Net {
         Net::new(address.parse().ok()?, prefix)
     }
 
-    pub(crate) fn address(&self) -> IpAddr {
+    /// The address itself, which need not be the first one of the network.
+    pub fn address(&self) -> IpAddr {
         self.address
     }
 
     /// Length of the prefix in bits.
-    pub(crate) fn prefix(&self) -> u32 {
+    pub fn prefix(&self) -> u32 {
         self.prefix
     }
 
     /// The mask of the prefix.
-    pub(crate) fn netmask(&self) -> IpAddr {
+    pub fn netmask(&self) -> IpAddr {
         let host = bits(self.address) - self.prefix;
         match self.address {
             IpAddr::V4(_) => Ipv4Addr::from(u32::MAX.checked_shl(host).unwrap_or_default()).into(),
@@ -76,7 +77,7 @@ impl Net {
     }
 
     /// The last address, which is the broadcast address with IPv4.
-    pub(crate) fn last(&self) -> IpAddr {
+    pub fn last(&self) -> IpAddr {
         match (self.address, self.netmask()) {
             (IpAddr::V4(address), IpAddr::V4(mask)) => {
                 Ipv4Addr::from(u32::from(address) | !u32::from(mask)).into()
@@ -89,7 +90,7 @@ impl Net {
     }
 
     /// How many addresses it has; a number beyond 64 bits as the float that is next.
-    pub(crate) fn count(&self) -> serde_json::Value {
+    pub fn count(&self) -> serde_json::Value {
         let host = bits(self.address) - self.prefix;
         match 1u64.checked_shl(host) {
             Some(count) => count.into(),
@@ -98,7 +99,7 @@ impl Net {
     }
 
     /// The same network at its first address.
-    pub(crate) fn network(&self) -> Net {
+    pub fn network(&self) -> Net {
         let address = match self.address {
             IpAddr::V4(address) => {
                 let mask = u32::MAX.checked_shl(32 - self.prefix).unwrap_or_default();
@@ -115,7 +116,8 @@ impl Net {
         }
     }
 
-    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+    /// Whether an address is of the network.
+    pub fn contains(&self, address: IpAddr) -> bool {
         address.is_ipv4() == self.address.is_ipv4()
             && Net {
                 address,
@@ -128,12 +130,23 @@ impl Net {
 
 impl fmt::Display for Net {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.prefix)
+        write!(f, "{}/{}", text(self.address), self.prefix)
+    }
+}
+
+/// An address as Python writes it: one of IPv4 inside of IPv6 is written like all others.
+pub fn text(address: IpAddr) -> String {
+    match address {
+        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => {
+            let [.., high, low] = v6.segments();
+            format!("::ffff:{high:x}:{low:x}")
+        }
+        other => other.to_string(),
     }
 }
 
 /// Whether an address is not routed in the internet.
-pub(crate) fn is_private(address: IpAddr) -> bool {
+pub fn is_private(address: IpAddr) -> bool {
     let address = address.to_canonical();
     PRIVATE
         .iter()
@@ -142,7 +155,7 @@ pub(crate) fn is_private(address: IpAddr) -> bool {
 }
 
 /// The name of an address below `in-addr.arpa` or `ip6.arpa`.
-pub(crate) fn reverse_name(address: IpAddr) -> String {
+pub fn reverse_name(address: IpAddr) -> String {
     let (parts, zone): (Vec<String>, _) = match address {
         IpAddr::V4(address) => (
             address.octets().iter().map(u8::to_string).collect(),
@@ -180,6 +193,7 @@ mod tests {
         check("2001:db8::1/32", Some("2001:db8::/32"));
         check("::1/0", Some("::/0"));
         check("x/8", None);
+        check("::ffff:10.0.0.1/128", Some("::ffff:a00:1/128"));
         assert!(PRIVATE.iter().all(|net| Net::parse(net).is_some()));
         assert!(
             is_private("::ffff:10.0.0.1".parse().unwrap())
