@@ -12,6 +12,7 @@ use wire::{NodeId, SitePath, TreeId};
 
 use super::environment::Environment;
 use super::host::HostPort;
+use super::job_cache::{self, JobCacheSettings};
 use super::paths::{Paths, Program};
 use super::roots::{self, RootsSettings};
 use super::settings::Settings;
@@ -69,6 +70,8 @@ pub struct HubConfig {
     pub nodegroups: Vec<Nodegroup>,
     /// Jobs.
     pub jobs: JobSettings,
+    /// Where they are written beside its own store.
+    pub job_cache: Option<JobCacheSettings>,
     /// Bytes that stay free on the file system of its state.
     pub disk_reserve_bytes: u64,
     /// Lives of the certificates that it gives.
@@ -287,6 +290,7 @@ pub(super) fn hub(settings: &mut Settings, sources: &Sources<'_>) -> Option<HubC
     let children_idle_timeout = seconds_or(settings, "idle_timeout_seconds", patience);
     let roots = roots::derive(settings);
     let nodegroups = nodegroups(settings);
+    let job_cache = job_cache::derive(settings);
     let logs = logs(settings);
     let hours = |name| {
         settings
@@ -319,6 +323,7 @@ pub(super) fn hub(settings: &mut Settings, sources: &Sources<'_>) -> Option<HubC
             start_within: seconds(settings, "job_start_within")?,
             timeout: seconds(settings, "timeout"),
         },
+        job_cache,
         disk_reserve_bytes: settings.number("disk_reserve_bytes")?,
         certificates: CertificateHours {
             minion: hours("minion_certificate_hours")?,
