@@ -13,10 +13,10 @@ needed=(cc:build-essential pkg-config:pkg-config git:git)
 case "${1:-}" in
     build) ;;
     # Peers: the mirror is tested against git over ssh and https, the store against disks that are full or fail, nodes in
-    # networks of their own, modules in Python, states on a Debian root, sealed values against gpg and age. valgrind counts instructions.
+    # networks of their own, modules in Python, states on a Debian root, sealed values against gpg and age, job caches against MariaDB and PostgreSQL. valgrind counts instructions.
     test) needed+=(openssl:openssl ssh-keygen:openssh-client sshd:openssh-server mount:mount ip:iproute2
         mkfs.ext4:e2fsprogs unshare:util-linux debootstrap:debootstrap perl:perl-base strace:strace valgrind:valgrind
-        python3:python3 gpg:gnupg age:age) ;;
+        python3:python3 gpg:gnupg age:age mariadbd:mariadb-server psql:postgresql) ;;
     *) sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 64 ;;
 esac
 

@@ -2,13 +2,14 @@
 //!
 //! It reads what was typed, asks the daemon on the same host over a Unix socket, and prints the answer: data on standard
 //! output, talk on standard error. It never decides anything about a tree, never opens another connection or file, and holds
-//! no state; what needs no daemon (`serve`, `init`, `join`) is done by the program, which gets it as a [`LocalCommand`].
+//! no state; what needs no daemon (`serve`, `init`, `join`, `jobs cache`) is done by the program, which gets it as a [`LocalCommand`].
 //! Only the programs of hubs use it.
 //!
 //! The way through it: `lowargs` is what was typed, `meaning` what that means, `follow`, `keys` and `answer` carry it out,
 //! and the crate `output` turns the answer into text.
 
 mod answer;
+mod cacheargs;
 mod choice;
 mod confirm;
 mod control;
@@ -42,6 +43,7 @@ use clap::FromArgMatches;
 use daemon::config::{Environment, Paths, ProcessEnvironment, Sources};
 use output::Style;
 
+pub use cacheargs::JobCacheStep;
 pub use control::{Control, ControlError, SocketControl};
 pub use lowargs::{Globals, InitArgs, JoinStep, LogLevel, When};
 
@@ -82,6 +84,8 @@ pub enum LocalCommand {
     Init(InitArgs),
     /// Become a second top-master, or admit one; only for [`Program::TopMaster`].
     Join(JoinStep),
+    /// Look at the job cache outside.
+    JobCache(JobCacheStep),
 }
 
 impl Globals {

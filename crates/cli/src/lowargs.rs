@@ -277,6 +277,9 @@ pub(crate) enum JobsCommand {
         #[arg(value_parser = jid)]
         jid: Jid,
     },
+    /// The job cache outside, as the settings name it
+    #[command(subcommand)]
+    Cache(crate::JobCacheStep),
 }
 
 /// Arguments of `jobs retry`.

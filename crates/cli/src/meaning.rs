@@ -90,7 +90,7 @@ impl Deed {
             Command::Completions { shell } => return Ok(Deed::Completions(shell)),
             Command::Man { dir } => return Ok(Deed::Man(dir)),
             Command::Run(args) => run(*args, user)?,
-            Command::Jobs(command) => jobs(command, user)?,
+            Command::Jobs(command) => return jobs(command, user),
             Command::Tree { minions, list } => question(Ask::Tree { minions }, list),
             Command::Keys(command) => keys(command),
             Command::Token(command) => token(command),
@@ -235,8 +235,8 @@ fn ordered(ask: Ask, timeout: Option<Duration>, detach: bool, view: View) -> Err
     Errand::Follow { ask, follow, view }
 }
 
-fn jobs(command: JobsCommand, user: &str) -> Result<Errand, String> {
-    Ok(match command {
+fn jobs(command: JobsCommand, user: &str) -> Result<Deed, String> {
+    Ok(Deed::Errand(match command {
         JobsCommand::List { limit, list } => Errand::Question {
             ask: Ask::Jobs { limit },
             form: list.out,
@@ -277,7 +277,8 @@ fn jobs(command: JobsCommand, user: &str) -> Result<Errand, String> {
             jid,
             user: user.to_owned(),
         }),
-    })
+        JobsCommand::Cache(step) => return Ok(Deed::Local(LocalCommand::JobCache(step))),
+    }))
 }
 
 fn keys(command: KeysCommand) -> Errand {

@@ -6,7 +6,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use prometheus::core::Collector;
-pub use prometheus::{Error as MetricsError, Registry};
+pub use prometheus::{Error as MetricsError, IntCounter as Counter, Registry};
 use prometheus::{
     Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
 };
@@ -33,6 +33,8 @@ pub struct HubMetrics {
     pub udp_receive_drops: IntCounter,
     /// The store and its disk.
     pub disk: DiskMetrics,
+    /// The job cache outside.
+    pub job_cache: JobCacheMetrics,
     /// `banyan_store_commit_seconds`: transactions of the store, sync included.
     pub store_commit: Histogram,
     /// `banyan_frames_refused_total`: frames that were malformed, too long or not allowed.
@@ -135,6 +137,23 @@ impl HubMetrics {
                 )?,
                 free_bytes: disk_free_bytes(registry)?,
             },
+            job_cache: JobCacheMetrics {
+                backlog: gauge(
+                    registry,
+                    "banyan_job_cache_backlog_changes",
+                    "Changes of jobs that the job cache outside does not have yet.",
+                )?,
+                failing_since: gauge(
+                    registry,
+                    "banyan_job_cache_failing_since_seconds",
+                    "When the job cache outside began to fail, in seconds since 1970; 0 while it takes what it gets.",
+                )?,
+                skipped: counter(
+                    registry,
+                    "banyan_job_cache_skipped_jobs_total",
+                    "Jobs that were pruned before the job cache outside had them whole.",
+                )?,
+            },
             store_commit: register(
                 registry,
                 Histogram::with_opts(
@@ -186,6 +205,17 @@ pub struct DiskMetrics {
     pub store_bytes: IntGaugeVec,
     /// `banyan_disk_free_bytes`: room on the file system of the store.
     pub free_bytes: IntGauge,
+}
+
+/// What a hub counts of the job cache outside.
+#[derive(Clone)]
+pub struct JobCacheMetrics {
+    /// `banyan_job_cache_backlog_changes`: what it does not have yet.
+    pub backlog: IntGauge,
+    /// `banyan_job_cache_failing_since_seconds`: since when it fails; 0: it does not.
+    pub failing_since: IntGauge,
+    /// `banyan_job_cache_skipped_jobs_total`: jobs that it never gets whole.
+    pub skipped: IntCounter,
 }
 
 /// What a minion counts.
@@ -324,6 +354,9 @@ mod tests {
                 "banyan_disk_free_bytes",
                 "banyan_events_total",
                 "banyan_frames_refused_total",
+                "banyan_job_cache_backlog_changes",
+                "banyan_job_cache_failing_since_seconds",
+                "banyan_job_cache_skipped_jobs_total",
                 "banyan_jobs_open",
                 "banyan_jobs_total",
                 "banyan_links",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use daemon::clock::Clock;
-use daemon::metrics::DiskMetrics;
+use daemon::metrics::{Counter, DiskMetrics};
 use store::{Committer, CommitterGone, HubStore};
 use tokio::sync::oneshot;
 use wire::UnixMillis;
@@ -29,10 +29,14 @@ pub async fn run(
     clock: Clock,
     retention: Retention,
     metrics: DiskMetrics,
+    skipped: Counter,
 ) {
     loop {
         tokio::time::sleep(PRUNE_EVERY).await;
-        if prune(&committer, clock.now(), retention).await.is_err() {
+        if prune(&committer, clock.now(), retention, &skipped)
+            .await
+            .is_err()
+        {
             return;
         }
         let live = metrics.store_bytes.with_label_values(&["live"]);
@@ -50,12 +54,14 @@ async fn prune(
     committer: &Committer,
     now: UnixMillis,
     retention: Retention,
+    skipped: &Counter,
 ) -> Result<(), CommitterGone> {
     loop {
         let (done, more) = oneshot::channel();
+        let skipped = skipped.clone();
         committer.work(move |store| {
             // Nobody listens when the hub stops.
-            let _ = done.send(step(store, now, retention));
+            let _ = done.send(step(store, now, retention, &skipped));
         })?;
         if !more.await.map_err(|_| CommitterGone)? {
             return Ok(());
@@ -64,10 +70,17 @@ async fn prune(
 }
 
 /// Whether there is more to do.
-fn step(store: &mut HubStore, now: UnixMillis, retention: Retention) -> bool {
+fn step(store: &mut HubStore, now: UnixMillis, retention: Retention, skipped: &Counter) -> bool {
     match store.prune(now, retention.keep_ms, retention.bytes_max) {
         Ok(pruned) => {
             tracing::debug!(jobs = pruned.jobs.len(), "job store pruned");
+            if pruned.unexported > 0 {
+                skipped.inc_by(pruned.unexported);
+                tracing::error!(
+                    jobs = pruned.unexported,
+                    "the store was full of jobs that the job cache does not take: the oldest are gone, and it never gets them"
+                );
+            }
             pruned.more
         }
         Err(error) => {
@@ -143,7 +156,8 @@ mod tests {
                 keep_ms: 1,
                 bytes_max: u64::MAX,
             };
-            async move { prune(&committer, OLD + 2, retention).await }
+            let skipped = Counter::new("skipped", "skipped").unwrap();
+            async move { prune(&committer, OLD + 2, retention, &skipped).await }
         });
         // The first step is in the queue once the task waits, and the next one comes only when it runs again.
         tokio::task::yield_now().await;

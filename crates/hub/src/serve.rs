@@ -20,7 +20,7 @@ use pki::{KeyStore, TrustStore};
 use relay::{Hub, HubConfig as MachineConfig, HubRecovered, RecoveredJob};
 use store::{Committer, HubStore, Recovered, StoredJob};
 use targeting::Nodegroups;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use wire::Role;
 
 use crate::contents::Contents;
@@ -30,6 +30,7 @@ use crate::engine::{Engine, EngineHandle};
 use crate::events::{Bus, Chronicle};
 use crate::grants::Grants;
 use crate::init::{key_directory, lifetimes};
+use crate::job_cache;
 use crate::links::{LinkIds, Uplink, accept, uplink};
 use crate::parents::Parents;
 use crate::pillars::Pillars;
@@ -222,13 +223,30 @@ async fn start(
     let job_key = keys.job_key()?;
 
     std::fs::create_dir_all(&state).with_context(|| state.display().to_string())?;
-    let (hub_store, recovered) = HubStore::open(disk.database())?;
+    let (mut hub_store, recovered) = HubStore::open(disk.database())?;
+    hub_store.keep_changes(config.job_cache.is_some())?;
     let reader = hub_store.reader()?;
     let commit_metric = metrics.store_commit.clone();
     let disk_metrics = metrics.disk.clone();
+    let job_cache_metrics = metrics.job_cache.clone();
+    let cache_reader = hub_store.reader()?;
+    let committed = Arc::new(Notify::new());
+    let rings = committed.clone();
     let committer = Arc::new(Committer::start(hub_store, move |done| {
-        commit_metric.observe(done.took.as_secs_f64())
+        commit_metric.observe(done.took.as_secs_f64());
+        rings.notify_one();
     })?);
+    if let Some(settings) = &config.job_cache {
+        let surroundings = job_cache::Surroundings {
+            uid,
+            reader: cache_reader,
+            committer: Arc::downgrade(&committer),
+            committed,
+            clock,
+            metrics: job_cache_metrics.clone(),
+        };
+        job_cache::start(settings, surroundings)?;
+    }
 
     let trust = Arc::new(Mutex::new(TrustStore::new(tree)));
     for bundle in [
@@ -440,7 +458,14 @@ async fn start(
         keep_ms: millis(config.jobs.keep),
         bytes_max: config.jobs.store_bytes_max,
     };
-    tokio::spawn(pruning::run(committer, clock, retention, disk_metrics));
+    let skipped = job_cache_metrics.skipped;
+    tokio::spawn(pruning::run(
+        committer,
+        clock,
+        retention,
+        disk_metrics,
+        skipped,
+    ));
     if role == Role::TopMaster {
         tokio::spawn(reload_trust(service, handle.clone()));
     }

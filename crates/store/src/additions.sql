@@ -19,3 +19,11 @@ CREATE TABLE IF NOT EXISTS undelivered (
   decision BLOB NOT NULL,
   PRIMARY KEY (hub, uid)
 ) WITHOUT ROWID;
+
+-- Changes that a job cache outside has yet to get; numbers are never given again.
+CREATE TABLE IF NOT EXISTS job_change (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  job INTEGER NOT NULL REFERENCES job ON DELETE CASCADE,
+  news INTEGER
+);
+CREATE INDEX IF NOT EXISTS job_change_of ON job_change (job);

@@ -1,6 +1,6 @@
 //! The end of old jobs.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 use wire::{Jid, UnixMillis};
 
 use crate::{HubStore, StoreError};
@@ -17,6 +17,8 @@ const ROWS_OF_EACH_JOB: u64 = 2;
 pub struct Pruned {
     /// Jobs that are gone, oldest first.
     pub jobs: Vec<Jid>,
+    /// Jobs of them that a job cache outside did not get whole: they were in the way.
+    pub unexported: u64,
     /// True when the call ended at its bound, and another one would find more.
     pub more: bool,
 }
@@ -31,7 +33,8 @@ impl HubStore {
     }
 
     /// Removes closed jobs that were received longer than `keep_ms` before `now`; and while the live rows of the whole
-    /// store need more than `bytes_max`, the oldest closed ones. Open jobs always stay.
+    /// store need more than `bytes_max`, the oldest closed ones. Open jobs always stay; those that a job cache outside has yet
+    /// to get stay until nothing else can make room.
     ///
     /// The file does not shrink: its free pages are used again.
     ///
@@ -47,27 +50,27 @@ impl HubStore {
         self.write(|db| {
             let mut pruned = Pruned::default();
             let mut rows = 0;
+            let mut exported = db.prepare_cached(
+                "SELECT id, jid, received, (SELECT count(*) FROM job_news WHERE job = job.id)
+                 FROM job WHERE open = 0 AND NOT EXISTS (SELECT 1 FROM job_change WHERE job = job.id)
+                 ORDER BY received LIMIT 1",
+            )?;
             let mut oldest = db.prepare_cached(
                 "SELECT id, jid, received, (SELECT count(*) FROM job_news WHERE job = job.id)
                  FROM job WHERE open = 0 ORDER BY received LIMIT 1",
             )?;
             let mut remove = db.prepare_cached("DELETE FROM job WHERE id = ?1")?;
             loop {
-                let next = oldest
-                    .query_map([], |row| {
-                        Ok((
-                            row.get::<_, i64>(0)?,
-                            row.get::<_, String>(1)?,
-                            row.get::<_, i64>(2)?.cast_unsigned(),
-                            row.get::<_, u32>(3)?,
-                        ))
-                    })?
-                    .next()
-                    .transpose()?;
+                let is_full = live_bytes(db)? > bytes_max;
+                let mut next = first(&mut exported)?;
+                let unexported = next.is_none() && is_full;
+                if unexported {
+                    next = first(&mut oldest)?;
+                }
                 let Some((id, jid, received, news)) = next else {
                     return Ok(pruned);
                 };
-                if received >= keep_from && live_bytes(db)? <= bytes_max {
+                if received >= keep_from && !is_full {
                     return Ok(pruned);
                 }
                 if rows >= PRUNE_ROWS_MAX {
@@ -77,10 +80,25 @@ impl HubStore {
                 // Its head and its news go with it.
                 remove.execute(params![id])?;
                 rows += u64::from(news) + ROWS_OF_EACH_JOB;
+                pruned.unexported += u64::from(unexported);
                 pruned.jobs.extend(jid.parse::<Jid>());
             }
         })
     }
+}
+
+/// Number, id, time and pieces of news of the first job of a query.
+fn first(query: &mut rusqlite::Statement<'_>) -> rusqlite::Result<Option<(i64, String, u64, u32)>> {
+    query
+        .query_row([], |row| {
+            Ok((
+                row.get(0)?,
+                row.get(1)?,
+                row.get::<_, i64>(2)?.cast_unsigned(),
+                row.get(3)?,
+            ))
+        })
+        .optional()
 }
 
 /// Bytes of the pages that are in use.

@@ -4,9 +4,10 @@
 
 use std::process::ExitCode;
 
-use cli::{Globals, LocalCommand, Program};
+use cli::{Globals, JobCacheStep, LocalCommand, Program};
 use daemon::config::ProcessEnvironment;
 use daemon::exit;
+use hub::job_cache::Wish;
 
 fn main() -> ExitCode {
     cli::main(Program::Syndic, local)
@@ -17,15 +18,24 @@ fn local(globals: &Globals, command: LocalCommand) -> ExitCode {
         Ok(config) => config,
         Err(errors) => return fail(exit::CONFIG, &errors.to_string()),
     };
-    match command {
-        LocalCommand::Serve => match hub::serve::serve(config) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => fail(exit::INTERNAL, &format!("{error:#}")),
-        },
+    let done = match command {
+        LocalCommand::Serve => hub::serve::serve(config),
+        LocalCommand::JobCache(step) => {
+            let wish = match step {
+                JobCacheStep::Schema => Wish::Schema,
+                JobCacheStep::Init => Wish::Init,
+                JobCacheStep::Check => Wish::Check,
+            };
+            hub::job_cache::carry_out(&config, wish).map(|text| println!("{text}"))
+        }
         // Its command line has no such commands.
         LocalCommand::Init(_) | LocalCommand::Join(_) => {
-            fail(exit::USAGE, "only a top-master does that")
+            return fail(exit::USAGE, "only a top-master does that");
         }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(exit::INTERNAL, &format!("{error:#}")),
     }
 }
 

@@ -4,9 +4,10 @@
 
 use std::process::ExitCode;
 
-use cli::{Globals, JoinStep, LocalCommand, Program};
+use cli::{Globals, JobCacheStep, JoinStep, LocalCommand, Program};
 use daemon::config::{HubConfig, ProcessEnvironment};
 use daemon::exit;
+use hub::job_cache::Wish;
 use pki::Fingerprint;
 
 fn main() -> ExitCode {
@@ -17,7 +18,7 @@ fn local(globals: &Globals, command: LocalCommand) -> ExitCode {
     let id = match &command {
         LocalCommand::Init(init) => init.id.clone(),
         LocalCommand::Join(JoinStep::Request { id, .. }) => id.clone(),
-        LocalCommand::Serve | LocalCommand::Join(_) => None,
+        LocalCommand::Serve | LocalCommand::Join(_) | LocalCommand::JobCache(_) => None,
     };
     let mut sources = globals.sources(Program::TopMaster, &ProcessEnvironment);
     if let Some(id) = &id {
@@ -30,6 +31,14 @@ fn local(globals: &Globals, command: LocalCommand) -> ExitCode {
     let done = match command {
         LocalCommand::Serve => hub::serve::serve(config),
         LocalCommand::Init(_) => init(&config, id.is_some()),
+        LocalCommand::JobCache(step) => {
+            let wish = match step {
+                JobCacheStep::Schema => Wish::Schema,
+                JobCacheStep::Init => Wish::Init,
+                JobCacheStep::Check => Wish::Check,
+            };
+            hub::job_cache::carry_out(&config, wish).map(|text| println!("{text}"))
+        }
         LocalCommand::Join(step) => join(&config, step, id.is_some()),
     };
     match done {

@@ -12,6 +12,7 @@ use wire::{NodeId, SitePath, TreeId};
 
 use super::environment::Environment;
 use super::host::HostPort;
+use super::job_cache::{self, JobCacheSettings};
 use super::paths::{Paths, Program};
 use super::roots::{self, RootsSettings};
 use super::settings::Settings;
@@ -73,6 +74,8 @@ pub struct HubConfig {
     pub jobs: JobSettings,
     /// Who may do what.
     pub access: AccessSettings,
+    /// Where they are written beside its own store.
+    pub job_cache: Option<JobCacheSettings>,
     /// Bytes that stay free on the file system of its state.
     pub disk_reserve_bytes: u64,
     /// Lives of the certificates that it gives.
@@ -314,6 +317,7 @@ pub(super) fn hub(settings: &mut Settings, sources: &Sources<'_>) -> Option<HubC
     let roots = roots::derive(settings);
     let nodegroups = nodegroups(settings);
     let reactor = reactors(settings);
+    let job_cache = job_cache::derive(settings);
     let logs = logs(settings);
     let hours = |name| {
         settings
@@ -353,6 +357,7 @@ pub(super) fn hub(settings: &mut Settings, sources: &Sources<'_>) -> Option<HubC
             blacklist: settings.map("publisher_acl_blacklist").into(),
             policy: settings.list("policy").into(),
         },
+        job_cache,
         disk_reserve_bytes: settings.number("disk_reserve_bytes")?,
         certificates: CertificateHours {
             minion: hours("minion_certificate_hours")?,

@@ -212,6 +212,35 @@ pub const KEYS: &[Key] = &[
     Key { name: "opts", kind: Kind::Map, programs: &[Minion], help: "More names that templates see in `opts`, and `config.get` finds.", ..ANY },
     Key { name: "process_count_max", programs: &[Minion], kind: Kind::Number { min: 1, max: 1_000 }, default: Unset::Value("16"), unit: "functions", help: "Most functions that run at a time; further jobs wait, in order.", ..ANY },
     Key { name: "spool_bytes_max", programs: &[Minion], kind: Kind::Number { min: 16 << 20, max: 1 << 40 }, default: Unset::Value("268435456"), unit: "bytes", help: "Returns that wait for the origins of their jobs may need so much of the journal. Near it new jobs are refused with the reason; the value of a return that would go beyond it is replaced by its size and hash.", ..ANY },
+    // Job caches.
+    Key { name: "master_job_cache", programs: HUBS, kind: Kind::Word(JOB_CACHES), default: Unset::Value("local_cache"), help: "Where jobs and returns are written beside the hub's own store; [job-caches.md](job-caches.md).", ..ANY },
+    Key { name: "ext_job_cache", programs: HUBS, kind: Kind::Word(JOB_CACHES), default: Unset::Value("local_cache"), help: "The same as `master_job_cache`; a hub writes to one.", ..ANY },
+    Key { name: "mysql.host", alias: Some("returner.mysql.host"), programs: HUBS, default: Unset::Value("salt"), help: "The host of MySQL or MariaDB.", ..ANY },
+    Key { name: "mysql.user", alias: Some("returner.mysql.user"), programs: HUBS, default: Unset::Value("salt"), help: "The user there.", ..ANY },
+    Key { name: "mysql.pass", alias: Some("returner.mysql.pass"), programs: HUBS, kind: Kind::Secret, default: Unset::Value("salt"), help: "That user's password.", ..ANY },
+    Key { name: "mysql.db", alias: Some("returner.mysql.db"), programs: HUBS, default: Unset::Value("salt"), help: "The database there.", ..ANY },
+    Key { name: "mysql.port", alias: Some("returner.mysql.port"), programs: HUBS, kind: PORTS, default: Unset::Value("3306"), unit: "TCP port", help: "Its port.", ..ANY },
+    Key { name: "mysql.ssl_ca", alias: Some("returner.mysql.ssl_ca"), programs: HUBS, help: "PEM certificates that the server has to prove itself with, its name included.", ..ANY },
+    Key { name: "mysql.ssl_cert", alias: Some("returner.mysql.ssl_cert"), programs: HUBS, help: "The certificate of this client.", ..ANY },
+    Key { name: "mysql.ssl_key", alias: Some("returner.mysql.ssl_key"), programs: HUBS, help: "The key of that certificate.", ..ANY },
+    Key { name: "returner.pgjsonb.host", programs: HUBS, default: Unset::Value("localhost"), help: "The host of PostgreSQL for `pgjsonb`.", ..ANY },
+    Key { name: "returner.pgjsonb.user", programs: HUBS, default: Unset::Value("salt"), help: "The user there.", ..ANY },
+    Key { name: "returner.pgjsonb.pass", programs: HUBS, kind: Kind::Secret, default: Unset::Value("salt"), help: "That user's password.", ..ANY },
+    Key { name: "returner.pgjsonb.db", programs: HUBS, default: Unset::Value("salt"), help: "The database there.", ..ANY },
+    Key { name: "returner.pgjsonb.port", programs: HUBS, kind: PORTS, default: Unset::Value("5432"), unit: "TCP port", help: "Its port.", ..ANY },
+    Key { name: "returner.pgjsonb.sslmode", programs: HUBS, kind: Kind::Word(SSL_MODES), default: Unset::Follows("prefer, or verify-full with `sslrootcert`"), help: "How much protection the connection needs.", ..ANY },
+    Key { name: "returner.pgjsonb.sslrootcert", programs: HUBS, help: "PEM certificates that the server has to prove itself with.", ..ANY },
+    Key { name: "returner.pgjsonb.sslcert", programs: HUBS, help: "The certificate of this client.", ..ANY },
+    Key { name: "returner.pgjsonb.sslkey", programs: HUBS, help: "The key of that certificate.", ..ANY },
+    Key { name: "returner.postgres.host", programs: HUBS, default: Unset::Value("localhost"), help: "The host of PostgreSQL for `postgres`.", ..ANY },
+    Key { name: "returner.postgres.user", programs: HUBS, default: Unset::Value("salt"), help: "The user there.", ..ANY },
+    Key { name: "returner.postgres.passwd", programs: HUBS, kind: Kind::Secret, default: Unset::Value("salt"), help: "That user's password.", ..ANY },
+    Key { name: "returner.postgres.db", programs: HUBS, default: Unset::Value("salt"), help: "The database there.", ..ANY },
+    Key { name: "returner.postgres.port", programs: HUBS, kind: PORTS, default: Unset::Value("5432"), unit: "TCP port", help: "Its port.", ..ANY },
+    Key { name: "rawfile_json.filename", programs: HUBS, default: Unset::Value("/var/log/salt/events"), help: "The file of `rawfile_json`.", ..ANY },
+    Key { name: "syslog.level", programs: HUBS, kind: Kind::Word(SYSLOG_LEVELS), default: Unset::Value("LOG_INFO"), help: "The level of `syslog`.", ..ANY },
+    Key { name: "syslog.facility", programs: HUBS, kind: Kind::Word(SYSLOG_FACILITIES), default: Unset::Value("LOG_USER"), help: "The facility of `syslog`.", ..ANY },
+    Key { name: "syslog.tag", programs: HUBS, default: Unset::Value("banyan"), help: "What the lines of `syslog` begin with.", ..ANY },
     // Certificates.
     Key { name: "minion_certificate_hours", programs: HUBS, kind: HOURS, default: Unset::Value("72"), unit: "hours", help: "Life of the certificates that this hub gives to minions; they renew them after two thirds of it.", ..ANY },
     Key { name: "hub_certificate_hours", programs: HUBS, kind: HOURS, default: Unset::Value("168"), unit: "hours", help: "Life of the certificates for the links of hubs.", ..ANY },
@@ -244,6 +273,55 @@ pub const ROOTS_KEYS: &[Key] = &[
 ];
 
 pub(super) const LOG_LEVELS: &[&str] = &["quiet", "error", "warning", "info", "debug", "trace"];
+pub(super) const JOB_CACHES: &[&str] = &[
+    "local_cache",
+    "mysql",
+    "pgjsonb",
+    "postgres",
+    "rawfile_json",
+    "syslog",
+];
+pub(super) const SSL_MODES: &[&str] = &[
+    "disable",
+    "allow",
+    "prefer",
+    "require",
+    "verify-ca",
+    "verify-full",
+];
+/// In the order of their numbers.
+pub const SYSLOG_LEVELS: &[&str] = &[
+    "LOG_EMERG",
+    "LOG_ALERT",
+    "LOG_CRIT",
+    "LOG_ERR",
+    "LOG_WARNING",
+    "LOG_NOTICE",
+    "LOG_INFO",
+    "LOG_DEBUG",
+];
+/// In the order of their numbers; the eight for local use come last, from 16.
+pub const SYSLOG_FACILITIES: &[&str] = &[
+    "LOG_KERN",
+    "LOG_USER",
+    "LOG_MAIL",
+    "LOG_DAEMON",
+    "LOG_AUTH",
+    "LOG_SYSLOG",
+    "LOG_LPR",
+    "LOG_NEWS",
+    "LOG_UUCP",
+    "LOG_CRON",
+    "LOG_AUTHPRIV",
+    "LOG_LOCAL0",
+    "LOG_LOCAL1",
+    "LOG_LOCAL2",
+    "LOG_LOCAL3",
+    "LOG_LOCAL4",
+    "LOG_LOCAL5",
+    "LOG_LOCAL6",
+    "LOG_LOCAL7",
+];
 pub(super) const LOG_FORMATS: &[&str] = &["human", "json"];
 pub(super) const FILE_CLIENTS: &[&str] = &["remote", "local"];
 pub(super) const LAYOUTS: &[&str] = &["base", "branches", "branches-and-tags", "folders"];
@@ -277,6 +355,7 @@ pub(super) const SALT_KEYS: &[(&str, &str)] = &[
     ("reactor_refresh_interval", "nothing is kept that would have to be made anew: remove it"),
     ("presence_events", "presence is told where somebody reads it: remove it"),
     ("max_event_size", "an event has at most 256 KiB of data: remove it"),
+    ("event_return", "job caches get jobs and returns, no events: remove it"),
     ("user", "the program runs as the user that starts it: set it in the unit"),
 ];
 

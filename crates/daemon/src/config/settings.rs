@@ -316,7 +316,8 @@ impl Settings {
 
 /// The name of a key in the environment.
 pub(super) fn variable(key: &str) -> String {
-    format!("BANYAN_{}", key.to_ascii_uppercase())
+    // A shell has no variables with a dot.
+    format!("BANYAN_{}", key.to_ascii_uppercase().replace('.', "_"))
 }
 
 fn unknown(name: &str, keys: &'static [Key], program: Option<Program>) -> String {

@@ -670,3 +670,37 @@ fn a_reactor_names_files_by_globs_over_tags() {
         assert!(problems.contains("`reactor` has to be"), "{problems}");
     }
 }
+
+#[test]
+fn a_job_cache_has_the_keys_of_salt() {
+    let settings = top("ext_job_cache: mysql\nreturner.mysql.host: db\nmysql.pass: hush\n").hub();
+    let Some(JobCacheSettings::Server(server)) = settings.job_cache else {
+        panic!("a server");
+    };
+    assert_eq!(
+        (&*server.host, server.port, &*server.user),
+        ("db", 3306, "salt")
+    );
+    assert_eq!(server.password.reveal(), "hush");
+    assert!(!format!("{server:?}").contains("hush"));
+    let case = top("master_job_cache: postgres\n").variable("BANYAN_RETURNER_POSTGRES_PASSWD", "x");
+    assert!(matches!(
+        case.hub().job_cache,
+        Some(JobCacheSettings::Server(_))
+    ));
+    assert_eq!(top("master_job_cache: local_cache\n").hub().job_cache, None);
+    for (text, said) in [
+        (
+            "master_job_cache: mysql\next_job_cache: syslog\n",
+            "name two job caches",
+        ),
+        ("event_return: mysql\n", "no events"),
+        ("ext_job_cache: redis\n", "redis"),
+    ] {
+        let problems = top(text).problems();
+        assert!(
+            problems.iter().any(|problem| problem.contains(said)),
+            "{problems:?}"
+        );
+    }
+}

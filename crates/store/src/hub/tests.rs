@@ -646,3 +646,51 @@ fn a_thousand_news_are_one_quick_commit_and_lists_stay_quick() {
     assert!(list < Duration::from_millis(500), "{list:?}");
     assert_eq!(store.jobs(u32::MAX, None).unwrap().len(), LIST_MAX as usize);
 }
+
+#[test]
+fn changes_are_kept_until_they_are_let_go_and_pruning_waits_for_that() {
+    let (_dir, path) = place();
+    let (mut store, _) = HubStore::open(&path).unwrap();
+    // Nobody asked for changes yet.
+    store
+        .commit(&[Record::Job(Box::new(head(1, 5, Vec::new())))])
+        .unwrap();
+    let reader = store.reader().unwrap();
+    assert_eq!(reader.changes(10).unwrap(), []);
+    store.keep_changes(true).unwrap();
+    for n in 2..=3 {
+        store
+            .commit(&[
+                Record::Job(Box::new(head(n, 5, Vec::new()))),
+                state(n, false),
+            ])
+            .unwrap();
+    }
+    let changes = reader.changes(10).unwrap();
+    let jids: Vec<Jid> = changes.iter().map(|change| change.head.jid).collect();
+    assert_eq!(jids, [jid(2), jid(3)]);
+    store.let_go(changes[0].number).unwrap();
+    // The second one is old enough, and not exported.
+    let pruned = store.prune(100, 1, u64::MAX).unwrap();
+    assert_eq!((pruned.jobs, pruned.unexported), (vec![jid(2)], 0));
+    let pruned = store.prune(100, 1, 0).unwrap();
+    assert_eq!(
+        (pruned.jobs, pruned.unexported),
+        (vec![jid(3)], 1),
+        "the disk needs it"
+    );
+    assert_eq!(reader.changes_kept().unwrap(), 0);
+    // Numbers do not come back, also over a restart.
+    let last = changes[1].number;
+    drop((reader, store));
+    let (mut store, _) = HubStore::open(&path).unwrap();
+    store.keep_changes(true).unwrap();
+    store
+        .commit(&[Record::Job(Box::new(head(4, 5, Vec::new())))])
+        .unwrap();
+    let reader = store.reader().unwrap();
+    assert!(reader.changes(10).unwrap()[0].number > last);
+    assert_eq!(reader.changes_kept().unwrap(), 1);
+    store.keep_changes(false).unwrap();
+    assert_eq!(reader.changes(10).unwrap(), []);
+}

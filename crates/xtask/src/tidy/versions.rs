@@ -8,14 +8,23 @@ use crate::workspace::Workspace;
 /// Crates that are locked in several versions, and who forces it.
 #[rustfmt::skip] // A table is read in rows.
 const FORCED: &[(&str, &str)] = &[
+    ("base64", "sqlx-core wants 0.22; PEM readers want 0.23"),
     ("bit-set", "fancy-regex 0.16 and proptest 1.12 want different ones"),
     ("bit-vec", "follows bit-set; rcgen's yasna wants a third"),
+    ("block-buffer", "follows digest"),
     ("cpufeatures", "sha1 0.10, sha2 0.10 and curve25519-dalek 4 want 0.2; blake3 wants 0.3"),
+    ("crypto-common", "follows digest"),
+    ("digest", "follows sha1, sha2 and md-5"),
     ("foldhash", "follows hashbrown"),
     ("getrandom", "ring and rand_core 0.6 want 0.2; quinn-proto and tempfile want 0.4"),
     ("hashbrown", "rusqlite's hashlink wants 0.15; indexmap wants 0.17"),
+    ("hashlink", "rusqlite 0.37 wants 0.10; sqlx 0.9 wants 0.11"),
+    ("md-5", "sqlx-postgres 0.9 wants 0.11; states use 0.10 as the other digests do"),
+    ("openssl-probe", "git2 wants 0.1; sqlx's rustls-native-certs wants 0.2"),
     ("r-efi", "follows getrandom; not built for Linux"),
     ("rand_core", "ed25519-dalek 2 wants 0.6; proptest and quinn-proto want 0.10"),
+    ("sha1", "sqlx-mysql 0.9 wants 0.11; states use 0.10 as the other digests do"),
+    ("sha2", "sqlx 0.9 wants 0.11; ed25519-dalek 2 wants 0.10"),
     ("shlex", "cc wants 2; only build scripts use that one"),
     ("syn", "macros of x509-parser, curve25519-dalek, jiff and tracing still use 2; only built, never shipped"),
     ("synstructure", "follows syn"),

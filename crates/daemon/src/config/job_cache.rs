@@ -1,0 +1,117 @@
+//! The job cache outside of the hub, from Salt's keys.
+
+use std::path::PathBuf;
+
+use super::derived::Secret;
+use super::settings::Settings;
+
+/// Where jobs and returns are written beside the hub's own store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobCacheSettings {
+    /// A database.
+    Server(Box<JobCacheServer>),
+    /// A file with a line for each return.
+    File(PathBuf),
+    /// The host's log.
+    Syslog {
+        /// The name of its level, as `LOG_INFO`.
+        level: String,
+        /// The name of its facility, as `LOG_USER`.
+        facility: String,
+        /// What lines begin with.
+        tag: String,
+    },
+}
+
+/// A database with Salt's tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobCacheServer {
+    /// Which returner of Salt wrote there.
+    pub kind: JobCacheKind,
+    /// Its host.
+    pub host: String,
+    /// Its TCP port.
+    pub port: u16,
+    /// Its user.
+    pub user: String,
+    /// That user's password.
+    pub password: Secret,
+    /// The name of the database.
+    pub database: String,
+    /// PostgreSQL's word for how much protection is asked for.
+    pub sslmode: Option<String>,
+    /// Certificates that the server's has to follow from.
+    pub ca: Option<PathBuf>,
+    /// This client's certificate.
+    pub certificate: Option<PathBuf>,
+    /// Its key.
+    pub key: Option<PathBuf>,
+}
+
+/// Salt's returners for databases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobCacheKind {
+    /// MySQL, MariaDB.
+    Mysql,
+    /// PostgreSQL with values as jsonb.
+    Pgjsonb,
+    /// PostgreSQL with values as text.
+    Postgres,
+}
+
+/// The job cache, when there is one; None as well when a problem was found.
+pub(super) fn derive(settings: &mut Settings) -> Option<JobCacheSettings> {
+    let external = |name| settings.text(name).filter(|word| word != "local_cache");
+    let word = match (external("master_job_cache"), external("ext_job_cache")) {
+        (Some(one), Some(other)) if one != other => {
+            let place = settings.place("ext_job_cache");
+            settings.problem(
+                &place,
+                "`master_job_cache` and `ext_job_cache` name two job caches: a hub writes to one beside its own store",
+            );
+            return None;
+        }
+        (one, other) => one.or(other)?,
+    };
+    Some(match word.as_str() {
+        "rawfile_json" => {
+            JobCacheSettings::File(PathBuf::from(settings.text("rawfile_json.filename")?))
+        }
+        "syslog" => JobCacheSettings::Syslog {
+            level: settings.text("syslog.level")?,
+            facility: settings.text("syslog.facility")?,
+            tag: settings.text("syslog.tag")?,
+        },
+        "mysql" => server(settings, JobCacheKind::Mysql, "mysql", "pass")?,
+        "pgjsonb" => server(settings, JobCacheKind::Pgjsonb, "returner.pgjsonb", "pass")?,
+        _ => server(
+            settings,
+            JobCacheKind::Postgres,
+            "returner.postgres",
+            "passwd",
+        )?,
+    })
+}
+
+fn server(
+    settings: &Settings,
+    kind: JobCacheKind,
+    prefix: &str,
+    password: &str,
+) -> Option<JobCacheSettings> {
+    let text = |name: &str| settings.text(&format!("{prefix}.{name}"));
+    let path = |names: [&str; 2]| names.into_iter().find_map(text).map(PathBuf::from);
+    let port = settings.number(&format!("{prefix}.port"))?;
+    Some(JobCacheSettings::Server(Box::new(JobCacheServer {
+        kind,
+        host: text("host")?,
+        port: u16::try_from(port).ok()?,
+        user: text("user")?,
+        password: Secret::new(text(password)?),
+        database: text("db")?,
+        sslmode: text("sslmode"),
+        ca: path(["ssl_ca", "sslrootcert"]),
+        certificate: path(["ssl_cert", "sslcert"]),
+        key: path(["ssl_key", "sslkey"]),
+    })))
+}

@@ -1,0 +1,159 @@
+use daemon::metrics::{HubMetrics, Registry};
+use serde_json::Value;
+use wire::record::{JobHead, NodeRecord, Record};
+use wire::{
+    Jid, JobEnvelope, JobOptions, JobOrder, Json, LedgerDelta, Link, NodeId, Outcome, OutcomeGroup,
+    Presence, Role, RunTarget, SitePath, Standing, Timing, TreeId, ValueRef,
+};
+
+use super::*;
+
+const OWN: Uid = Uid([2; 16]);
+const SOON: Duration = Duration::from_secs(20);
+
+fn minion(index: u32) -> Record {
+    Record::Node(Box::new(NodeRecord {
+        index,
+        uid: Uid([7; 16]),
+        id: format!("web{index}").parse().unwrap(),
+        role: Role::Minion,
+        path: SitePath::top(),
+        fingerprint: [7; 32],
+        standing: Standing::Accepted,
+        direct: true,
+        via: Vec::new(),
+        link: Link {
+            presence: Presence::Up,
+            since: 5,
+        },
+        software: String::new(),
+        grains: None,
+        roots: None,
+        job_key: None,
+    }))
+}
+
+fn jid(n: u64) -> Jid {
+    format!("202611281000{n:08}").parse().unwrap()
+}
+
+fn job(n: u64, origin: Uid) -> Record {
+    let order = JobOrder {
+        tree: TreeId([1; 32]),
+        jid: jid(n),
+        origin,
+        origin_id: "top".parse::<NodeId>().unwrap(),
+        scope: SitePath::top(),
+        user: "root".to_owned(),
+        target: RunTarget {
+            compound: "web*".to_owned(),
+            typed: "web*".to_owned(),
+        },
+        fun: "test.echo".to_owned(),
+        args: Json::from(&b"[\"hi\"]"[..]),
+        kwargs: Json::from(&b"{\"n\": 1}"[..]),
+        issued: 1_700_000_000_000,
+        start_by: 1_700_000_060_000,
+        options: JobOptions::default(),
+    };
+    Record::Job(Box::new(JobHead {
+        jid: jid(n),
+        envelope: JobEnvelope {
+            order: wire::codec::encode(&order).unwrap().into(),
+            signer: Uid([0; 16]),
+            signature: [0; 64],
+        },
+        parents: Vec::new(),
+        received: 1_700_000_000_000,
+    }))
+}
+
+fn returned(n: u64, who: u32, value: ValueRef) -> Record {
+    Record::JobNews(LedgerDelta {
+        jid: jid(n),
+        serial: 0,
+        roster: 0,
+        complete: true,
+        groups: vec![OutcomeGroup {
+            outcome: Outcome::Returned {
+                retcode: 0,
+                success: true,
+                value,
+            },
+            who: [who].into_iter().collect(),
+            timings: vec![Timing {
+                start_offset_ms: 1_000,
+                duration_ms: 500,
+            }],
+        }],
+    })
+}
+
+async fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + SOON;
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_waits_is_written_in_order_when_the_cache_is_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("away/events");
+    let (mut store, _) = HubStore::open(&dir.path().join("hub.sqlite")).unwrap();
+    store.keep_changes(true).unwrap();
+    let long = Json::from(&b"\"a long value\""[..]);
+    let records = [
+        minion(1),
+        minion(2),
+        job(1, OWN),
+        returned(1, 1, ValueRef::Define(4, long)),
+        // Its origin writes it.
+        job(2, Uid([9; 16])),
+        returned(2, 1, ValueRef::Inline(Json::from(&b"true"[..]))),
+    ];
+    store.commit(&records).unwrap();
+    let metrics = HubMetrics::new(&Registry::new()).unwrap().job_cache;
+    let committed = Arc::new(Notify::new());
+    let reader = store.reader().unwrap();
+    let rings = committed.clone();
+    let committer = Arc::new(Committer::start(store, move |_| rings.notify_one()).unwrap());
+    let surroundings = Surroundings {
+        uid: OWN,
+        reader,
+        committer: Arc::downgrade(&committer),
+        committed,
+        clock: Clock::start(),
+        metrics: metrics.clone(),
+    };
+    start(&JobCacheSettings::File(path.clone()), surroundings).unwrap();
+
+    wait_for("it fails", || metrics.failing_since.get() > 0).await;
+    assert_eq!(metrics.backlog.get(), 4);
+    std::fs::create_dir(path.parent().unwrap()).unwrap();
+    wait_for("it works again", || metrics.failing_since.get() == 0).await;
+    // A commit is all that it takes.
+    let news = vec![returned(1, 2, ValueRef::Known(4))];
+    committer.commit(news, |done| done.unwrap()).unwrap();
+    let lines = || -> Vec<Value> {
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let lines = text
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        lines.collect()
+    };
+    wait_for("both returns are there", || lines().len() >= 2).await;
+    wait_for("nothing waits", || metrics.backlog.get() == 0).await;
+    let lines = lines();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    for (line, id) in lines.iter().zip(["web1", "web2"]) {
+        assert_eq!(line["id"], id);
+        assert_eq!(line["return"], "a long value");
+        assert_eq!(
+            line["fun_args"].to_string(),
+            r#"["hi",{"n":1,"__kwarg__":true}]"#
+        );
+        assert_eq!(line["_stamp"], "2023-11-14T22:13:21.500000");
+    }
+}

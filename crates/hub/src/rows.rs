@@ -1,0 +1,188 @@
+//! Changes of jobs as rows for a job cache outside.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jobcache::{Batch, Job, Return};
+use serde_json::{Map, Value};
+use store::{Change, HubReader};
+use wire::{Jid, JobOrder, Json, LedgerDelta, Outcome, Uid, ValueRef};
+
+/// Rows of one transaction.
+const BATCH_ROWS_MAX: usize = 200;
+/// Bytes of values of one transaction after which no further row is taken.
+const BATCH_BYTES_MAX: usize = 8 << 20;
+
+/// Collects rows in the order of the changes, cut into transactions.
+pub struct Rows<'a> {
+    uid: Uid,
+    reader: &'a HubReader,
+    batches: Vec<Batch>,
+    bytes: usize,
+    /// The last change of which all rows are collected.
+    through: u64,
+    names: BTreeMap<u32, Option<String>>,
+    values: BTreeMap<Jid, BTreeMap<u32, Json>>,
+}
+
+/// What returns need of their job's order.
+struct Ordered {
+    fun: String,
+    args: Arc<[Value]>,
+    issued: u64,
+}
+
+impl<'a> Rows<'a> {
+    /// Rows for the jobs of this hub's own; others are written by their origins.
+    pub fn new(uid: Uid, reader: &'a HubReader) -> Rows<'a> {
+        Rows {
+            uid,
+            reader,
+            batches: vec![Batch::default()],
+            bytes: 0,
+            through: 0,
+            names: BTreeMap::new(),
+            values: BTreeMap::new(),
+        }
+    }
+
+    /// Adds the rows of a change.
+    ///
+    /// # Errors
+    /// When the store can't be read, or what it holds is damaged.
+    pub fn add(&mut self, change: Change) -> anyhow::Result<()> {
+        let envelope = &change.head.envelope;
+        let order: Option<JobOrder> = match envelope.order.is_empty() {
+            true => None,
+            false => Some(wire::codec::decode(&envelope.order)?),
+        };
+        let is_own = match &order {
+            Some(order) => order.origin == self.uid,
+            // Returns whose order is lost; only their origin keeps them.
+            None => change.head.parents.is_empty(),
+        };
+        if is_own {
+            match change.news {
+                None => self.add_job(change.head.jid, order.as_ref()),
+                Some(news) => self.add_news(&news, order.as_ref())?,
+            }
+        }
+        self.through = change.number;
+        Ok(())
+    }
+
+    /// The transactions, in order; the last one reaches up to this change.
+    pub fn batches(mut self, through: u64) -> Vec<Batch> {
+        if let Some(last) = self.batches.last_mut() {
+            last.through = through;
+        }
+        self.batches
+    }
+
+    fn add_job(&mut self, jid: Jid, order: Option<&JobOrder>) {
+        let Some(order) = order else { return };
+        let target = &order.target.compound;
+        let is_glob = !target.contains(['@', ' ', '(', ')']);
+        let job = Job {
+            jid: jid.to_string(),
+            fun: order.fun.clone(),
+            arg: arguments(order),
+            tgt: target.clone(),
+            tgt_type: if is_glob { "glob" } else { "compound" },
+            user: order.user.clone(),
+            origin: order.origin_id.to_string(),
+        };
+        let bytes = order.args.len() + order.kwargs.len();
+        self.room(bytes).jobs.push(job);
+    }
+
+    fn add_news(&mut self, news: &LedgerDelta, order: Option<&JobOrder>) -> anyhow::Result<()> {
+        let ordered = Ordered {
+            fun: order.map(|order| order.fun.clone()).unwrap_or_default(),
+            args: order.map(arguments).unwrap_or_default().into(),
+            issued: order.map_or(0, |order| order.issued),
+        };
+        for group in &news.groups {
+            let Outcome::Returned {
+                retcode,
+                success,
+                value,
+            } = &group.outcome
+            else {
+                continue;
+            };
+            let value: Arc<str> = String::from_utf8_lossy(&self.value(news.jid, value)?).into();
+            for (nth, number) in group.who.iter().enumerate() {
+                let id = self.name(number)?;
+                let timing = group.timings.get(nth).copied().unwrap_or_default();
+                let ran = u64::from(timing.start_offset_ms) + u64::from(timing.duration_ms);
+                let answer = Return {
+                    jid: news.jid.to_string(),
+                    id,
+                    fun: ordered.fun.clone(),
+                    fun_args: ordered.args.clone(),
+                    value: value.clone(),
+                    retcode: *retcode,
+                    success: *success && *retcode == 0,
+                    ended: ordered.issued + ran,
+                };
+                self.room(value.len()).returns.push(answer);
+            }
+        }
+        Ok(())
+    }
+
+    /// The batch that the next row goes to.
+    fn room(&mut self, bytes: usize) -> &mut Batch {
+        let full = |batch: &Batch| batch.jobs.len() + batch.returns.len() >= BATCH_ROWS_MAX;
+        if self.batches.is_empty()
+            || self.bytes >= BATCH_BYTES_MAX
+            || self.batches.last().is_some_and(full)
+        {
+            if let Some(last) = self.batches.last_mut() {
+                last.through = self.through;
+            }
+            self.batches.push(Batch::default());
+            self.bytes = 0;
+        }
+        self.bytes += bytes;
+        let last = self.batches.len() - 1;
+        &mut self.batches[last]
+    }
+
+    fn value(&mut self, jid: Jid, value: &ValueRef) -> anyhow::Result<Json> {
+        Ok(match value {
+            ValueRef::Inline(json) | ValueRef::Define(_, json) => json.clone(),
+            ValueRef::Known(number) => {
+                if !self.values.contains_key(&jid) {
+                    self.values.insert(jid, self.reader.values(jid)?);
+                }
+                let known = self.values.get(&jid).and_then(|values| values.get(number));
+                known.cloned().unwrap_or_else(|| b"null".as_slice().into())
+            }
+        })
+    }
+
+    /// The id of a minion. One that the store has forgotten is named by its number, so that its return is kept.
+    fn name(&mut self, number: u32) -> anyhow::Result<String> {
+        if !self.names.contains_key(&number) {
+            let node = self.reader.any_node(number)?;
+            self.names
+                .insert(number, node.map(|node| node.id.to_string()));
+        }
+        let name = self.names.get(&number).cloned().flatten();
+        Ok(name.unwrap_or_else(|| format!("#{number}")))
+    }
+}
+
+/// Salt's form of a job's arguments: the positional ones, and then the named ones in a map with a mark.
+fn arguments(order: &JobOrder) -> Vec<Value> {
+    let mut arguments: Vec<Value> = serde_json::from_slice(&order.args).unwrap_or_default();
+    let named: Map<String, Value> = serde_json::from_slice(&order.kwargs).unwrap_or_default();
+    if !named.is_empty() {
+        let mut marked = named;
+        marked.insert("__kwarg__".to_owned(), true.into());
+        arguments.push(Value::Object(marked));
+    }
+    arguments
+}

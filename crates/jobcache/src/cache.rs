@@ -1,0 +1,159 @@
+//! One job cache outside, whatever it is.
+
+use std::fmt;
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::session::Session;
+use crate::{Batch, CacheError, Server, Syslog, file, schema, syslog, tables};
+
+/// A connection, a batch or a check has to be done by then.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// How often a transaction is tried at once that the database rolled back for another one's sake.
+const CONFLICTS_MAX: u32 = 5;
+
+/// Where jobs are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A database.
+    Server(Box<Server>),
+    /// A file with a line for each return.
+    File(PathBuf),
+    /// The host's log.
+    Syslog(Syslog),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Server(server) => server.fmt(f),
+            Place::File(path) => path.display().fmt(f),
+            Place::Syslog(syslog) => syslog.socket.display().fmt(f),
+        }
+    }
+}
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The marks of hubs that write there.
+    pub marks: Vec<String>,
+}
+
+/// A job cache and the connection to it.
+pub struct Cache {
+    place: Place,
+    hub: String,
+    within: Duration,
+    session: Option<Session>,
+}
+
+impl Cache {
+    /// A cache for the hub of this name; connects when it is needed.
+    pub fn new(place: Place, hub: String) -> Cache {
+        Cache {
+            place,
+            hub,
+            within: ANSWER_WITHIN,
+            session: None,
+        }
+    }
+
+    /// The same with another time within which everything has to be answered.
+    #[must_use]
+    pub fn within(self, within: Duration) -> Cache {
+        Cache { within, ..self }
+    }
+
+    /// Writes a batch; blocks where that is on this host. A batch whose end is unknown may be handed in again, and is in a database once.
+    ///
+    /// # Errors
+    /// When it is not written, or nobody knows; the connection is closed then.
+    pub async fn write(&mut self, batch: &Batch) -> Result<(), CacheError> {
+        let server = match &self.place {
+            Place::Server(server) => server.clone(),
+            // On this host, and done at once: the caller has a thread for it.
+            Place::File(path) => return file::append(path, batch),
+            Place::Syslog(syslog) => return syslog::send(syslog, batch),
+        };
+        let mut conflicts = 0;
+        loop {
+            // Taken out, so that a failure or a cut in the middle leaves no connection with a transaction that is open.
+            let session = self.session.take();
+            let (hub, dialect) = (&self.hub, server.dialect);
+            let work = async {
+                let mut session = match session {
+                    Some(session) => session,
+                    None => Session::open(&server).await?,
+                };
+                tables::write(&mut session, dialect, hub, batch).await?;
+                Ok(session)
+            };
+            match timely(self.within, work).await {
+                Ok(session) => {
+                    self.session = Some(session);
+                    return Ok(());
+                }
+                Err(error) if error.is_conflict() && conflicts < CONFLICTS_MAX => conflicts += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Makes the tables that are missing.
+    ///
+    /// # Errors
+    /// When the database can't be reached or refuses.
+    pub async fn init(&mut self) -> Result<(), CacheError> {
+        let Place::Server(server) = &self.place else {
+            return Ok(());
+        };
+        timely(self.within, async {
+            let mut session = Session::open(server).await?;
+            for statement in schema(server.dialect) {
+                session.plain(statement).await?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Looks whether everything is there that writing needs.
+    ///
+    /// # Errors
+    /// When the place can't be reached or a table is missing.
+    pub async fn check(&mut self) -> Result<Report, CacheError> {
+        match &self.place {
+            Place::File(path) => {
+                file::append(path, &Batch::default())?;
+                Ok(Report { marks: Vec::new() })
+            }
+            Place::Syslog(syslog) => {
+                syslog::send(syslog, &Batch::default())?;
+                Ok(Report { marks: Vec::new() })
+            }
+            Place::Server(server) => {
+                timely(self.within, async {
+                    let mut session = Session::open(server).await?;
+                    tables::check(&mut session, server.dialect).await?;
+                    let marks = session
+                        .texts("SELECT hub FROM banyan_exports ORDER BY hub", &[])
+                        .await?;
+                    Ok(Report { marks })
+                })
+                .await
+            }
+        }
+    }
+}
+
+async fn timely<T>(
+    within: Duration,
+    work: impl Future<Output = Result<T, CacheError>>,
+) -> Result<T, CacheError> {
+    match tokio::time::timeout(within, work).await {
+        Ok(done) => done,
+        Err(_) => Err(CacheError::Slow(within.as_secs())),
+    }
+}

@@ -1,0 +1,39 @@
+//! What can go wrong outside, in the words of an operator. No text holds a password.
+
+/// Why a batch was not written, or whether it was is not known. All of them may be tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// The database, or the way there, said no.
+    #[error("the database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// No answer in time; what was begun may or may not be done.
+    #[error("no answer within {0} s")]
+    Slow(u64),
+    /// The file can't be written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which one.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A table or column is missing or is not readable.
+    #[error("table {table}: {source}")]
+    Table {
+        /// Which one.
+        table: &'static str,
+        /// What the database said.
+        source: sqlx::Error,
+    },
+}
+
+impl CacheError {
+    /// Whether the database only asks for the same transaction again: a serialization failure or a deadlock.
+    pub(crate) fn is_conflict(&self) -> bool {
+        let CacheError::Database(sqlx::Error::Database(error)) = self else {
+            return false;
+        };
+        // The class of rolled back transactions, in both protocols.
+        error.code().is_some_and(|code| code.starts_with("40"))
+    }
+}

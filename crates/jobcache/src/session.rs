@@ -1,0 +1,148 @@
+//! One connection to a database of either protocol. Values travel as text.
+
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlSslMode};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
+use sqlx::{AssertSqlSafe, Connection, Executor};
+
+use crate::{Dialect, Server};
+
+pub(crate) enum Session {
+    Mysql(MySqlConnection),
+    Postgres(PgConnection),
+}
+
+impl Session {
+    pub(crate) async fn open(server: &Server) -> Result<Session, sqlx::Error> {
+        match server.dialect {
+            Dialect::Mysql => {
+                let connection = MySqlConnection::connect_with(&mysql(server)).await?;
+                Ok(Session::Mysql(connection))
+            }
+            Dialect::Pgjsonb | Dialect::Postgres => {
+                let connection = PgConnection::connect_with(&postgres(server)?).await?;
+                Ok(Session::Postgres(connection))
+            }
+        }
+    }
+
+    /// A statement without values, which need not be one that can be prepared.
+    pub(crate) async fn plain(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
+        match self {
+            Session::Mysql(connection) => connection.execute(sqlx::raw_sql(sql)).await.map(drop),
+            Session::Postgres(connection) => connection.execute(sqlx::raw_sql(sql)).await.map(drop),
+        }
+    }
+
+    /// Runs a statement with `?` for each value. Gives the rows that it changed.
+    pub(crate) async fn run(&mut self, sql: &str, values: &[&str]) -> Result<u64, sqlx::Error> {
+        match self {
+            Session::Mysql(connection) => {
+                let mut query = sqlx::query(AssertSqlSafe(sql.to_owned()));
+                for value in values {
+                    query = query.bind(*value);
+                }
+                Ok(query.execute(connection).await?.rows_affected())
+            }
+            Session::Postgres(connection) => {
+                let mut query = sqlx::query(AssertSqlSafe(numbered(sql)));
+                for value in values {
+                    query = query.bind(*value);
+                }
+                Ok(query.execute(connection).await?.rows_affected())
+            }
+        }
+    }
+
+    /// The first column of a query, which is text.
+    pub(crate) async fn texts(
+        &mut self,
+        sql: &str,
+        values: &[&str],
+    ) -> Result<Vec<String>, sqlx::Error> {
+        match self {
+            Session::Mysql(connection) => {
+                let mut query = sqlx::query_scalar(AssertSqlSafe(sql.to_owned()));
+                for value in values {
+                    query = query.bind(*value);
+                }
+                query.fetch_all(connection).await
+            }
+            Session::Postgres(connection) => {
+                let mut query = sqlx::query_scalar(AssertSqlSafe(numbered(sql)));
+                for value in values {
+                    query = query.bind(*value);
+                }
+                query.fetch_all(connection).await
+            }
+        }
+    }
+}
+
+/// PostgreSQL numbers its values.
+fn numbered(sql: &str) -> String {
+    let mut text = String::with_capacity(sql.len() + 16);
+    let mut number = 0;
+    for c in sql.chars() {
+        if c == '?' {
+            number += 1;
+            text.push_str(&format!("${number}"));
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
+fn mysql(server: &Server) -> MySqlConnectOptions {
+    let mut options = MySqlConnectOptions::new()
+        .host(&server.host)
+        .port(server.port)
+        .username(&server.user)
+        .database(&server.database);
+    // MySQL tells no password and an empty one apart.
+    if !server.password.is_empty() {
+        options = options.password(&server.password);
+    }
+    if let Some(ca) = &server.tls.ca {
+        options = options.ssl_ca(ca).ssl_mode(MySqlSslMode::VerifyIdentity);
+    }
+    if let Some(certificate) = &server.tls.certificate {
+        options = options.ssl_client_cert(certificate);
+    }
+    if let Some(key) = &server.tls.key {
+        options = options.ssl_client_key(key);
+    }
+    options
+}
+
+fn postgres(server: &Server) -> Result<PgConnectOptions, sqlx::Error> {
+    // The environment of the daemon and files of its user say nothing about this connection.
+    let mut options = PgConnectOptions::new_without_pgpass()
+        .host(&server.host)
+        .port(server.port)
+        .username(&server.user)
+        .password(&server.password)
+        .database(&server.database)
+        .application_name("banyan");
+    if let Some(ca) = &server.tls.ca {
+        options = options.ssl_root_cert(ca).ssl_mode(PgSslMode::VerifyFull);
+    }
+    if let Some(mode) = &server.tls.mode {
+        options = options.ssl_mode(mode.parse()?);
+    }
+    if let Some(certificate) = &server.tls.certificate {
+        options = options.ssl_client_cert(certificate);
+    }
+    if let Some(key) = &server.tls.key {
+        options = options.ssl_client_key(key);
+    }
+    Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn values_are_numbered() {
+        assert_eq!(super::numbered("a = ? AND b = ?"), "a = $1 AND b = $2");
+    }
+}

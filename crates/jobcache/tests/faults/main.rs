@@ -1,0 +1,220 @@
+//! Job caches in real databases that fail: at each point of a transaction, with the truth counted by the databases' own clients.
+
+mod proxy;
+mod server;
+
+use std::time::Duration;
+
+use jobcache::{Batch, Cache, CacheError, Dialect, Job, Return};
+
+use proxy::{Fault, Proxy};
+use server::Database;
+
+/// What a database needs for a batch, at most, and how long a stalled one is waited for.
+const WITHIN: Duration = Duration::from_secs(3);
+/// Attempts until a batch has to be written whose fault is over.
+const ATTEMPTS_MAX: u32 = 40;
+
+/// One job and the answers of three minions.
+fn batch(number: u64) -> Batch {
+    let jid = format!("20261128{number:012}");
+    let answer = |minion: u32| Return {
+        jid: jid.clone(),
+        id: format!("web{minion}"),
+        fun: "test.echo".to_owned(),
+        fun_args: ["grün \u{1f333}\u{0}".into()].into(),
+        value: r#"{"word": "gr\u00fcn \ud83c\udf33", "nul": "a\u0000b"}"#.into(),
+        retcode: 0,
+        success: true,
+        ended: 1_764_300_000_123,
+    };
+    Batch {
+        through: number,
+        jobs: vec![Job {
+            jid: jid.clone(),
+            fun: "test.echo".to_owned(),
+            arg: vec!["grün \u{1f333}\u{0}".into()],
+            tgt: "web*".to_owned(),
+            tgt_type: "glob",
+            user: "root".to_owned(),
+            origin: "top".to_owned(),
+        }],
+        returns: (1..=3).map(answer).collect(),
+    }
+}
+
+/// What the database holds: jobs, returns, returns that are there twice, and the marks.
+fn truth(database: &Database) -> [String; 4] {
+    [
+        "SELECT count(*) FROM jids",
+        "SELECT count(*) FROM salt_returns",
+        "SELECT count(*) FROM (SELECT jid, id FROM salt_returns GROUP BY jid, id HAVING count(*) > 1) twice",
+        "SELECT hub, through FROM banyan_exports ORDER BY hub",
+    ]
+    .map(|query| database.client("salt", query))
+}
+
+async fn until_written(cache: &mut Cache, batch: &Batch) {
+    for _ in 0..ATTEMPTS_MAX {
+        match cache.write(batch).await {
+            Ok(()) => return,
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+    panic!("the batch is never written");
+}
+
+async fn faults(dialect: Dialect) {
+    let mut database = Database::start(dialect).await;
+    let proxy = Proxy::start(database.port).await;
+    let mut cache = Cache::new(database.place(proxy.port), "hub1".to_owned()).within(WITHIN);
+    cache.check().await.unwrap();
+    let mut number = 0;
+
+    // On the way: before anything, between two rows, at the commit, and with the commit done and nobody told.
+    for fault in [
+        Fault::CutBefore("BEGIN"),
+        Fault::CutBefore("INSERT INTO salt_returns"),
+        Fault::CutAfter("INSERT INTO salt_returns"),
+        Fault::CutBefore("UPDATE banyan_exports"),
+        Fault::CutBefore("COMMIT"),
+        Fault::CutAfter("COMMIT"),
+        Fault::Stall("INSERT INTO salt_returns"),
+        Fault::Stall("COMMIT"),
+    ] {
+        number += 1;
+        let batch = batch(number);
+        // A fresh connection, so that statements travel as text.
+        cache = Cache::new(database.place(proxy.port), "hub1".to_owned()).within(WITHIN);
+        proxy.set(fault);
+        let error = cache.write(&batch).await.expect_err("the fault");
+        assert!(proxy.happened(), "{fault:?}: {error}");
+        if matches!(fault, Fault::Stall(_)) {
+            assert!(matches!(error, CacheError::Slow(_)), "{fault:?}: {error}");
+        }
+        until_written(&mut cache, &batch).await;
+        let returns = (3 * number).to_string();
+        let expected = [
+            number.to_string(),
+            returns,
+            "0".into(),
+            format!("hub1\t{number}"),
+        ];
+        assert_eq!(truth(&database), expected, "{fault:?}");
+    }
+
+    // The server itself: killed before, and killed in the middle of a stalled transaction.
+    number += 1;
+    database.kill();
+    let next = batch(number);
+    cache.write(&next).await.expect_err("the server is down");
+    database.run().await;
+    until_written(&mut cache, &next).await;
+    number += 1;
+    let next = batch(number);
+    cache = Cache::new(database.place(proxy.port), "hub1".to_owned()).within(WITHIN);
+    proxy.set(Fault::Stall("COMMIT"));
+    cache.write(&next).await.expect_err("it stalls");
+    database.kill();
+    database.run().await;
+    until_written(&mut cache, &next).await;
+
+    // It takes no writes.
+    number += 1;
+    let next = batch(number);
+    let (shut, open) = match dialect {
+        Dialect::Mysql => ("SET GLOBAL read_only = 1", "SET GLOBAL read_only = 0"),
+        _ => (
+            "ALTER DATABASE salt SET default_transaction_read_only = on",
+            "ALTER DATABASE salt SET default_transaction_read_only = off",
+        ),
+    };
+    // Said beside that database, since a session in it could not take the word back.
+    let beside = match dialect {
+        Dialect::Mysql => "mysql",
+        Dialect::Pgjsonb | Dialect::Postgres => "postgres",
+    };
+    database.client(beside, shut);
+    cache = Cache::new(database.place(proxy.port), "hub1".to_owned()).within(WITHIN);
+    let error = cache
+        .write(&next)
+        .await
+        .expect_err("it takes nothing")
+        .to_string();
+    assert!(
+        error.contains("read-only") && !error.contains(server::PASSWORD),
+        "{error}"
+    );
+    database.client(beside, open);
+    until_written(&mut cache, &next).await;
+
+    // A second hub beside it, and the same batch once more.
+    let mut other = Cache::new(database.place(database.port), "hub2".to_owned());
+    let theirs = batch(1_000);
+    let ours = batch(number + 1);
+    let (a, b) = tokio::join!(cache.write(&ours), other.write(&theirs));
+    a.unwrap();
+    b.unwrap();
+    other.write(&theirs).await.unwrap();
+    cache.write(&batch(number)).await.unwrap();
+    cache.write(&ours).await.unwrap();
+    number += 1;
+    let jobs = number + 1;
+    let marks = format!("hub1\t{number}\nhub2\t1000");
+    let expected = [jobs.to_string(), (3 * jobs).to_string(), "0".into(), marks];
+    assert_eq!(truth(&database), expected);
+    assert_eq!(cache.check().await.unwrap().marks, ["hub1", "hub2"]);
+
+    // The row as a dashboard reads it: every query of the documentation.
+    let page = include_str!("../../../../docs/job-caches.md");
+    let word = match dialect {
+        Dialect::Mysql => "```sql mysql\n",
+        _ => "```sql pgjsonb\n",
+    };
+    if dialect != Dialect::Postgres {
+        let queries: Vec<&str> = page
+            .split(word)
+            .skip(1)
+            .map(|part| part.split("```").next().unwrap())
+            .collect();
+        assert!(!queries.is_empty());
+        for query in queries {
+            let rows = database.client("salt", query);
+            assert!(rows.contains("web1"), "{query}: {rows}");
+        }
+    }
+    let row = database.client("salt", "SELECT success, full_ret FROM salt_returns WHERE id = 'web1' AND jid = '20261128000000000001'");
+    let (success, full) = row.split_once('\t').unwrap();
+    assert_eq!(
+        success,
+        if dialect == Dialect::Mysql {
+            "1"
+        } else {
+            "true"
+        }
+    );
+    assert!(
+        full.contains("_return") && full.contains("fun_args"),
+        "{full}"
+    );
+
+    // A table that is missing is named.
+    database.client("salt", "DROP TABLE banyan_exports");
+    let error = cache.check().await.expect_err("no table").to_string();
+    assert!(error.starts_with("table banyan_exports"), "{error}");
+}
+
+#[tokio::test]
+async fn mariadb() {
+    faults(Dialect::Mysql).await;
+}
+
+#[tokio::test]
+async fn postgresql_with_jsonb() {
+    faults(Dialect::Pgjsonb).await;
+}
+
+#[tokio::test]
+async fn postgresql_with_text() {
+    faults(Dialect::Postgres).await;
+}

@@ -1,0 +1,242 @@
+//! A private database server of Debian's packages: below a temporary directory, on a loopback port, ended by its id.
+
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use jobcache::{Cache, Dialect, Place, Server, Tls};
+
+/// A user without rights that every Debian has; database servers refuse to run as root.
+const NOBODY: u32 = 65_534;
+/// Of the user of the tests.
+pub const PASSWORD: &str = "kept-to-itself";
+const STARTS_WITHIN: Duration = Duration::from_secs(40);
+
+pub struct Database {
+    pub dialect: Dialect,
+    pub port: u16,
+    dir: tempfile::TempDir,
+    child: Option<Child>,
+}
+
+impl Database {
+    /// Makes and starts a server with an empty database.
+    pub async fn start(dialect: Dialect) -> Database {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        if is_root() {
+            for path in [dir.path(), &data] {
+                std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+            }
+        }
+        let mut make = match dialect {
+            Dialect::Mysql => {
+                let mut make = program("mariadb-install-db");
+                make.arg("--no-defaults")
+                    .arg("--auth-root-authentication-method=normal");
+                make.arg("--skip-test-db")
+                    .arg(format!("--datadir={}", data.display()));
+                make
+            }
+            Dialect::Pgjsonb | Dialect::Postgres => {
+                let mut make = program(postgres("initdb"));
+                make.args(["--no-sync", "-A", "trust", "-U", "salt", "-E", "UTF8", "-D"])
+                    .arg(&data);
+                make
+            }
+        };
+        let made = make.current_dir(dir.path()).output().unwrap();
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let mut database = Database {
+            dialect,
+            port,
+            dir,
+            child: None,
+        };
+        database.run().await;
+        match dialect {
+            Dialect::Mysql => {
+                database.client("mysql", "CREATE DATABASE salt CHARACTER SET utf8");
+                let user = format!(
+                    "CREATE USER salt@'%' IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON salt.* TO salt@'%'"
+                );
+                database.client("mysql", &user);
+            }
+            Dialect::Pgjsonb | Dialect::Postgres => {
+                database.client("postgres", "CREATE DATABASE salt");
+            }
+        }
+        let mut cache = Cache::new(database.place(database.port), String::new());
+        cache.init().await.unwrap();
+        // Twice does no harm.
+        cache.init().await.unwrap();
+        database
+    }
+
+    /// Starts the program and waits until it answers.
+    pub async fn run(&mut self) {
+        let data = self.dir.path().join("data");
+        let mut command = match self.dialect {
+            Dialect::Mysql => {
+                let mut command = program("mariadbd");
+                command
+                    .arg("--no-defaults")
+                    .arg(format!("--datadir={}", data.display()))
+                    .arg(format!(
+                        "--socket={}",
+                        self.dir.path().join("socket").display()
+                    ))
+                    .arg(format!("--port={}", self.port))
+                    .args([
+                        "--bind-address=127.0.0.1",
+                        "--skip-name-resolve",
+                        "--innodb-buffer-pool-size=16M",
+                    ]);
+                command
+            }
+            Dialect::Pgjsonb | Dialect::Postgres => {
+                let mut command = program(postgres("postgres"));
+                command.arg("-D").arg(&data).arg("-k").arg(self.dir.path());
+                command.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]);
+                command
+            }
+        };
+        command
+            .current_dir(self.dir.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        self.child = Some(command.spawn().unwrap());
+        let begun = Instant::now();
+        let first = match self.dialect {
+            Dialect::Mysql => "mysql",
+            Dialect::Pgjsonb | Dialect::Postgres => "postgres",
+        };
+        while !self.answers(first) {
+            assert!(begun.elapsed() < STARTS_WITHIN, "the server does not start");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// As a power cut ends it.
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // Postmaster's children end by themselves; a start before that is refused, and tried again by nobody.
+        let pid = self.dir.path().join("data/postmaster.pid");
+        let _ = std::fs::remove_file(pid);
+    }
+
+    pub fn place(&self, port: u16) -> Place {
+        Place::Server(Box::new(Server {
+            dialect: self.dialect,
+            host: "127.0.0.1".to_owned(),
+            port,
+            user: "salt".to_owned(),
+            password: PASSWORD.to_owned(),
+            database: "salt".to_owned(),
+            tls: Tls::default(),
+        }))
+    }
+
+    /// What the database's own client says to a statement: the truth is counted by a program that is not ours.
+    pub fn client(&self, database: &str, statement: &str) -> String {
+        let done = self.command(database, statement).output().unwrap();
+        let error = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{statement}: {error}");
+        String::from_utf8(done.stdout).unwrap().trim().to_owned()
+    }
+
+    fn answers(&self, database: &str) -> bool {
+        let mut ask = self.command(database, "SELECT 1");
+        ask.output().is_ok_and(|done| done.status.success())
+    }
+
+    fn command(&self, database: &str, statement: &str) -> Command {
+        let port = self.port.to_string();
+        match self.dialect {
+            Dialect::Mysql => {
+                let mut command = Command::new("mariadb");
+                command.args([
+                    "--no-defaults",
+                    "-h",
+                    "127.0.0.1",
+                    "-u",
+                    "root",
+                    "-P",
+                    &port,
+                    "-N",
+                    "-B",
+                ]);
+                command.args(["-e", statement, database]);
+                command
+            }
+            Dialect::Pgjsonb | Dialect::Postgres => {
+                let mut command = Command::new(postgres("psql"));
+                command.args([
+                    "-X",
+                    "-h",
+                    "127.0.0.1",
+                    "-U",
+                    "salt",
+                    "-p",
+                    &port,
+                    "-At",
+                    "-F",
+                    "\t",
+                ]);
+                command.args(["-v", "ON_ERROR_STOP=1", "-c", statement, database]);
+                command
+            }
+        }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0)
+}
+
+fn program(name: impl AsRef<Path>) -> Command {
+    let mut command = Command::new(name.as_ref());
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{path}:/usr/sbin:/usr/bin"));
+    if is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command
+}
+
+/// Debian keeps the server's programs of each version apart.
+fn postgres(name: &str) -> PathBuf {
+    let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .expect("the package postgresql")
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    versions.sort();
+    versions
+        .pop()
+        .expect("a version of postgresql")
+        .join("bin")
+        .join(name)
+}
