@@ -30,7 +30,8 @@ pub(super) fn apply(name: &str, value: &Value, args: Args) -> Result<Value> {
         "yaml" => {
             let [flow] = args.bind(name, ["flow_style"])?;
             let json = to_json(value)?;
-            let is_flow = flag(flow, true)?;
+            // What is no collection is written alike in both.
+            let is_flow = flag(flow, true)? && (json.is_object() || json.is_array());
             let text = if is_flow {
                 yaml::emit_flow(&json)
             } else {

@@ -173,7 +173,14 @@ pub(super) fn apply(name: &str, value: &Value, args: Args) -> Result<Value> {
             });
             Value::str(escaped.collect::<String>())
         }
-        "contains_whitespace" => Value::Bool(own.contains(char::is_whitespace)),
+        "contains_whitespace" => {
+            let is_space = |item: &Value| -> Result<bool> {
+                let item = text(item, name)?;
+                Ok(!item.is_empty() && item.chars().all(char::is_whitespace))
+            };
+            let found: Result<Vec<bool>> = value.iterate()?.iter().map(is_space).collect();
+            Value::Bool(found?.contains(&true))
+        }
         "is_hex" => {
             let digits = value.as_str().map_or("", |own| own.trim());
             let digits = digits.trim_start_matches("0x").replace('_', "");
@@ -188,8 +195,8 @@ pub(super) fn apply(name: &str, value: &Value, args: Args) -> Result<Value> {
             _ => false,
         }),
         "urlencode" => Value::str(match value {
-            Value::Str(_) => url_quoted(&own, "/"),
-            _ => query(value)?,
+            Value::List(_) | Value::Tuple(_) | Value::Dict(_) | Value::Sequence(_) => query(value)?,
+            _ => url_quoted(&own, "/"),
         }),
         "base64_encode" => Value::str(data_encoding::BASE64.encode(own.as_bytes())),
         "base64_decode" => {
@@ -396,19 +403,19 @@ fn truncate(value: &Value, args: Args) -> Result<Value> {
         args.bind("truncate", ["length", "killwords", "end", "leeway"])?;
     let length = length.map_or(Ok(255), |length| integer(&length, "truncate"))?;
     let end = optional_text(end, "truncate")?.unwrap_or_else(|| "...".into());
+    let shortest = end.chars().count();
+    if length < shortest as i128 {
+        return Err(Fault::value(format!(
+            "expected length >= {shortest}, got {length}"
+        )));
+    }
     let leeway = leeway.map_or(Ok(5), |leeway| integer(&leeway, "truncate"))?;
     let own = string(value)?;
     let chars: Vec<char> = own.chars().collect();
     if chars.len() as i128 <= length.saturating_add(leeway) {
         return Ok(Value::str(own));
     }
-    let kept =
-        usize::try_from(length.saturating_sub(end.chars().count() as i128)).map_err(|_| {
-            Fault::value(format!(
-                "expected length >= {}, got {length}",
-                end.chars().count()
-            ))
-        })?;
+    let kept = usize::try_from(length).unwrap_or(usize::MAX) - shortest;
     let mut cut: String = chars[..kept.min(chars.len())].iter().collect();
     if !flag(kill_words, false)?
         && let Some(at) = cut.rfind(' ')
