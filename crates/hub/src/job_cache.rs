@@ -248,6 +248,10 @@ impl Exporter {
     }
 
     async fn fails(&mut self, error: &anyhow::Error) {
+        if self.failing.is_none() {
+            // What is told first is to be true.
+            self.counted = None;
+        }
         self.count();
         let backlog = self.surroundings.metrics.backlog.get();
         let now = self.surroundings.clock.now();

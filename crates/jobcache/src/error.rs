@@ -3,28 +3,34 @@
 /// Why a batch was not written, or whether it was is not known. All of them may be tried again.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
-    /// The database, or the way there, said no.
+    /// The database, or the way there, said no. Its text holds what it follows from, so the chain ends here.
     #[error("the database: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
     /// No answer in time; what was begun may or may not be done.
     #[error("no answer within {0} s")]
     Slow(u64),
     /// The file can't be written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {said}", path.display())]
     File {
         /// Which one.
         path: std::path::PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        said: std::io::Error,
     },
     /// A table or column is missing or is not readable.
-    #[error("table {table}: {source}")]
+    #[error("table {table}: {said}")]
     Table {
         /// Which one.
         table: &'static str,
         /// What the database said.
-        source: sqlx::Error,
+        said: sqlx::Error,
     },
+}
+
+impl From<sqlx::Error> for CacheError {
+    fn from(error: sqlx::Error) -> CacheError {
+        CacheError::Database(error)
+    }
 }
 
 impl CacheError {

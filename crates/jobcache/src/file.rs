@@ -29,9 +29,9 @@ pub(crate) fn append(path: &Path, batch: &Batch) -> Result<(), CacheError> {
         }
         written
     };
-    write().map_err(|source| CacheError::File {
+    write().map_err(|said| CacheError::File {
         path: path.to_owned(),
-        source,
+        said,
     })
 }
 

@@ -21,9 +21,9 @@ const LINE_BYTES_MAX: usize = 64 << 10;
 
 /// Sends the returns of a batch. What the log does with them is not known: it answers nothing.
 pub(crate) fn send(syslog: &Syslog, batch: &Batch) -> Result<(), CacheError> {
-    let wrap = |source| CacheError::File {
+    let wrap = |said| CacheError::File {
         path: Path::to_owned(&syslog.socket),
-        source,
+        said,
     };
     let socket = UnixDatagram::unbound().map_err(wrap)?;
     socket.connect(&syslog.socket).map_err(wrap)?;

@@ -171,7 +171,7 @@ pub(crate) async fn check(session: &mut Session, dialect: Dialect) -> Result<(),
         session
             .texts(&query, &["0"])
             .await
-            .map_err(|source| CacheError::Table { table, source })?;
+            .map_err(|said| CacheError::Table { table, said })?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 //!
 //! Its command line is that of `cli`, its daemon that of `hub`; a syndic is a hub that has parents.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use cli::{Globals, JobCacheStep, LocalCommand, Program};
@@ -26,7 +27,8 @@ fn local(globals: &Globals, command: LocalCommand) -> ExitCode {
                 JobCacheStep::Init => Wish::Init,
                 JobCacheStep::Check => Wish::Check,
             };
-            hub::job_cache::carry_out(&config, wish).map(|text| println!("{text}"))
+            hub::job_cache::carry_out(&config, wish)
+                .and_then(|text| Ok(writeln!(std::io::stdout(), "{text}")?))
         }
         // Its command line has no such commands.
         LocalCommand::Init(_) | LocalCommand::Join(_) => {

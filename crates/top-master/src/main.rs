@@ -2,6 +2,7 @@
 //!
 //! Its command line is that of `cli`, its daemon that of `hub`; a top-master is a hub without parents.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use cli::{Globals, JobCacheStep, JoinStep, LocalCommand, Program};
@@ -37,7 +38,8 @@ fn local(globals: &Globals, command: LocalCommand) -> ExitCode {
                 JobCacheStep::Init => Wish::Init,
                 JobCacheStep::Check => Wish::Check,
             };
-            hub::job_cache::carry_out(&config, wish).map(|text| println!("{text}"))
+            hub::job_cache::carry_out(&config, wish)
+                .and_then(|text| Ok(writeln!(std::io::stdout(), "{text}")?))
         }
         LocalCommand::Join(step) => join(&config, step, id.is_some()),
     };

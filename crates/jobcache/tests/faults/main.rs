@@ -206,15 +206,15 @@ async fn faults(dialect: Dialect) {
 
 #[tokio::test]
 async fn mariadb() {
-    faults(Dialect::Mysql).await;
+    Box::pin(faults(Dialect::Mysql)).await;
 }
 
 #[tokio::test]
 async fn postgresql_with_jsonb() {
-    faults(Dialect::Pgjsonb).await;
+    Box::pin(faults(Dialect::Pgjsonb)).await;
 }
 
 #[tokio::test]
 async fn postgresql_with_text() {
-    faults(Dialect::Postgres).await;
+    Box::pin(faults(Dialect::Postgres)).await;
 }
