@@ -280,5 +280,6 @@ fn carry_out(session: &mut Session<'_, '_>, errand: Errand) -> Result<u8, Troubl
             form,
         } => keys::print(session, &globs, with_fingerprints, form),
         Errand::Decide(decide) => keys::decide(session, decide),
+        Errand::Runner { ask, form } => answer::runner(session, ask, form),
     }
 }

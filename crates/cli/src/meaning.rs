@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use clap_complete::Shell;
 use serde_json::Value;
-use wire::control::{Ask, Left, RetryAsk, RunAsk};
+use wire::control::{Ask, Left, RetryAsk, RunAsk, RunnerAsk};
 use wire::{Jid, Json, KeyDecision, Standing};
 
 use crate::LocalCommand;
 use crate::lowargs::{
     Command, DelegateArgs, JobsCommand, KeysCommand, LeftState, List, ListForm, RetryArgs,
-    RootsCommand, TokenCommand, Which,
+    RootsCommand, TokenCommand, ValueForm, Which,
 };
 use crate::runargs::{ResultForm, RunArgs, View};
 
@@ -49,6 +49,8 @@ pub(crate) enum Errand {
     },
     /// Decide about keys.
     Decide(Decide),
+    /// Call a runner, and print its answer.
+    Runner { ask: Ask, form: ValueForm },
 }
 
 /// How a job is followed.
@@ -106,6 +108,7 @@ impl Deed {
             }
             Command::Delegate(args) => order(delegate(args)),
             Command::Identity { list } => question(Ask::Identity, list),
+            Command::Runner { fun, args, out } => runner(fun, &args, user, out),
         }))
     }
 }
@@ -180,6 +183,20 @@ fn run(args: RunArgs, user: &str) -> Result<Errand, String> {
     };
     let ask = Ask::Run(Box::new(ask));
     Ok(ordered(ask, args.timeout, args.detach, args.view))
+}
+
+fn runner(fun: String, args: &[String], user: &str, form: ValueForm) -> Errand {
+    let (positional, named) = yaml::parse_arguments(args);
+    let ask = RunnerAsk {
+        fun,
+        args: json(&Value::Array(positional)),
+        kwargs: json(&Value::Object(named)),
+        user: user.to_owned(),
+    };
+    Errand::Runner {
+        ask: Ask::Runner(Box::new(ask)),
+        form,
+    }
 }
 
 fn retry(args: RetryArgs, user: &str) -> Result<Errand, String> {

@@ -18,6 +18,7 @@ pub mod pruning;
 pub mod report;
 pub mod requests;
 pub mod roots;
+mod runners;
 pub mod serve;
 pub mod service;
 pub mod standing;
