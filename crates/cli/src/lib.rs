@@ -291,5 +291,6 @@ fn carry_out(session: &mut Session<'_, '_>, errand: Errand) -> Result<u8, Troubl
         } => keys::print(session, &globs, with_fingerprints, form),
         Errand::Decide(decide) => keys::decide(session, decide),
         Errand::Events(args) => events::follow(session, &args),
+        Errand::Runner { ask, form } => answer::runner(session, ask, form),
     }
 }

@@ -145,6 +145,22 @@ Example:
         #[command(flatten)]
         list: List,
     },
+    /// Call a runner: a function that this hub answers itself
+    #[command(after_help = "\
+Examples:
+  PROGRAM runner manage.status
+  PROGRAM runner manage.up --out json")]
+    Runner {
+        /// Which runner: module.function
+        #[arg(value_name = "FUN")]
+        fun: String,
+        /// Its arguments, read as YAML, and key=value for named ones; after -- none is taken for an option
+        #[arg(value_name = "ARGS", allow_negative_numbers = true)]
+        args: Vec<String>,
+        /// Form of the answer
+        #[arg(long, value_name = "FORM", default_value = "nested")]
+        out: ValueForm,
+    },
     /// Make a new tree: its keys and its trust
     #[command(after_help = "\
 Makes the keys of a new tree below the root directory, once; a tree that exists stays as it is.
@@ -210,6 +226,15 @@ pub(crate) struct List {
 pub(crate) enum ListForm {
     /// For people
     Text,
+    /// One JSON document
+    Json,
+}
+
+/// Form of one value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ValueForm {
+    /// An outline for people
+    Nested,
     /// One JSON document
     Json,
 }

@@ -6,13 +6,13 @@ use std::time::Duration;
 use clap_complete::Shell;
 use serde_json::Value;
 use wire::choice::Choice;
-use wire::control::{Ask, RetryAsk, RunAsk};
+use wire::control::{Ask, RetryAsk, RunAsk, RunnerAsk};
 use wire::{Jid, Json, KeyDecision, Standing};
 
 use crate::LocalCommand;
 use crate::lowargs::{
     Command, DelegateArgs, EventsArgs, JobsCommand, KeysCommand, LeftState, List, ListForm,
-    MayIArgs, RetryArgs, RootsCommand, TokenCommand, Which,
+    MayIArgs, RetryArgs, RootsCommand, TokenCommand, ValueForm, Which,
 };
 use crate::runargs::{ResultForm, RunArgs, View};
 
@@ -54,6 +54,8 @@ pub(crate) enum Errand {
     Decide(Decide),
     /// Follow the event bus.
     Events(EventsArgs),
+    /// Call a runner, and print its answer.
+    Runner { ask: Ask, form: ValueForm },
 }
 
 /// How a job is followed.
@@ -113,6 +115,7 @@ impl Deed {
             Command::MayI(args) => order(may_i(args, user)),
             Command::Events(args) => Errand::Events(args),
             Command::Identity { list } => question(Ask::Identity, list),
+            Command::Runner { fun, args, out } => runner(fun, &args, user, out),
         }))
     }
 }
@@ -207,6 +210,20 @@ fn may_i(args: MayIArgs, user: &str) -> Ask {
         override_reason: None,
         choice: Choice::default(),
     }))
+}
+
+fn runner(fun: String, args: &[String], user: &str, form: ValueForm) -> Errand {
+    let (positional, named) = yaml::parse_arguments(args);
+    let ask = RunnerAsk {
+        fun,
+        args: json(&Value::Array(positional)),
+        kwargs: json(&Value::Object(named)),
+        user: user.to_owned(),
+    };
+    Errand::Runner {
+        ask: Ask::Runner(Box::new(ask)),
+        form,
+    }
 }
 
 fn retry(args: RetryArgs, user: &str) -> Result<Errand, String> {

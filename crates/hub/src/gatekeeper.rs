@@ -31,7 +31,8 @@ fn need(ask: &Ask) -> Need {
         | Ask::Cancel { jid, .. }
         | Ask::Halt { jid, .. }
         | Ask::GoOn { jid, .. } => Need::Job(*jid),
-        Ask::Preview(_)
+        Ask::Runner(_)
+        | Ask::Preview(_)
         | Ask::Tree { .. }
         | Ask::Roots
         | Ask::RootsUpdate { .. }
@@ -50,6 +51,7 @@ fn name(ask: &mut Ask, caller: &Caller) {
     let user = match ask {
         Ask::Run(ask) | Ask::MayI(ask) | Ask::Preview(ask) => &mut ask.user,
         Ask::Retry(ask) => &mut ask.user,
+        Ask::Runner(ask) => &mut ask.user,
         Ask::Cancel { user, .. }
         | Ask::Halt { user, .. }
         | Ask::GoOn { user, .. }

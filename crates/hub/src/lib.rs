@@ -26,6 +26,7 @@ pub mod report;
 pub mod requests;
 pub mod roots;
 mod rows;
+mod runners;
 pub mod serve;
 pub mod service;
 pub mod standing;

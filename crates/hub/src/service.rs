@@ -85,6 +85,7 @@ impl Service {
                     .await?;
                 teller.tell(&Tell::Tree(Box::new(tree))).await
             }
+            Ask::Runner(ask) => teller.tell(&self.runner(&ask).await?).await,
             Ask::Keys => {
                 teller
                     .tell(&Tell::Keys(self.engine.query(report::keys).await?))

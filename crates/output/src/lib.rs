@@ -39,6 +39,7 @@ pub use highstate::{Mode, Results, States, UnknownMode, is_of_states};
 pub use identity::identity;
 pub use jobs::jobs;
 pub use keys::{decided, fingerprints, keys};
+pub use nested::outline;
 pub use note::notes;
 pub use number::{count, grouped};
 pub use preview::{preview, preview_notes};

@@ -32,6 +32,11 @@ pub(crate) fn minion(row: &Row<'_>, style: Style) -> String {
     printer.out
 }
 
+/// The answer of a runner: one value that is of no minion.
+pub fn outline(answer: &Value, style: Style) -> String {
+    value(answer, 0, false, style)
+}
+
 /// A value, indented.
 pub(crate) fn value(value: &Value, indent: usize, is_bad: bool, style: Style) -> String {
     let mut printer = Printer {

@@ -119,6 +119,21 @@ pub enum Ask {
         /// Globs over tags.
         globs: Vec<String>,
     },
+    /// Call a function of the hub itself: [`Tell::Value`].
+    Runner(Box<RunnerAsk>),
+}
+
+/// A runner that is to be called.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct RunnerAsk {
+    /// The runner: module.function.
+    pub fun: String,
+    /// JSON array.
+    pub args: Json,
+    /// JSON object.
+    pub kwargs: Json,
+    /// Who asks, as the local system names them.
+    pub user: String,
 }
 
 /// A job that is asked for.
@@ -293,6 +308,13 @@ pub enum Tell {
     },
     /// So many events are missing here: there were too many for this command line, or on their way.
     EventsLost(u64),
+    /// What a runner answered.
+    Value {
+        /// The answer.
+        value: Json,
+        /// 0 when all is well, as Salt's runners count it.
+        retcode: i32,
+    },
 }
 
 /// Why a request was not fulfilled.
