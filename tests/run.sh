@@ -79,7 +79,8 @@ step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-d
 if [[ $quick == no ]]; then
     step "programs of the previous release" tests/previous.sh
 fi
-step "tests" cargo test "${tests[@]}" --locked "$@"
+# Ctrl-C is tested, which whoever starts this in the background has switched off.
+step "tests" env --default-signal=INT,QUIT cargo test "${tests[@]}" --locked "$@"
 # Alone, so that no program is built with the bugs.
 step "planted bugs are found" cargo test --package sim --features planted --test planted --locked
 if [[ $quick == no ]]; then
