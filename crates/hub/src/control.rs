@@ -17,8 +17,10 @@ use wire::control::{Ask, Failure, FailureKind, Tell};
 use crate::caller::Caller;
 use crate::service::Service;
 
-/// Command lines that are served at once, at most; a further one waits.
+/// Command lines of the hub's own user that are served at once, at most; a further one waits.
 const CONNECTIONS_MAX: usize = 256;
+/// Those of all other users, where rules let them in; a further one is refused.
+const OTHERS_MAX: usize = 64;
 /// A command line has this long to send its question.
 const ASK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Progress is told at most this often.
@@ -55,32 +57,44 @@ pub fn bind(path: &Path, is_open: bool) -> anyhow::Result<UnixListener> {
 
 /// Serves until the task is dropped.
 pub async fn serve(listener: UnixListener, service: Arc<Service>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let own = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let others = Arc::new(Semaphore::new(OTHERS_MAX));
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else {
-            return;
+        let accepted = async {
+            let (stream, _) = listener.accept().await?;
+            let caller = Caller::of(&stream)?;
+            Ok::<_, std::io::Error>(Teller { stream, caller })
         };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let service = service.clone();
-                tokio::spawn(async move {
-                    let _place = place;
-                    if let Err(error) = connection(stream, &service).await {
-                        tracing::debug!(%error, "control connection ended");
-                    }
-                });
-            }
+        let mut teller = match accepted.await {
+            Ok(teller) => teller,
             Err(error) => {
                 tracing::warn!(%error, "control socket");
                 tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
             }
-        }
+        };
+        // Other users of the host can't take the places of the hub's own.
+        let place = match teller.caller.is_owner {
+            true => own.clone().acquire_owned().await.ok(),
+            false => others.clone().try_acquire_owned().ok(),
+        };
+        let service = service.clone();
+        tokio::spawn(async move {
+            let done = match place {
+                Some(_place) => connection(&mut teller, &service).await,
+                None => {
+                    let text = "too many command lines of other users are connected; try again";
+                    teller.tell(&failed(FailureKind::Refused, text)).await
+                }
+            };
+            if let Err(error) = done {
+                tracing::debug!(%error, "control connection ended");
+            }
+        });
     }
 }
 
-async fn connection(stream: UnixStream, service: &Service) -> anyhow::Result<()> {
-    let caller = Caller::of(&stream)?;
-    let mut teller = Teller { stream, caller };
+async fn connection(teller: &mut Teller, service: &Service) -> anyhow::Result<()> {
     let ask = match tokio::time::timeout(ASK_TIMEOUT, teller.ask()).await {
         Ok(Ok(ask)) => ask,
         Ok(Err(error)) => {
@@ -98,7 +112,7 @@ async fn connection(stream: UnixStream, service: &Service) -> anyhow::Result<()>
         Ok(ask) => ask,
         Err(failure) => return teller.tell(&Tell::Failed(failure)).await,
     };
-    match service.answer(ask, &mut teller).await {
+    match service.answer(ask, teller).await {
         Ok(()) => Ok(()),
         Err(error) => {
             teller

@@ -3,11 +3,11 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
-use integration::{Cli, Ledger, Tree};
+use integration::{Cli, Ledger, Tree, wait_for};
 
 const RULES: &str = "
 publisher_acl:
-  games: ['test.*', '@runner']
+  games: ['test.*', '@runner', '@jobs']
 policy:
   - {who: '%news', may: ['grains.*', test.ping], sites: [eu/ams], at_most: 2}
   - {who: '*', deny: ['cmd.*'], target: 'G@role:db', outside: {days: mon-sun}}
@@ -100,6 +100,25 @@ fn users_get_what_rules_give_them_and_no_more() {
         "{}",
         no.out
     );
+}
+
+/// Command lines that stay take only the places of other users.
+#[test]
+fn other_users_cannot_shut_out_the_owner() {
+    let tree = Tree::with_top(RULES);
+    let Some(games) = user(&tree, "games") else {
+        return;
+    };
+    let readers: Vec<_> = (0..70).map(|_| games.start(&["events"])).collect();
+    wait_for("their places are taken", || {
+        let said = games.call(&["tree"]);
+        (said.code == Some(4)).then(|| said.complains("too many command lines"))
+    });
+    tree.top().expect(0, &["tree"]);
+    drop(readers);
+    wait_for("there are places again", || {
+        (games.call(&["tree"]).code == Some(0)).then_some(())
+    });
 }
 
 #[test]
