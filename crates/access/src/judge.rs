@@ -39,24 +39,20 @@ pub struct Refusal {
     pub can_be_overridden: bool,
 }
 
-/// What one rule says of the minions, counted.
+/// The minions that stand in the way of a rule: whom a permission does not cover, or whom a prohibition does.
 struct Tally<'a> {
     rule: &'a Rule,
-    covered: u64,
-    /// Minions that it does not cover, or may not.
-    uncovered: u64,
-    covered_ids: Vec<String>,
-    uncovered_ids: Vec<String>,
+    against: u64,
+    /// Some of them.
+    ids: Vec<String>,
 }
 
 impl<'a> Tally<'a> {
     fn new(rule: &'a Rule) -> Self {
         Tally {
             rule,
-            covered: 0,
-            uncovered: 0,
-            covered_ids: Vec::new(),
-            uncovered_ids: Vec::new(),
+            against: 0,
+            ids: Vec::new(),
         }
     }
 
@@ -65,29 +61,27 @@ impl<'a> Tally<'a> {
             None => Verdict::Yes,
             Some(on) => on.matches(minion),
         };
-        // What is not known is taken for the worse: forbidden, or not permitted.
-        let is_covered = match covers {
-            Verdict::Yes => true,
-            Verdict::No => false,
-            Verdict::Unknown => self.rule.denies,
+        let is_against = match covers {
+            Verdict::Yes => self.rule.denies,
+            Verdict::No => !self.rule.denies,
+            // What is not known is taken for the worse.
+            Verdict::Unknown => true,
         };
-        let (count, ids) = if is_covered {
-            (&mut self.covered, &mut self.covered_ids)
-        } else {
-            (&mut self.uncovered, &mut self.uncovered_ids)
-        };
-        *count += 1;
-        if ids.len() < NAMED_MAX {
-            ids.push(minion.id().to_owned());
+        if is_against {
+            self.against += 1;
+            if self.ids.len() < NAMED_MAX {
+                self.ids.push(minion.id().to_owned());
+            }
         }
     }
-}
 
-fn some(ids: &[String], count: u64) -> String {
-    let more = count.saturating_sub(ids.len() as u64);
-    match more {
-        0 => ids.join(", "),
-        more => format!("{} and {more} more", ids.join(", ")),
+    /// Some of them by name, and how many more.
+    fn named(&self) -> String {
+        let ids = self.ids.join(", ");
+        match self.against.saturating_sub(self.ids.len() as u64) {
+            0 => ids,
+            more => format!("{ids} and {more} more"),
+        }
     }
 }
 
@@ -133,17 +127,14 @@ impl Policy {
             }
         }
         let mut overridden = Vec::new();
-        for tally in tallies.iter().filter(|t| t.rule.denies && t.covered > 0) {
+        for tally in tallies.iter().filter(|t| t.rule.denies && t.against > 0) {
             let name = &tally.rule.name;
             if asker.is_owner && overrides {
                 overridden.push(name.clone());
                 continue;
             }
             return Err(Refusal {
-                text: format!(
-                    "{name} forbids {fun} now on {}",
-                    some(&tally.covered_ids, tally.covered)
-                ),
+                text: format!("{name} forbids {fun} now on {}", tally.named()),
                 can_be_overridden: asker.is_owner,
             });
         }
@@ -155,7 +146,7 @@ impl Policy {
         }
         let permits = |tally: &&Tally<'_>| !tally.rule.denies;
         let fits = |tally: &&Tally<'_>| {
-            tally.uncovered == 0 && tally.rule.at_most.is_none_or(|most| all <= most)
+            tally.against == 0 && tally.rule.at_most.is_none_or(|most| all <= most)
         };
         if let Some(tally) = tallies.iter().filter(permits).find(fits) {
             return Ok(Permission {
@@ -167,14 +158,14 @@ impl Policy {
         let nearest = tallies
             .iter()
             .filter(permits)
-            .min_by_key(|tally| tally.uncovered);
+            .min_by_key(|tally| tally.against);
         Err(refused(match nearest {
             None => format!("no rule lets {} run {fun} now", asker.user),
-            Some(tally) if tally.uncovered > 0 => format!(
+            Some(tally) if tally.against > 0 => format!(
                 "{} lets {} run {fun}, but not on {}",
                 tally.rule.name,
                 asker.user,
-                some(&tally.uncovered_ids, tally.uncovered)
+                tally.named()
             ),
             Some(tally) => format!(
                 "{} lets {} run {fun} on {} minions at most, and these are {all}",

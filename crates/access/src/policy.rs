@@ -88,16 +88,12 @@ impl Policy {
         }
         let word = area.as_str();
         // `.*` is for functions: an area is named by its word, or by another regex that begins with an `@`.
-        let permits = |rule: &&Rule| {
-            let names = |pattern: &Pattern| pattern.matches(word) && !pattern.matches("test.ping");
-            rule.functions.iter().any(names)
-        };
-        let mut rules = self.rules_for(asker, now).filter(permits);
-        let denied = self
-            .rules_for(asker, now)
-            .filter(permits)
-            .any(|rule| rule.denies);
-        !denied && rules.any(|rule| !rule.denies)
+        let names = |pattern: &Pattern| pattern.matches(word) && !pattern.matches("test.ping");
+        let rules = self.rules_for(asker, now);
+        let about: Vec<&Rule> = rules
+            .filter(|rule| rule.functions.iter().any(names))
+            .collect();
+        !about.is_empty() && about.iter().all(|rule| !rule.denies)
     }
 
     pub(crate) fn is_shut_out(&self, asker: Asker<'_>) -> bool {

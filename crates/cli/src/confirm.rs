@@ -49,8 +49,5 @@ pub(crate) fn confirmed(seat: &mut Seat<'_>, ask: Ask, confirm: Confirm) -> Resu
 }
 
 fn refused(text: String) -> Trouble {
-    Trouble::Told(Failure {
-        kind: FailureKind::Refused,
-        text,
-    })
+    Trouble::Told(Failure::new(FailureKind::Refused, text))
 }

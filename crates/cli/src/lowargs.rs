@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use wire::control::Left;
 use wire::{Jid, Role};
 
+use crate::cacheargs::JobCacheStep;
 use crate::duration;
 use crate::rollout::RolloutArgs;
 pub use crate::runargs::{RunArgs, View};
@@ -304,7 +305,7 @@ pub(crate) enum JobsCommand {
     },
     /// The job cache outside, as the settings name it
     #[command(subcommand)]
-    Cache(crate::JobCacheStep),
+    Cache(JobCacheStep),
 }
 
 /// Arguments of `jobs retry`.

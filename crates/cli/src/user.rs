@@ -1,16 +1,15 @@
 //! Who asks, as jobs record it.
 
 use daemon::config::Environment;
-use nix::unistd::{Uid, User};
+use daemon::user::login_name;
+use nix::unistd::Uid;
 
 /// The login name of this process; for root by way of sudo the one who called it, in Salt's form `sudo_alice`.
 pub(crate) fn name(environment: &dyn Environment) -> String {
-    let uid = Uid::effective();
-    let login = match User::from_uid(uid) {
-        Ok(Some(user)) => user.name,
-        Ok(None) | Err(_) => uid.to_string(),
-    };
-    told(&login, environment.variable("SUDO_USER"))
+    told(
+        &login_name(Uid::effective()),
+        environment.variable("SUDO_USER"),
+    )
 }
 
 fn told(login: &str, sudo_user: Option<String>) -> String {

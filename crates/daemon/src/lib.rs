@@ -11,3 +11,4 @@ pub mod http;
 pub mod logs;
 pub mod metrics;
 pub mod signals;
+pub mod user;

@@ -1,5 +1,6 @@
 //! Who is at the other end of the control socket, as the kernel says.
 
+use daemon::user::login_name;
 use nix::unistd::{Gid, Group, Uid, User};
 use tokio::net::UnixStream;
 
@@ -48,13 +49,6 @@ impl Caller {
             groups: &self.groups,
             is_owner: self.is_owner,
         }
-    }
-}
-
-fn login_name(uid: Uid) -> String {
-    match User::from_uid(uid) {
-        Ok(Some(user)) => user.name,
-        Ok(None) | Err(_) => uid.to_string(),
     }
 }
 

@@ -38,10 +38,8 @@ impl Service {
     /// Ids of the minions that a job left in some states.
     async fn left_ids(&self, left: &LeftIn) -> anyhow::Result<Result<BTreeSet<String>, Failure>> {
         let Some(ledger) = self.ledger(left.jid).await? else {
-            return Ok(Err(Failure {
-                kind: FailureKind::NotFound,
-                text: format!("there is no job {}", left.jid),
-            }));
+            let text = format!("there is no job {}", left.jid);
+            return Ok(Err(Failure::new(FailureKind::NotFound, text)));
         };
         let rows = ledger
             .minions
@@ -152,18 +150,17 @@ impl Found {
 /// The target for those alone that are meant. It travels, so of two texts that say the same the shorter one is taken: those
 /// that are meant, or those that are not. A random choice is always named by its ids.
 fn narrowed(target: Target, mut found: Found, choice: &Choice) -> Result<Target, Failure> {
-    let failure = |kind, text: String| Failure { kind, text };
     if let Some(number) = choice.subset {
         if number == 0 {
             let text = "a subset of 0 minions is nobody".to_owned();
-            return Err(failure(FailureKind::Usage, text));
+            return Err(Failure::new(FailureKind::Usage, text));
         }
         if found.meant.is_empty() && !found.undecided.is_empty() {
             let count = found.undecided.len();
             let text = format!(
                 "the target can't be decided here for the {count} minions that it may match"
             );
-            return Err(failure(FailureKind::NotFound, text));
+            return Err(Failure::new(FailureKind::NotFound, text));
         }
         found.undecided.clear();
         choose(&mut found.meant, number as usize)?;
@@ -176,7 +173,7 @@ fn narrowed(target: Target, mut found: Found, choice: &Choice) -> Result<Target,
                 in_words(choice)
             ),
         };
-        return Err(failure(FailureKind::NotFound, text));
+        return Err(Failure::new(FailureKind::NotFound, text));
     }
     let length = |ids: &[String]| ids.iter().map(|id| id.len() + 1).sum::<usize>();
     let names_others = choice.subset.is_none()
@@ -193,7 +190,7 @@ fn narrowed(target: Target, mut found: Found, choice: &Choice) -> Result<Target,
             "the target with the ids of {count} minions is longer than {} bytes: ask for fewer at a time, as with --site",
             limits::MAX_TARGET
         );
-        return Err(failure(FailureKind::Usage, text));
+        return Err(Failure::new(FailureKind::Usage, text));
     }
     Ok(target)
 }
@@ -202,9 +199,8 @@ fn narrowed(target: Target, mut found: Found, choice: &Choice) -> Result<Target,
 fn choose(ids: &mut Vec<String>, number: usize) -> Result<(), Failure> {
     let number = number.min(ids.len());
     let mut dice = vec![0; number * 8];
-    getrandom::fill(&mut dice).map_err(|error| Failure {
-        kind: FailureKind::Internal,
-        text: format!("no random numbers: {error}"),
+    getrandom::fill(&mut dice).map_err(|error| {
+        Failure::new(FailureKind::Internal, format!("no random numbers: {error}"))
     })?;
     for (nth, die) in dice.chunks_exact(8).enumerate() {
         let die = die.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));

@@ -124,10 +124,7 @@ async fn connection(teller: &mut Teller, service: &Service) -> anyhow::Result<()
 
 /// A failure as an answer.
 pub fn failed(kind: FailureKind, text: impl Into<String>) -> Tell {
-    Tell::Failed(Failure {
-        kind,
-        text: text.into(),
-    })
+    Tell::Failed(Failure::new(kind, text))
 }
 
 /// One command line.

@@ -4,12 +4,12 @@ use access::{Area, Moment, Permission, Refusal};
 use relay::Hub;
 use targeting::{Facts, Target};
 use wire::SitePath;
-use wire::control::{Ask, Failure, FailureKind, RunAsk, Tell};
+use wire::control::{Ask, Failure, RunAsk, Tell};
 
 use crate::caller::Caller;
 use crate::control::Teller;
 use crate::service::Service;
-use crate::submit::Aim;
+use crate::submit::{Aim, refused};
 
 /// What a question that is no job needs.
 enum Need {
@@ -67,13 +67,6 @@ fn moment() -> Moment {
     Moment {
         weekday: u8::try_from(now.weekday().to_monday_zero_offset()).unwrap_or(0),
         minute: u16::try_from(i32::from(now.hour()) * 60 + i32::from(now.minute())).unwrap_or(0),
-    }
-}
-
-fn refused(text: String) -> Failure {
-    Failure {
-        kind: FailureKind::Refused,
-        text,
     }
 }
 
@@ -176,16 +169,13 @@ impl Service {
             Ok(aim) => aim,
             Err(failure) => return teller.tell(&Tell::Failed(failure)).await,
         };
-        let (meant, below) = (target.clone(), scope.clone());
-        let count = move |hub: &Hub| hub.meant(&meant, &below).count();
-        let count = self.engine.query(count).await?;
         let (allowed, text) = match self.judge(teller.caller(), ask, &target, &scope).await? {
             Ok(permission) => {
-                let what = format!("{} on {count} minions", ask.fun);
-                (
-                    true,
-                    format!("yes: {} lets {} run {what}", permission.rule, ask.user),
-                )
+                let count = move |hub: &Hub| hub.meant(&target, &scope).count();
+                let count = self.engine.query(count).await?;
+                let (rule, user, fun) = (permission.rule, &ask.user, &ask.fun);
+                let text = format!("yes: {rule} lets {user} run {fun} on {count} minions");
+                (true, text)
             }
             Err(failure) => (false, format!("no: {}", failure.text)),
         };

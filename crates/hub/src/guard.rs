@@ -31,10 +31,7 @@ pub enum NotTaken {
 impl NotTaken {
     /// A refusal with its reason.
     pub fn refused(text: impl Into<String>) -> NotTaken {
-        NotTaken::Failed(Failure {
-            kind: FailureKind::Refused,
-            text: text.into(),
-        })
+        NotTaken::Failed(Failure::new(FailureKind::Refused, text))
     }
 
     /// As the command line hears it.

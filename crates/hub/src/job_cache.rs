@@ -75,36 +75,21 @@ pub fn start(settings: &JobCacheSettings, surroundings: Surroundings) -> anyhow:
     Ok(())
 }
 
-/// What an operator asks of the job cache of the settings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
-    /// The statements that make its tables.
-    Schema,
-    /// Its tables.
-    Init,
-    /// Whether everything is there.
-    Check,
-}
-
-/// Does what an operator asks for. Gives what to say.
+/// Makes the tables of the job cache in the settings that are missing. Gives what to say.
 ///
 /// # Errors
-/// When there is no job cache in the settings, it can't be reached, or does not do it.
-pub fn carry_out(config: &HubConfig, wish: Wish) -> anyhow::Result<String> {
-    match wish {
-        Wish::Schema => schema(config),
-        Wish::Init => init(config),
-        Wish::Check => check(config),
-    }
-}
-
-fn init(config: &HubConfig) -> anyhow::Result<String> {
+/// When there is no job cache in the settings, or it can't be reached, or does not make them.
+pub fn init(config: &HubConfig) -> anyhow::Result<String> {
     let place = configured(config)?;
     once(Cache::new(place.clone(), String::new()).init())?;
     Ok(format!("{place}: the tables are there"))
 }
 
-fn check(config: &HubConfig) -> anyhow::Result<String> {
+/// Looks whether the job cache in the settings has all that is needed. Gives what to say.
+///
+/// # Errors
+/// When there is no job cache in the settings, or it can't be reached, or lacks something.
+pub fn check(config: &HubConfig) -> anyhow::Result<String> {
     let place = configured(config)?;
     let mut cache = Cache::new(place.clone(), String::new());
     let report = once(cache.check()).context(
@@ -116,7 +101,11 @@ fn check(config: &HubConfig) -> anyhow::Result<String> {
     ))
 }
 
-fn schema(config: &HubConfig) -> anyhow::Result<String> {
+/// The statements that make the tables of the job cache in the settings.
+///
+/// # Errors
+/// When there is no job cache in the settings, or it has no tables.
+pub fn schema(config: &HubConfig) -> anyhow::Result<String> {
     let Place::Server(server) = configured(config)? else {
         anyhow::bail!("the job cache of the settings is no database, and has no tables");
     };

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
+use access::Permission;
 use relay::{HubInput, Replay};
 use store::{HubReader, StoreError};
 use wire::choice::Choice;
@@ -11,8 +12,6 @@ use wire::control::{
     Tell,
 };
 use wire::{Between, Jid, JobOrder, LedgerDelta, OutcomeKind, Reason, ReasonCode, limits};
-
-use access::Permission;
 
 use crate::caller::Caller;
 use crate::control::{PROGRESS_EVERY, Teller, failed};
@@ -76,8 +75,8 @@ impl Service {
             Some(wanted) => match self.roots.resolve(wanted) {
                 Ok(state) => Some(state),
                 Err(text) => {
-                    let kind = FailureKind::Usage;
-                    return Ok(Err(NotTaken::Failed(Failure { kind, text })));
+                    let failure = Failure::new(FailureKind::Usage, text);
+                    return Ok(Err(NotTaken::Failed(failure)));
                 }
             },
         };
@@ -277,7 +276,7 @@ impl Service {
             moves.borrow_and_update();
             let is_named = move |hub: &relay::Hub| {
                 let job = hub.job(jid);
-                job.is_none_or(|job| report::progress(hub, job, 0).complete)
+                job.is_none_or(|job| job.is_complete())
             };
             if self.engine.query(is_named).await? {
                 return Ok(());

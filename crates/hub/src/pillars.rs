@@ -93,7 +93,7 @@ fn compile(
         None => Vec::new(),
         Some(snapshot) => environments(snapshot)?,
     };
-    let files = PillarFiles(snapshot);
+    let files = RootsFiles(snapshot);
     let functions = |pillar| -> Box<dyn sls::render::Functions> {
         Box::new(Hub::new(id, &grains, &options, pillar))
     };
@@ -129,23 +129,15 @@ fn environments(snapshot: &Snapshot) -> Result<Vec<(String, Vec<String>)>, Strin
     Ok(all)
 }
 
-struct PillarFiles<'a>(Option<&'a Snapshot>);
+/// Files of a state of the roots; there are none without roots.
+pub(crate) struct RootsFiles<'a>(pub(crate) Option<&'a Snapshot>);
 
-impl Files for PillarFiles<'_> {
+impl Files for RootsFiles<'_> {
     fn read(&self, saltenv: &str, path: &str) -> Result<Option<Vec<u8>>, String> {
-        read(self.0, saltenv, path)
+        let Some(snapshot) = self.0 else {
+            return Ok(None);
+        };
+        let file = snapshot.read(saltenv, path).map_err(|e| e.to_string())?;
+        Ok(file.map(|file| file.bytes))
     }
-}
-
-/// A file of a state of the roots; there is none without roots.
-pub(crate) fn read(
-    snapshot: Option<&Snapshot>,
-    saltenv: &str,
-    path: &str,
-) -> Result<Option<Vec<u8>>, String> {
-    let Some(snapshot) = snapshot else {
-        return Ok(None);
-    };
-    let file = snapshot.read(saltenv, path).map_err(|e| e.to_string())?;
-    Ok(file.map(|file| file.bytes))
 }

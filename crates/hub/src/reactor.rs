@@ -12,12 +12,13 @@ use events::reaction::{self, Client, Reaction};
 use events::{Event, Filters, Item};
 use gitsync::Snapshot;
 use serde_json::{Map, Value, json};
-use sls::render::{Files, NoForeign, Renderer, Source};
+use sls::render::{NoForeign, Renderer, Source};
 use targeting::Glob;
 use wire::control::RunAsk;
 
 use crate::caller::Caller;
 use crate::jobs::plain_ask;
+use crate::pillars::RootsFiles;
 use crate::service::Service;
 
 /// Who asks for the jobs of reactions.
@@ -293,15 +294,6 @@ fn on_disk(path: &Path) -> Result<Vec<PathBuf>, String> {
         return Err(format!("{}: no file matches", path.display()));
     }
     Ok(found)
-}
-
-/// What reaction files include.
-struct RootsFiles<'a>(Option<&'a Snapshot>);
-
-impl Files for RootsFiles<'_> {
-    fn read(&self, saltenv: &str, path: &str) -> Result<Option<Vec<u8>>, String> {
-        crate::pillars::read(self.0, saltenv, path)
-    }
 }
 
 #[cfg(test)]

@@ -414,7 +414,8 @@ async fn start(
     }
     tokio::spawn(async move { standing.keep_fresh(ways, seed).await });
 
-    let policy = Arc::new(policy(&config)?);
+    let nodegroups = nodegroups(&config)?;
+    let policy = Arc::new(policy(&config, &nodegroups)?);
     let desk = TrustDesk::new(trust.clone(), keys.clone());
     let service = Arc::new(Service {
         engine: handle.clone(),
@@ -425,7 +426,7 @@ async fn start(
             uid,
             config.id.clone(),
             path.clone(),
-            nodegroups(&config)?,
+            nodegroups,
             job_key,
             trust,
             last_jid_ms,
@@ -624,13 +625,13 @@ fn nodegroups(config: &HubConfig) -> anyhow::Result<Nodegroups> {
     Ok(groups)
 }
 
-fn policy(config: &HubConfig) -> anyhow::Result<Policy> {
+fn policy(config: &HubConfig, nodegroups: &Nodegroups) -> anyhow::Result<Policy> {
     let AccessSettings {
         publisher_acl,
         blacklist,
         policy,
     } = &config.access;
-    Policy::read(publisher_acl, blacklist, policy, &nodegroups(config)?)
+    Policy::read(publisher_acl, blacklist, policy, nodegroups)
         .map_err(|faults| anyhow::anyhow!("the settings are wrong\n{}", faults.join("\n")))
 }
 

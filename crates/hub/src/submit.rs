@@ -57,17 +57,11 @@ pub const TARGET_KINDS: [(&str, Kind); 9] = [
 ];
 
 fn usage(text: impl Into<String>) -> Failure {
-    Failure {
-        kind: FailureKind::Usage,
-        text: text.into(),
-    }
+    Failure::new(FailureKind::Usage, text)
 }
 
-fn refused(text: impl Into<String>) -> Failure {
-    Failure {
-        kind: FailureKind::Refused,
-        text: text.into(),
-    }
+pub(crate) fn refused(text: impl Into<String>) -> Failure {
+    Failure::new(FailureKind::Refused, text)
 }
 
 impl JobDesk {
@@ -211,11 +205,7 @@ impl JobDesk {
         Ok((envelope, order))
     }
 
-    /// Reads the target of a job.
-    ///
-    /// # Errors
-    /// [`Failure`] in the operator's words: what does not parse, with its place.
-    pub fn target(&self, ask: &RunAsk) -> Result<Target, Failure> {
+    fn target(&self, ask: &RunAsk) -> Result<Target, Failure> {
         if ask.target.trim().is_empty() {
             return Err(usage("the target is empty; '*' means every minion"));
         }

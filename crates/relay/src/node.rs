@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use wire::record::{NodeRecord, Record};
 use wire::{Json, Link, NodeEntry, NodeId, Role, RootsReport, SitePath, Standing, Uid};
 
+use crate::gate::Peer;
+
 /// One node of the subtree.
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
@@ -36,6 +38,36 @@ pub(crate) struct Node {
 }
 
 impl Node {
+    /// A node of which nothing but this is known, as of a revision. Nobody vouches for it yet.
+    pub(crate) fn new(
+        index: u32,
+        key: Peer,
+        standing: Standing,
+        link: Link,
+        revision: u64,
+    ) -> Node {
+        Node {
+            index,
+            uid: key.uid,
+            id: key.id,
+            role: key.role,
+            path: key.path,
+            fingerprint: key.fingerprint,
+            standing,
+            direct: None,
+            via: BTreeMap::new(),
+            dissent: BTreeMap::new(),
+            link,
+            software: String::new(),
+            grains: None,
+            roots: None,
+            job_key: None,
+            revision,
+            grains_revision: revision,
+            link_revision: revision,
+        }
+    }
+
     pub(crate) fn is_accepted(&self) -> bool {
         self.standing == Standing::Accepted
     }

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use wire::record::{NodeRecord, Record};
 use wire::{Json, Link, NodeEntry, NodeId, Presence, RootsReport, RosterMark, Uid, UnixMillis};
 
+use crate::gate::Peer;
 use crate::node::{Node, entry_of};
 use crate::planted::{self, Bug};
 
@@ -120,29 +121,26 @@ impl Roster {
                     .ours
                     .insert(*theirs, r.index);
             }
-            let node = Node {
-                index: r.index,
+            let key = Peer {
                 uid: r.uid,
+                id: r.id,
                 role: r.role,
                 path: r.path,
                 fingerprint: r.fingerprint,
-                standing: r.standing,
+            };
+            let link = if r.direct { own } else { cut };
+            let node = Node {
                 direct: r.direct.then_some(own),
                 via: r
                     .via
                     .iter()
                     .map(|(hub, theirs)| (*hub, (*theirs, cut)))
                     .collect(),
-                dissent: BTreeMap::new(),
-                link: if r.direct { own } else { cut },
                 software: r.software,
                 grains: r.grains,
                 roots: r.roots,
                 job_key: r.job_key,
-                id: r.id,
-                revision,
-                grains_revision: revision,
-                link_revision: revision,
+                ..Node::new(r.index, key, r.standing, link, revision)
             };
             roster.next_index = roster.next_index.max(node.index + 1);
             roster.insert(node);

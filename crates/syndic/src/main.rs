@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use cli::{Globals, JobCacheStep, LocalCommand, Program};
 use daemon::config::ProcessEnvironment;
 use daemon::exit;
-use hub::job_cache::Wish;
+use hub::job_cache;
 
 fn main() -> ExitCode {
     cli::main(Program::Syndic, local)
@@ -22,13 +22,12 @@ fn local(globals: &Globals, command: LocalCommand) -> ExitCode {
     let done = match command {
         LocalCommand::Serve => hub::serve::serve(config),
         LocalCommand::JobCache(step) => {
-            let wish = match step {
-                JobCacheStep::Schema => Wish::Schema,
-                JobCacheStep::Init => Wish::Init,
-                JobCacheStep::Check => Wish::Check,
+            let done = match step {
+                JobCacheStep::Schema => job_cache::schema(&config),
+                JobCacheStep::Init => job_cache::init(&config),
+                JobCacheStep::Check => job_cache::check(&config),
             };
-            hub::job_cache::carry_out(&config, wish)
-                .and_then(|text| Ok(writeln!(std::io::stdout(), "{text}")?))
+            done.and_then(|text| Ok(writeln!(std::io::stdout(), "{text}")?))
         }
         // Its command line has no such commands.
         LocalCommand::Init(_) | LocalCommand::Join(_) => {

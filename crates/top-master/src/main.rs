@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use cli::{Globals, JobCacheStep, JoinStep, LocalCommand, Program};
 use daemon::config::{HubConfig, ProcessEnvironment};
 use daemon::exit;
-use hub::job_cache::Wish;
+use hub::job_cache;
 use pki::Fingerprint;
 
 fn main() -> ExitCode {
@@ -33,13 +33,12 @@ fn local(globals: &Globals, command: LocalCommand) -> ExitCode {
         LocalCommand::Serve => hub::serve::serve(config),
         LocalCommand::Init(_) => init(&config, id.is_some()),
         LocalCommand::JobCache(step) => {
-            let wish = match step {
-                JobCacheStep::Schema => Wish::Schema,
-                JobCacheStep::Init => Wish::Init,
-                JobCacheStep::Check => Wish::Check,
+            let done = match step {
+                JobCacheStep::Schema => job_cache::schema(&config),
+                JobCacheStep::Init => job_cache::init(&config),
+                JobCacheStep::Check => job_cache::check(&config),
             };
-            hub::job_cache::carry_out(&config, wish)
-                .and_then(|text| Ok(writeln!(std::io::stdout(), "{text}")?))
+            done.and_then(|text| Ok(writeln!(std::io::stdout(), "{text}")?))
         }
         LocalCommand::Join(step) => join(&config, step, id.is_some()),
     };

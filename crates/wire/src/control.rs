@@ -326,6 +326,16 @@ pub struct Failure {
     pub text: String,
 }
 
+impl Failure {
+    /// A failure of this kind.
+    pub fn new(kind: FailureKind, text: impl Into<String>) -> Failure {
+        Failure {
+            kind,
+            text: text.into(),
+        }
+    }
+}
+
 /// Kinds of failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub enum FailureKind {

@@ -1,6 +1,6 @@
 //! What child hubs tell of the nodes below them, in their numbers and in ours.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use wire::record::Record;
 use wire::{
@@ -9,6 +9,7 @@ use wire::{
 
 use super::{Change, Roster};
 use crate::bounds;
+use crate::gate::Peer;
 use crate::node::Node;
 use crate::planted::{self, Bug};
 
@@ -171,26 +172,15 @@ impl Roster {
                     .unwrap_or(self.next_index);
                 self.next_index = self.next_index.max(index + 1);
                 self.revision += 1;
-                self.insert(Node {
-                    index,
+                let key = Peer {
                     uid: entry.uid,
                     id: entry.id.clone(),
                     role: entry.role,
                     path: entry.path.clone(),
                     fingerprint: entry.fingerprint,
-                    standing,
-                    direct: None,
-                    via: BTreeMap::new(),
-                    dissent: BTreeMap::new(),
-                    link: entry.link,
-                    software: String::new(),
-                    grains: None,
-                    roots: None,
-                    job_key: None,
-                    revision: self.revision,
-                    grains_revision: self.revision,
-                    link_revision: self.revision,
-                });
+                };
+                let node = Node::new(index, key, standing, entry.link, self.revision);
+                self.insert(node);
                 index
             }
         };

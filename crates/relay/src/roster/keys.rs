@@ -1,7 +1,5 @@
 //! Keys of a hub's own children: who asks, who is let in, who is connected.
 
-use std::collections::BTreeMap;
-
 use wire::{KeyDecision, Link, NodeId, Presence, Role, SitePath, Standing, Uid, UnixMillis};
 
 use super::{Change, Roster};
@@ -113,24 +111,9 @@ impl Roster {
         self.next_index += 1;
         self.revision += 1;
         let node = Node {
-            index,
-            uid: peer.uid,
-            id: peer.id.clone(),
-            role: peer.role,
-            path: peer.path.clone(),
-            fingerprint: peer.fingerprint,
-            standing,
             direct: Some(link),
-            via: BTreeMap::new(),
-            dissent: BTreeMap::new(),
-            link,
             software: software.to_owned(),
-            grains: None,
-            roots: None,
-            job_key: None,
-            revision: self.revision,
-            grains_revision: self.revision,
-            link_revision: self.revision,
+            ..Node::new(index, peer.clone(), standing, link, self.revision)
         };
         self.recorded = self.revision;
         self.records.push(node.record());
