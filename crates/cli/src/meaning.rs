@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use clap_complete::Shell;
 use serde_json::Value;
-use wire::choice::Choice;
 use wire::control::{Ask, RetryAsk, RunAsk, RunnerAsk};
 use wire::{Jid, Json, KeyDecision, Standing};
 
@@ -198,17 +197,7 @@ fn may_i(args: MayIArgs, user: &str) -> Ask {
         site: args.kind.site,
         delimiter: args.kind.delimiter,
         fun: args.fun,
-        args: json(&Value::Array(Vec::new())),
-        kwargs: json(&Value::Object(serde_json::Map::new())),
-        user: user.to_owned(),
-        start_within_ms: 0,
-        run_ms_max: None,
-        roots: None,
-        hold_ms: None,
-        plan: None,
-        detach: true,
-        override_reason: None,
-        choice: Choice::default(),
+        ..RunAsk::of(user.to_owned())
     }))
 }
 

@@ -353,7 +353,7 @@ impl Service {
             fun: "saltutil.term_job".to_owned(),
             args: serde_json::to_vec(&[jid.to_string()])?.into(),
             hold_ms: Some(CANCEL_HOLD_MS),
-            ..plain_ask(user)
+            ..RunAsk::of(user)
         };
         // Whoever may end the job needs no rule for the function that does it, and is never asked how many it runs on.
         self.run_as(&Caller::owner(), &ask, Some(typed), None, teller)
@@ -399,7 +399,7 @@ impl Service {
                 expect: ask.expect,
                 ..Choice::default()
             },
-            ..plain_ask(ask.user.clone())
+            ..RunAsk::of(ask.user.clone())
         };
         let caller = teller.caller().clone();
         self.run_as(&caller, &run, Some(typed), self.confirm_above, teller)
@@ -506,7 +506,7 @@ impl Service {
                 kwargs,
                 run_ms_max: Some(CHECK_RUN_MS),
                 roots: order.options.roots,
-                ..plain_ask(order.user)
+                ..RunAsk::of(order.user)
             };
             let typed = format!("check {jid}: {} minions", ids.len());
             // The job was let out, and its check is a part of it.
@@ -568,28 +568,6 @@ fn out_of_sight(ledger: &Ledger) -> Vec<String> {
     };
     let rows = ledger.minions.iter().filter(may_run);
     rows.map(|row| row.id.clone()).collect()
-}
-
-/// A job without arguments, for nobody yet.
-pub(crate) fn plain_ask(user: String) -> RunAsk {
-    RunAsk {
-        target_kind: String::new(),
-        target: String::new(),
-        site: None,
-        delimiter: ':',
-        fun: String::new(),
-        args: b"[]".as_slice().into(),
-        kwargs: b"{}".as_slice().into(),
-        user,
-        start_within_ms: 0,
-        run_ms_max: None,
-        roots: None,
-        hold_ms: None,
-        plan: None,
-        detach: false,
-        override_reason: None,
-        choice: Choice::default(),
-    }
 }
 
 /// A target that names these minions; where that is longer than a target may be, the one of the order, which has them all.

@@ -17,7 +17,6 @@ use targeting::Glob;
 use wire::control::RunAsk;
 
 use crate::caller::Caller;
-use crate::jobs::plain_ask;
 use crate::pillars::RootsFiles;
 use crate::service::Service;
 
@@ -182,7 +181,7 @@ impl Reactor {
             args: text(Value::Array(reaction.args.clone())),
             kwargs: text(Value::Object(reaction.kwargs.clone())),
             detach: true,
-            ..plain_ask(USER.to_owned())
+            ..RunAsk::of(USER.to_owned())
         };
         // Who wrote the reaction has the rights of the hub; there is nobody to be asked how many it is for.
         let ordered = self.service.order(&Caller::owner(), &ask, None, None).await;

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use relay::{Hub, JobView, RosterView};
+use serde_json::{Map, Value};
 use wire::control::{
     HubRow, KeyRow, Ledger, MinionCounts, MinionRow, Progress, RootsRow, SiteRow, Tree,
 };
-use wire::{Presence, Role, Standing, UnixMillis};
+use wire::{JobOrder, Presence, Role, Standing, UnixMillis};
 
 /// The roster, counted by site; with a row for each minion when `minions`.
 pub fn tree(hub: &Hub, minions: bool, now: UnixMillis) -> Tree {
@@ -166,4 +167,15 @@ pub fn ledger(hub: &Hub, former: &FormerNames, job: JobView<'_>, now: UnixMillis
 fn name(hub: &Hub, index: u32) -> Option<(String, String)> {
     hub.node(index)
         .map(|node| (node.id().to_string(), node.path().to_string()))
+}
+
+/// A job's arguments as Salt lists them: the positional ones, and then the named ones in a map with a mark.
+pub(crate) fn arguments(order: &JobOrder) -> Vec<Value> {
+    let mut arguments: Vec<Value> = serde_json::from_slice(&order.args).unwrap_or_default();
+    let mut named: Map<String, Value> = serde_json::from_slice(&order.kwargs).unwrap_or_default();
+    if !named.is_empty() {
+        named.insert("__kwarg__".to_owned(), true.into());
+        arguments.push(named.into());
+    }
+    arguments
 }

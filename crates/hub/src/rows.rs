@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jobcache::{Batch, Job, Return};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use store::{Change, HubReader};
 use wire::{Jid, JobOrder, Json, LedgerDelta, Outcome, Uid, ValueRef};
+
+use crate::report::arguments;
 
 /// Rows of one transaction.
 const BATCH_ROWS_MAX: usize = 200;
@@ -173,16 +175,4 @@ impl<'a> Rows<'a> {
         let name = self.names.get(&number).cloned().flatten();
         Ok(name.unwrap_or_else(|| format!("#{number}")))
     }
-}
-
-/// Salt's form of a job's arguments: the positional ones, and then the named ones in a map with a mark.
-fn arguments(order: &JobOrder) -> Vec<Value> {
-    let mut arguments: Vec<Value> = serde_json::from_slice(&order.args).unwrap_or_default();
-    let named: Map<String, Value> = serde_json::from_slice(&order.kwargs).unwrap_or_default();
-    if !named.is_empty() {
-        let mut marked = named;
-        marked.insert("__kwarg__".to_owned(), true.into());
-        arguments.push(Value::Object(marked));
-    }
-    arguments
 }

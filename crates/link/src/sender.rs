@@ -167,35 +167,26 @@ impl Sender {
 
     /// Waits until the outbox is at most half full, or the session is over.
     pub async fn ready(&self) {
-        let outbox = &self.shared.outbox;
-        loop {
-            let room = outbox.room.notified();
-            let mut room = pin!(room);
-            // Listen before looking, or a change in between would be missed.
-            room.as_mut().enable();
-            if has_room(&outbox.lanes(), outbox.max) {
-                return;
-            }
-            tokio::select! {
-                () = room => (),
-                _ = self.shared.connection.closed() => return,
-            }
-        }
+        let max = self.shared.outbox.max;
+        self.outbox_is(|lanes| has_room(lanes, max)).await;
     }
 
     /// Waits until no frame waits in the outbox, or the session is over.
     pub async fn drained(&self) {
+        self.outbox_is(|lanes| lanes.broken || lanes.waiting == 0)
+            .await;
+    }
+
+    /// Waits until the outbox is so, or the session is over.
+    async fn outbox_is(&self, is_so: impl Fn(&Lanes) -> bool) {
         let outbox = &self.shared.outbox;
         loop {
             let room = outbox.room.notified();
             let mut room = pin!(room);
             // Listen before looking, or a change in between would be missed.
             room.as_mut().enable();
-            {
-                let lanes = outbox.lanes();
-                if lanes.broken || lanes.waiting == 0 {
-                    return;
-                }
+            if is_so(&outbox.lanes()) {
+                return;
             }
             tokio::select! {
                 () = room => (),

@@ -2,8 +2,8 @@
 
 use wire::choice::{Preview, PreviewCounts};
 
-use crate::LISTED_IDS_MAX;
 use crate::escape::escape;
+use crate::group::listed;
 use crate::number::{count, grouped};
 use crate::table::{Align, table};
 use crate::time::iso;
@@ -77,13 +77,7 @@ pub fn preview_notes(preview: &Preview) -> Vec<String> {
     let mut notes = Vec::new();
     let counts = &preview.counts;
     if !preview.unknown.is_empty() {
-        let ids: Vec<_> = preview.unknown.iter().map(|id| escape(id)).collect();
-        let shown = &ids[..ids.len().min(LISTED_IDS_MAX)];
-        let more = match ids.len() - shown.len() {
-            0 => String::new(),
-            more => format!(" and {} more", grouped(more as u64)),
-        };
-        notes.push(format!("Nobody has the id {}{more}.", shown.join(", ")));
+        notes.push(format!("Nobody has the id {}.", listed(&preview.unknown)));
     }
     if counts.undecided > 0 {
         notes.push(format!(

@@ -173,6 +173,30 @@ pub struct RunAsk {
     pub choice: Choice,
 }
 
+impl RunAsk {
+    /// A job of this user, without a function and for nobody yet; all else as it is where nothing is said.
+    pub fn of(user: String) -> RunAsk {
+        RunAsk {
+            target_kind: String::new(),
+            target: String::new(),
+            site: None,
+            delimiter: ':',
+            fun: String::new(),
+            args: b"[]".as_slice().into(),
+            kwargs: b"{}".as_slice().into(),
+            user,
+            start_within_ms: 0,
+            run_ms_max: None,
+            roots: None,
+            hold_ms: None,
+            plan: None,
+            detach: false,
+            override_reason: None,
+            choice: Choice::default(),
+        }
+    }
+}
+
 /// A job that is to be run again for those that it left.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 pub struct RetryAsk {

@@ -11,6 +11,7 @@ use wire::{IndexSet, Jid, Json, UnixMillis};
 
 use super::Bus;
 use super::roll::Roll;
+use crate::report::arguments;
 
 /// Jobs that are remembered as told when they have left the hub's memory: news of a late return may bring them back.
 const OVER_MAX: usize = 4_096;
@@ -156,21 +157,6 @@ fn parsed(text: &Json) -> Value {
     serde_json::from_slice(text).unwrap_or(Value::Null)
 }
 
-/// Arguments as Salt lists them: named ones in an object that is marked, at the end.
-fn arguments(order: &wire::JobOrder) -> Value {
-    let mut all = match parsed(&order.args) {
-        Value::Array(all) => all,
-        _ => Vec::new(),
-    };
-    if let Value::Object(mut named) = parsed(&order.kwargs)
-        && !named.is_empty()
-    {
-        named.insert("__kwarg__".to_owned(), true.into());
-        all.push(named.into());
-    }
-    all.into()
-}
-
 fn begun(hub: &Hub, job: JobView<'_>, now: UnixMillis) -> Event {
     let jid = job.jid().to_string();
     let mut data = Map::new();
@@ -179,7 +165,7 @@ fn begun(hub: &Hub, job: JobView<'_>, now: UnixMillis) -> Event {
         data.insert("tgt".to_owned(), order.target.compound.as_str().into());
         data.insert("tgt_type".to_owned(), "compound".into());
         data.insert("fun".to_owned(), order.fun.as_str().into());
-        data.insert("arg".to_owned(), arguments(order));
+        data.insert("arg".to_owned(), arguments(order).into());
         data.insert("user".to_owned(), order.user.as_str().into());
     }
     let named = job.named().filter_map(|index| hub.node(index));

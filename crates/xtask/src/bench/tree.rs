@@ -548,20 +548,11 @@ impl<'a> Order<'a> {
         Ask::Run(Box::new(RunAsk {
             target_kind: "glob".to_owned(),
             target: self.target.to_owned(),
-            site: None,
-            delimiter: ':',
             fun: self.fun.to_owned(),
             args: self.args.as_bytes().into(),
-            kwargs: (*b"{}").into(),
-            user: "bench".to_owned(),
             start_within_ms: self.start_within.as_millis() as u64,
-            run_ms_max: None,
-            roots: None,
-            hold_ms: None,
-            plan: None,
             detach: self.detach,
-            override_reason: None,
-            choice: wire::choice::Choice::default(),
+            ..RunAsk::of("bench".to_owned())
         }))
     }
 }
