@@ -35,6 +35,8 @@ pub struct HubMetrics {
     pub disk: DiskMetrics,
     /// The job cache outside.
     pub job_cache: JobCacheMetrics,
+    /// Events that are written outside.
+    pub event_return: EventReturnMetrics,
     /// `banyan_store_commit_seconds`: transactions of the store, sync included.
     pub store_commit: Histogram,
     /// `banyan_frames_refused_total`: frames that were malformed, too long or not allowed.
@@ -154,6 +156,23 @@ impl HubMetrics {
                     "Jobs that were pruned before the job cache outside had them whole.",
                 )?,
             },
+            event_return: EventReturnMetrics {
+                written: counter(
+                    registry,
+                    "banyan_event_return_written_total",
+                    "Events that were written outside.",
+                )?,
+                missed: counter(
+                    registry,
+                    "banyan_event_return_missed_total",
+                    "Events that were not written outside, since more came than could wait.",
+                )?,
+                failing: gauge(
+                    registry,
+                    "banyan_event_return_failing",
+                    "1 while events can't be written outside.",
+                )?,
+            },
             store_commit: register(
                 registry,
                 Histogram::with_opts(
@@ -216,6 +235,17 @@ pub struct JobCacheMetrics {
     pub failing_since: IntGauge,
     /// `banyan_job_cache_skipped_jobs_total`: jobs that it never gets whole.
     pub skipped: IntCounter,
+}
+
+/// What a hub counts of the events that it writes outside.
+#[derive(Clone)]
+pub struct EventReturnMetrics {
+    /// `banyan_event_return_written_total`: events that are there.
+    pub written: IntCounter,
+    /// `banyan_event_return_missed_total`: events that never will be.
+    pub missed: IntCounter,
+    /// `banyan_event_return_failing`: 1 while none can be written.
+    pub failing: IntGauge,
 }
 
 /// What a minion counts.
@@ -352,6 +382,9 @@ mod tests {
                 "banyan_build_info",
                 "banyan_custody_backlog_returns",
                 "banyan_disk_free_bytes",
+                "banyan_event_return_failing",
+                "banyan_event_return_missed_total",
+                "banyan_event_return_written_total",
                 "banyan_events_total",
                 "banyan_frames_refused_total",
                 "banyan_job_cache_backlog_changes",

@@ -1,38 +1,30 @@
 //! The job cache outside: what is new in the store goes there, on a thread of its own, so that a slow database slows no job.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use daemon::clock::Clock;
-use daemon::config::keys::{SYSLOG_FACILITIES, SYSLOG_LEVELS};
-use daemon::config::{HubConfig, JobCacheKind, JobCacheSettings};
+use daemon::config::JobCacheSettings;
 use daemon::metrics::JobCacheMetrics;
-use jobcache::{Cache, Dialect, Place, Server, Syslog, Tls};
+use jobcache::Cache;
 use store::{Committer, HubReader, HubStore};
 use tokio::sync::{Notify, oneshot};
 use wire::Uid;
 
 use crate::disk::as_gauge;
+use crate::outage::Outage;
+use crate::places::place;
 use crate::rows::Rows;
 
 /// Changes that are read at a time.
 const CHANGES_MAX: u32 = 500;
-/// Pauses between attempts begin here, double, and end at the second.
-const PAUSE_MIN: Duration = Duration::from_millis(500);
-const PAUSE_MAX: Duration = Duration::from_secs(30);
-/// How often a job cache that keeps failing is told of.
-const TELL_EVERY: Duration = Duration::from_secs(300);
 /// How often the backlog is counted while there is one.
 const COUNT_EVERY: Duration = Duration::from_secs(5);
+/// The end of the store's writer is seen within so long.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// Commits that follow each other go out together.
 const GATHER: Duration = Duration::from_millis(100);
-
-/// The socket of the host's log.
-const LOG_SOCKET: &str = "/dev/log";
-/// Number of the first facility for local use.
-const LOCAL_FACILITY: usize = 16;
 
 /// What is needed beside the settings.
 pub struct Surroundings {
@@ -62,9 +54,8 @@ pub fn start(settings: &JobCacheSettings, surroundings: Surroundings) -> anyhow:
         .context("the runtime of the job cache does not start")?;
     let exporter = Exporter {
         cache: Cache::new(place.clone(), surroundings.uid.to_string()),
-        place,
+        outage: Outage::new("job cache", place.to_string(), surroundings.clock),
         surroundings,
-        failing: None,
         counted: None,
     };
     let run = move || runtime.block_on(exporter.run());
@@ -75,109 +66,10 @@ pub fn start(settings: &JobCacheSettings, surroundings: Surroundings) -> anyhow:
     Ok(())
 }
 
-/// Makes the tables of the job cache in the settings that are missing. Gives what to say.
-///
-/// # Errors
-/// When there is no job cache in the settings, or it can't be reached, or does not make them.
-pub fn init(config: &HubConfig) -> anyhow::Result<String> {
-    let place = configured(config)?;
-    once(Cache::new(place.clone(), String::new()).init())?;
-    Ok(format!("{place}: the tables are there"))
-}
-
-/// Looks whether the job cache in the settings has all that is needed. Gives what to say.
-///
-/// # Errors
-/// When there is no job cache in the settings, or it can't be reached, or lacks something.
-pub fn check(config: &HubConfig) -> anyhow::Result<String> {
-    let place = configured(config)?;
-    let mut cache = Cache::new(place.clone(), String::new());
-    let report = once(cache.check()).context(
-        "make the tables with `jobs cache init`, or with the statements of `jobs cache schema`",
-    )?;
-    Ok(format!(
-        "{place}: ready; hubs that write there: {}",
-        report.marks.len()
-    ))
-}
-
-/// The statements that make the tables of the job cache in the settings.
-///
-/// # Errors
-/// When there is no job cache in the settings, or it has no tables.
-pub fn schema(config: &HubConfig) -> anyhow::Result<String> {
-    let Place::Server(server) = configured(config)? else {
-        anyhow::bail!("the job cache of the settings is no database, and has no tables");
-    };
-    Ok(format!("{};", jobcache::schema(server.dialect).join(";\n")))
-}
-
-fn configured(config: &HubConfig) -> anyhow::Result<Place> {
-    let settings = config.job_cache.as_ref();
-    place(settings.context("the settings name no job cache: set `ext_job_cache`")?)
-}
-
-fn once<T>(work: impl Future<Output = Result<T, jobcache::CacheError>>) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    Ok(runtime.block_on(work)?)
-}
-
-fn place(settings: &JobCacheSettings) -> anyhow::Result<Place> {
-    Ok(match settings {
-        JobCacheSettings::File(path) => Place::File(path.clone()),
-        JobCacheSettings::Syslog {
-            level,
-            facility,
-            tag,
-        } => {
-            let number = |words: &[&str], word: &str| words.iter().position(|w| *w == word);
-            let level = number(SYSLOG_LEVELS, level).context("`syslog.level`")?;
-            let mut facility = number(SYSLOG_FACILITIES, facility).context("`syslog.facility`")?;
-            if SYSLOG_FACILITIES[facility].starts_with("LOG_LOCAL") {
-                facility = facility - (SYSLOG_FACILITIES.len() - 8) + LOCAL_FACILITY;
-            }
-            Place::Syslog(Syslog {
-                socket: PathBuf::from(LOG_SOCKET),
-                priority: u8::try_from(facility * 8 + level)?,
-                tag: tag.clone(),
-            })
-        }
-        JobCacheSettings::Server(server) => Place::Server(Box::new(Server {
-            dialect: match server.kind {
-                JobCacheKind::Mysql => Dialect::Mysql,
-                JobCacheKind::Pgjsonb => Dialect::Pgjsonb,
-                JobCacheKind::Postgres => Dialect::Postgres,
-            },
-            host: server.host.clone(),
-            port: server.port,
-            user: server.user.clone(),
-            password: server.password.reveal().to_owned(),
-            database: server.database.clone(),
-            tls: Tls {
-                mode: server.sslmode.clone(),
-                ca: server.ca.clone(),
-                certificate: server.certificate.clone(),
-                key: server.key.clone(),
-            },
-        })),
-    })
-}
-
-/// A job cache that fails.
-struct Failing {
-    /// Since when, in milliseconds since 1970.
-    since: u64,
-    pause: Duration,
-    told: Instant,
-}
-
 struct Exporter {
     cache: Cache,
-    place: Place,
+    outage: Outage,
     surroundings: Surroundings,
-    failing: Option<Failing>,
     counted: Option<Instant>,
 }
 
@@ -191,7 +83,7 @@ impl Exporter {
                     self.surroundings.metrics.backlog.set(0);
                     // Also without a commit, so that the end of the writer is seen.
                     let more = self.surroundings.committed.notified();
-                    let _ = tokio::time::timeout(PAUSE_MAX, more).await;
+                    let _ = tokio::time::timeout(LOOK_EVERY, more).await;
                     tokio::time::sleep(GATHER).await;
                 }
                 Err(error) => self.fails(&error).await,
@@ -228,44 +120,22 @@ impl Exporter {
     }
 
     fn works(&mut self) {
-        if let Some(failing) = self.failing.take() {
+        if self.outage.over() {
             self.surroundings.metrics.failing_since.set(0);
-            let seconds = self.surroundings.clock.now().saturating_sub(failing.since) / 1_000;
-            tracing::info!(place = %self.place, seconds, "the job cache takes what it gets again");
         }
         self.count();
     }
 
     async fn fails(&mut self, error: &anyhow::Error) {
-        if self.failing.is_none() {
+        if !self.outage.is_on() {
             // What is told first is to be true.
             self.counted = None;
         }
         self.count();
         let backlog = self.surroundings.metrics.backlog.get();
-        let now = self.surroundings.clock.now();
-        let failing = self.failing.get_or_insert_with(|| {
-            tracing::warn!(
-                place = %self.place, backlog,
-                "the job cache fails, and the store keeps what it misses: {error:#}"
-            );
-            Failing {
-                since: now,
-                pause: PAUSE_MIN,
-                told: Instant::now(),
-            }
-        });
-        self.surroundings
-            .metrics
-            .failing_since
-            .set(as_gauge(failing.since / 1_000));
-        if failing.told.elapsed() >= TELL_EVERY {
-            failing.told = Instant::now();
-            let seconds = now.saturating_sub(failing.since) / 1_000;
-            tracing::warn!(place = %self.place, backlog, seconds, "the job cache still fails: {error:#}");
-        }
-        let pause = failing.pause;
-        failing.pause = (pause * 2).min(PAUSE_MAX);
+        let (since, pause) = self.outage.goes_on(error, backlog);
+        let seconds = as_gauge(since / 1_000);
+        self.surroundings.metrics.failing_since.set(seconds);
         tokio::time::sleep(pause).await;
     }
 

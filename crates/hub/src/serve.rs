@@ -27,6 +27,7 @@ use crate::contents::Contents;
 use crate::control;
 use crate::disk::Disk;
 use crate::engine::{Engine, EngineHandle};
+use crate::event_return;
 use crate::events::{Bus, Chronicle};
 use crate::grants::Grants;
 use crate::init::{key_directory, lifetimes};
@@ -229,6 +230,7 @@ async fn start(
     let commit_metric = metrics.store_commit.clone();
     let disk_metrics = metrics.disk.clone();
     let job_cache_metrics = metrics.job_cache.clone();
+    let event_return_metrics = metrics.event_return.clone();
     let cache_reader = hub_store.reader()?;
     let committed = Arc::new(Notify::new());
     let rings = committed.clone();
@@ -443,6 +445,16 @@ async fn start(
         confirm_above: config.jobs.confirm_above,
     });
     tokio::spawn(crate::errands::run(errands_to_run, service.clone()));
+    if let Some(settings) = &config.event_return {
+        let surroundings = event_return::Surroundings {
+            uid,
+            id: config.id.to_string(),
+            service: service.clone(),
+            clock,
+            metrics: event_return_metrics,
+        };
+        event_return::start(settings, surroundings).await?;
+    }
     let reactor = Reactor::new(
         service.clone(),
         config.id.to_string(),

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::session::Session;
-use crate::{Batch, CacheError, Server, Syslog, file, schema, syslog, tables};
+use crate::tables::Work;
+use crate::{Batch, CacheError, EventBatch, Server, Syslog, events, file, schema, syslog, tables};
 
 /// A connection, a batch or a check has to be done by then.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
@@ -71,26 +72,48 @@ impl Cache {
     /// # Errors
     /// When it is not written, or nobody knows; the connection is closed then.
     pub async fn write(&mut self, batch: &Batch) -> Result<(), CacheError> {
-        let server = match &self.place {
-            Place::Server(server) => server.clone(),
+        match self.place.clone() {
+            Place::Server(server) => self.at_server(&server, &Work::Jobs(batch)).await,
             // On this host, and done at once: the caller has a thread for it.
-            Place::File(path) => return file::append(path, batch),
-            Place::Syslog(syslog) => return syslog::send(syslog, batch),
-        };
+            Place::File(path) => file::append(&path, batch),
+            Place::Syslog(syslog) => syslog::send(&syslog, batch),
+        }
+    }
+
+    /// Writes events of the hub with this id, as [`Cache::write`] does batches. The host's log gets none.
+    ///
+    /// # Errors
+    /// As [`Cache::write`].
+    pub async fn write_events(
+        &mut self,
+        master: &str,
+        batch: &EventBatch,
+    ) -> Result<(), CacheError> {
+        match self.place.clone() {
+            Place::Server(server) => {
+                self.at_server(&server, &Work::Events { master, batch })
+                    .await
+            }
+            Place::File(path) => file::append_events(&path, batch),
+            Place::Syslog(_) => Ok(()),
+        }
+    }
+
+    async fn at_server(&mut self, server: &Server, work: &Work<'_>) -> Result<(), CacheError> {
         let mut conflicts = 0;
         loop {
             // Taken out, so that a failure or a cut in the middle leaves no connection with a transaction that is open.
             let session = self.session.take();
             let (hub, dialect) = (&self.hub, server.dialect);
-            let work = async {
+            let attempt = async {
                 let mut session = match session {
                     Some(session) => session,
-                    None => Session::open(&server).await?,
+                    None => Session::open(server).await?,
                 };
-                tables::write(&mut session, dialect, hub, batch).await?;
+                tables::write(&mut session, dialect, hub, work).await?;
                 Ok(session)
             };
-            match timely(self.within, work).await {
+            match timely(self.within, attempt).await {
                 Ok(session) => {
                     self.session = Some(session);
                     return Ok(());
@@ -119,11 +142,11 @@ impl Cache {
         .await
     }
 
-    /// Looks whether everything is there that writing needs.
+    /// Looks whether everything is there that writing needs; events have a table of their own.
     ///
     /// # Errors
     /// When the place can't be reached or a table is missing.
-    pub async fn check(&mut self) -> Result<Report, CacheError> {
+    pub async fn check(&mut self, with_events: bool) -> Result<Report, CacheError> {
         match &self.place {
             Place::File(path) => {
                 file::append(path, &Batch::default())?;
@@ -136,10 +159,11 @@ impl Cache {
             Place::Server(server) => {
                 timely(self.within, async {
                     let mut session = Session::open(server).await?;
-                    tables::check(&mut session, server.dialect).await?;
-                    let marks = session
+                    tables::check(&mut session, server.dialect, with_events).await?;
+                    let mut marks = session
                         .texts("SELECT hub FROM banyan_exports ORDER BY hub", &[])
                         .await?;
+                    marks.retain(|mark| !events::is_mark(mark));
                     Ok(Report { marks })
                 })
                 .await

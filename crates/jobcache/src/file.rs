@@ -4,24 +4,36 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 
-use crate::{Batch, CacheError};
+use crate::{Batch, CacheError, Event, EventBatch};
 
 /// Appends the returns of a batch and waits until they are on disk. A process that is killed in between leaves a batch that is
 /// written again: a file has no transactions.
 pub(crate) fn append(path: &Path, batch: &Batch) -> Result<(), CacheError> {
-    let mut lines = String::new();
-    for answer in &batch.returns {
-        lines.push_str(&answer.full().to_string());
-        lines.push('\n');
+    let lines = batch.returns.iter().map(|answer| answer.full().to_string());
+    write(path, lines)
+}
+
+/// Appends events, each a line with its tag and data.
+pub(crate) fn append_events(path: &Path, batch: &EventBatch) -> Result<(), CacheError> {
+    write(path, batch.events.iter().map(Event::line))
+}
+
+fn write(path: &Path, lines: impl Iterator<Item = String>) -> Result<(), CacheError> {
+    let mut text = String::new();
+    for line in lines {
+        text.push_str(&line);
+        text.push('\n');
     }
-    if lines.is_empty() {
+    if text.is_empty() {
         return Ok(());
     }
-    let write = || {
+    let append = || {
         let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+        // Returns and events may go to one file.
+        file.lock()?;
         let length = file.metadata()?.len();
         let written = file
-            .write_all(lines.as_bytes())
+            .write_all(text.as_bytes())
             .and_then(|()| file.sync_data());
         if written.is_err() {
             // Half a batch must not stay, since the whole comes again.
@@ -29,7 +41,7 @@ pub(crate) fn append(path: &Path, batch: &Batch) -> Result<(), CacheError> {
         }
         written
     };
-    write().map_err(|said| CacheError::File {
+    append().map_err(|said| CacheError::File {
         path: path.to_owned(),
         said,
     })
@@ -39,6 +51,24 @@ pub(crate) fn append(path: &Path, batch: &Batch) -> Result<(), CacheError> {
 mod tests {
     use super::*;
     use crate::rows::tests::answer;
+
+    #[test]
+    fn a_line_for_each_event() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("events");
+        let event = Event {
+            tag: "a/\"b\"".to_owned(),
+            data: r#"{"z":1,"a":2}"#.to_owned(),
+            heard: 0,
+        };
+        let batch = EventBatch {
+            token: 1,
+            events: vec![event; 2],
+        };
+        append_events(&path, &batch).unwrap();
+        let line = "{\"data\":{\"z\":1,\"a\":2},\"tag\":\"a/\\\"b\\\"\"}\n";
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), line.repeat(2));
+    }
 
     #[test]
     fn a_line_for_each_return() {

@@ -7,8 +7,16 @@ use serde_json::Value;
 /// The text of a value in ASCII alone, since Salt's tables in MySQL hold three bytes of a character at most. `jsonb` can't hold
 /// the character NUL, so that one becomes U+FFFD there.
 pub(crate) fn ascii(value: &Value, for_jsonb: bool) -> String {
-    let text = value.to_string();
-    let text = if for_jsonb { without_nul(&text) } else { text };
+    ascii_text(&value.to_string(), for_jsonb)
+}
+
+/// The same for a value that is text already.
+pub(crate) fn ascii_text(text: &str, for_jsonb: bool) -> String {
+    let text = if for_jsonb {
+        without_nul(text)
+    } else {
+        text.to_owned()
+    };
     if text.is_ascii() {
         return text;
     }

@@ -7,6 +7,7 @@
 
 mod cache;
 mod error;
+mod events;
 mod file;
 mod json;
 mod rows;
@@ -18,6 +19,7 @@ mod tables;
 
 pub use cache::{Cache, Place, Report};
 pub use error::CacheError;
+pub use events::{Event, EventBatch};
 pub use rows::{Batch, Job, Return, VALUE_BYTES_MAX};
 pub use schema::{Dialect, schema};
 pub use server::{Server, Tls};

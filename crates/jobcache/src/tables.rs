@@ -5,23 +5,38 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::json::ascii;
 use crate::rows::stamp;
 use crate::session::Session;
-use crate::{Batch, CacheError, Dialect, Job, Return};
+use crate::{Batch, CacheError, Dialect, EventBatch, Job, Return, events};
 
 /// Characters of the column `fun`.
 const FUN_CHARS_MAX: usize = 50;
 /// Ids that one query asks for.
 const IDS_MAX: usize = 100;
 
-/// Writes a batch and the hub's mark in one transaction.
+/// What goes into tables together.
+pub(crate) enum Work<'a> {
+    Jobs(&'a Batch),
+    Events {
+        /// The id of the hub, as the rows name it.
+        master: &'a str,
+        batch: &'a EventBatch,
+    },
+}
+
+/// Writes rows and the hub's mark in one transaction.
 pub(crate) async fn write(
     session: &mut Session,
     dialect: Dialect,
     hub: &str,
-    batch: &Batch,
+    work: &Work<'_>,
 ) -> Result<(), CacheError> {
-    mark_first(session, hub).await?;
+    let (mark, through) = match work {
+        Work::Jobs(batch) => (hub.to_owned(), batch.through),
+        Work::Events { batch, .. } => (events::mark(hub), batch.token),
+    };
+    let through = through.to_string();
+    mark_first(session, &mark).await?;
     session.plain("BEGIN").await?;
-    let written = rows(session, dialect, hub, batch).await;
+    let written = marked(session, dialect, &mark, &through, work).await;
     let end = if written.is_ok() {
         "COMMIT"
     } else {
@@ -42,15 +57,27 @@ async fn mark_first(session: &mut Session, hub: &str) -> Result<(), sqlx::Error>
     Ok(())
 }
 
-async fn rows(
+async fn marked(
     session: &mut Session,
     dialect: Dialect,
-    hub: &str,
-    batch: &Batch,
+    mark: &str,
+    through: &str,
+    work: &Work<'_>,
 ) -> Result<(), CacheError> {
     // A transaction of a connection that was lost ends first: then its rows are seen, or never come.
-    let lock = "SELECT hub FROM banyan_exports WHERE hub = ? FOR UPDATE";
-    session.texts(lock, &[hub]).await?;
+    let lock = "SELECT through FROM banyan_exports WHERE hub = ? FOR UPDATE";
+    let before = session.texts(lock, &[mark]).await?;
+    match work {
+        Work::Jobs(batch) => rows(session, dialect, batch).await?,
+        Work::Events { .. } if before == [through] => return Ok(()),
+        Work::Events { master, batch } => events::write(session, dialect, master, batch).await?,
+    }
+    let update = "UPDATE banyan_exports SET through = ? WHERE hub = ?";
+    session.run(update, &[through, mark]).await?;
+    Ok(())
+}
+
+async fn rows(session: &mut Session, dialect: Dialect, batch: &Batch) -> Result<(), CacheError> {
     for job in &batch.jobs {
         write_job(session, dialect, job).await?;
     }
@@ -69,10 +96,6 @@ async fn rows(
             }
         }
     }
-    let mark = "UPDATE banyan_exports SET through = ? WHERE hub = ?";
-    session
-        .run(mark, &[&batch.through.to_string(), hub])
-        .await?;
     Ok(())
 }
 
@@ -146,7 +169,11 @@ async fn write_return(
 }
 
 /// Reads no row of each table, so that a missing one is named.
-pub(crate) async fn check(session: &mut Session, dialect: Dialect) -> Result<(), CacheError> {
+pub(crate) async fn check(
+    session: &mut Session,
+    dialect: Dialect,
+    with_events: bool,
+) -> Result<(), CacheError> {
     let (load, value) = match dialect {
         Dialect::Mysql => ("`load`", "`return`"),
         Dialect::Pgjsonb | Dialect::Postgres => ("load", "return"),
@@ -166,7 +193,14 @@ pub(crate) async fn check(session: &mut Session, dialect: Dialect) -> Result<(),
             "banyan_exports",
             "SELECT hub FROM banyan_exports WHERE hub = ? AND through IS NULL".to_owned(),
         ),
+        (
+            "salt_events",
+            "SELECT tag FROM salt_events WHERE tag = ? AND data IS NULL AND alter_time IS NULL AND master_id IS NULL".to_owned(),
+        ),
     ];
+    let tables = tables
+        .into_iter()
+        .filter(|(table, _)| *table != "salt_events" || with_events);
     for (table, query) in tables {
         session
             .texts(&query, &["0"])

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use cli::{Globals, JobCacheStep, LocalCommand, Program};
 use daemon::config::ProcessEnvironment;
 use daemon::exit;
-use hub::job_cache;
+use hub::places;
 
 fn main() -> ExitCode {
     cli::main(Program::Syndic, local)
@@ -23,9 +23,9 @@ fn local(globals: &Globals, command: LocalCommand) -> ExitCode {
         LocalCommand::Serve => hub::serve::serve(config),
         LocalCommand::JobCache(step) => {
             let done = match step {
-                JobCacheStep::Schema => job_cache::schema(&config),
-                JobCacheStep::Init => job_cache::init(&config),
-                JobCacheStep::Check => job_cache::check(&config),
+                JobCacheStep::Schema => places::schema(&config),
+                JobCacheStep::Init => places::init(&config),
+                JobCacheStep::Check => places::check(&config),
             };
             done.and_then(|text| Ok(writeln!(std::io::stdout(), "{text}")?))
         }

@@ -58,3 +58,39 @@ fn returns_of_all_sites_are_written_whatever_happens() {
     });
     assert_eq!(written(&file, &first), expected);
 }
+
+/// Events of all sites are written, those of the blacklist are not.
+#[test]
+fn events_of_all_sites_are_written() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("events");
+    let settings = format!(
+        "event_return: rawfile_json\nrawfile_json.filename: {}\nevent_return_whitelist: ['salt/job/*', 'deploy/*']\nevent_return_blacklist: deploy/secret\n",
+        file.display()
+    );
+    let tree = Tree::of_two_sites_with(&settings);
+    let events = |tag: &str| {
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        let lines = text
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).expect("each line is a JSON object"));
+        lines.filter(|line| line["tag"] == tag).collect::<Vec<_>>()
+    };
+    let jid = tree.top().run(0, &["*", "test.ping"]).jid().to_owned();
+    for id in ALL {
+        let tag = format!("salt/job/{jid}/ret/{id}");
+        wait_for("the returns are told", || {
+            let found = events(&tag);
+            (found.len() == 1 && found[0]["data"]["return"] == true).then_some(())
+        });
+    }
+    for tag in ["deploy/secret", "deploy/done"] {
+        let said = format!("event.send {tag} n=1");
+        let words: Vec<&str> = said.split(' ').collect();
+        tree.top().run(0, &[&["fra-db1"], &words[..]].concat());
+    }
+    wait_for("the last event is written", || {
+        (events("deploy/done").len() == 1).then_some(())
+    });
+    assert_eq!(events("deploy/secret"), Vec::<Value>::new());
+}

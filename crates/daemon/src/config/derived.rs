@@ -12,7 +12,7 @@ use wire::{NodeId, SitePath, TreeId};
 
 use super::environment::Environment;
 use super::host::HostPort;
-use super::job_cache::{self, JobCacheSettings};
+use super::job_cache::{self, EventReturn, JobCacheSettings};
 use super::paths::{Paths, Program};
 use super::roots::{self, RootsSettings};
 use super::settings::Settings;
@@ -76,6 +76,8 @@ pub struct HubConfig {
     pub access: AccessSettings,
     /// Where they are written beside its own store.
     pub job_cache: Option<JobCacheSettings>,
+    /// Where events are written, when they are.
+    pub event_return: Option<EventReturn>,
     /// Bytes that stay free on the file system of its state.
     pub disk_reserve_bytes: u64,
     /// Lives of the certificates that it gives.
@@ -318,6 +320,7 @@ pub(super) fn hub(settings: &mut Settings, sources: &Sources<'_>) -> Option<HubC
     let nodegroups = nodegroups(settings);
     let reactor = reactors(settings);
     let job_cache = job_cache::derive(settings);
+    let event_return = job_cache::events(settings);
     let logs = logs(settings);
     let hours = |name| {
         settings
@@ -358,6 +361,7 @@ pub(super) fn hub(settings: &mut Settings, sources: &Sources<'_>) -> Option<HubC
             policy: settings.list("policy").into(),
         },
         job_cache,
+        event_return,
         disk_reserve_bytes: settings.number("disk_reserve_bytes")?,
         certificates: CertificateHours {
             minion: hours("minion_certificate_hours")?,

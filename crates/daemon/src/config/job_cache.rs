@@ -73,7 +73,36 @@ pub(super) fn derive(settings: &mut Settings) -> Option<JobCacheSettings> {
         }
         (one, other) => one.or(other)?,
     };
-    Some(match word.as_str() {
+    place(settings, &word)
+}
+
+/// Events that are written where Salt's `event_return` would.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventReturn {
+    /// Where to; never the host's log.
+    pub place: JobCacheSettings,
+    /// Globs over tags of those that are written; none: all.
+    pub whitelist: Vec<String>,
+    /// Globs over tags of those that are not, whatever the whitelist says.
+    pub blacklist: Vec<String>,
+}
+
+/// The events to write, when there are some.
+pub(super) fn events(settings: &Settings) -> Option<EventReturn> {
+    let word = settings.text("event_return")?;
+    let globs = |name| {
+        let given = settings.texts(name).into_iter();
+        given.map(|glob| glob.value).collect()
+    };
+    Some(EventReturn {
+        place: place(settings, &word)?,
+        whitelist: globs("event_return_whitelist"),
+        blacklist: globs("event_return_blacklist"),
+    })
+}
+
+fn place(settings: &Settings, word: &str) -> Option<JobCacheSettings> {
+    Some(match word {
         "rawfile_json" => {
             JobCacheSettings::File(PathBuf::from(settings.text("rawfile_json.filename")?))
         }

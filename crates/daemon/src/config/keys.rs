@@ -215,6 +215,9 @@ pub const KEYS: &[Key] = &[
     // Job caches.
     Key { name: "master_job_cache", programs: HUBS, kind: Kind::Word(JOB_CACHES), default: Unset::Value("local_cache"), help: "Where jobs and returns are written beside the hub's own store; [job-caches.md](job-caches.md).", ..ANY },
     Key { name: "ext_job_cache", programs: HUBS, kind: Kind::Word(JOB_CACHES), default: Unset::Value("local_cache"), help: "The same as `master_job_cache`; a hub writes to one.", ..ANY },
+    Key { name: "event_return", programs: HUBS, kind: Kind::Word(EVENT_RETURNS), default: Unset::Follows("events are not written"), help: "Where the events that reach this hub are written; [job-caches.md](job-caches.md). The keys of each place are those of the job cache.", ..ANY },
+    Key { name: "event_return_whitelist", programs: HUBS, kind: Kind::Texts, default: Unset::Follows("every event"), help: "Globs over the tags of events that are written.", ..ANY },
+    Key { name: "event_return_blacklist", programs: HUBS, kind: Kind::Texts, default: Unset::Follows("none"), help: "Globs over the tags of events that are not written.", ..ANY },
     Key { name: "mysql.host", alias: Some("returner.mysql.host"), programs: HUBS, default: Unset::Value("salt"), help: "The host of MySQL or MariaDB.", ..ANY },
     Key { name: "mysql.user", alias: Some("returner.mysql.user"), programs: HUBS, default: Unset::Value("salt"), help: "The user there.", ..ANY },
     Key { name: "mysql.pass", alias: Some("returner.mysql.pass"), programs: HUBS, kind: Kind::Secret, default: Unset::Value("salt"), help: "That user's password.", ..ANY },
@@ -273,6 +276,8 @@ pub const ROOTS_KEYS: &[Key] = &[
 ];
 
 pub(super) const LOG_LEVELS: &[&str] = &["quiet", "error", "warning", "info", "debug", "trace"];
+/// Where events may be written.
+pub(super) const EVENT_RETURNS: &[&str] = &["mysql", "pgjsonb", "postgres", "rawfile_json"];
 pub(super) const JOB_CACHES: &[&str] = &[
     "local_cache",
     "mysql",
@@ -355,7 +360,9 @@ pub(super) const SALT_KEYS: &[(&str, &str)] = &[
     ("reactor_refresh_interval", "nothing is kept that would have to be made anew: remove it"),
     ("presence_events", "presence is told where somebody reads it: remove it"),
     ("max_event_size", "an event has at most 256 KiB of data: remove it"),
-    ("event_return", "job caches get jobs and returns, no events: remove it"),
+    ("event_return_queue", "events that wait go out together: remove it"),
+    ("event_return_queue_max_seconds", "events that wait go out together, within a moment: remove it"),
+    ("event_return_niceness", "events are written by a thread of the hub: remove it"),
     ("user", "the program runs as the user that starts it: set it in the unit"),
 ];
 

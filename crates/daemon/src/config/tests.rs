@@ -672,6 +672,19 @@ fn a_reactor_names_files_by_globs_over_tags() {
 }
 
 #[test]
+fn events_are_written_where_their_own_key_says() {
+    let given = "event_return: pgjsonb\next_job_cache: mysql\nevent_return_whitelist: [salt/job/*]\nevent_return_blacklist: salt/job/*/prog/*\n";
+    let events = top(given).hub().event_return.unwrap();
+    let JobCacheSettings::Server(server) = events.place else {
+        panic!("a server");
+    };
+    assert_eq!(server.kind, JobCacheKind::Pgjsonb);
+    assert_eq!(events.whitelist, ["salt/job/*"]);
+    assert_eq!(events.blacklist, ["salt/job/*/prog/*"]);
+    assert_eq!(top("ext_job_cache: mysql\n").hub().event_return, None);
+}
+
+#[test]
 fn a_job_cache_has_the_keys_of_salt() {
     let settings = top("ext_job_cache: mysql\nreturner.mysql.host: db\nmysql.pass: hush\n").hub();
     let Some(JobCacheSettings::Server(server)) = settings.job_cache else {
@@ -694,7 +707,8 @@ fn a_job_cache_has_the_keys_of_salt() {
             "master_job_cache: mysql\next_job_cache: syslog\n",
             "name two job caches",
         ),
-        ("event_return: mysql\n", "no events"),
+        ("event_return: syslog\n", "event_return"),
+        ("event_return_queue: 100\n", "wait go out together"),
         ("ext_job_cache: redis\n", "redis"),
     ] {
         let problems = top(text).problems();

@@ -1,11 +1,13 @@
 //! Job caches in real databases that fail: at each point of a transaction, with the truth counted by the databases' own clients.
 
+mod full;
 mod proxy;
 mod server;
+mod tls;
 
 use std::time::Duration;
 
-use jobcache::{Batch, Cache, CacheError, Dialect, Job, Return};
+use jobcache::{Batch, Cache, CacheError, Dialect, Event, EventBatch, Job, Return};
 
 use proxy::{Fault, Proxy};
 use server::Database;
@@ -68,7 +70,7 @@ async fn faults(dialect: Dialect) {
     let mut database = Database::start(dialect).await;
     let proxy = Proxy::start(database.port).await;
     let mut cache = Cache::new(database.place(proxy.port), "hub1".to_owned()).within(WITHIN);
-    cache.check().await.unwrap();
+    cache.check(true).await.unwrap();
     let mut number = 0;
 
     // On the way: before anything, between two rows, at the commit, and with the commit done and nobody told.
@@ -163,7 +165,7 @@ async fn faults(dialect: Dialect) {
     let marks = format!("hub1\t{number}\nhub2\t1000");
     let expected = [jobs.to_string(), (3 * jobs).to_string(), "0".into(), marks];
     assert_eq!(truth(&database), expected);
-    assert_eq!(cache.check().await.unwrap().marks, ["hub1", "hub2"]);
+    assert_eq!(cache.check(true).await.unwrap().marks, ["hub1", "hub2"]);
 
     // The row as a dashboard reads it: every query of the documentation.
     let page = include_str!("../../../../docs/job-caches.md");
@@ -198,10 +200,66 @@ async fn faults(dialect: Dialect) {
         "{full}"
     );
 
-    // A table that is missing is named.
-    database.client("salt", "DROP TABLE banyan_exports");
-    let error = cache.check().await.expect_err("no table").to_string();
-    assert!(error.starts_with("table banyan_exports"), "{error}");
+    events(&database, &proxy).await;
+
+    // A table that is missing is named; that of the events only where there are some.
+    for (table, with_events) in [("salt_events", true), ("banyan_exports", false)] {
+        cache.check(with_events).await.unwrap();
+        database.client("salt", &format!("DROP TABLE {table}"));
+        let error = cache.check(with_events).await.expect_err("no table");
+        let error = error.to_string();
+        assert!(error.starts_with(&format!("table {table}")), "{error}");
+    }
+}
+
+/// Events come once each, whatever happens on the way.
+async fn events(database: &Database, proxy: &Proxy) {
+    let mut token = 0;
+    for fault in [
+        Fault::CutBefore("INSERT INTO salt_events"),
+        Fault::CutAfter("INSERT INTO salt_events"),
+        Fault::CutBefore("COMMIT"),
+        Fault::CutAfter("COMMIT"),
+        Fault::Stall("COMMIT"),
+    ] {
+        token += 1;
+        let event = |number: u64| {
+            Event {
+            tag: format!("deploy/{token}/{number}"),
+            data: r#"{"word": "gr\u00fcn \ud83c\udf33", "nul": "a\u0000b", "_stamp": "2026-11-28T12:00:00.000000"}"#.to_owned(),
+            heard: 1_764_300_000_123,
+        }
+        };
+        let batch = EventBatch {
+            // As tokens are: they say nothing of the order.
+            token: u64::MAX - token,
+            events: (0..3).map(event).collect(),
+        };
+        let mut cache = Cache::new(database.place(proxy.port), "hub1".to_owned()).within(WITHIN);
+        proxy.set(fault);
+        let written = cache.write_events("top", &batch).await;
+        assert!(written.is_err() && proxy.happened(), "{fault:?}");
+        let mut attempts = 0;
+        while let Err(error) = cache.write_events("top", &batch).await {
+            attempts += 1;
+            assert!(attempts < ATTEMPTS_MAX, "{fault:?}: {error}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let rows = database.client(
+            "salt",
+            "SELECT count(*), count(DISTINCT tag) FROM salt_events",
+        );
+        assert_eq!(rows, format!("{0}\t{0}", 3 * token), "{fault:?}");
+    }
+    let row = database.client(
+        "salt",
+        "SELECT master_id, tag, data FROM salt_events ORDER BY id LIMIT 1",
+    );
+    assert!(row.starts_with("top\tdeploy/1/0\t"), "{row}");
+    assert!(row.contains("2026-11-28T12:00:00.000000"), "{row}");
+    // Marks of events are no hubs.
+    let mut cache = Cache::new(database.place(database.port), "hub1".to_owned());
+    assert_eq!(cache.check(true).await.unwrap().marks, ["hub1", "hub2"]);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! A private database server of Debian's packages: below a temporary directory, on a loopback port, ended by its id.
 
+use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -14,17 +15,74 @@ const NOBODY: u32 = 65_534;
 pub const PASSWORD: &str = "kept-to-itself";
 const STARTS_WITHIN: Duration = Duration::from_secs(40);
 
+/// What takes the room of a server's disk.
+const FILL: &str = "fill";
+
 pub struct Database {
     pub dialect: Dialect,
     pub port: u16,
-    dir: tempfile::TempDir,
+    dir: Directory,
     child: Option<Child>,
+    options: Vec<String>,
+}
+
+/// Where a server lives.
+struct Directory {
+    dir: tempfile::TempDir,
+    is_disk: bool,
+}
+
+impl Directory {
+    /// On a disk of its own with so many MiB.
+    fn disk(mib: u64) -> Directory {
+        let dir = tempfile::tempdir().unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={mib}m"), "tmpfs"]);
+        assert!(mount.arg(dir.path()).status().unwrap().success());
+        Directory { dir, is_disk: true }
+    }
+
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        if self.is_disk {
+            let _ = Command::new("umount")
+                .arg("--lazy")
+                .arg(self.path())
+                .status();
+        }
+    }
 }
 
 impl Database {
     /// Makes and starts a server with an empty database.
     pub async fn start(dialect: Dialect) -> Database {
-        let dir = tempfile::tempdir().unwrap();
+        Database::start_with(dialect, &[]).await
+    }
+
+    /// The same with more options of the server.
+    pub async fn start_with(dialect: Dialect, options: &[String]) -> Database {
+        let dir = Directory {
+            dir: tempfile::tempdir().unwrap(),
+            is_disk: false,
+        };
+        Database::start_in(dir, dialect, options).await
+    }
+
+    /// The same on a small disk of its own; None, with a message, where this user may not mount one.
+    pub async fn start_on_disk(dialect: Dialect, mib: u64) -> Option<Database> {
+        if !is_root() {
+            println!("skipped: a disk of its own takes root");
+            return None;
+        }
+        Some(Database::start_in(Directory::disk(mib), dialect, &[]).await)
+    }
+
+    async fn start_in(dir: Directory, dialect: Dialect, options: &[String]) -> Database {
         let data = dir.path().join("data");
         std::fs::create_dir(&data).unwrap();
         if is_root() {
@@ -64,6 +122,7 @@ impl Database {
             port,
             dir,
             child: None,
+            options: options.to_vec(),
         };
         database.run().await;
         match dialect {
@@ -114,6 +173,7 @@ impl Database {
             }
         };
         command
+            .args(&self.options)
             .current_dir(self.dir.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
@@ -132,11 +192,29 @@ impl Database {
     /// As a power cut ends it.
     pub fn kill(&mut self) {
         let mut child = self.child.take().unwrap();
-        child.kill().unwrap();
+        // One that ended by itself can't be killed.
+        let _ = child.kill();
         child.wait().unwrap();
         // Postmaster's children end by themselves; a start before that is refused, and tried again by nobody.
         let pid = self.dir.path().join("data/postmaster.pid");
         let _ = std::fs::remove_file(pid);
+    }
+
+    /// Takes all room of the disk.
+    pub fn fill(&self) {
+        let mut fill = std::fs::File::create(self.dir.path().join(FILL)).unwrap();
+        while fill.write_all(&[7; 4_096]).is_ok() {}
+    }
+
+    /// Gives it back.
+    pub fn empty(&self) {
+        std::fs::remove_file(self.dir.path().join(FILL)).unwrap();
+    }
+
+    /// Whether the program still runs.
+    pub fn is_up(&mut self) -> bool {
+        let child = self.child.as_mut().unwrap();
+        child.try_wait().unwrap().is_none()
     }
 
     pub fn place(&self, port: u16) -> Place {
@@ -211,6 +289,21 @@ impl Drop for Database {
             let _ = child.wait();
         }
     }
+}
+
+/// Makes a key one that a server takes: its own, and nobody else's.
+pub fn keep(key: &Path) {
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(key, mode).unwrap();
+    if is_root() {
+        std::os::unix::fs::chown(key, Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+}
+
+/// Lets a server into a directory.
+pub fn open(dir: &Path) {
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(dir, mode).unwrap();
 }
 
 fn is_root() -> bool {

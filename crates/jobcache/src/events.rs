@@ -1,0 +1,80 @@
+//! Events in Salt's table `salt_events`, or as lines of a file.
+
+use crate::json::ascii_text;
+use crate::rows::stamp;
+use crate::session::Session;
+use crate::{CacheError, Dialect};
+
+/// Characters of the column `tag`.
+const TAG_CHARS_MAX: usize = 255;
+
+/// Events that go out together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventBatch {
+    /// A number that no other batch of this hub has: it tells whether a batch is there whose end is unknown.
+    pub token: u64,
+    /// In the order in which they happened.
+    pub events: Vec<Event>,
+}
+
+/// An event as its readers see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// What kind.
+    pub tag: String,
+    /// A JSON object, on one line.
+    pub data: String,
+    /// When it was heard here, in milliseconds since 1970.
+    pub heard: u64,
+}
+
+impl Event {
+    /// A line of a file, without its end.
+    pub(crate) fn line(&self) -> String {
+        let tag = serde_json::Value::from(self.tag.as_str());
+        format!(r#"{{"data":{},"tag":{tag}}}"#, self.data)
+    }
+}
+
+/// The name of the mark of a hub's events.
+pub(crate) fn mark(hub: &str) -> String {
+    format!("{hub}{MARK_END}")
+}
+
+/// Whether a mark is of a hub's events, not of its jobs.
+pub(crate) fn is_mark(mark: &str) -> bool {
+    mark.ends_with(MARK_END)
+}
+
+/// What the marks of events end with; no hub's number does.
+const MARK_END: &str = "/events";
+
+/// The rows of a batch.
+pub(crate) async fn write(
+    session: &mut Session,
+    dialect: Dialect,
+    master: &str,
+    batch: &EventBatch,
+) -> Result<(), CacheError> {
+    let (insert, form) = match dialect {
+        Dialect::Mysql => (
+            "INSERT INTO salt_events (tag, data, alter_time, master_id) VALUES (?, ?, ?, ?)",
+            "%Y-%m-%d %H:%M:%S",
+        ),
+        Dialect::Pgjsonb => (
+            "INSERT INTO salt_events (tag, data, alter_time, master_id) VALUES (?, CAST(? AS jsonb), CAST(CAST(? AS text) AS timestamp with time zone), ?)",
+            "%Y-%m-%d %H:%M:%S.%3f+00",
+        ),
+        Dialect::Postgres => (
+            "INSERT INTO salt_events (tag, data, alter_time, master_id) VALUES (?, ?, CAST(CAST(? AS text) AS timestamp with time zone), ?)",
+            "%Y-%m-%d %H:%M:%S.%3f+00",
+        ),
+    };
+    for event in &batch.events {
+        let tag: String = event.tag.chars().take(TAG_CHARS_MAX).collect();
+        let data = ascii_text(&event.data, dialect == Dialect::Pgjsonb);
+        let values = [&*tag, &data, &stamp(event.heard, form), master];
+        session.run(insert, &values).await?;
+    }
+    Ok(())
+}
