@@ -1,5 +1,8 @@
 //! `saltutil`: the jobs of this minion, and its grains.
 
+use std::fs;
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use super::{Answer, Args, Env, Failure, Function};
@@ -7,7 +10,27 @@ use crate::cancel::CancelKind;
 use crate::context::{PillarWish, RunningJob};
 use crate::{pattern, python};
 
+/// Folders and files of the cache that can't be fetched again, or that jobs are using: backups of files, pauses of running
+/// state runs, remembered mounts.
+const KEPT: [&str; 3] = ["file_backup", "state_pause", "mounts"];
+
 pub(super) const FUNCTIONS: &[Function] = &[
+    Function::new(
+        "saltutil.clear_cache",
+        "",
+        "Remove what this minion has fetched: files, archives' sums, custom modules. They are fetched again when they are \
+         needed. Backups of files stay.",
+        "saltutil.clear_cache",
+        |_, env| Ok(json!(clear(env.ctx.cache_dir()))),
+    ),
+    Function::new(
+        "saltutil.clear_job_cache",
+        "hours=24",
+        "There is nothing to remove: a minion keeps no jobs but those whose returns are still owed, and those stay. hours \
+         is accepted.",
+        "saltutil.clear_job_cache hours=12",
+        |_, _| Ok(json!(true)),
+    ),
     Function::new(
         "saltutil.find_job",
         "jid",
@@ -101,6 +124,33 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
 ];
 
+/// Whether all is gone that may go.
+fn clear(cache: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(cache) else {
+        // A minion that never fetched anything has no cache.
+        return !cache.exists();
+    };
+    let mut is_clear = true;
+    for entry in entries {
+        let removed = entry.and_then(|entry| {
+            if KEPT.iter().any(|kept| entry.file_name() == *kept) {
+                return Ok(());
+            }
+            let path = entry.path();
+            if entry.file_type()?.is_dir() {
+                fs::remove_dir_all(&path)
+            } else {
+                fs::remove_file(&path)
+            }
+        });
+        if let Err(error) = removed {
+            tracing::error!(cache = %cache.display(), %error, "a part of the cache stays");
+            is_clear = false;
+        }
+    }
+    is_clear
+}
+
 fn report(job: &RunningJob) -> Value {
     let started = jiff::Timestamp::try_from(job.started)
         .map(|time| time.to_string())
@@ -155,6 +205,27 @@ mod tests {
     use super::*;
     use crate::call::Call;
     use crate::testing::Host;
+
+    #[test]
+    fn the_cache_is_cleared_of_what_can_be_fetched_again() {
+        let host = Host::new();
+        let clear = || host.call(Call::new("saltutil.clear_cache")).value;
+        assert_eq!(clear(), json!(true));
+        let cache = host.with_env(|env| env.ctx.cache_dir().to_owned());
+        let kept = ["file_backup/etc/motd", "mounts"];
+        let fetched = ["files/base/a", "extmods/modules/disks.py", "sum"];
+        for file in kept.iter().chain(&fetched) {
+            let path = cache.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        }
+        assert_eq!(clear(), json!(true));
+        for (files, stay) in [(&kept[..], true), (&fetched[..], false)] {
+            for file in files {
+                assert_eq!(cache.join(file).exists(), stay, "{file}");
+            }
+        }
+    }
 
     #[test]
     fn jobs_are_shown_and_signalled() {
