@@ -59,6 +59,11 @@ impl Cli {
         }
     }
 
+    /// The root directory of the node.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Runs a command to its end.
     #[track_caller]
     pub fn call(&self, arguments: &[&str]) -> Said {
