@@ -1,13 +1,13 @@
 //! Prints the answers to plain questions.
 
-use output::{document, escape, iso, json};
+use output::{Form, ValueRendering, document, escape, iso, json};
 use serde::Serialize;
 use wire::Presence;
 use wire::control::{Ask, RootsRow, Tell};
 
 use crate::Session;
 use crate::follow::ask_within;
-use crate::lowargs::{ListForm, ValueForm};
+use crate::lowargs::ListForm;
 use crate::trouble::Trouble;
 
 /// Asks, and prints the answer.
@@ -60,16 +60,19 @@ pub(crate) fn question(
 pub(crate) fn runner(
     session: &mut Session<'_, '_>,
     ask: Ask,
-    form: ValueForm,
+    form: Form,
+    indent: Option<i32>,
 ) -> Result<u8, Trouble> {
     match ask_within(&session.connect, ask, None)? {
         Tell::Value { value, retcode } => {
             let value = serde_json::from_slice(&value).map_err(|_| Trouble::Unexpected)?;
-            let text = match form {
-                ValueForm::Nested => output::outline(&value, session.style),
-                ValueForm::Json => json(&value),
+            let rendering = ValueRendering {
+                form,
+                style: session.style,
+                yaml: yaml::emit,
+                indent,
             };
-            session.print(&text)?;
+            session.print(&output::value(&value, &rendering))?;
             Ok(if retcode == 0 {
                 output::OK
             } else {

@@ -7,9 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use output::{Rendering, Report, Style};
-use wire::Jid;
 use wire::choice::Confirm;
 use wire::control::{Ask, Ledger, Tell};
+use wire::{Jid, OutcomeKind};
 
 use crate::Session;
 use crate::confirm::confirmed;
@@ -40,7 +40,7 @@ pub(crate) fn follow(
     session: &mut Session<'_, '_>,
     ask: Ask,
     follow: Follow,
-    view: View,
+    view: &View,
 ) -> Result<u8, Trouble> {
     let (sender, events) = mpsc::sync_channel(EVENTS_MAX);
     // While the user is asked, Ctrl-C ends the command.
@@ -79,7 +79,7 @@ fn attempt(
     session: &mut Session<'_, '_>,
     ask: Ask,
     follow: Follow,
-    view: View,
+    view: &View,
     sender: &SyncSender<Event>,
     events: &Receiver<Event>,
 ) -> Result<Ended, Trouble> {
@@ -121,7 +121,7 @@ fn listen(mut control: Box<dyn Control>, events: SyncSender<Event>) -> Result<()
 
 struct Follower<'s, 'a, 'b> {
     session: &'s mut Session<'a, 'b>,
-    view: View,
+    view: &'s View,
     live: Live,
     deadline: Option<Instant>,
     jid: Option<Jid>,
@@ -193,6 +193,9 @@ impl Follower<'_, '_, '_> {
                 if self.detach {
                     return self.detached(jid).map(Some);
                 }
+                if let Some(line) = self.session.manner.taken(jid) {
+                    self.session.print(&line)?;
+                }
                 if self.interrupts > 0 {
                     self.cancel(jid)?;
                 }
@@ -213,6 +216,11 @@ impl Follower<'_, '_, '_> {
     /// With `--async`: the id on standard output alone, for scripts.
     fn detached(&mut self, jid: Jid) -> Result<u8, Trouble> {
         // The function decides only where no form is asked for, and then the id alone is said.
+        if self.session.manner.is_salt {
+            self.session
+                .print(&format!("Executed command with job ID: {jid}\n"))?;
+            return Ok(output::OK);
+        }
         let text = match self.view.form("") {
             output::Form::Json | output::Form::Ledger => {
                 output::json(&serde_json::json!({ "jid": jid }))
@@ -330,7 +338,7 @@ pub(crate) fn ask_within(
 pub(crate) fn show(
     session: &mut Session<'_, '_>,
     ledger: &Ledger,
-    view: View,
+    view: &View,
 ) -> Result<u8, Trouble> {
     let form = view.form(&ledger.fun);
     let style: Style = session.style;
@@ -340,8 +348,14 @@ pub(crate) fn show(
         style,
         yaml: yaml::emit,
         states: view.states(),
+        indent: view.destination.out_indent,
     };
-    session.print(&output::render(&Report::new(ledger), &rendering))?;
+    let text = if view.hides_silent {
+        output::render(&Report::new(&without_silent(ledger)), &rendering)
+    } else {
+        output::render(&Report::new(ledger), &rendering)
+    };
+    session.print(&text)?;
     if form != output::Form::Quiet {
         for note in output::notes(ledger) {
             session.seat.say(&note);
@@ -358,8 +372,21 @@ pub(crate) fn show(
     Ok(output::exit_code(ledger))
 }
 
+/// The account with the minions alone that returned.
+fn without_silent(ledger: &Ledger) -> Ledger {
+    let mut ledger = ledger.clone();
+    ledger
+        .minions
+        .retain(|row| matches!(row.kind, OutcomeKind::Ok | OutcomeKind::Failed));
+    ledger
+}
+
 /// Shows a job that is on disk.
-pub(crate) fn show_job(session: &mut Session<'_, '_>, jid: Jid, view: View) -> Result<u8, Trouble> {
+pub(crate) fn show_job(
+    session: &mut Session<'_, '_>,
+    jid: Jid,
+    view: &View,
+) -> Result<u8, Trouble> {
     match answer(&session.connect, Ask::Show { jid })? {
         Tell::Ledger(ledger) => show(session, &ledger, view),
         Tell::Failed(failure) => Err(Trouble::Told(failure)),

@@ -15,7 +15,7 @@ use crate::trouble::Trouble;
 use crate::user;
 
 /// Longest answer to a question that is read, in bytes: "yes" and some hesitation.
-const ANSWER_BYTES_MAX: u64 = 64;
+pub(crate) const ANSWER_BYTES_MAX: u64 = 64;
 
 /// Prints the keys whose ids match.
 pub(crate) fn print(
@@ -93,7 +93,7 @@ fn nothing(session: &mut Session<'_, '_>) -> u8 {
     output::NOTHING_MATCHED
 }
 
-fn all(session: &mut Session<'_, '_>) -> Result<Vec<KeyRow>, Trouble> {
+pub(crate) fn all(session: &mut Session<'_, '_>) -> Result<Vec<KeyRow>, Trouble> {
     match answer(&session.connect, Ask::Keys)? {
         Tell::Keys(rows) => Ok(rows),
         Tell::Failed(failure) => Err(Trouble::Told(failure)),
@@ -127,10 +127,10 @@ fn confirmed(session: &mut Session<'_, '_>, rows: &[KeyRow], decision: KeyDecisi
 }
 
 /// Globs over ids.
-struct Globs(Vec<Target>);
+pub(crate) struct Globs(Vec<Target>);
 
 impl Globs {
-    fn parse(globs: &[String]) -> Result<Globs, Trouble> {
+    pub(crate) fn parse(globs: &[String]) -> Result<Globs, Trouble> {
         let parse = |text: &String| {
             Target::parse(Kind::Glob, text, &Nodegroups::default(), ':').map_err(|errors| {
                 Trouble::Usage(format!(
@@ -142,7 +142,7 @@ impl Globs {
         globs.iter().map(parse).collect::<Result<_, _>>().map(Globs)
     }
 
-    fn matches(&self, row: &KeyRow) -> bool {
+    pub(crate) fn matches(&self, row: &KeyRow) -> bool {
         self.0
             .iter()
             .any(|glob| glob.matches(&KeyFacts(row)) == Verdict::Yes)

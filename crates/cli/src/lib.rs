@@ -17,6 +17,7 @@ mod definition;
 mod duration;
 mod events;
 mod follow;
+mod forms;
 mod interrupt;
 mod keys;
 mod live;
@@ -25,6 +26,7 @@ mod meaning;
 mod preview;
 mod rollout;
 mod runargs;
+mod salt;
 mod seat;
 mod targetargs;
 mod trouble;
@@ -34,6 +36,7 @@ mod user;
 mod tests;
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::process::ExitCode;
@@ -47,8 +50,10 @@ pub use cacheargs::JobCacheStep;
 pub use control::{Control, ControlError, SocketControl};
 pub use lowargs::{Globals, InitArgs, JoinStep, LogLevel, When};
 
+use forms::Destination;
 use lowargs::Lowargs;
 use meaning::{Deed, Errand};
+use salt::{Manner, OldName};
 use seat::{Connect, Seat, Terminals};
 use trouble::Trouble;
 
@@ -169,6 +174,10 @@ enum Start {
 }
 
 fn start(program: Program, args: impl IntoIterator<Item = OsString>, seat: &mut Seat<'_>) -> Start {
+    let args: Vec<OsString> = args.into_iter().collect();
+    if let Some(name) = args.first().and_then(|name| OldName::of(name)) {
+        return Start::Done(salt::start(name, program, args, seat));
+    }
     let typed = definition::definition(program)
         .try_get_matches_from(args)
         .and_then(|matches| Lowargs::from_arg_matches(&matches));
@@ -199,6 +208,7 @@ fn start(program: Program, args: impl IntoIterator<Item = OsString>, seat: &mut 
                 source,
             }),
         },
+        Deed::InstallNames { dir, force } => install_names(&dir, force, seat),
         Deed::Errand(errand) => globals.paths(program, seat.environment).and_then(|paths| {
             let style = seat.style(globals.color);
             let connect = connect_to(paths.control_socket());
@@ -208,6 +218,7 @@ fn start(program: Program, args: impl IntoIterator<Item = OsString>, seat: &mut 
                     globals: &globals,
                     style,
                     connect,
+                    manner: Manner::default(),
                     seat,
                 },
                 errand,
@@ -218,6 +229,23 @@ fn start(program: Program, args: impl IntoIterator<Item = OsString>, seat: &mut 
         seat.say(&trouble.report(program, &root_option(&globals)));
         trouble.code()
     }))
+}
+
+/// Makes the links, and prints them.
+fn install_names(dir: &Path, force: bool, seat: &mut Seat<'_>) -> Result<u8, Trouble> {
+    let failure = |source| Trouble::Write {
+        what: dir.display().to_string(),
+        source,
+    };
+    let program = std::env::current_exe().map_err(failure)?;
+    let names = OldName::ALL.map(OldName::as_str);
+    let links = daemon::names::install(&program, dir, &names, force)?;
+    let lines: String = links
+        .iter()
+        .map(|link| format!("{}\n", link.display()))
+        .collect();
+    seat.print(&lines).map_err(Trouble::Print)?;
+    Ok(output::OK)
 }
 
 fn connect_to(socket: impl AsRef<Path> + Send + Sync + 'static) -> Connect {
@@ -256,12 +284,38 @@ struct Session<'a, 'b> {
     globals: &'a Globals,
     style: Style,
     connect: Connect,
+    /// For whom it stands in.
+    manner: Manner,
     seat: &'a mut Seat<'b>,
 }
 
 impl Session<'_, '_> {
     fn print(&mut self, text: &str) -> Result<(), Trouble> {
         self.seat.print(text).map_err(Trouble::Print)
+    }
+
+    /// The same with a file in the place of standard output.
+    fn in_file<T>(&mut self, file: &mut File, work: impl FnOnce(&mut Session<'_, '_>) -> T) -> T {
+        work(&mut Session {
+            program: self.program,
+            globals: self.globals,
+            style: Style {
+                color: self.globals.color == When::Always,
+            },
+            connect: self.connect.clone(),
+            manner: self.manner,
+            seat: &mut Seat {
+                out: file,
+                err: &mut *self.seat.err,
+                input: &mut *self.seat.input,
+                terminals: Terminals {
+                    out: false,
+                    ..self.seat.terminals
+                },
+                environment: self.seat.environment,
+                interrupts: self.seat.interrupts,
+            },
+        })
     }
 
     fn report(&self, trouble: &Trouble) -> String {
@@ -278,11 +332,39 @@ impl Session<'_, '_> {
     }
 }
 
+impl Errand {
+    /// Where what it prints goes, when not to standard output.
+    fn destination(&self) -> Option<&Destination> {
+        match self {
+            Errand::Follow { view, .. }
+            | Errand::Preview { view, .. }
+            | Errand::Show { view, .. } => Some(&view.destination),
+            Errand::Runner { destination, .. } => Some(destination),
+            Errand::Question { .. }
+            | Errand::Keys { .. }
+            | Errand::Decide(_)
+            | Errand::Events(_) => None,
+        }
+    }
+}
+
 fn carry_out(session: &mut Session<'_, '_>, errand: Errand) -> Result<u8, Trouble> {
+    match errand
+        .destination()
+        .map(Destination::open)
+        .transpose()?
+        .flatten()
+    {
+        Some(mut file) => session.in_file(&mut file, |session| done(session, errand)),
+        None => done(session, errand),
+    }
+}
+
+fn done(session: &mut Session<'_, '_>, errand: Errand) -> Result<u8, Trouble> {
     match errand {
-        Errand::Follow { ask, follow, view } => follow::follow(session, ask, follow, view),
-        Errand::Preview { ask, view } => preview::preview(session, ask, view),
-        Errand::Show { jid, view } => follow::show_job(session, jid, view),
+        Errand::Follow { ask, follow, view } => follow::follow(session, ask, follow, &view),
+        Errand::Preview { ask, view } => preview::preview(session, ask, &view),
+        Errand::Show { jid, view } => follow::show_job(session, jid, &view),
         Errand::Question { ask, form } => answer::question(session, ask, form),
         Errand::Keys {
             globs,
@@ -291,6 +373,10 @@ fn carry_out(session: &mut Session<'_, '_>, errand: Errand) -> Result<u8, Troubl
         } => keys::print(session, &globs, with_fingerprints, form),
         Errand::Decide(decide) => keys::decide(session, decide),
         Errand::Events(args) => events::follow(session, &args),
-        Errand::Runner { ask, form } => answer::runner(session, ask, form),
+        Errand::Runner {
+            ask,
+            form,
+            destination,
+        } => answer::runner(session, ask, form, destination.out_indent),
     }
 }

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use output::Form;
 use wire::control::Left;
 use wire::{Jid, Role};
 
 use crate::cacheargs::JobCacheStep;
 use crate::duration;
+use crate::forms::{Destination, form};
 use crate::rollout::RolloutArgs;
 pub use crate::runargs::{RunArgs, View};
 use crate::targetargs::TargetArgs;
@@ -159,8 +161,10 @@ Examples:
         #[arg(value_name = "ARGS", allow_negative_numbers = true)]
         args: Vec<String>,
         /// Form of the answer
-        #[arg(long, value_name = "FORM", default_value = "nested")]
-        out: ValueForm,
+        #[arg(long, visible_alias = "output", value_name = "FORM", default_value = "nested", value_parser = form())]
+        out: Form,
+        #[command(flatten)]
+        destination: Destination,
     },
     /// Make a new tree: its keys and its trust
     #[command(after_help = "\
@@ -204,6 +208,24 @@ Example:
         /// Which shell
         shell: Shell,
     },
+    /// Make links by the names of Salt's commands: salt, salt-run, salt-key, salt-cp
+    #[command(
+        name = "install-names",
+        after_help = "\
+By such a name the program behaves as Salt's command does, so that scripts go on working.
+
+Examples:
+  PROGRAM install-names
+  PROGRAM install-names --dir /opt/bin --force"
+    )]
+    InstallNames {
+        /// Where to
+        #[arg(long, value_name = "DIR", default_value = "/usr/local/bin")]
+        dir: PathBuf,
+        /// Replace what has one of the names
+        #[arg(long)]
+        force: bool,
+    },
     /// Write the manual pages into a directory
     #[command(after_help = "\
 Example:
@@ -227,15 +249,6 @@ pub(crate) struct List {
 pub(crate) enum ListForm {
     /// For people
     Text,
-    /// One JSON document
-    Json,
-}
-
-/// Form of one value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ValueForm {
-    /// An outline for people
-    Nested,
     /// One JSON document
     Json,
 }

@@ -4,16 +4,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap_complete::Shell;
+use output::Form;
 use serde_json::Value;
 use wire::control::{Ask, RetryAsk, RunAsk, RunnerAsk};
 use wire::{Jid, Json, KeyDecision, Standing};
 
 use crate::LocalCommand;
+use crate::forms::Destination;
 use crate::lowargs::{
     Command, DelegateArgs, EventsArgs, JobsCommand, KeysCommand, LeftState, List, ListForm,
-    MayIArgs, RetryArgs, RootsCommand, TokenCommand, ValueForm, Which,
+    MayIArgs, RetryArgs, RootsCommand, TokenCommand, Which,
 };
-use crate::runargs::{ResultForm, RunArgs, View};
+use crate::runargs::{RunArgs, View};
 
 /// What is to be done.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub(crate) enum Deed {
     Completions(Shell),
     /// Write manual pages.
     Man(PathBuf),
+    /// Make links by other names.
+    InstallNames { dir: PathBuf, force: bool },
     /// The daemon is asked.
     Errand(Errand),
 }
@@ -54,7 +58,11 @@ pub(crate) enum Errand {
     /// Follow the event bus.
     Events(EventsArgs),
     /// Call a runner, and print its answer.
-    Runner { ask: Ask, form: ValueForm },
+    Runner {
+        ask: Ask,
+        form: Form,
+        destination: Destination,
+    },
 }
 
 /// How a job is followed.
@@ -68,6 +76,18 @@ pub(crate) struct Follow {
     pub(crate) owns_job: bool,
     /// The job, when it is known before.
     pub(crate) jid: Option<Jid>,
+}
+
+impl Follow {
+    /// A job that this command starts, and may cancel.
+    pub(crate) fn of_own(timeout: Option<Duration>, detach: bool) -> Follow {
+        Follow {
+            timeout,
+            detach,
+            owns_job: true,
+            jid: None,
+        }
+    }
 }
 
 /// A decision about keys.
@@ -90,6 +110,7 @@ impl Deed {
             Command::Serve => return Ok(Deed::Local(LocalCommand::Serve)),
             Command::Completions { shell } => return Ok(Deed::Completions(shell)),
             Command::Man { dir } => return Ok(Deed::Man(dir)),
+            Command::InstallNames { dir, force } => return Ok(Deed::InstallNames { dir, force }),
             Command::Run(args) => run(*args, user)?,
             Command::Jobs(command) => return jobs(command, user),
             Command::Tree { minions, list } => question(Ask::Tree { minions }, list),
@@ -114,7 +135,16 @@ impl Deed {
             Command::MayI(args) => order(may_i(args, user)),
             Command::Events(args) => Errand::Events(args),
             Command::Identity { list } => question(Ask::Identity, list),
-            Command::Runner { fun, args, out } => runner(fun, &args, user, out),
+            Command::Runner {
+                fun,
+                args,
+                out,
+                destination,
+            } => Errand::Runner {
+                ask: runner(fun, &args, user),
+                form: out,
+                destination,
+            },
         }))
     }
 }
@@ -201,18 +231,15 @@ fn may_i(args: MayIArgs, user: &str) -> Ask {
     }))
 }
 
-fn runner(fun: String, args: &[String], user: &str, form: ValueForm) -> Errand {
+/// A runner with its arguments as they are typed.
+pub(crate) fn runner(fun: String, args: &[String], user: &str) -> Ask {
     let (positional, named) = yaml::parse_arguments(args);
-    let ask = RunnerAsk {
+    Ask::Runner(Box::new(RunnerAsk {
         fun,
         args: json(&Value::Array(positional)),
         kwargs: json(&Value::Object(named)),
         user: user.to_owned(),
-    };
-    Errand::Runner {
-        ask: Ask::Runner(Box::new(ask)),
-        form,
-    }
+    }))
 }
 
 fn retry(args: RetryArgs, user: &str) -> Result<Errand, String> {
@@ -232,13 +259,11 @@ fn retry(args: RetryArgs, user: &str) -> Result<Errand, String> {
 
 /// A question that starts a job, which this command follows and may cancel.
 fn ordered(ask: Ask, timeout: Option<Duration>, detach: bool, view: View) -> Errand {
-    let follow = Follow {
-        timeout,
-        detach,
-        owns_job: true,
-        jid: None,
-    };
-    Errand::Follow { ask, follow, view }
+    Errand::Follow {
+        ask,
+        follow: Follow::of_own(timeout, detach),
+        view,
+    }
 }
 
 fn jobs(command: JobsCommand, user: &str) -> Result<Deed, String> {
@@ -354,25 +379,16 @@ fn delegate(args: DelegateArgs) -> Ask {
 
 impl View {
     /// The form that was asked for, or that suits the results of a function.
-    pub(crate) fn form(&self, fun: &str) -> output::Form {
+    pub(crate) fn form(&self, fun: &str) -> Form {
         if self.group {
-            return output::Form::Group;
+            return Form::Group;
         }
         let suiting = if output::is_of_states(fun) {
-            ResultForm::Highstate
+            Form::Highstate
         } else {
-            ResultForm::Nested
+            Form::Nested
         };
-        match self.out.unwrap_or(suiting) {
-            ResultForm::Nested => output::Form::Nested,
-            ResultForm::Highstate => output::Form::Highstate,
-            ResultForm::Json => output::Form::Json,
-            ResultForm::Yaml => output::Form::Yaml,
-            ResultForm::Txt => output::Form::Txt,
-            ResultForm::Raw => output::Form::Raw,
-            ResultForm::Quiet => output::Form::Quiet,
-            ResultForm::Ledger => output::Form::Ledger,
-        }
+        self.out.unwrap_or(suiting)
     }
 
     /// How results of states are shown.

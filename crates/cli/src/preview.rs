@@ -1,19 +1,18 @@
 //! Shows whom a job would be for.
 
+use output::Form;
 use wire::choice::Preview;
 use wire::control::{Ask, Tell};
 
 use crate::Session;
-use crate::runargs::{ResultForm, View};
+use crate::runargs::View;
 use crate::trouble::Trouble;
 
 /// Asks, and prints who is meant. Exit code 2 when nobody is.
-pub(crate) fn preview(session: &mut Session<'_, '_>, ask: Ask, view: View) -> Result<u8, Trouble> {
+pub(crate) fn preview(session: &mut Session<'_, '_>, ask: Ask, view: &View) -> Result<u8, Trouble> {
     let form = match view.out {
-        None | Some(ResultForm::Nested) => Form::Text,
-        Some(ResultForm::Json) => Form::Json,
-        Some(ResultForm::Yaml) => Form::Yaml,
-        Some(ResultForm::Quiet) => Form::Quiet,
+        None => Form::Nested,
+        Some(form @ (Form::Nested | Form::Json | Form::Yaml | Form::Quiet)) => form,
         Some(_) => {
             let text = "a preview is printed as text, or with --out json, yaml or quiet";
             return Err(Trouble::Usage(text.to_owned()));
@@ -22,10 +21,10 @@ pub(crate) fn preview(session: &mut Session<'_, '_>, ask: Ask, view: View) -> Re
     let preview = ask_for(session, ask)?;
     let document = || output::document(&preview);
     match form {
-        Form::Text => session.print(&output::preview(&preview))?,
         Form::Json => session.print(&output::json(&document()))?,
         Form::Yaml => session.print(&yaml::emit(&document()))?,
         Form::Quiet => {}
+        _ => session.print(&output::preview(&preview))?,
     }
     if form != Form::Quiet {
         for note in output::preview_notes(&preview) {
@@ -36,15 +35,6 @@ pub(crate) fn preview(session: &mut Session<'_, '_>, ask: Ask, view: View) -> Re
         0 => output::NOTHING_MATCHED,
         _ => output::OK,
     })
-}
-
-/// Forms that a preview has.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
-    Text,
-    Json,
-    Yaml,
-    Quiet,
 }
 
 fn ask_for(session: &mut Session<'_, '_>, ask: Ask) -> Result<Preview, Trouble> {

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
-use clap::{ArgAction, Args, ValueEnum};
-use output::States;
+use clap::{ArgAction, Args};
+use output::{Form, States};
 
 use crate::choice::ChoiceArgs;
 use crate::duration;
+use crate::forms::{Destination, form};
 use crate::rollout::RolloutArgs;
 use crate::targetargs::TargetArgs;
 
@@ -58,13 +59,15 @@ pub struct RunArgs {
 }
 
 /// How results are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Results")]
 pub struct View {
     /// Form of the results [default: highstate for results of states, else nested]
-    #[arg(long, value_name = "FORM")]
-    pub(crate) out: Option<ResultForm>,
-    /// One document for all minions instead of one for each (json, yaml, raw)
+    #[arg(long, visible_alias = "output", value_name = "FORM", value_parser = form())]
+    pub(crate) out: Option<Form>,
+    #[command(flatten)]
+    pub(crate) destination: Destination,
+    /// One document for all minions instead of one for each (json, yaml, raw, pprint)
     #[arg(short = 's', long = "static")]
     pub(crate) one_document: bool,
     /// Fold equal results: "1,203 minions: True"
@@ -88,24 +91,7 @@ pub struct View {
     /// Also numbers of minions that returned, did not return, and failed
     #[arg(long)]
     pub(crate) summary: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ResultForm {
-    /// An outline for people
-    Nested,
-    /// States with their changes, and numbers of them
-    Highstate,
-    /// A JSON object for each minion
-    Json,
-    /// A YAML document for each minion
-    Yaml,
-    /// A line for each line of a result, with the id before it
-    Txt,
-    /// As Python prints values
-    Raw,
-    /// Nothing but the exit code
-    Quiet,
-    /// One JSON document with the outcome of every expected minion
-    Ledger,
+    /// Leave out minions that did not return.
+    #[arg(skip)]
+    pub(crate) hides_silent: bool,
 }

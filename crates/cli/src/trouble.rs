@@ -41,6 +41,8 @@ pub(crate) enum Trouble {
     Print(#[source] io::Error),
     #[error("can't write {what}")]
     Write { what: String, source: io::Error },
+    #[error(transparent)]
+    Names(#[from] daemon::names::NameError),
     #[error("can't listen for Ctrl-C")]
     Interrupts(#[source] io::Error),
     #[error("the settings are wrong\n{0}")]
@@ -63,7 +65,10 @@ impl Trouble {
                 FailureKind::Refused => output::REFUSED,
                 FailureKind::Internal => exit::INTERNAL,
             },
-            Trouble::Print(_) | Trouble::Write { .. } | Trouble::Interrupts(_) => exit::INTERNAL,
+            Trouble::Print(_)
+            | Trouble::Write { .. }
+            | Trouble::Names(_)
+            | Trouble::Interrupts(_) => exit::INTERNAL,
             Trouble::Settings(_) => exit::CONFIG,
         }
     }

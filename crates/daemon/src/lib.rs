@@ -10,5 +10,6 @@ pub mod exit;
 pub mod http;
 pub mod logs;
 pub mod metrics;
+pub mod names;
 pub mod signals;
 pub mod user;

@@ -189,6 +189,7 @@ pub(crate) fn values(bytes: &[u8]) {
                 style: Style::PLAIN,
                 yaml: yaml::emit,
                 states: output::States::default(),
+                indent: None,
             };
             let text = output::render(&report, &rendering);
             let hidden = text

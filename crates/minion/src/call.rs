@@ -1,6 +1,7 @@
 //! `minion call`: a function on this host, here and now, without a hub.
 
-use std::io::IsTerminal;
+use std::fs::File;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -13,36 +14,26 @@ use serde_json::Value;
 use wire::control::{Ledger, LedgerRow, Progress};
 use wire::{Counts, JidClock, OutcomeKind};
 
-use crate::cli::fail;
+use crate::cli::{CallArgs, fail};
 use crate::files::{JobFiles, Sessions};
 use crate::roots::{LocalRoots, Roots};
 use crate::surroundings::{JobContext, Surroundings};
 
 /// Runs the function and prints what it answers; the exit code is 0, or 1 when it failed.
 ///
-/// With `passes_retcode` it is the function's own return code.
-pub fn call(
-    config: &MinionConfig,
-    function: &str,
-    words: &[String],
-    out: Option<&str>,
-    states: States,
-    passes_retcode: bool,
-) -> ExitCode {
+/// With `retcode_passthrough` it is the function's own return code.
+pub fn call(config: &MinionConfig, wish: &CallArgs) -> ExitCode {
+    let function = wish.function.as_str();
     let suiting = if output::is_of_states(function) {
-        "highstate"
+        Form::Highstate
     } else {
-        "nested"
+        Form::Nested
     };
-    let form = match out.unwrap_or(suiting) {
-        "nested" => Form::Nested,
-        "highstate" => Form::Highstate,
-        "json" => Form::Json,
-        "yaml" => Form::Yaml,
-        "txt" => Form::Txt,
-        "raw" => Form::Raw,
-        "quiet" => Form::Quiet,
-        other => return fail(exit::USAGE, &format!("there is no output named {other:?}")),
+    // Before anything runs: a result that has no place is of no use.
+    let mut out: Box<dyn Write> = match open(wish) {
+        Ok(Some(file)) => Box::new(file),
+        Ok(None) => Box::new(std::io::stdout()),
+        Err(text) => return fail(exit::INTERNAL, &text),
     };
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -84,7 +75,7 @@ pub fn call(
         user: String::new(),
         is_making_pillar: AtomicBool::new(false),
     };
-    let (args, kwargs) = yaml::parse_arguments(words);
+    let (args, kwargs) = yaml::parse_arguments(&wish.arguments);
     let keywords = Value::Object(kwargs.clone())
         .to_string()
         .into_bytes()
@@ -96,27 +87,55 @@ pub fn call(
     };
     let outcome = registry.call(&call, &context, &Cancel::new());
     let ok = outcome.success && outcome.retcode == 0;
+    let is_terminal = wish.out_file.is_none() && std::io::stdout().is_terminal();
     let rendering = Rendering {
-        form,
+        form: wish.out.unwrap_or(suiting),
         one_document: true,
         style: Style {
-            color: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+            color: wish
+                .color
+                .unwrap_or_else(|| is_terminal && std::env::var_os("NO_COLOR").is_none()),
         },
         yaml: yaml::emit,
-        states,
+        states: States {
+            is_verbose: wish.state_verbose,
+            ..wish.state_output
+        },
+        indent: wish.out_indent,
     };
-    print!(
-        "{}",
-        render(
-            &Report::new(&account(outcome.value, ok, keywords)),
-            &rendering
-        )
-    );
+    let account = account(outcome.value, ok, keywords);
+    let text = render(&Report::new(&account), &rendering);
+    let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match printed {
+        // A reader that has gone has what it wants.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            return fail(exit::INTERNAL, &format!("can't print: {error}"));
+        }
+        _ => {}
+    }
     match u8::try_from(outcome.retcode) {
         _ if ok => ExitCode::SUCCESS,
-        Ok(code) if passes_retcode && code != 0 => ExitCode::from(code),
+        Ok(code) if wish.retcode_passthrough && code != 0 => ExitCode::from(code),
         _ => ExitCode::from(exit::FAILED),
     }
+}
+
+/// The file for the result, when there is one.
+fn open(wish: &CallArgs) -> Result<Option<File>, String> {
+    let Some(path) = &wish.out_file else {
+        return Ok(None);
+    };
+    let mut options = File::options();
+    options.create(true);
+    if wish.out_file_append {
+        options.append(true);
+    } else {
+        options.write(true).truncate(true);
+    }
+    let opened = options.open(path);
+    opened
+        .map(Some)
+        .map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// The result as the account of a job of one minion, which is what outputs print; Salt calls that minion `local`.

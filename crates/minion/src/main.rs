@@ -14,6 +14,7 @@ mod local;
 mod orphans;
 mod room;
 mod roots;
+mod salt_call;
 mod serve;
 mod surroundings;
 

@@ -28,7 +28,11 @@ pub fn json(value: &Value) -> String {
         Serializer::with_formatter(&mut bytes, PrettyFormatter::with_indent(b"    "));
     // A Value has string keys and the writer is memory, so nothing can fail.
     let _ = value.serialize(&mut serializer);
-    let text = String::from_utf8_lossy(&bytes);
+    visible(&String::from_utf8_lossy(&bytes))
+}
+
+/// The text of a document of JSON with a line break at its end, and what would act on a terminal escaped.
+pub(crate) fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 1);
     for c in text.chars() {
         // The only invisible character outside of strings is the line break of the layout.

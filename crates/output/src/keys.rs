@@ -1,5 +1,7 @@
 //! Keys by standing, in the shape of `salt-key`.
 
+use data::python;
+use serde_json::Value;
 use wire::control::KeyRow;
 use wire::{KeyDecision, Role, Standing};
 
@@ -38,6 +40,55 @@ pub fn fingerprints(rows: &[KeyRow], style: Style) -> String {
     })
 }
 
+/// Keys as `salt-key` and `wheel.key` name their standings; None when it is something else. Standings that are not there have no
+/// heading.
+pub(crate) fn standings(value: &Value, style: Style) -> Option<String> {
+    let map = value.as_object()?;
+    let mut out = String::new();
+    let name_of = |standing| match standing {
+        Standing::Accepted => "minions",
+        Standing::Denied => "minions_denied",
+        Standing::Pending => "minions_pre",
+        Standing::Rejected => "minions_rejected",
+    };
+    let names = SECTIONS.map(|(standing, _)| name_of(standing));
+    if map
+        .keys()
+        .any(|key| !names.contains(&key.as_str()) && key != "local")
+    {
+        return None;
+    }
+    for (standing, heading) in SECTIONS {
+        let Some(keys) = map.get(name_of(standing)) else {
+            continue;
+        };
+        let mut lines: Vec<String> = match keys {
+            Value::Array(ids) => ids.iter().map(python::text).collect(),
+            Value::Object(keys) => keys
+                .iter()
+                .map(|(id, finger)| format!("{id}:  {}", python::text(finger)))
+                .collect(),
+            _ => return None,
+        };
+        lines.sort();
+        out.push_str(&style.paint(Tone::Heading, heading));
+        out.push('\n');
+        for line in lines {
+            out.push_str(&style.paint(tone(standing), &escape(&line)));
+            out.push('\n');
+        }
+    }
+    Some(out)
+}
+
+fn tone(standing: Standing) -> Tone {
+    match standing {
+        Standing::Accepted => Tone::Text,
+        Standing::Pending => Tone::Literal,
+        Standing::Rejected | Standing::Denied => Tone::Bad,
+    }
+}
+
 fn sections(
     rows: &[KeyRow],
     style: Style,
@@ -51,11 +102,7 @@ fn sections(
         if keys.is_empty() && !with_empty {
             continue;
         }
-        let tone = match standing {
-            Standing::Accepted => Tone::Text,
-            Standing::Pending => Tone::Literal,
-            Standing::Rejected | Standing::Denied => Tone::Bad,
-        };
+        let tone = tone(standing);
         out.push_str(&style.paint(Tone::Heading, heading));
         out.push('\n');
         for key in keys {

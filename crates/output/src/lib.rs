@@ -6,9 +6,11 @@
 //!
 //! Results come from hosts that may be hostile, so no form lets a control character through: see [`escape`].
 
+mod columns;
 mod document;
 mod escape;
 mod exit;
+mod form;
 mod group;
 mod highstate;
 mod identity;
@@ -28,6 +30,7 @@ mod table;
 mod time;
 mod tokens;
 mod tree;
+mod value;
 
 #[cfg(test)]
 mod sample;
@@ -35,16 +38,16 @@ mod sample;
 pub use document::{document, json, ledger};
 pub use escape::{escape, escape_lines, is_visible};
 pub use exit::{FAILED, NOTHING_MATCHED, OK, REFUSED, UNKNOWN, exit_code};
+pub use form::Form;
 pub use highstate::{Mode, Results, States, UnknownMode, is_of_states};
 pub use identity::identity;
 pub use jobs::jobs;
 pub use keys::{decided, fingerprints, keys};
-pub use nested::outline;
 pub use note::notes;
 pub use number::{count, grouped};
 pub use preview::{preview, preview_notes};
 pub use progress::{counts, progress_lines};
-pub use render::{Form, Rendering, render};
+pub use render::{Rendering, render};
 pub use report::{Report, Row, Said};
 pub use roots::roots;
 pub use style::{Style, Tone};
@@ -52,6 +55,7 @@ pub use summary::summary;
 pub use time::{iso, span};
 pub use tokens::tokens;
 pub use tree::tree;
+pub use value::{ValueRendering, value};
 
 /// Ids that are named before a list ends with "and so many more".
 pub const LISTED_IDS_MAX: usize = 10;

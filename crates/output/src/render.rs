@@ -3,42 +3,15 @@
 use data::python;
 use serde_json::{Map, Value};
 
+use crate::columns::columns;
 use crate::document::{json, ledger};
 use crate::escape::{escape, escape_lines, is_visible};
+use crate::form::Form;
 use crate::highstate::{self, States};
 use crate::report::{Report, Row};
 use crate::style::Style;
+use crate::value::{docs, indented, keyed, values};
 use crate::{group, nested};
-
-/// Forms of results.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// An outline for people.
-    Nested,
-    /// JSON: an object for each minion, or one for all.
-    Json,
-    /// YAML: a document for each minion, or one for all.
-    Yaml,
-    /// `id: value` lines.
-    Txt,
-    /// Python's `repr`.
-    Raw,
-    /// Nothing.
-    Quiet,
-    /// The whole account as one JSON document.
-    Ledger,
-    /// Equal results folded, for people.
-    Group,
-    /// Results of states, for people.
-    Highstate,
-}
-
-impl Form {
-    /// Whether the text is for programs, which choke on other text beside it.
-    pub fn is_document(self) -> bool {
-        matches!(self, Form::Json | Form::Yaml | Form::Raw | Form::Ledger)
-    }
-}
 
 /// How results are shown.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +26,8 @@ pub struct Rendering {
     pub yaml: fn(&Value) -> String,
     /// How results of states are shown.
     pub states: States,
+    /// Columns of JSON's levels; negative: a document on one line.
+    pub indent: Option<i32>,
 }
 
 /// The text of a job's results; empty when there is nothing to say.
@@ -60,13 +35,18 @@ pub fn render(report: &Report<'_>, rendering: &Rendering) -> String {
     let kwargs = serde_json::from_slice(&report.ledger().kwargs).unwrap_or_default();
     let states = rendering.states.of_job(&kwargs);
     match rendering.form {
-        Form::Nested => report
+        // Keys are what runners answer, and no result of a job.
+        Form::Nested | Form::Key => report
             .rows()
             .map(|row| nested::minion(&row, rendering.style))
             .collect(),
-        Form::Json => documents(report, rendering, json),
+        Form::Json => documents(report, rendering, |value| indented(value, rendering.indent)),
         Form::Yaml => documents(report, rendering, |value| yaml(value, rendering.yaml)),
         Form::Raw => documents(report, rendering, |value| python::repr(value) + "\n"),
+        Form::Pprint => documents(report, rendering, |value| data::pretty(value) + "\n"),
+        Form::Table => documents(report, rendering, |value| columns(value, rendering.style)),
+        Form::Values => report.rows().map(|row| values(&row.to_value())).collect(),
+        Form::Docs => texts(report),
         Form::Txt => report.rows().map(|row| txt(&row)).collect(),
         Form::Quiet => String::new(),
         Form::Ledger => json(&ledger(report)),
@@ -95,7 +75,7 @@ fn documents(
 }
 
 /// YAML leaves some characters as they are that a terminal would act on; only then the strings are escaped before.
-fn yaml(value: &Value, print: fn(&Value) -> String) -> String {
+pub(crate) fn yaml(value: &Value, print: fn(&Value) -> String) -> String {
     let text = print(value);
     if text
         .chars()
@@ -120,17 +100,22 @@ fn with_visible_strings(value: &Value) -> Value {
     }
 }
 
-/// Every line of a text with the id before it. Other than with Salt, an empty text has a line too: no minion is left out.
+/// The lines of a minion.
 fn txt(row: &Row<'_>) -> String {
-    let id = escape(&row.entry.id);
-    match row.to_value() {
-        Value::String(text) if text.is_empty() => format!("{id}: \n"),
-        Value::String(text) => text
-            .lines()
-            .map(|line| format!("{id}: {}\n", escape_lines(line)))
-            .collect(),
-        other => format!("{id}: {}\n", python::repr(&other)),
+    keyed(&escape(&row.entry.id), &row.to_value())
+}
+
+/// The texts of functions that any of the minions knows.
+fn texts(report: &Report<'_>) -> String {
+    let mut all = Map::new();
+    for row in report.rows() {
+        if let Value::Object(texts) = row.to_value() {
+            for (name, text) in texts {
+                all.entry(name).or_insert(text);
+            }
+        }
     }
+    docs(&Value::Object(all))
 }
 
 #[cfg(test)]
@@ -162,6 +147,7 @@ mod tests {
             style: Style::PLAIN,
             yaml: flow,
             states: States::default(),
+            indent: None,
         };
         assert_eq!(
             render(&Report::new(&ledger), &rendering),
@@ -270,12 +256,12 @@ mod tests {
         fn no_form_acts_on_the_terminal(value in values(), id in "[a\u{1b}\u{202e}\n]{1,4}") {
             let ledger = sample::ledger(&[(&id, &value.to_string())]);
             let report = Report::new(&ledger);
-            for form in [Form::Nested, Form::Json, Form::Yaml, Form::Txt, Form::Raw, Form::Ledger, Form::Group, Form::Highstate] {
+            for form in [Form::Nested, Form::Json, Form::Yaml, Form::Txt, Form::Raw, Form::Pprint, Form::Table, Form::Values, Form::Key, Form::Docs, Form::Ledger, Form::Group, Form::Highstate] {
                 for one_document in [false, true] {
                     // The flow form leaves characters as they are that YAML would have quoted.
                     let yaml = |value: &Value| format!("{}\n", value.to_string().replace('\u{7f}', "\\x7f"));
                     let states = States::default();
-                    let rendering = Rendering { form, one_document, style: Style::PLAIN, yaml, states };
+                    let rendering = Rendering { form, one_document, style: Style::PLAIN, yaml, states, indent: None };
                     let text = render(&report, &rendering);
                     prop_assert!(text.chars().all(|c| c == '\n' || c == '\t' || is_visible(c)), "{form:?}: {text:?}");
                 }
@@ -287,7 +273,7 @@ mod tests {
         fn json_loses_nothing(value in values()) {
             let ledger = sample::ledger(&[("m", &value.to_string())]);
             let states = States::default();
-            let rendering = Rendering { form: Form::Json, one_document: true, style: Style::PLAIN, yaml: flow, states };
+            let rendering = Rendering { form: Form::Json, one_document: true, style: Style::PLAIN, yaml: flow, states, indent: None };
             let text = render(&Report::new(&ledger), &rendering);
             let read: Value = serde_json::from_str(&text).expect("it is JSON");
             let expected: Value = serde_json::from_str(&value.to_string()).expect("it is JSON");

@@ -1,6 +1,7 @@
 //! `cp`: files of the hub.
 
 mod get;
+mod recv;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -205,6 +206,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
                 names.map(|name| name.strip_suffix("/init").unwrap_or(name).replace('/', "."));
             Ok(json!(names.collect::<BTreeSet<_>>()))
         },
+    ),
+    Function::new(
+        "cp.recv",
+        "files, dest, encoding=None, offset=0, is_last=True, mode=None, below=None",
+        "Write what `salt-cp` sends: contents by name, into a folder or to a path. Pieces of a file follow each other by their \
+         offset, and it takes its place with the last one.",
+        "cp.recv '{motd: hello}' /etc/motd",
+        recv::recv,
     ),
 ];
 

@@ -1,0 +1,84 @@
+//! `salt-run`: a runner.
+
+use clap::Parser;
+use daemon::exit;
+use output::Form;
+
+use super::Old;
+use super::options::{Common, refuse};
+use crate::meaning::{Errand, runner};
+use crate::trouble::Trouble;
+use crate::{Session, carry_out};
+
+/// Call a runner, as Salt's command does
+#[derive(Debug, Parser)]
+#[command(
+    after_help = "docs/commands.md says option by option what is as in Salt; docs/runners.md lists runners."
+)]
+pub(super) struct Arguments {
+    /// Which runner, and its arguments
+    #[arg(value_names = ["FUNCTION", "ARGUMENTS"], allow_negative_numbers = true)]
+    words: Vec<String>,
+    #[command(flatten)]
+    common: Common,
+    /// The text of runners
+    #[arg(short = 'd', long, visible_alias = "documentation", alias = "doc-text")]
+    doc: bool,
+    /// Print nothing
+    #[arg(long)]
+    quiet: bool,
+    /// Taken, and without effect: grains of a hub are no part of a call
+    #[arg(long)]
+    skip_grains: bool,
+    /// Taken, and without effect: a runner is waited for to its end
+    #[arg(short = 't', long, value_name = "SECONDS")]
+    timeout: Option<i64>,
+    /// Taken, and without effect: the hub gives ids
+    #[arg(long, value_name = "JID", hide = true)]
+    jid: Option<String>,
+    #[arg(long = "async", hide = true)]
+    detach: bool,
+}
+
+impl Old for Arguments {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn carry_out(self, session: &mut Session<'_, '_>) -> Result<u8, Trouble> {
+        refuse(&[
+            (
+                self.detach,
+                "--async",
+                "put it into the background of the shell: salt-run ... &",
+            ),
+            (self.jid.is_some(), "--jid", "the hub gives ids itself"),
+        ])?;
+        let mut words = self.words.into_iter();
+        let (fun, args) = if self.doc {
+            ("doc.runner".to_owned(), words.collect())
+        } else {
+            let fun = words.next().ok_or_else(|| {
+                Trouble::Usage("the runner is missing: salt-run manage.status".to_owned())
+            })?;
+            (fun, words.collect::<Vec<_>>())
+        };
+        let errand = Errand::Runner {
+            ask: runner(fun, &args, &super::user(session)),
+            form: if self.quiet {
+                Form::Quiet
+            } else {
+                self.common.out.out.unwrap_or(Form::Nested)
+            },
+            destination: self.common.out.destination,
+        };
+        match carry_out(session, errand) {
+            // Whatever a runner's name or arguments are, Salt ends with 1.
+            Err(Trouble::Told(failure)) => {
+                session.print(&format!("{}\n", output::escape_lines(&failure.text)))?;
+                Ok(exit::FAILED)
+            }
+            ended => ended,
+        }
+    }
+}
