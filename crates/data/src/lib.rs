@@ -9,6 +9,7 @@ mod merge;
 pub mod net;
 pub mod python;
 mod serializer;
+pub mod signature;
 mod sources;
 mod traverse;
 mod wrap;
