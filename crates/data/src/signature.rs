@@ -336,7 +336,8 @@ impl Bound<'_> {
             .params
             .iter()
             .position(|param| param.name == name);
-        at.and_then(|at| self.values.get(at)).unwrap_or(&Value::Null)
+        at.and_then(|at| self.values.get(at))
+            .unwrap_or(&Value::Null)
     }
 }
 

@@ -22,6 +22,7 @@ mod lock;
 mod prune;
 mod recovered;
 mod schema;
+mod search;
 mod space;
 mod tables;
 
