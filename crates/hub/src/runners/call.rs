@@ -2,12 +2,13 @@
 
 use std::pin::Pin;
 
+use access::Area;
 use data::python;
 use data::signature::Bound;
 use serde_json::{Value, json};
 use targeting::Target;
+use wire::Jid;
 use wire::control::{Failure, FailureKind, RunAsk};
-use wire::{Jid, UnixMillis};
 
 use super::Kind;
 use crate::caller::Caller;
@@ -84,14 +85,12 @@ pub(crate) struct Call<'a> {
     pub(super) user: &'a str,
     pub(super) jid: Jid,
     pub(super) kind: Kind,
+    /// The name of the function.
+    pub(super) fun: &'static str,
     pub(super) args: Bound<'a>,
 }
 
 impl Call<'_> {
-    pub(super) fn now(&self) -> UnixMillis {
-        self.service.engine.clock().now()
-    }
-
     pub(super) fn value(&self, name: &str) -> &Value {
         self.args.value(name)
     }
@@ -155,6 +154,18 @@ impl Call<'_> {
         }
     }
 
+    /// Refuses a caller who has no rule for this.
+    pub(super) fn needs(&self, area: Area) -> Result<(), Trouble> {
+        match self.service.allows(self.caller, area) {
+            true => Ok(()),
+            false => Err(Trouble::refused(format!(
+                "{} may not do this: no rule has {}",
+                self.user,
+                area.as_str()
+            ))),
+        }
+    }
+
     /// The target of the arguments `tgt` and `tgt_type`.
     pub(super) fn target(&self) -> Result<Target, Trouble> {
         let ask = self.ask(self.value("tgt"), &self.text("tgt_type")?)?;
@@ -166,7 +177,9 @@ impl Call<'_> {
         let target = match tgt {
             Value::Array(_) => texts(tgt).join(","),
             Value::Object(_) | Value::Null => {
-                return Err(Trouble::usage("the target has to be a text or a list of ids"));
+                return Err(Trouble::usage(
+                    "the target has to be a text or a list of ids",
+                ));
             }
             text => python::text(text),
         };

@@ -19,16 +19,23 @@ pub struct RunnerDesk {
     pub(super) settings: Map<String, Value>,
     /// Makes pillars.
     pub(super) pillars: Pillars,
+    /// The git remote of the roots, as it may be shown.
+    pub(super) remote: Option<String>,
     jids: Mutex<JidClock>,
     running: Mutex<BTreeMap<Jid, Value>>,
 }
 
 impl RunnerDesk {
     /// Nothing runs yet.
-    pub fn new(settings: Map<String, Value>, pillars: Pillars) -> RunnerDesk {
+    pub fn new(
+        settings: Map<String, Value>,
+        pillars: Pillars,
+        remote: Option<String>,
+    ) -> RunnerDesk {
         RunnerDesk {
             settings,
             pillars,
+            remote,
             jids: Mutex::new(JidClock::new(NO_SIGNER, 0)),
             running: Mutex::new(BTreeMap::new()),
         }

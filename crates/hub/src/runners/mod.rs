@@ -3,10 +3,22 @@
 //! A module is a file here with a table of its functions, and a line in [`MODULES`]. What is said of a function there is what
 //! `doc.runner`, `runner --list` and the generated page show.
 
+mod cache;
 mod call;
+mod config;
 mod desk;
+mod doc;
+mod fileserver;
 mod jobs;
+mod key;
 mod manage;
+mod matching;
+mod minions;
+mod pillar;
+mod salt;
+mod saltutil;
+mod survey;
+mod test;
 
 use access::Area;
 use data::signature::Signature;
@@ -24,8 +36,20 @@ use crate::service::Service;
 
 /// All modules.
 const MODULES: &[(Kind, &[Runner])] = &[
+    (Kind::Runner, cache::RUNNERS),
+    (Kind::Runner, doc::RUNNERS),
+    (Kind::Runner, fileserver::RUNNERS),
     (Kind::Runner, jobs::RUNNERS),
     (Kind::Runner, manage::RUNNERS),
+    (Kind::Runner, matching::RUNNERS),
+    (Kind::Runner, pillar::RUNNERS),
+    (Kind::Runner, salt::RUNNERS),
+    (Kind::Runner, saltutil::RUNNERS),
+    (Kind::Runner, survey::RUNNERS),
+    (Kind::Runner, test::RUNNERS),
+    (Kind::Wheel, config::RUNNERS),
+    (Kind::Wheel, key::RUNNERS),
+    (Kind::Wheel, minions::RUNNERS),
 ];
 
 /// Where Salt has a function.
@@ -137,6 +161,7 @@ impl Service {
             user: &ask.user,
             jid,
             kind,
+            fun: runner.name,
             args: bound,
         };
         let answered = (runner.call)(call).await;
@@ -241,7 +266,10 @@ fn unknown(fun: &str) -> String {
             modules.join(", ")
         )
     } else {
-        format!("there is no runner {fun}; near ones are {}", near.join(", "))
+        format!(
+            "there is no runner {fun}; near ones are {}",
+            near.join(", ")
+        )
     }
 }
 
