@@ -16,6 +16,7 @@ mod control;
 mod definition;
 mod duration;
 mod events;
+mod findargs;
 mod follow;
 mod interrupt;
 mod keys;
@@ -25,6 +26,7 @@ mod meaning;
 mod preview;
 mod rollout;
 mod runargs;
+mod runners;
 mod seat;
 mod targetargs;
 mod trouble;
@@ -291,6 +293,8 @@ fn carry_out(session: &mut Session<'_, '_>, errand: Errand) -> Result<u8, Troubl
         } => keys::print(session, &globs, with_fingerprints, form),
         Errand::Decide(decide) => keys::decide(session, decide),
         Errand::Events(args) => events::follow(session, &args),
-        Errand::Runner { ask, form } => answer::runner(session, ask, form),
+        Errand::Runner { ask, form } => runners::call(session, ask, form),
+        Errand::Runners { which } => runners::list(session, which.as_deref()),
+        Errand::Find(page) => findargs::print(session, page),
     }
 }

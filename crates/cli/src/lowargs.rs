@@ -12,6 +12,7 @@ use wire::{Jid, Role};
 
 use crate::cacheargs::JobCacheStep;
 use crate::duration;
+use crate::findargs::FindArgs;
 use crate::rollout::RolloutArgs;
 pub use crate::runargs::{RunArgs, View};
 use crate::targetargs::TargetArgs;
@@ -150,11 +151,16 @@ Example:
     #[command(after_help = "\
 Examples:
   PROGRAM runner manage.status
-  PROGRAM runner manage.up --out json")]
+  PROGRAM runner manage.up --out json
+  PROGRAM runner jobs.lookup_jid 20261122231556000001 missing=true
+  PROGRAM runner --list jobs")]
     Runner {
         /// Which runner: module.function
-        #[arg(value_name = "FUN")]
-        fun: String,
+        #[arg(value_name = "FUN", required_unless_present = "list")]
+        fun: Option<String>,
+        /// Say what runners and wheel functions there are, and what they do: all, those of a module, or one
+        #[arg(short = 'd', long, alias = "doc", conflicts_with = "args")]
+        list: bool,
         /// Its arguments, read as YAML, and key=value for named ones; after -- none is taken for an option
         #[arg(value_name = "ARGS", allow_negative_numbers = true)]
         args: Vec<String>,
@@ -242,15 +248,11 @@ pub(crate) enum ValueForm {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum JobsCommand {
-    /// The newest jobs
-    #[command(after_help = "Example:\n  PROGRAM jobs list --limit 50")]
-    List {
-        /// At most so many
-        #[arg(long, value_name = "NUMBER", default_value_t = 20)]
-        limit: u32,
-        #[command(flatten)]
-        list: List,
-    },
+    /// The newest jobs, or those that fit
+    #[command(
+        after_help = "Examples:\n  PROGRAM jobs list --limit 50\n  PROGRAM jobs list --function 'state.*' --state failed,lost --since 2d\n  PROGRAM jobs list --minion web1 --before 20261122231556000001"
+    )]
+    List(Box<FindArgs>),
     /// A job as it stands now
     #[command(after_help = "Example:\n  PROGRAM jobs show 20261122231556000001 --out ledger")]
     Show {

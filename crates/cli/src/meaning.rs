@@ -9,6 +9,7 @@ use wire::control::{Ask, RetryAsk, RunAsk, RunnerAsk};
 use wire::{Jid, Json, KeyDecision, Standing};
 
 use crate::LocalCommand;
+use crate::findargs::Page;
 use crate::lowargs::{
     Command, DelegateArgs, EventsArgs, JobsCommand, KeysCommand, LeftState, List, ListForm,
     MayIArgs, RetryArgs, RootsCommand, TokenCommand, ValueForm, Which,
@@ -55,6 +56,10 @@ pub(crate) enum Errand {
     Events(EventsArgs),
     /// Call a runner, and print its answer.
     Runner { ask: Ask, form: ValueForm },
+    /// Say what runners there are: all, those of a module, or one.
+    Runners { which: Option<String> },
+    /// Print jobs that fit.
+    Find(Page),
 }
 
 /// How a job is followed.
@@ -114,7 +119,13 @@ impl Deed {
             Command::MayI(args) => order(may_i(args, user)),
             Command::Events(args) => Errand::Events(args),
             Command::Identity { list } => question(Ask::Identity, list),
-            Command::Runner { fun, args, out } => runner(fun, &args, user, out),
+            Command::Runner {
+                fun: Some(fun),
+                list: false,
+                args,
+                out,
+            } => runner(fun, &args, user, out),
+            Command::Runner { fun: which, .. } => Errand::Runners { which },
         }))
     }
 }
@@ -243,10 +254,7 @@ fn ordered(ask: Ask, timeout: Option<Duration>, detach: bool, view: View) -> Err
 
 fn jobs(command: JobsCommand, user: &str) -> Result<Deed, String> {
     Ok(Deed::Errand(match command {
-        JobsCommand::List { limit, list } => Errand::Question {
-            ask: Ask::Jobs { limit },
-            form: list.out,
-        },
+        JobsCommand::List(args) => Errand::Find(args.page()),
         JobsCommand::Show { jid, view } => Errand::Show { jid, view },
         JobsCommand::Watch { jid, timeout, view } => {
             let follow = Follow {

@@ -11,7 +11,7 @@ use wire::control::{
     Doing, Failure, FailureKind, JobSummary, Ledger, LedgerRow, Left, RetryAsk, Rollout, RunAsk,
     Tell,
 };
-use wire::find::JobFilter;
+use wire::find::{JobFilter, LISTED_MAX};
 use wire::{Between, Jid, JobOrder, LedgerDelta, OutcomeKind, Reason, ReasonCode, limits};
 
 use crate::caller::Caller;
@@ -22,8 +22,6 @@ use crate::report::{self, FormerNames};
 use crate::service::Service;
 use crate::submit::Aim;
 
-/// Jobs in one list, at most.
-pub(crate) const JOBS_LISTED_MAX: u32 = 10_000;
 /// A check between two stages is over by then.
 const CHECK_RUN_MS: u64 = 600_000;
 /// A cancellation is kept so long for minions that may run the job out of sight.
@@ -244,7 +242,7 @@ impl Service {
         caller: &Caller,
         mut filter: JobFilter,
     ) -> anyhow::Result<Vec<JobSummary>> {
-        filter.limit = filter.limit.min(JOBS_LISTED_MAX);
+        filter.limit = filter.limit.min(LISTED_MAX);
         if !self.sees_all_jobs(caller) {
             match &filter.user {
                 Some(user) if *user != caller.user => return Ok(Vec::new()),

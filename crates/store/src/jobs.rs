@@ -11,7 +11,7 @@ use wire::{Counts, Jid, JobOrder, LedgerDelta, PlanRecord};
 use crate::StoreError;
 
 /// Most jobs of one list.
-pub const LIST_MAX: u32 = 10_000;
+pub const LIST_MAX: u32 = wire::find::LISTED_MAX;
 
 /// One job and its account.
 #[derive(Debug, Clone, PartialEq)]

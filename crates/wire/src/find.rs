@@ -5,6 +5,9 @@ use bincode::{Decode, Encode};
 use crate::control::JobSummary;
 use crate::{Counts, Jid, UnixMillis};
 
+/// Jobs of one list, at most.
+pub const LISTED_MAX: u32 = 10_000;
+
 /// Jobs that fit everything that is said here; nothing said: all.
 #[derive(Debug, Clone, PartialEq, Default, Encode, Decode)]
 pub struct JobFilter {

@@ -5,12 +5,11 @@ use relay::Hub;
 use serde_json::{Map, Value, json};
 use store::HubReader;
 use wire::control::Ledger;
-use wire::find::JobFilter;
+use wire::find::{JobFilter, LISTED_MAX};
 use wire::{Jid, JobOrder, OutcomeKind, limits};
 
 use super::call::{Answered, Call, Trouble, texts};
 use super::{Runner, runner};
-use crate::jobs::JOBS_LISTED_MAX;
 use crate::moment;
 use crate::report::{arguments, target_of};
 
@@ -91,7 +90,7 @@ async fn list_jobs(call: Call<'_>) -> Answered {
         until: moment("end_time")?,
         ..JobFilter::default()
     };
-    let jobs = found(&call, filter, "search_metadata", JOBS_LISTED_MAX, |_| true).await?;
+    let jobs = found(&call, filter, "search_metadata", LISTED_MAX, |_| true).await?;
     let jobs: Map<String, Value> = jobs
         .into_iter()
         .rev()
@@ -109,7 +108,7 @@ async fn list_jobs_filter(call: Call<'_>) -> Answered {
     let count = count.ok_or_else(|| Trouble::usage("count has to be a number of jobs"))?;
     let is_wanted =
         |order: &JobOrder| order.fun != "saltutil.find_job" || !call.flag("filter_find_job");
-    let count = count.min(JOBS_LISTED_MAX);
+    let count = count.min(LISTED_MAX);
     let jobs = found(&call, JobFilter::default(), "", count, is_wanted).await?;
     let jobs: Vec<Value> = jobs
         .into_iter()
