@@ -253,6 +253,9 @@ impl Service {
             Some(minion) => self.numbers_of(minion).await?,
             None => Vec::new(),
         };
+        if filter.minion.is_some() && numbers.is_empty() {
+            return Ok(Vec::new());
+        }
         let find = move |reader: &HubReader| reader.find(&filter, &numbers);
         let mut jobs = self.read(find).await?;
         // The store has a job's state as of its start and its end; what runs is fresher in memory.
