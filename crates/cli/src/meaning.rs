@@ -123,8 +123,9 @@ impl Deed {
                 fun: Some(fun),
                 list: false,
                 args,
+                detach,
                 out,
-            } => runner(fun, &args, user, out),
+            } => runner(fun, &args, user, detach, out),
             Command::Runner { fun: which, .. } => Errand::Runners { which },
         }))
     }
@@ -212,7 +213,7 @@ fn may_i(args: MayIArgs, user: &str) -> Ask {
     }))
 }
 
-fn runner(fun: String, args: &[String], user: &str, form: ValueForm) -> Errand {
+fn runner(fun: String, args: &[String], user: &str, detach: bool, form: ValueForm) -> Errand {
     let (positional, named) = yaml::parse_arguments(args);
     let ask = RunnerAsk {
         fun,
@@ -220,8 +221,12 @@ fn runner(fun: String, args: &[String], user: &str, form: ValueForm) -> Errand {
         kwargs: json(&Value::Object(named)),
         user: user.to_owned(),
     };
+    let ask = Box::new(ask);
     Errand::Runner {
-        ask: Ask::Runner(Box::new(ask)),
+        ask: match detach {
+            true => Ask::RunnerDetached(ask),
+            false => Ask::Runner(ask),
+        },
         form,
     }
 }

@@ -29,6 +29,10 @@ pub(crate) fn call(
                 output::FAILED
             })
         }
+        Tell::Accepted { jid, .. } => {
+            session.print(&format!("{jid}\n"))?;
+            Ok(output::OK)
+        }
         Tell::Failed(failure) => Err(Trouble::Told(failure)),
         _ => Err(Trouble::Unexpected),
     }

@@ -63,7 +63,7 @@ impl Service {
     ///
     /// # Errors
     /// When the command line hung up, the hub stops, or the store can't be read.
-    pub async fn answer(&self, ask: Ask, teller: &mut Teller) -> anyhow::Result<()> {
+    pub async fn answer(self: &Arc<Self>, ask: Ask, teller: &mut Teller) -> anyhow::Result<()> {
         match ask {
             Ask::Run(ask) => self.run(&ask, teller).await,
             Ask::Watch { jid } => self.watch(jid, false, teller).await,
@@ -104,6 +104,10 @@ impl Service {
                     () = teller.hung_up() => return Ok(()),
                 };
                 teller.tell(&tell).await
+            }
+            Ask::RunnerDetached(ask) => {
+                let caller = teller.caller().clone();
+                teller.tell(&self.detach_runner(caller, *ask)).await
             }
             Ask::Keys => {
                 teller

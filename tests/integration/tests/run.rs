@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use integration::{Ledger, Tree, wait_for};
+use integration::{Ledger, Tree};
 use serde_json::{Value, json};
 
 const AMS: [&str; 2] = ["ams-web1", "ams-web2"];

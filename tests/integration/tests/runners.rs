@@ -453,6 +453,18 @@ fn calls_are_told_by_events() {
         "{ret}"
     );
 
+    // The answer is kept, and found by the id of the call as those of jobs are.
+    let jid = top.expect(0, &["runner", "--async", "test.arg", "later"]);
+    let jid = jid.out.trim();
+    follower.tagged(&format!("salt/run/{jid}/ret"));
+    let kept = runner(&top, &["jobs.lookup_jid", jid]);
+    assert_eq!(kept["top"]["return"]["args"], json!(["later"]), "{kept}");
+    let job = runner(&top, &["jobs.list_job", jid]);
+    assert_eq!(job["Function"], "runner.test.arg");
+    assert_eq!(job["Result"]["top"]["success"], true);
+    top.expect(64, &["runner", "--async", "manage.versions", "x"])
+        .complains("takes 0 positional arguments");
+
     let asleep = top.start(&["runner", "test.sleep", "1000"]);
     let under_way = || runner(&top, &["jobs.master"]);
     let running = wait_for("it is under way", || {

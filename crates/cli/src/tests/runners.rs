@@ -28,6 +28,25 @@ fn an_answer_has_its_form_and_its_code() {
 }
 
 #[test]
+fn a_call_that_nobody_waits_for_is_an_id() {
+    let accepted = Tell::Accepted {
+        jid: fake::jid(),
+        wait_ms: None,
+    };
+    let (place, asked) = Place::telling(vec![accepted]);
+    let outcome = place.call(&["runner", "--async", "test.sleep", "1"]);
+    assert_eq!(
+        (outcome.code, outcome.out),
+        (0, format!("{}\n", fake::jid()))
+    );
+    let asked = asked.lock().expect("no thread panicked");
+    assert!(
+        matches!(asked.first(), Some(Ask::RunnerDetached(_))),
+        "{asked:?}"
+    );
+}
+
+#[test]
 fn what_there_is_is_listed_without_a_daemon() {
     let place = Place::new();
     let all = place.call(&["runner", "--list"]);
