@@ -33,6 +33,16 @@ pub(crate) fn minion(row: &Row<'_>, style: Style, states: &States) -> String {
     }
 }
 
+/// Results of states by the ids of those who have them, as a runner answers.
+pub fn hosts(results: &Map<String, Value>, style: Style, states: &States) -> String {
+    let printer = Printer { style, states };
+    let host = |(id, value): (&String, &Value)| match printer.host(id, unwrapped(value), 1) {
+        Some(host) => host.text + "\n",
+        None => nested::outline(&Map::from_iter([(id.clone(), value.clone())]).into(), style),
+    };
+    results.iter().map(host).collect()
+}
+
 /// Several minions that said the same, under a heading in place of the id; none when it is no result of states.
 pub(crate) fn shared(
     heading: &str,

@@ -28,6 +28,26 @@ fn an_answer_has_its_form_and_its_code() {
 }
 
 #[test]
+fn a_wrapped_answer_is_shown_in_the_form_that_it_names() {
+    let record = r#"{"__run_num__":0,"__id__":"a","name":"a","result":true,"changes":{},"comment":"well","duration":1.0,"start_time":"12:00:00.000000"}"#;
+    let answer = format!(
+        r#"{{"outputter":"highstate","data":{{"web1":{{"test_|-a_|-a_|-nop":{record}}}}}}}"#
+    );
+    let value: wire::Json = answer.into_bytes().into();
+    let (place, _) = Place::telling(vec![Tell::Value { value, retcode: 0 }]);
+    let shown = place.call(&["runner", "jobs.lookup_jid", "20261122231556000001"]);
+    assert!(shown.out.starts_with("web1:\n"), "{}", shown.out);
+    assert!(shown.out.contains("Summary for web1"), "{}", shown.out);
+    let bare = place.call(&[
+        "runner",
+        "jobs.lookup_jid",
+        "20261122231556000001",
+        "--out=json",
+    ]);
+    assert!(bare.out.starts_with("{\n    \"web1\""), "{}", bare.out);
+}
+
+#[test]
 fn a_call_that_nobody_waits_for_is_an_id() {
     let accepted = Tell::Accepted {
         jid: fake::jid(),
