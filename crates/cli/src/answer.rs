@@ -1,6 +1,6 @@
 //! Prints the answers to plain questions.
 
-use output::{Form, ValueRendering, document, escape, iso, json};
+use output::{document, escape, iso, json};
 use serde::Serialize;
 use wire::Presence;
 use wire::control::{Ask, RootsRow, Tell};
@@ -19,7 +19,6 @@ pub(crate) fn question(
     // A fetch is judged only by one who waited for it.
     let judges_roots = matches!(ask, Ask::RootsUpdate { wait_ms: 1.., .. });
     match ask_within(&session.connect, ask, None)? {
-        Tell::Jobs(rows) => list(session, form, &rows, output::jobs(&rows)),
         Tell::Tree(tree) => list(session, form, &tree, output::tree(&tree)),
         Tell::Tokens(rows) => list(session, form, &rows, output::tokens(&rows)),
         Tell::Identity(identity) => list(session, form, &identity, output::identity(&identity)),
@@ -51,34 +50,6 @@ pub(crate) fn question(
             Ok(if allowed { output::OK } else { output::REFUSED })
         }
         Tell::Done => Ok(output::OK),
-        Tell::Failed(failure) => Err(Trouble::Told(failure)),
-        _ => Err(Trouble::Unexpected),
-    }
-}
-
-/// Calls a runner, and prints its answer.
-pub(crate) fn runner(
-    session: &mut Session<'_, '_>,
-    ask: Ask,
-    form: Form,
-    indent: Option<i32>,
-) -> Result<u8, Trouble> {
-    match ask_within(&session.connect, ask, None)? {
-        Tell::Value { value, retcode } => {
-            let value = serde_json::from_slice(&value).map_err(|_| Trouble::Unexpected)?;
-            let rendering = ValueRendering {
-                form,
-                style: session.style,
-                yaml: yaml::emit,
-                indent,
-            };
-            session.print(&output::value(&value, &rendering))?;
-            Ok(if retcode == 0 {
-                output::OK
-            } else {
-                output::FAILED
-            })
-        }
         Tell::Failed(failure) => Err(Trouble::Told(failure)),
         _ => Err(Trouble::Unexpected),
     }

@@ -16,6 +16,7 @@ mod control;
 mod definition;
 mod duration;
 mod events;
+mod findargs;
 mod follow;
 mod forms;
 mod interrupt;
@@ -26,6 +27,7 @@ mod meaning;
 mod preview;
 mod rollout;
 mod runargs;
+mod runners;
 mod salt;
 mod seat;
 mod targetargs;
@@ -343,7 +345,9 @@ impl Errand {
             Errand::Question { .. }
             | Errand::Keys { .. }
             | Errand::Decide(_)
-            | Errand::Events(_) => None,
+            | Errand::Events(_)
+            | Errand::Runners { .. }
+            | Errand::Find(_) => None,
         }
     }
 }
@@ -377,6 +381,8 @@ fn done(session: &mut Session<'_, '_>, errand: Errand) -> Result<u8, Trouble> {
             ask,
             form,
             destination,
-        } => answer::runner(session, ask, form, destination.out_indent),
+        } => runners::call(session, ask, form, destination.out_indent),
+        Errand::Runners { which } => runners::list(session, which.as_deref()),
+        Errand::Find(page) => findargs::print(session, page),
     }
 }

@@ -13,6 +13,7 @@ use wire::{Jid, Role};
 
 use crate::cacheargs::JobCacheStep;
 use crate::duration;
+use crate::findargs::FindArgs;
 use crate::forms::{Destination, form};
 use crate::rollout::RolloutArgs;
 pub use crate::runargs::{RunArgs, View};
@@ -152,17 +153,25 @@ Example:
     #[command(after_help = "\
 Examples:
   PROGRAM runner manage.status
-  PROGRAM runner manage.up --out json")]
+  PROGRAM runner manage.up --out json
+  PROGRAM runner jobs.lookup_jid 20261122231556000001 missing=true
+  PROGRAM runner --list jobs")]
     Runner {
         /// Which runner: module.function
-        #[arg(value_name = "FUN")]
-        fun: String,
+        #[arg(value_name = "FUN", required_unless_present = "list")]
+        fun: Option<String>,
+        /// Say what runners and wheel functions there are, and what they do: all, those of a module, or one
+        #[arg(short = 'd', long, alias = "doc", conflicts_with = "args")]
+        list: bool,
         /// Its arguments, read as YAML, and key=value for named ones; after -- none is taken for an option
         #[arg(value_name = "ARGS", allow_negative_numbers = true)]
         args: Vec<String>,
-        /// Form of the answer
-        #[arg(long, visible_alias = "output", value_name = "FORM", default_value = "nested", value_parser = form())]
-        out: Form,
+        /// Print the id of the call and leave; jobs.lookup_jid finds its answer
+        #[arg(long = "async", conflicts_with = "list")]
+        detach: bool,
+        /// Form of the answer [default: the one that the answer names, else nested]
+        #[arg(long, visible_alias = "output", value_name = "FORM", value_parser = form())]
+        out: Option<Form>,
         #[command(flatten)]
         destination: Destination,
     },
@@ -255,15 +264,11 @@ pub(crate) enum ListForm {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum JobsCommand {
-    /// The newest jobs
-    #[command(after_help = "Example:\n  PROGRAM jobs list --limit 50")]
-    List {
-        /// At most so many
-        #[arg(long, value_name = "NUMBER", default_value_t = 20)]
-        limit: u32,
-        #[command(flatten)]
-        list: List,
-    },
+    /// The newest jobs, or those that fit
+    #[command(
+        after_help = "Examples:\n  PROGRAM jobs list --limit 50\n  PROGRAM jobs list --function 'state.*' --state failed,lost --since 2d\n  PROGRAM jobs list --minion web1 --before 20261122231556000001"
+    )]
+    List(Box<FindArgs>),
     /// A job as it stands now
     #[command(after_help = "Example:\n  PROGRAM jobs show 20261122231556000001 --out ledger")]
     Show {

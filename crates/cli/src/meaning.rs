@@ -10,6 +10,7 @@ use wire::control::{Ask, RetryAsk, RunAsk, RunnerAsk};
 use wire::{Jid, Json, KeyDecision, Standing};
 
 use crate::LocalCommand;
+use crate::findargs::Page;
 use crate::forms::Destination;
 use crate::lowargs::{
     Command, DelegateArgs, EventsArgs, JobsCommand, KeysCommand, LeftState, List, ListForm,
@@ -60,9 +61,13 @@ pub(crate) enum Errand {
     /// Call a runner, and print its answer.
     Runner {
         ask: Ask,
-        form: Form,
+        form: Option<Form>,
         destination: Destination,
     },
+    /// Say what runners there are: all, those of a module, or one.
+    Runners { which: Option<String> },
+    /// Print jobs that fit.
+    Find(Page),
 }
 
 /// How a job is followed.
@@ -136,15 +141,18 @@ impl Deed {
             Command::Events(args) => Errand::Events(args),
             Command::Identity { list } => question(Ask::Identity, list),
             Command::Runner {
-                fun,
+                fun: Some(fun),
+                list: false,
                 args,
+                detach,
                 out,
                 destination,
             } => Errand::Runner {
-                ask: runner(fun, &args, user),
+                ask: runner(fun, &args, user, detach),
                 form: out,
                 destination,
             },
+            Command::Runner { fun: which, .. } => Errand::Runners { which },
         }))
     }
 }
@@ -232,14 +240,19 @@ fn may_i(args: MayIArgs, user: &str) -> Ask {
 }
 
 /// A runner with its arguments as they are typed.
-pub(crate) fn runner(fun: String, args: &[String], user: &str) -> Ask {
+pub(crate) fn runner(fun: String, args: &[String], user: &str, detach: bool) -> Ask {
     let (positional, named) = yaml::parse_arguments(args);
-    Ask::Runner(Box::new(RunnerAsk {
+    let ask = RunnerAsk {
         fun,
         args: json(&Value::Array(positional)),
         kwargs: json(&Value::Object(named)),
         user: user.to_owned(),
-    }))
+    };
+    let ask = Box::new(ask);
+    match detach {
+        true => Ask::RunnerDetached(ask),
+        false => Ask::Runner(ask),
+    }
 }
 
 fn retry(args: RetryArgs, user: &str) -> Result<Errand, String> {
@@ -268,10 +281,7 @@ fn ordered(ask: Ask, timeout: Option<Duration>, detach: bool, view: View) -> Err
 
 fn jobs(command: JobsCommand, user: &str) -> Result<Deed, String> {
     Ok(Deed::Errand(match command {
-        JobsCommand::List { limit, list } => Errand::Question {
-            ask: Ask::Jobs { limit },
-            form: list.out,
-        },
+        JobsCommand::List(args) => Errand::Find(args.page()),
         JobsCommand::Show { jid, view } => Errand::Show { jid, view },
         JobsCommand::Watch { jid, timeout, view } => {
             let follow = Follow {

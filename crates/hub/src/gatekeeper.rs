@@ -8,6 +8,7 @@ use wire::control::{Ask, Failure, RunAsk, Tell};
 
 use crate::caller::Caller;
 use crate::control::Teller;
+use crate::runners;
 use crate::service::Service;
 use crate::submit::{Aim, refused};
 
@@ -24,15 +25,15 @@ fn need(ask: &Ask) -> Need {
         // Everyone's returns pass there.
         Ask::Events { .. } => Need::Area(Area::Jobs),
         // Judged when the order is signed, or shown as far as they are the caller's own.
-        Ask::Run(_) | Ask::MayI(_) | Ask::Jobs { .. } => Need::Nothing,
+        Ask::Run(_) | Ask::MayI(_) | Ask::Jobs { .. } | Ask::Find(_) => Need::Nothing,
         Ask::Retry(ask) => Need::Job(ask.jid),
         Ask::Watch { jid }
         | Ask::Show { jid }
         | Ask::Cancel { jid, .. }
         | Ask::Halt { jid, .. }
         | Ask::GoOn { jid, .. } => Need::Job(*jid),
-        Ask::Runner(_)
-        | Ask::Preview(_)
+        Ask::Runner(ask) | Ask::RunnerDetached(ask) => Need::Area(runners::area(&ask.fun)),
+        Ask::Preview(_)
         | Ask::Tree { .. }
         | Ask::Roots
         | Ask::RootsUpdate { .. }
@@ -51,7 +52,7 @@ fn name(ask: &mut Ask, caller: &Caller) {
     let user = match ask {
         Ask::Run(ask) | Ask::MayI(ask) | Ask::Preview(ask) => &mut ask.user,
         Ask::Retry(ask) => &mut ask.user,
-        Ask::Runner(ask) => &mut ask.user,
+        Ask::Runner(ask) | Ask::RunnerDetached(ask) => &mut ask.user,
         Ask::Cancel { user, .. }
         | Ask::Halt { user, .. }
         | Ask::GoOn { user, .. }
@@ -81,7 +82,7 @@ impl Service {
             return Ok(Ok(ask));
         }
         name(&mut ask, caller);
-        let may = |area| self.policy.may(caller.asker(), area, moment());
+        let may = |area| self.allows(caller, area);
         let refusal = match need(&ask) {
             Need::Nothing => None,
             Need::Area(area) if may(area) => None,
@@ -113,9 +114,14 @@ impl Service {
         })
     }
 
+    /// Whether the caller may do something that is no job.
+    pub(crate) fn allows(&self, caller: &Caller, area: Area) -> bool {
+        self.policy.may(caller.asker(), area, moment())
+    }
+
     /// Whether the caller may see the jobs of others.
     pub(crate) fn sees_all_jobs(&self, caller: &Caller) -> bool {
-        self.policy.may(caller.asker(), Area::Jobs, moment())
+        self.allows(caller, Area::Jobs)
     }
 
     /// Judges a job. The target of what is signed has to be narrowed to [`Permission::within`].

@@ -11,6 +11,7 @@ use wire::control::{
     Doing, Failure, FailureKind, JobSummary, Ledger, LedgerRow, Left, RetryAsk, Rollout, RunAsk,
     Tell,
 };
+use wire::find::{JobFilter, LISTED_MAX};
 use wire::{Between, Jid, JobOrder, LedgerDelta, OutcomeKind, Reason, ReasonCode, limits};
 
 use crate::caller::Caller;
@@ -21,8 +22,6 @@ use crate::report::{self, FormerNames};
 use crate::service::Service;
 use crate::submit::Aim;
 
-/// Jobs in one list, at most.
-const JOBS_LIMIT_MAX: u32 = 10_000;
 /// A check between two stages is over by then.
 const CHECK_RUN_MS: u64 = 600_000;
 /// A cancellation is kept so long for minions that may run the job out of sight.
@@ -237,13 +236,28 @@ impl Service {
         Ok(tokio::task::spawn_blocking(work).await??)
     }
 
-    pub(crate) async fn list(
+    /// Jobs that fit, newest first; who may not see those of others finds his own.
+    pub(crate) async fn find(
         &self,
         caller: &Caller,
-        limit: u32,
+        mut filter: JobFilter,
     ) -> anyhow::Result<Vec<JobSummary>> {
-        let limit = limit.min(JOBS_LIMIT_MAX);
-        let mut jobs = self.read(move |reader| reader.jobs(limit, None)).await?;
+        filter.limit = filter.limit.min(LISTED_MAX);
+        if !self.sees_all_jobs(caller) {
+            match &filter.user {
+                Some(user) if *user != caller.user => return Ok(Vec::new()),
+                _ => filter.user = Some(caller.user.clone()),
+            }
+        }
+        let numbers = match filter.minion.clone() {
+            Some(minion) => self.numbers_of(minion).await?,
+            None => Vec::new(),
+        };
+        if filter.minion.is_some() && numbers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let find = move |reader: &HubReader| reader.find(&filter, &numbers);
+        let mut jobs = self.read(find).await?;
         // The store has a job's state as of its start and its end; what runs is fresher in memory.
         let jids: Vec<Jid> = jobs
             .iter()
@@ -263,10 +277,20 @@ impl Service {
                 *job = summary;
             }
         }
-        if !self.sees_all_jobs(caller) {
-            jobs.retain(|job| job.user == caller.user);
-        }
         Ok(jobs)
+    }
+
+    /// The numbers that a minion has, and had before, in this hub's roster.
+    async fn numbers_of(&self, id: String) -> anyhow::Result<Vec<u32>> {
+        let name = id.clone();
+        let known = move |hub: &relay::Hub| {
+            let nodes = hub.nodes().filter(|node| node.id().as_str() == name);
+            nodes.map(|node| node.index()).collect::<Vec<_>>()
+        };
+        let mut numbers = self.engine.query(known).await?;
+        let former = self.read(move |reader| reader.former_numbers(&id)).await?;
+        numbers.extend(former);
+        Ok(numbers)
     }
 
     /// Waits until each site has said whom the job is for. A site that does not answer is given up as ever, and its mirror answers.
@@ -295,11 +319,7 @@ impl Service {
 
     /// A job's order, from the store.
     pub(crate) async fn stored_order(&self, jid: Jid) -> anyhow::Result<Option<JobOrder>> {
-        let stored = self.read(move |reader| reader.job(jid)).await?;
-        let order = stored.filter(|job| !job.head.envelope.order.is_empty());
-        Ok(order
-            .map(|job| wire::codec::decode(&job.head.envelope.order))
-            .transpose()?)
+        self.read(move |reader| reader.order(jid)).await
     }
 
     /// A cancel is a job too, with its own expected set: everyone who runs the first one, may run it out of sight, or could

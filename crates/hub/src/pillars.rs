@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ciphers::Ciphers;
 use gitsync::Snapshot;
 use pillar::functions::Hub;
-use pillar::{NoExternal, Roots};
+use pillar::{NoExternal, Pillar, Roots};
 use serde_json::{Map, Value};
 use sls::render::Files;
 use tokio::sync::Semaphore;
@@ -14,7 +14,8 @@ use wire::{Json, NodeId};
 /// Pillars that are made at a time for each processor; further ones wait.
 const FOR_EACH_PROCESSOR: usize = 1;
 
-/// Makes pillars, a few at a time: each takes a thread until it is done.
+/// Makes pillars, a few at a time: each takes a thread until it is done. Cheap to clone.
+#[derive(Clone)]
 pub struct Pillars {
     options: Arc<Value>,
     places: Arc<Semaphore>,
@@ -52,15 +53,8 @@ impl Pillars {
         id: &NodeId,
         asked: Asked,
     ) -> Result<Json, String> {
-        let place = self.places.clone().acquire_owned().await;
-        let (options, id) = (self.options.clone(), id.to_string());
-        let made = tokio::task::spawn_blocking(move || {
-            let made = compile(snapshot.as_ref(), &options, &id, &asked);
-            drop(place);
-            made
-        });
-        let pillar = made.await.map_err(|e| e.to_string())??;
-        let text = serde_json::to_vec(&pillar).map_err(|e| e.to_string())?;
+        let pillar = self.compile(snapshot, id.to_string(), asked).await?;
+        let text = serde_json::to_vec(&pillar.values).map_err(|e| e.to_string())?;
         if text.len() > wire::limits::MAX_RETURN {
             return Err(format!(
                 "the pillar has {} bytes, and at most {} travel",
@@ -70,6 +64,26 @@ impl Pillars {
         }
         Ok(text.into())
     }
+
+    /// As [`Pillars::make`], with all that is known of it, however long it is.
+    ///
+    /// # Errors
+    /// Words for people.
+    pub async fn compile(
+        &self,
+        snapshot: Option<Snapshot>,
+        id: String,
+        asked: Asked,
+    ) -> Result<Pillar, String> {
+        let place = self.places.clone().acquire_owned().await;
+        let options = self.options.clone();
+        let made = tokio::task::spawn_blocking(move || {
+            let made = compile(snapshot.as_ref(), &options, &id, &asked);
+            drop(place);
+            made
+        });
+        made.await.map_err(|e| e.to_string())?
+    }
 }
 
 fn compile(
@@ -77,7 +91,7 @@ fn compile(
     options: &Value,
     id: &str,
     asked: &Asked,
-) -> Result<Value, String> {
+) -> Result<Pillar, String> {
     let object = |json: &Json, what: &str| -> Result<Map<String, Value>, String> {
         serde_json::from_slice(json).map_err(|_| format!("{what} are no JSON object"))
     };
@@ -114,7 +128,7 @@ fn compile(
     for detail in &made.details {
         tracing::warn!(id, "pillar: {detail}");
     }
-    Ok(Value::Object(made.values))
+    Ok(made)
 }
 
 /// The paths of all files by environment, `base` first.

@@ -169,13 +169,27 @@ fn name(hub: &Hub, index: u32) -> Option<(String, String)> {
         .map(|node| (node.id().to_string(), node.path().to_string()))
 }
 
-/// A job's arguments as Salt lists them: the positional ones, and then the named ones in a map with a mark.
+/// A job's arguments as Salt lists them.
 pub(crate) fn arguments(order: &JobOrder) -> Vec<Value> {
-    let mut arguments: Vec<Value> = serde_json::from_slice(&order.args).unwrap_or_default();
-    let mut named: Map<String, Value> = serde_json::from_slice(&order.kwargs).unwrap_or_default();
+    let args = serde_json::from_slice(&order.args).unwrap_or_default();
+    let named = serde_json::from_slice(&order.kwargs).unwrap_or_default();
+    listed(args, named)
+}
+
+/// Arguments as Salt lists them: the positional ones, and then the named ones in a map with a mark.
+pub(crate) fn listed(mut args: Vec<Value>, mut named: Map<String, Value>) -> Vec<Value> {
     if !named.is_empty() {
         named.insert("__kwarg__".to_owned(), true.into());
-        arguments.push(named.into());
+        args.push(named.into());
     }
-    arguments
+    args
+}
+
+/// A job's target and its kind, as Salt's job cache has them.
+pub(crate) fn target_of(order: &JobOrder) -> (&str, &'static str) {
+    let target = order.target.compound.as_str();
+    match target.contains(['@', ' ', '(', ')']) {
+        false => (target, "glob"),
+        true => (target, "compound"),
+    }
 }

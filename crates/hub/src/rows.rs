@@ -8,7 +8,7 @@ use serde_json::Value;
 use store::{Change, HubReader};
 use wire::{Jid, JobOrder, Json, LedgerDelta, Outcome, Uid, ValueRef};
 
-use crate::report::arguments;
+use crate::report::{arguments, target_of};
 
 /// Rows of one transaction.
 const BATCH_ROWS_MAX: usize = 200;
@@ -83,14 +83,13 @@ impl<'a> Rows<'a> {
 
     fn add_job(&mut self, jid: Jid, order: Option<&JobOrder>) {
         let Some(order) = order else { return };
-        let target = &order.target.compound;
-        let is_glob = !target.contains(['@', ' ', '(', ')']);
+        let (target, kind) = target_of(order);
         let job = Job {
             jid: jid.to_string(),
             fun: order.fun.clone(),
             arg: arguments(order),
-            tgt: target.clone(),
-            tgt_type: if is_glob { "glob" } else { "compound" },
+            tgt: target.to_owned(),
+            tgt_type: kind,
             user: order.user.clone(),
             origin: order.origin_id.to_string(),
         };

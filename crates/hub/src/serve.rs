@@ -39,6 +39,7 @@ use crate::pruning::{self, Retention};
 use crate::reactor::Reactor;
 use crate::requests::Requests;
 use crate::roots::{RootsKeeper, Source};
+use crate::runners::RunnerDesk;
 use crate::service::Service;
 use crate::standing::SelfStanding;
 use crate::submit::JobDesk;
@@ -362,11 +363,12 @@ async fn start(
 
     let authority = Arc::new(RwLock::new(Arc::new(authority)));
     let trust_for_children = trust.clone();
+    let pillars = Pillars::new(config.pillar_options.clone());
     let requests = Arc::new(Requests {
         engine: handle.clone(),
         roots: roots.clone(),
         contents: Contents::default(),
-        pillars: Pillars::new(config.pillar_options.clone()),
+        pillars: pillars.clone(),
         grants: Grants::new(committer.clone(), tree, path.clone()),
         authority: authority.clone(),
         lifetimes: lifetimes(&config),
@@ -419,6 +421,8 @@ async fn start(
     let nodegroups = nodegroups(&config)?;
     let policy = Arc::new(policy(&config, &nodegroups)?);
     let desk = TrustDesk::new(trust.clone(), keys.clone());
+    let remote = config.roots.as_ref();
+    let remote = remote.map(|roots| daemon::config::without_user(&roots.remote));
     let service = Arc::new(Service {
         engine: handle.clone(),
         committer: committer.clone(),
@@ -435,6 +439,7 @@ async fn start(
             millis(config.jobs.start_within),
         ),
         roots,
+        runners: RunnerDesk::new(config.shown.clone(), pillars, remote),
         grants: Grants::new(committer.clone(), tree, path.clone()),
         trust: desk,
         policy: policy.clone(),

@@ -7,7 +7,8 @@ use std::time::Duration;
 use access::Policy;
 use relay::HubInput;
 use store::{Committer, HubReader};
-use wire::control::{Ask, FailureKind, Identity, KeyRow, Tell, TokenRow};
+use wire::control::{Ask, FailureKind, Identity, KeyRow, RootsRow, Tell, TokenRow};
+use wire::find::JobFilter;
 use wire::{KeyDecision, Role, Standing, Uid, UnixMillis};
 
 use crate::control::{Teller, failed};
@@ -17,6 +18,7 @@ use crate::grants::Grants;
 use crate::jobs::{no_job, tell_ledger};
 use crate::report;
 use crate::roots::RootsHandle;
+use crate::runners::RunnerDesk;
 use crate::submit::JobDesk;
 use crate::trust::TrustDesk;
 
@@ -36,6 +38,8 @@ pub struct Service {
     pub jobs: JobDesk,
     /// The roots.
     pub roots: RootsHandle,
+    /// What runners share.
+    pub runners: RunnerDesk,
     /// Join tokens.
     pub grants: Grants,
     /// The trust bundle, and on a top-master the right to change it.
@@ -59,7 +63,7 @@ impl Service {
     ///
     /// # Errors
     /// When the command line hung up, the hub stops, or the store can't be read.
-    pub async fn answer(&self, ask: Ask, teller: &mut Teller) -> anyhow::Result<()> {
+    pub async fn answer(self: &Arc<Self>, ask: Ask, teller: &mut Teller) -> anyhow::Result<()> {
         match ask {
             Ask::Run(ask) => self.run(&ask, teller).await,
             Ask::Watch { jid } => self.watch(jid, false, teller).await,
@@ -68,9 +72,16 @@ impl Service {
                 None => teller.tell(&no_job(jid)).await,
             },
             Ask::Jobs { limit } => {
-                teller
-                    .tell(&Tell::Jobs(self.list(teller.caller(), limit).await?))
-                    .await
+                let filter = JobFilter {
+                    limit,
+                    ..JobFilter::default()
+                };
+                let jobs = self.find(teller.caller(), filter).await?;
+                teller.tell(&Tell::Jobs(jobs)).await
+            }
+            Ask::Find(filter) => {
+                let jobs = self.find(teller.caller(), *filter).await?;
+                teller.tell(&Tell::Jobs(jobs)).await
             }
             Ask::Cancel { jid, user } => self.cancel(jid, user, teller).await,
             Ask::Retry(ask) => self.retry(&ask, teller).await,
@@ -85,7 +96,19 @@ impl Service {
                     .await?;
                 teller.tell(&Tell::Tree(Box::new(tree))).await
             }
-            Ask::Runner(ask) => teller.tell(&self.runner(&ask).await?).await,
+            Ask::Runner(ask) => {
+                let caller = teller.caller().clone();
+                let tell = tokio::select! {
+                    tell = self.runner(&caller, &ask) => tell?,
+                    // Nobody waits for the answer any more.
+                    () = teller.hung_up() => return Ok(()),
+                };
+                teller.tell(&tell).await
+            }
+            Ask::RunnerDetached(ask) => {
+                let caller = teller.caller().clone();
+                teller.tell(&self.detach_runner(caller, *ask)).await
+            }
             Ask::Keys => {
                 teller
                     .tell(&Tell::Keys(self.engine.query(report::keys).await?))
@@ -225,16 +248,8 @@ impl Service {
             let text = format!("no key matches {}", ids.join(" "));
             return teller.tell(&failed(FailureKind::NotFound, text)).await;
         }
-        tracing::info!(user, ?decision, keys = chosen.len(), "keys are decided");
-        let mut decided = self.engine.decisions();
         let uids: Vec<Uid> = chosen.iter().map(|(uid, _)| *uid).collect();
-        self.engine
-            .input(HubInput::Decide {
-                uids: uids.clone(),
-                decision,
-            })
-            .await?;
-        let refusals = self.wait_decided(&uids, decision, &mut decided).await?;
+        let refusals = self.decided(uids, decision, user).await?;
         let rows = self
             .engine
             .query(move |hub| {
@@ -251,6 +266,24 @@ impl Service {
             return teller.tell(&failed(FailureKind::Refused, text)).await;
         }
         teller.tell(&Tell::Keys(rows)).await
+    }
+
+    /// Decides about keys, and waits until that is in force. Gives refusals.
+    pub(crate) async fn decided(
+        &self,
+        uids: Vec<Uid>,
+        decision: KeyDecision,
+        user: &str,
+    ) -> anyhow::Result<Vec<String>> {
+        tracing::info!(user, ?decision, keys = uids.len(), "keys are decided");
+        let mut decided = self.engine.decisions();
+        self.engine
+            .input(HubInput::Decide {
+                uids: uids.clone(),
+                decision,
+            })
+            .await?;
+        self.wait_decided(&uids, decision, &mut decided).await
     }
 
     /// Waits until the roster of this hub says that the decision is in force for each key. Gives refusals.
@@ -317,12 +350,21 @@ impl Service {
         wait_ms: u64,
         teller: &mut Teller,
     ) -> anyhow::Result<()> {
-        let asked = self.engine.clock().now();
         if accept_rewind {
             self.roots.accept_rewind_once();
         }
+        let rows = tokio::select! {
+            rows = self.fetched_roots(Duration::from_millis(wait_ms)) => rows?,
+            () = teller.hung_up() => return Ok(()),
+        };
+        teller.tell(&Tell::Roots(rows)).await
+    }
+
+    /// Fetches the roots at every site; what each serves, once all that are connected have answered or the time is up.
+    pub(crate) async fn fetched_roots(&self, wait: Duration) -> anyhow::Result<Vec<RootsRow>> {
+        let asked = self.engine.clock().now();
         self.engine.input(HubInput::FetchRoots).await?;
-        let deadline = tokio::time::Instant::now() + Duration::from_millis(wait_ms);
+        let deadline = tokio::time::Instant::now() + wait;
         loop {
             let rows = self.engine.query(report::roots).await?;
             let all_fresh = rows
@@ -330,12 +372,9 @@ impl Service {
                 .filter(|row| row.presence == wire::Presence::Up)
                 .all(|row| row.report.checked >= asked || !self.roots.is_configured());
             if all_fresh || tokio::time::Instant::now() >= deadline {
-                return teller.tell(&Tell::Roots(rows)).await;
+                return Ok(rows);
             }
-            tokio::select! {
-                () = tokio::time::sleep(Duration::from_millis(20)) => {}
-                () = teller.hung_up() => return Ok(()),
-            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 

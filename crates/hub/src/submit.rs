@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pki::{JobKey, TrustStore};
 use targeting::{Kind, Nodegroups, Target};
 use wire::control::{Failure, FailureKind, RunAsk};
+use wire::trust::Signer;
 use wire::{
-    JidClock, JobEnvelope, JobOptions, JobOrder, NodeId, RunTarget, SitePath, TreeId, Uid,
+    Jid, JidClock, JobEnvelope, JobOptions, JobOrder, NodeId, RunTarget, SitePath, TreeId, Uid,
     UnixMillis, limits,
 };
 
@@ -115,11 +116,7 @@ impl JobDesk {
     }
 
     /// This hub's right to order jobs.
-    fn right<'t>(
-        &self,
-        trust: &'t TrustStore,
-        now: UnixMillis,
-    ) -> Result<&'t wire::trust::Signer, Failure> {
+    fn right<'t>(&self, trust: &'t TrustStore, now: UnixMillis) -> Result<&'t Signer, Failure> {
         let Some(signer) = trust.signer(&self.key.public().uid()) else {
             return Err(refused(
                 "this hub may not order jobs: its job key is in no trust bundle. A top-master grants it with \
@@ -132,6 +129,19 @@ impl JobDesk {
             ));
         }
         Ok(signer)
+    }
+
+    /// An id that no job of this hub has or gets; None where it may order none.
+    pub(crate) fn next_jid(&self, now: UnixMillis) -> Option<Jid> {
+        let trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
+        let signer = self.right(&trust, now).ok()?;
+        Some(self.jid_of(signer, now))
+    }
+
+    fn jid_of(&self, signer: &Signer, now: UnixMillis) -> Jid {
+        let mut jids = self.jids.lock().unwrap_or_else(PoisonError::into_inner);
+        let jids = jids.get_or_insert_with(|| JidClock::new(signer.number, self.last_jid_ms));
+        jids.next(now)
     }
 
     /// Checks what is asked and signs it, for whom [`JobDesk::aim`] said or for some of them. `roots` is the roots state that the job pins, resolved by the caller; people read
@@ -166,11 +176,9 @@ impl JobDesk {
         check_function(&ask.fun)?;
         let trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
         let signer = self.right(&trust, now)?;
-        let mut jids = self.jids.lock().unwrap_or_else(PoisonError::into_inner);
-        let jids = jids.get_or_insert_with(|| JidClock::new(signer.number, self.last_jid_ms));
         let order = JobOrder {
             tree: self.tree,
-            jid: jids.next(now),
+            jid: self.jid_of(signer, now),
             origin: self.uid,
             origin_id: self.id.clone(),
             scope: signer.scope.clone(),
@@ -205,7 +213,11 @@ impl JobDesk {
         Ok((envelope, order))
     }
 
-    fn target(&self, ask: &RunAsk) -> Result<Target, Failure> {
+    /// The target that is asked for, whoever may order anything there.
+    ///
+    /// # Errors
+    /// One that does not parse, with its place.
+    pub(crate) fn target(&self, ask: &RunAsk) -> Result<Target, Failure> {
         if ask.target.trim().is_empty() {
             return Err(usage("the target is empty; '*' means every minion"));
         }

@@ -340,10 +340,8 @@ impl Registry {
                 None => self.unknown_state(&fun, surroundings),
             };
         };
-        let args = match entry
-            .signature
-            .bind_state(&fun, &chunk.0, sls::compile::is_for_engine)
-        {
+        let is_engine = sls::compile::is_for_engine;
+        let args = match Args::of_state(&entry.signature, &fun, &chunk.0, is_engine) {
             Ok(args) => args,
             Err(failure) => return broken(&failure),
         };
@@ -390,7 +388,7 @@ impl Registry {
             return Err(Failure::Unknown(text));
         };
         let env = Env::new(entry.function.name, ctx, cancel, self, bridges);
-        let args = entry.signature.bind(call)?;
+        let args = Args::of_call(&entry.signature, call)?;
         let run = AssertUnwindSafe(|| (entry.function.run)(&args, &env));
         let value = catch_unwind(run).unwrap_or_else(|panic| {
             let text = panic_text(panic.as_ref());

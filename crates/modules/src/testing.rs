@@ -135,7 +135,7 @@ impl Host {
     ) -> R {
         let low = args.as_object().cloned().unwrap();
         let signature = Signature::parse(signature).unwrap();
-        let args = signature.bind_state("test.state", &low, |_| false).unwrap();
+        let args = Args::of_state(&signature, "test.state", &low, |_| false).unwrap();
         self.with_state_env(&low, is_test, |env| work(&args, env))
     }
 

@@ -5,6 +5,7 @@ mod record;
 mod settings;
 mod summary;
 
+pub use data::is_of_states;
 use data::python;
 use serde_json::{Map, Value};
 
@@ -17,33 +18,8 @@ use settings::Shown;
 pub use settings::{Mode, Results, States, UnknownMode};
 use summary::Summary;
 
-/// Functions whose values are results of states, without their module `state`.
-const FUNCTIONS: [&str; 13] = [
-    "apply",
-    "check_request",
-    "highstate",
-    "pkg",
-    "request",
-    "run_request",
-    "single",
-    "sls",
-    "sls_id",
-    "template",
-    "template_str",
-    "test",
-    "top",
-];
-
 /// Deepest results of states inside of results of states.
 const NESTING_MAX: usize = 16;
-
-/// Whether the values of a function are results of states, which are shown as such unless another form is asked for.
-pub fn is_of_states(fun: &str) -> bool {
-    let name = fun
-        .strip_prefix("state.")
-        .map(|name| name.trim_end_matches('_'));
-    name.is_some_and(|name| FUNCTIONS.contains(&name))
-}
 
 /// One minion: its id, its states, and the numbers of them.
 pub(crate) fn minion(row: &Row<'_>, style: Style, states: &States) -> String {
@@ -55,6 +31,16 @@ pub(crate) fn minion(row: &Row<'_>, style: Style, states: &States) -> String {
         },
         Said::Nothing(_) => nested::minion(row, style),
     }
+}
+
+/// Results of states by the ids of those who have them, as a runner answers.
+pub fn hosts(results: &Map<String, Value>, style: Style, states: &States) -> String {
+    let printer = Printer { style, states };
+    let host = |(id, value): (&String, &Value)| match printer.host(id, unwrapped(value), 1) {
+        Some(host) => host.text + "\n",
+        None => nested::outline(&Map::from_iter([(id.clone(), value.clone())]).into(), style),
+    };
+    results.iter().map(host).collect()
 }
 
 /// Several minions that said the same, under a heading in place of the id; none when it is no result of states.

@@ -7,6 +7,7 @@ use crate::columns::columns;
 use crate::document::{json, visible};
 use crate::escape::{escape, escape_lines};
 use crate::form::Form;
+use crate::highstate::{self, States};
 use crate::keys::standings;
 use crate::nested;
 use crate::render::yaml;
@@ -39,7 +40,11 @@ pub fn value(value: &Value, rendering: &ValueRendering) -> String {
         Form::Txt => txt(value),
         Form::Quiet => String::new(),
         Form::Docs => docs(value),
-        Form::Nested | Form::Highstate | Form::Group => nested::outline(value, style),
+        Form::Highstate => match value {
+            Value::Object(results) => highstate::hosts(results, style, &States::default()),
+            other => nested::outline(other, style),
+        },
+        Form::Nested | Form::Group => nested::outline(value, style),
     }
 }
 

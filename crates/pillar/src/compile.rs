@@ -25,6 +25,7 @@ pub fn compile(request: &Request<'_>) -> Pillar {
         options: &options,
         pillar: Value::Object(Map::new()),
         errors: Vec::new(),
+        top: Map::new(),
         details: Vec::new(),
         budget: Budget::default(),
     };
@@ -40,6 +41,7 @@ struct Compiler<'a, 'r> {
     options: &'a Options,
     pillar: Value,
     errors: Vec<String>,
+    top: Map<String, Value>,
     details: Vec<String>,
     budget: Budget,
 }
@@ -82,6 +84,10 @@ impl Compiler<'_, '_> {
         let (top, top_errors) = PillarTop::read(&mut roots, top_env, &self.options.env_order);
         self.details.extend(top_errors.clone());
         let matches = self.matches(&top, before);
+        let named = matches.iter();
+        self.top = named
+            .map(|(env, names)| (env.clone(), names.clone().into()))
+            .collect();
         let mut files = Files {
             roots: &roots,
             available: &available,
@@ -212,6 +218,7 @@ impl Compiler<'_, '_> {
         }
         Pillar {
             values: pillar,
+            top: self.top,
             details: self.details,
         }
     }

@@ -83,6 +83,8 @@ pub struct Request<'a> {
 pub struct Pillar {
     /// The values, `_errors` among them where there were any.
     pub values: Map<String, Value>,
+    /// The SLS files that it is made of, by environment, as the top files name them.
+    pub top: Map<String, Value>,
     /// All errors with their details, for the log of who made it: they may show what the minion must not see.
     pub details: Vec<String>,
 }

@@ -112,6 +112,12 @@ impl JobView<'_> {
         self.0.rows().map(|(index, _)| index)
     }
 
+    /// Numbers of the minions that are known to run it.
+    pub fn running(&self) -> impl Iterator<Item = u32> + use<'_> {
+        let running = |(_, state): &(u32, &State)| matches!(state, State::Running);
+        self.0.rows().filter(running).map(|(index, _)| index)
+    }
+
     /// Minions that run it, may run it out of sight, or could still start it: those whom a cancellation has to reach.
     pub fn may_run(&self) -> Vec<u32> {
         let job = self.0;

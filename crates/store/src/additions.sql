@@ -12,6 +12,23 @@ CREATE INDEX IF NOT EXISTS job_plan_of ON job_plan (job);
 -- Jobs of the hub's own of which a parent has yet to hear.
 CREATE TABLE IF NOT EXISTS job_untold (job INTEGER PRIMARY KEY REFERENCES job ON DELETE CASCADE);
 
+-- What lists of jobs are searched by, in their order; and whom each job is for, a set of roster numbers.
+CREATE TABLE IF NOT EXISTS job_search (
+  jid TEXT PRIMARY KEY REFERENCES job (jid) ON DELETE CASCADE,
+  fun TEXT NOT NULL,
+  target TEXT NOT NULL,
+  user TEXT NOT NULL,
+  state INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS job_search_user ON job_search (user, jid);
+CREATE TABLE IF NOT EXISTS job_who (
+  jid TEXT PRIMARY KEY REFERENCES job (jid) ON DELETE CASCADE,
+  who BLOB NOT NULL
+) WITHOUT ROWID;
+
+-- What came of calls of runners, JSON text.
+CREATE TABLE IF NOT EXISTS runner_call (jid TEXT PRIMARY KEY, answer BLOB NOT NULL);
+
 -- Decisions about keys that wait for hubs that are cut off.
 CREATE TABLE IF NOT EXISTS undelivered (
   hub BLOB NOT NULL,

@@ -6,12 +6,12 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use wire::codec::{decode, encode};
 use wire::control::JobSummary;
 use wire::record::{NodeRecord, Record};
-use wire::{Jid, LedgerDelta};
+use wire::{Jid, JobOrder, LedgerDelta};
 
 use crate::jobs::{self, StoredJob};
 use crate::lock::Lock;
 use crate::recovered::{self, Recovered, fact};
-use crate::{StoreError, schema};
+use crate::{StoreError, schema, search};
 
 /// Nodes that left the roster and are still known by name: as long as jobs that name them are likely to be kept.
 const FORMER_NODES_MAX: u32 = 100_000;
@@ -39,7 +39,8 @@ impl HubStore {
             .ok_or_else(|| StoreError::InUse {
                 path: path.to_owned(),
             })?;
-        let conn = schema::open_writer(path)?;
+        let mut conn = schema::open_writer(path)?;
+        search::catch_up(&mut conn, path)?;
         let recovered = recovered::read(&conn, path)?;
         let store = HubStore {
             conn,
@@ -128,6 +129,14 @@ impl HubReader {
     /// When the database can't be read, or a row of the job is damaged.
     pub fn job(&self, jid: Jid) -> Result<Option<StoredJob>, StoreError> {
         jobs::job(&self.conn, &self.path, jid)
+    }
+
+    /// A job's order; None when there is no such job, or nothing of it but returns.
+    ///
+    /// # Errors
+    /// When the database can't be read, or the row is damaged.
+    pub fn order(&self, jid: Jid) -> Result<Option<JobOrder>, StoreError> {
+        jobs::order(&self.conn, &self.path, jid)
     }
 
     /// A node that left the roster, by the number that it had; None when it never was, or left too long ago.
@@ -226,12 +235,17 @@ fn save(db: &Transaction<'_>, record: &Record, Row(blob): &Row) -> rusqlite::Res
             run(
                 "INSERT OR REPLACE INTO job_head (job, head) SELECT id, ?2 FROM job WHERE jid = ?1",
                 params![jid, blob],
+            )?;
+            search::add(db, head)?;
+            true
+        }
+        Record::JobNews(delta) => {
+            search::name(db, delta)?;
+            run(
+                "INSERT INTO job_news (job, delta) SELECT id, ?2 FROM job WHERE jid = ?1",
+                params![delta.jid.to_string(), blob],
             )?
         }
-        Record::JobNews(delta) => run(
-            "INSERT INTO job_news (job, delta) SELECT id, ?2 FROM job WHERE jid = ?1",
-            params![delta.jid.to_string(), blob],
-        )?,
         Record::JobPlan { jid, .. } => run(
             "INSERT INTO job_plan (job, entry) SELECT id, ?2 FROM job WHERE jid = ?1",
             params![jid.to_string(), blob],
@@ -254,10 +268,13 @@ fn save(db: &Transaction<'_>, record: &Record, Row(blob): &Row) -> rusqlite::Res
                 params![hub.0, uid.0],
             )?,
         },
-        Record::JobState { summary, open } => run(
-            "UPDATE job SET open = ?2, summary = ?3 WHERE jid = ?1",
-            params![summary.jid.to_string(), open, blob],
-        )?,
+        Record::JobState { summary, open } => {
+            search::set_state(db, summary)?;
+            run(
+                "UPDATE job SET open = ?2, summary = ?3 WHERE jid = ?1",
+                params![summary.jid.to_string(), open, blob],
+            )?
+        }
     };
     if !known && let Record::JobNews(LedgerDelta { jid, .. }) = record {
         tracing::warn!(%jid, "passed over news of a job that is not in the store");
@@ -266,4 +283,4 @@ fn save(db: &Transaction<'_>, record: &Record, Row(blob): &Row) -> rusqlite::Res
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -11,7 +11,7 @@ use wire::{Counts, Jid, JobOrder, LedgerDelta, PlanRecord};
 use crate::StoreError;
 
 /// Most jobs of one list.
-pub const LIST_MAX: u32 = 10_000;
+pub const LIST_MAX: u32 = wire::find::LISTED_MAX;
 
 /// One job and its account.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,7 +58,7 @@ pub(crate) fn open_jobs(conn: &Connection, path: &Path) -> Result<Vec<StoredJob>
     ids.into_iter().map(|id| by_id(conn, path, id)).collect()
 }
 
-fn by_id(conn: &Connection, path: &Path, id: i64) -> Result<StoredJob, StoreError> {
+pub(crate) fn by_id(conn: &Connection, path: &Path, id: i64) -> Result<StoredJob, StoreError> {
     let sql = StoreError::sql(path);
     let (jid, head, state) = conn
         .prepare_cached(
@@ -128,18 +128,53 @@ pub(crate) fn jobs(
         .map_err(&sql)?;
     let mut list = Vec::new();
     while let Some(row) = rows.next().map_err(&sql)? {
-        let summary = match row.get_ref(1).map_err(&sql)? {
-            rusqlite::types::ValueRef::Null => blob(row, 2)
-                .map_err(&sql)
-                .map(|bytes| decode(bytes).and_then(|head| summary_of(&head)))?,
-            _ => decode(blob(row, 1).map_err(&sql)?),
-        };
-        list.push(summary.map_err(|e| {
-            let jid: String = row.get(0).unwrap_or_default();
-            StoreError::damaged(path, format!("job {jid}: {e}"))
-        })?);
+        list.push(summary(row, path)?);
     }
     Ok(list)
+}
+
+/// A job in one line, of a row that begins with its jid, its saved state, and where that is missing its head.
+pub(crate) fn summary(row: &Row<'_>, path: &Path) -> Result<JobSummary, StoreError> {
+    let sql = StoreError::sql(path);
+    let summary = match row.get_ref(1).map_err(&sql)? {
+        rusqlite::types::ValueRef::Null => blob(row, 2)
+            .map_err(&sql)
+            .map(|bytes| decode(bytes).and_then(|head| summary_of(&head)))?,
+        _ => decode(blob(row, 1).map_err(&sql)?),
+    };
+    summary.map_err(|e| {
+        let jid: String = row.get(0).unwrap_or_default();
+        StoreError::damaged(path, format!("job {jid}: {e}"))
+    })
+}
+
+/// The order of a job, without its account.
+pub(crate) fn order(
+    conn: &Connection,
+    path: &Path,
+    jid: Jid,
+) -> Result<Option<JobOrder>, StoreError> {
+    let head: Option<Vec<u8>> = conn
+        .prepare_cached(
+            "SELECT head FROM job JOIN job_head ON job_head.job = job.id WHERE jid = ?1",
+        )
+        .and_then(|mut statement| {
+            statement
+                .query_row([jid.to_string()], |row| row.get(0))
+                .optional()
+        })
+        .map_err(StoreError::sql(path))?;
+    let read = |head: Vec<u8>| {
+        let head: JobHead = decode(&head)?;
+        match head.envelope.order.is_empty() {
+            true => Ok(None),
+            false => decode(&head.envelope.order).map(Some),
+        }
+    };
+    let order: Result<_, CodecError> = head.map(read).transpose();
+    order
+        .map(Option::flatten)
+        .map_err(|e| StoreError::damaged(path, format!("job {jid}: {e}")))
 }
 
 /// How a job stands of which nothing but its order was saved.

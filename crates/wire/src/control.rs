@@ -4,6 +4,7 @@ use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::choice::{Choice, Confirm, Preview, PreviewRow};
+use crate::find::JobFilter;
 use crate::message::KeyDecision;
 use crate::{
     BatchPlan, Counts, Jid, Json, OutcomeKind, Presence, Reason, Role, RootsReport, Standing,
@@ -121,6 +122,10 @@ pub enum Ask {
     },
     /// Call a function of the hub itself: [`Tell::Value`].
     Runner(Box<RunnerAsk>),
+    /// Jobs that fit, newest first: [`Tell::Jobs`].
+    Find(Box<JobFilter>),
+    /// As [`Ask::Runner`], without waiting for its answer: [`Tell::Accepted`]. It goes on when the command line hangs up.
+    RunnerDetached(Box<RunnerAsk>),
 }
 
 /// A runner that is to be called.

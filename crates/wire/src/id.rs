@@ -364,6 +364,13 @@ fn civil_from_days(days: i64) -> (u32, u32, u32) {
     (year as u32, month as u32, day as u32)
 }
 
+impl Jid {
+    /// The lowest jid of a moment: jobs from then on have it or a higher one.
+    pub fn first_of(moment: UnixMillis) -> Jid {
+        Jid::compose(moment.saturating_mul(1_000), 0)
+    }
+}
+
 impl FromStr for Jid {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, ()> {

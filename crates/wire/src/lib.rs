@@ -13,6 +13,7 @@ pub mod control;
 pub mod enrol;
 mod event;
 pub mod files;
+pub mod find;
 mod id;
 mod indices;
 mod job;

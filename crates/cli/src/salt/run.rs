@@ -36,7 +36,8 @@ pub(super) struct Arguments {
     /// Taken, and without effect: the hub gives ids
     #[arg(long, value_name = "JID", hide = true)]
     jid: Option<String>,
-    #[arg(long = "async", hide = true)]
+    /// Print the id of the call and leave
+    #[arg(long = "async")]
     detach: bool,
 }
 
@@ -46,14 +47,7 @@ impl Old for Arguments {
     }
 
     fn carry_out(self, session: &mut Session<'_, '_>) -> Result<u8, Trouble> {
-        refuse(&[
-            (
-                self.detach,
-                "--async",
-                "put it into the background of the shell: salt-run ... &",
-            ),
-            (self.jid.is_some(), "--jid", "the hub gives ids itself"),
-        ])?;
+        refuse(&[(self.jid.is_some(), "--jid", "the hub gives ids itself")])?;
         let mut words = self.words.into_iter();
         let (fun, args) = if self.doc {
             ("doc.runner".to_owned(), words.collect())
@@ -64,11 +58,13 @@ impl Old for Arguments {
             (fun, words.collect::<Vec<_>>())
         };
         let errand = Errand::Runner {
-            ask: runner(fun, &args, &super::user(session)),
+            ask: runner(fun, &args, &super::user(session), self.detach),
             form: if self.quiet {
-                Form::Quiet
+                Some(Form::Quiet)
+            } else if self.doc {
+                self.common.out.out.or(Some(Form::Docs))
             } else {
-                self.common.out.out.unwrap_or(Form::Nested)
+                self.common.out.out
             },
             destination: self.common.out.destination,
         };

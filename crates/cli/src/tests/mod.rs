@@ -5,7 +5,9 @@ mod fake;
 
 mod commands;
 mod events;
+mod find;
 mod jobs;
+mod runners;
 mod typed;
 
 use std::collections::BTreeMap;

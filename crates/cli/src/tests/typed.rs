@@ -326,8 +326,6 @@ fn questions() {
         };
         assert_eq!(ask, expected, "{line}");
     };
-    check("jobs list", Ask::Jobs { limit: 20 });
-    check("jobs list --limit 3 --out json", Ask::Jobs { limit: 3 });
     check(
         "jobs show 20261122231556000001 --out ledger",
         Ask::Show { jid },

@@ -66,6 +66,8 @@ pub struct HubConfig {
     pub roots_update_interval: Duration,
     /// What pillar files see of the configuration, and how they are merged, by name.
     pub pillar_options: Map<String, Value>,
+    /// Everything that is set, or holds by default, by name; secrets are stars.
+    pub shown: Map<String, Value>,
     /// Names for targets.
     pub nodegroups: Vec<Nodegroup>,
     /// What is done about events.
@@ -345,6 +347,7 @@ pub(super) fn hub(settings: &mut Settings, sources: &Sources<'_>) -> Option<HubC
         children_idle_timeout: children_idle_timeout?,
         roots,
         pillar_options: pillar_options(settings),
+        shown: settings.shown(),
         roots_update_interval: seconds(settings, "roots_update_interval")?,
         nodegroups,
         reactor,

@@ -18,6 +18,7 @@ mod problem;
 mod reference;
 mod roots;
 mod settings;
+mod shown;
 mod value;
 
 pub use derived::{
@@ -32,6 +33,7 @@ pub use paths::{Paths, Program};
 pub use problem::{ConfigErrors, Place, Problem};
 pub use reference::reference_markdown;
 pub use roots::{RootsLayout, RootsSettings};
+pub use shown::without_user;
 
 use std::path::PathBuf;
 

@@ -9,6 +9,7 @@ use yaml::Spanned;
 use super::keys::{KEYS, Key, SALT_KEYS, Unset, keys_of};
 use super::paths::{Paths, Program};
 use super::problem::{Place, Problem};
+use super::shown::shown;
 use super::value::{Value, nearest, parse_typed, read};
 use super::{Sources, files};
 
@@ -279,6 +280,13 @@ impl Settings {
                 _ => None,
             });
         options.collect()
+    }
+
+    /// Everything that holds, as it may be shown.
+    pub(super) fn shown(&self) -> serde_json::Map<String, serde_json::Value> {
+        let values = self.values.iter();
+        let shown = values.map(|(name, given)| ((*name).to_owned(), shown(name, &given.value)));
+        shown.collect()
     }
 
     pub(super) fn node(&self, name: &str) -> Option<Spanned> {

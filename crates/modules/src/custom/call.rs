@@ -22,9 +22,9 @@ const END_GRACE: Duration = Duration::from_secs(2);
 /// Calls an execution function.
 pub(crate) fn function(entry: &Entry, call: &Call, env: &Env) -> Result<Outcome, Failure> {
     // Python itself says how other arguments do not fit.
-    entry.signature.refuse_strange_keywords(call)?;
+    entry.signature.refuse_strange_keywords(&call.kwargs)?;
     if !entry.is_python {
-        entry.signature.bind(call)?;
+        entry.signature.bind(&call.fun, &call.args, &call.kwargs)?;
     }
     let mut kwargs = call.kwargs.clone();
     kwargs.retain(|name, _| !name.starts_with("__"));

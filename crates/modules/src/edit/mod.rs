@@ -4,8 +4,9 @@
 pub(crate) mod backup;
 pub(crate) mod block;
 pub(crate) mod comment;
-pub(crate) mod diff;
 pub(crate) mod line;
 pub(crate) mod replace;
 pub(crate) mod substitution;
 pub(crate) mod text;
+
+pub(crate) use data::diff;

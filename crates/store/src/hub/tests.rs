@@ -13,17 +13,17 @@ use wire::{
 use super::*;
 use crate::{Committed, Committer, LIST_MAX, PRUNE_ROWS_MAX};
 
-fn place() -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn place() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("hub.db");
     (dir, path)
 }
 
-fn jid(n: u64) -> Jid {
+pub(crate) fn jid(n: u64) -> Jid {
     format!("202611222237{n:08}").parse().unwrap()
 }
 
-fn node(index: u32) -> Record {
+pub(crate) fn node(index: u32) -> Record {
     Record::Node(Box::new(node_record(index)))
 }
 
@@ -49,7 +49,7 @@ fn node_record(index: u32) -> NodeRecord {
     }
 }
 
-fn head(n: u64, received: UnixMillis, parents: Vec<Uid>) -> JobHead {
+pub(crate) fn head(n: u64, received: UnixMillis, parents: Vec<Uid>) -> JobHead {
     let order = JobOrder {
         tree: TreeId([1; 32]),
         jid: jid(n),
@@ -80,11 +80,11 @@ fn head(n: u64, received: UnixMillis, parents: Vec<Uid>) -> JobHead {
     }
 }
 
-fn job(n: u64) -> Record {
+pub(crate) fn job(n: u64) -> Record {
     Record::Job(Box::new(head(n, 1_000 * n, Vec::new())))
 }
 
-fn delta(n: u64, serial: u32) -> LedgerDelta {
+pub(crate) fn delta(n: u64, serial: u32) -> LedgerDelta {
     let value = "\"".to_owned() + &"v".repeat(150) + "\"";
     LedgerDelta {
         jid: jid(n),
@@ -120,7 +120,7 @@ fn undelivered(uid: u8, decision: Option<KeyDecision>) -> Record {
     }
 }
 
-fn summary(n: u64) -> JobSummary {
+pub(crate) fn summary(n: u64) -> JobSummary {
     JobSummary {
         jid: jid(n),
         fun: "test.ping".to_owned(),
@@ -133,7 +133,7 @@ fn summary(n: u64) -> JobSummary {
     }
 }
 
-fn state(n: u64, open: bool) -> Record {
+pub(crate) fn state(n: u64, open: bool) -> Record {
     Record::JobState {
         summary: Box::new(summary(n)),
         open,

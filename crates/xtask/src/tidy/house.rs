@@ -62,7 +62,7 @@ pub const ROOMS: &[Room] = &[
     library("ciphers", &["data", "sls"]),
     library("modules", &["yaml", "targeting", "data", "sls", "ciphers"]),
     library("daemon", &["wire", "yaml"]),
-    library("hub", &["wire", "targeting", "access", "events", "relay", "pki", "link", "membership", "store", "jobcache", "gitsync", "sls", "pillar", "ciphers", "daemon"]),
+    library("hub", &["wire", "targeting", "access", "events", "relay", "pki", "link", "membership", "store", "jobcache", "gitsync", "data", "sls", "pillar", "ciphers", "daemon"]),
     library("cli", &["wire", "targeting", "yaml", "output", "daemon", "hub"]),
     program("minion", &["wire", "targeting", "events", "yaml", "sls", "pillar", "relay", "output", "pki", "link", "membership", "store", "modules", "daemon"]),
     program("syndic", &["daemon", "hub", "cli"]),
@@ -71,7 +71,7 @@ pub const ROOMS: &[Room] = &[
     library("cable", &[]),
     program("hostile", &["wire", "targeting", "events", "yaml", "relay", "output", "pki", "store"]),
     program("swarm", &["wire", "relay", "pki", "link", "membership"]),
-    program("xtask", &["daemon", "modules", "wire", "yaml", "store", "cable"]),
+    program("xtask", &["daemon", "hub", "modules", "wire", "yaml", "store", "cable"]),
 ];
 
 /// The room of a crate.

@@ -12,27 +12,28 @@ const CONTEXT: usize = 3;
 const POPULAR_FROM: usize = 200;
 
 /// The difference of two texts; empty when they are equal. `from` and `to` stand behind `---` and `+++`.
-pub(crate) fn of_texts(old: &str, new: &str, from: &str, to: &str) -> String {
+pub fn of_texts(old: &str, new: &str, from: &str, to: &str) -> String {
     let (old, new) = (lines(old), lines(new));
     of_lines(&old, &new, from, to)
 }
 
 /// The difference of lines, each with its end.
-pub(crate) fn of_lines<T: AsRef<str>>(old: &[T], new: &[T], from: &str, to: &str) -> String {
+pub fn of_lines<T: AsRef<str>>(old: &[T], new: &[T], from: &str, to: &str) -> String {
     pieces(old, new, from, to).concat()
 }
 
 /// The difference of two texts without the lines around changes, and without names.
-pub(crate) fn bare(old: &str, new: &str) -> String {
+pub fn bare(old: &str, new: &str) -> String {
     pieces_within(&lines(old), &lines(new), "", "", 0).concat()
 }
 
 /// The difference of lines as the pieces that `difflib` yields: headers with line feeds, and each line as it is given behind its mark.
-pub(crate) fn pieces<T: AsRef<str>>(old: &[T], new: &[T], from: &str, to: &str) -> Vec<String> {
+pub fn pieces<T: AsRef<str>>(old: &[T], new: &[T], from: &str, to: &str) -> Vec<String> {
     pieces_within(old, new, from, to, CONTEXT)
 }
 
-fn pieces_within<T: AsRef<str>>(
+/// As [`pieces`], with so many unchanged lines around a change.
+pub fn pieces_within<T: AsRef<str>>(
     old: &[T],
     new: &[T],
     from: &str,
@@ -70,7 +71,7 @@ fn pieces_within<T: AsRef<str>>(
 }
 
 /// The lines of a text with their ends, which are line feeds alone.
-pub(crate) fn lines(text: &str) -> Vec<&str> {
+pub fn lines(text: &str) -> Vec<&str> {
     text.split_inclusive('\n').collect()
 }
 

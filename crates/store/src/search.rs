@@ -1,0 +1,260 @@
+//! What lists of jobs are searched by, kept beside the jobs: a search reads no account and no order.
+//!
+//! An older release neither writes these tables nor minds them; what it saved meanwhile is added at the next start.
+
+use std::path::Path;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
+use wire::codec::{CodecError, decode, encode};
+use wire::control::JobSummary;
+use wire::find::{JobFilter, StateBits};
+use wire::record::{JobHead, NodeRecord};
+use wire::{IndexSet, Jid, JobOrder, LedgerDelta, Outcome};
+
+use crate::jobs::{self, LIST_MAX, blob};
+use crate::{HubReader, StoreError};
+
+/// Jobs that are added in one transaction.
+const CAUGHT_UP_AT_ONCE: usize = 1_000;
+
+/// Every digit sorts before a colon, so this bound is above all jids.
+const ABOVE_ALL: &str = ":";
+
+/// The words of a job, as its head has them.
+struct Words {
+    fun: String,
+    target: String,
+    user: String,
+}
+
+impl Words {
+    fn of(head: &JobHead) -> Words {
+        // A head that can't be read is told of where the job itself is asked for.
+        let order: Option<JobOrder> = decode(&head.envelope.order).ok();
+        match order {
+            Some(order) => Words {
+                fun: order.fun,
+                target: order.target.typed,
+                user: order.user,
+            },
+            None => Words {
+                fun: String::new(),
+                target: String::new(),
+                user: String::new(),
+            },
+        }
+    }
+}
+
+/// A job is new.
+pub(crate) fn add(db: &Transaction<'_>, head: &JobHead) -> rusqlite::Result<()> {
+    let Words { fun, target, user } = Words::of(head);
+    db.prepare_cached(
+        "INSERT INTO job_search (jid, fun, target, user, state) VALUES (?1, ?2, ?3, ?4, 0)
+         ON CONFLICT (jid) DO UPDATE SET fun = ?2, target = ?3, user = ?4",
+    )?
+    .execute(params![head.jid.to_string(), fun, target, user])
+    .map(drop)
+}
+
+/// A job stands so now.
+pub(crate) fn set_state(db: &Transaction<'_>, summary: &JobSummary) -> rusqlite::Result<()> {
+    db.prepare_cached("UPDATE job_search SET state = ?2 WHERE jid = ?1")?
+        .execute(params![summary.jid.to_string(), StateBits::of(summary).0])
+        .map(drop)
+}
+
+/// News may name minions that the job is for.
+pub(crate) fn name(db: &Transaction<'_>, news: &LedgerDelta) -> rusqlite::Result<()> {
+    let (mut named, mut withdrawn) = (IndexSet::new(), IndexSet::new());
+    for group in &news.groups {
+        match group.outcome {
+            Outcome::Undecided(_) => {}
+            Outcome::Withdrawn => withdrawn.extend(&group.who),
+            _ => named.extend(&group.who),
+        }
+    }
+    if named.is_empty() && withdrawn.is_empty() {
+        return Ok(());
+    }
+    let jid = news.jid.to_string();
+    let known: Option<Vec<u8>> = db
+        .prepare_cached("SELECT who FROM job_who WHERE jid = ?1")?
+        .query_row([&jid], |row| row.get(0))
+        .optional()?;
+    let known = known.map_or(Ok(IndexSet::new()), |known| {
+        decode(&known).map_err(sql_error)
+    })?;
+    let mut now = known.clone();
+    now.subtract(&withdrawn);
+    now.extend(&named);
+    if now == known {
+        return Ok(());
+    }
+    let who = encode(&now).map_err(sql_error)?;
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO job_who (jid, who) SELECT jid, ?2 FROM job WHERE jid = ?1",
+    )?
+    .execute(params![jid, who])
+    .map(drop)
+}
+
+fn sql_error(error: CodecError) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(Box::new(error))
+}
+
+/// Adds what is missing: all jobs of a database from before these tables, and what an older release saved since.
+pub(crate) fn catch_up(conn: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let sql = StoreError::sql(path);
+    let ids: Vec<i64> = conn
+        .prepare(
+            "SELECT id FROM job LEFT JOIN job_search s ON s.jid = job.jid
+             WHERE s.jid IS NULL OR open = 1 OR s.state & 1 = 0",
+        )
+        .and_then(|mut statement| {
+            let ids = statement.query_map([], |row| row.get(0))?;
+            ids.collect()
+        })
+        .map_err(&sql)?;
+    if ids.len() > CAUGHT_UP_AT_ONCE {
+        tracing::info!(jobs = ids.len(), "jobs are made ready to be searched");
+    }
+    for ids in ids.chunks(CAUGHT_UP_AT_ONCE) {
+        let transaction = conn.transaction().map_err(&sql)?;
+        for id in ids {
+            let job = jobs::by_id(&transaction, path, *id)?;
+            add(&transaction, &job.head).map_err(&sql)?;
+            for news in &job.news {
+                name(&transaction, news).map_err(&sql)?;
+            }
+            if let Some(summary) = &job.state {
+                set_state(&transaction, summary).map_err(&sql)?;
+            }
+        }
+        transaction.commit().map_err(&sql)?;
+    }
+    Ok(())
+}
+
+impl HubReader {
+    /// Jobs that fit a filter, newest first; at most its limit and [`LIST_MAX`]. `numbers` are those that the minion of the
+    /// filter has, or had, in the roster.
+    ///
+    /// # Errors
+    /// When the database can't be read, or a row is damaged.
+    pub fn find(&self, filter: &JobFilter, numbers: &[u32]) -> Result<Vec<JobSummary>, StoreError> {
+        let sql = StoreError::sql(&self.path);
+        let Query { text, values } = Query::of(filter);
+        let mut statement = self.conn.prepare_cached(&text).map_err(&sql)?;
+        let mut rows = statement.query(params_from_iter(values)).map_err(&sql)?;
+        let limit = filter.limit.min(LIST_MAX) as usize;
+        let mut list = Vec::new();
+        while list.len() < limit
+            && let Some(row) = rows.next().map_err(&sql)?
+        {
+            if filter.minion.is_none() || self.names_one(row, numbers)? {
+                list.push(jobs::summary(row, &self.path)?);
+            }
+        }
+        Ok(list)
+    }
+
+    fn names_one(&self, row: &Row<'_>, numbers: &[u32]) -> Result<bool, StoreError> {
+        let sql = StoreError::sql(&self.path);
+        let who = blob(row, 3).map_err(&sql)?;
+        let who: IndexSet = decode(who).map_err(|error| {
+            StoreError::damaged(&self.path, format!("whom a job is for: {error}"))
+        })?;
+        Ok(numbers.iter().any(|number| who.contains(*number)))
+    }
+
+    /// Numbers that nodes of this id had who left the roster.
+    ///
+    /// # Errors
+    /// When the database can't be read, or a row is damaged.
+    pub fn former_numbers(&self, id: &str) -> Result<Vec<u32>, StoreError> {
+        let sql = StoreError::sql(&self.path);
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT number, record FROM former_node")
+            .map_err(&sql)?;
+        let mut rows = statement.query([]).map_err(&sql)?;
+        let mut numbers = Vec::new();
+        while let Some(row) = rows.next().map_err(&sql)? {
+            let number: u32 = row.get(0).map_err(&sql)?;
+            let node: NodeRecord = decode(blob(row, 1).map_err(&sql)?).map_err(|error| {
+                StoreError::damaged(&self.path, format!("former node {number}: {error}"))
+            })?;
+            if node.id.as_str() == id {
+                numbers.push(number);
+            }
+        }
+        Ok(numbers)
+    }
+}
+
+/// A statement and what is bound to it.
+struct Query {
+    text: String,
+    values: Vec<Value>,
+}
+
+impl Query {
+    /// The rows are those that `jobs::summary` reads, and with a minion whom the job is for.
+    fn of(filter: &JobFilter) -> Query {
+        let mut query = Query {
+            text: String::new(),
+            values: Vec::new(),
+        };
+        let (who, join) = match filter.minion {
+            Some(_) => (", w.who", " JOIN job_who w ON w.jid = s.jid"),
+            None => ("", ""),
+        };
+        query.text = format!(
+            "SELECT job.jid, summary,
+               iif(summary IS NULL, (SELECT head FROM job_head WHERE job = job.id), NULL){who}
+             FROM job_search s JOIN job ON job.jid = s.jid{join} WHERE true"
+        );
+        let until = filter.until.map(|until| Jid::first_of(until + 1));
+        let below = [filter.before, until].into_iter().flatten().min();
+        let below = below.map_or_else(|| ABOVE_ALL.to_owned(), |jid| jid.to_string());
+        query.and("s.jid < ?", [below.into()]);
+        if let Some(since) = filter.since {
+            query.and("s.jid >= ?", [Jid::first_of(since).to_string().into()]);
+        }
+        query.any("s.fun GLOB ?", &filter.functions);
+        query.any("s.target GLOB ?", &filter.targets);
+        if let Some(user) = &filter.user {
+            query.and("s.user = ?", [user.clone().into()]);
+        }
+        if !filter.states.is_empty() {
+            let states = vec!["s.state & ? = ?"; filter.states.len()].join(" OR ");
+            let masks = filter.states.iter().flat_map(|state| {
+                let (mask, wanted) = state.mask();
+                [i64::from(mask).into(), i64::from(wanted).into()]
+            });
+            query.and(&states, masks);
+        }
+        query.text.push_str(" ORDER BY s.jid DESC");
+        query
+    }
+
+    fn and(&mut self, condition: &str, values: impl IntoIterator<Item = Value>) {
+        self.text.push_str(&format!(" AND ({condition})"));
+        self.values.extend(values);
+    }
+
+    /// One of the globs has to match; no glob: all do.
+    fn any(&mut self, condition: &str, globs: &[String]) {
+        if !globs.is_empty() {
+            let conditions = vec![condition; globs.len()].join(" OR ");
+            // The database writes a set of other characters with `^`, shells and Salt with `!`.
+            let globs = globs.iter().map(|glob| glob.replace("[!", "[^").into());
+            self.and(&conditions, globs);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
