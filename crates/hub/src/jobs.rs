@@ -126,6 +126,9 @@ impl Service {
         but_held: bool,
         teller: &mut Teller,
     ) -> anyhow::Result<()> {
+        if self.watch_run(jid, teller).await? {
+            return Ok(());
+        }
         let mut moves = self.engine.watch(jid).await?;
         let engine = self.engine.clone();
         let progress = move || {
@@ -192,7 +195,7 @@ impl Service {
             }))
         };
         let Some((named, replay)) = self.read(read).await? else {
-            return Ok(None);
+            return self.run_ledger(jid).await;
         };
         let former = self.former_names(named).await?;
         Ok(Some(
@@ -253,6 +256,7 @@ impl Service {
             Some(minion) => self.numbers_of(minion).await?,
             None => Vec::new(),
         };
+        let wanted = filter.clone();
         let find = move |reader: &HubReader| reader.find(&filter, &numbers);
         let mut jobs = self.read(find).await?;
         // The store has a job's state as of its start and its end; what runs is fresher in memory.
@@ -274,6 +278,7 @@ impl Service {
                 *job = summary;
             }
         }
+        let jobs = self.add_runs(jobs, &wanted).await?;
         Ok(jobs)
     }
 
@@ -327,6 +332,9 @@ impl Service {
         user: String,
         teller: &mut Teller,
     ) -> anyhow::Result<()> {
+        if self.cancel_run(jid, &user, teller).await? {
+            return Ok(());
+        }
         let Some(order) = self.stored_order(jid).await? else {
             return teller.tell(&no_job(jid)).await;
         };

@@ -19,6 +19,7 @@ pub mod job_cache;
 mod jobs;
 pub mod links;
 pub mod moment;
+pub mod orchestrate;
 pub mod parents;
 mod pillars;
 pub mod pruning;

@@ -32,6 +32,7 @@ use crate::grants::Grants;
 use crate::init::{key_directory, lifetimes};
 use crate::job_cache;
 use crate::links::{LinkIds, Uplink, accept, uplink};
+use crate::orchestrate;
 use crate::parents::Parents;
 use crate::pillars::Pillars;
 use crate::pruning::{self, Retention};
@@ -226,6 +227,7 @@ async fn start(
     std::fs::create_dir_all(&state).with_context(|| state.display().to_string())?;
     let (mut hub_store, recovered) = HubStore::open(disk.database())?;
     hub_store.keep_changes(config.job_cache.is_some())?;
+    orchestrate::bury(&mut hub_store, now)?;
     let reader = hub_store.reader()?;
     let commit_metric = metrics.store_commit.clone();
     let disk_metrics = metrics.disk.clone();
@@ -421,7 +423,9 @@ async fn start(
     let desk = TrustDesk::new(trust.clone(), keys.clone());
     let remote = config.roots.as_ref();
     let remote = remote.map(|roots| daemon::config::without_user(&roots.remote));
-    let service = Arc::new(Service {
+    let service = Arc::new_cyclic(|itself| Service {
+        itself: itself.clone(),
+        orchestrations: Default::default(),
         engine: handle.clone(),
         committer: committer.clone(),
         reader: Arc::new(Mutex::new(reader)),

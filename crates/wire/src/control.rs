@@ -124,6 +124,8 @@ pub enum Ask {
     Runner(Box<RunnerAsk>),
     /// Jobs that fit, newest first: [`Tell::Jobs`].
     Find(Box<JobFilter>),
+    /// Run an orchestration: answers as `Run`. Its function is one of the runners that orchestrate.
+    Orchestrate(Box<RunnerAsk>),
 }
 
 /// A runner that is to be called.
