@@ -14,6 +14,7 @@ use crate::lowargs::{
     Command, DelegateArgs, EventsArgs, JobsCommand, KeysCommand, LeftState, List, ListForm,
     MayIArgs, RetryArgs, RootsCommand, TokenCommand, ValueForm, Which,
 };
+use crate::orchestrateargs::OrchestrateArgs;
 use crate::runargs::{ResultForm, RunArgs, View};
 
 /// What is to be done.
@@ -124,8 +125,9 @@ impl Deed {
                 list: false,
                 args,
                 out,
-            } => runner(fun, &args, user, out),
+            } => runner(fun, &args, user, out)?,
             Command::Runner { fun: which, .. } => Errand::Runners { which },
+            Command::Orchestrate(args) => orchestrate(args, user),
         }))
     }
 }
@@ -212,18 +214,36 @@ fn may_i(args: MayIArgs, user: &str) -> Ask {
     }))
 }
 
-fn runner(fun: String, args: &[String], user: &str, form: ValueForm) -> Errand {
+fn runner(fun: String, args: &[String], user: &str, form: ValueForm) -> Result<Errand, String> {
     let (positional, named) = yaml::parse_arguments(args);
+    // The one that prints while it runs.
+    if fun == "state.event" {
+        return EventsArgs::of_runner(&positional, &named).map(Errand::Events);
+    }
     let ask = RunnerAsk {
         fun,
         args: json(&Value::Array(positional)),
         kwargs: json(&Value::Object(named)),
         user: user.to_owned(),
     };
-    Errand::Runner {
+    Ok(Errand::Runner {
         ask: Ask::Runner(Box::new(ask)),
         form,
-    }
+    })
+}
+
+/// It is followed as a job is.
+fn orchestrate(args: OrchestrateArgs, user: &str) -> Errand {
+    let (mut positional, named) = yaml::parse_arguments(&args.args);
+    positional.insert(0, Value::String(args.sls));
+    let ask = RunnerAsk {
+        fun: "state.orchestrate".to_owned(),
+        args: json(&Value::Array(positional)),
+        kwargs: json(&Value::Object(named)),
+        user: user.to_owned(),
+    };
+    let ask = Ask::Orchestrate(Box::new(ask));
+    ordered(ask, args.timeout, args.detach, args.view)
 }
 
 fn retry(args: RetryArgs, user: &str) -> Result<Errand, String> {

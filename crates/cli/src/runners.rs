@@ -19,7 +19,8 @@ pub(crate) fn call(
         Tell::Value { value, retcode } => {
             let value = serde_json::from_slice(&value).map_err(|_| Trouble::Unexpected)?;
             let text = match form {
-                ValueForm::Nested => output::outline(&value, session.style),
+                ValueForm::Nested => output::run_of_states(&value, session.style)
+                    .unwrap_or_else(|| output::outline(&value, session.style)),
                 ValueForm::Json => json(&value),
             };
             session.print(&text)?;
