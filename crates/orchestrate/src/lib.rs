@@ -12,6 +12,7 @@ mod wait;
 use data::signature::{Bound, Signature};
 use serde_json::{Map, Value};
 use sls::compile::{Chunk, Return, is_for_engine};
+use sls::probe::{Ground, PROBES, Probe};
 
 pub use job::{Judge, Order};
 pub use runner::{Client, Invocation, returned_by};
@@ -59,7 +60,23 @@ const STATES: &[(&str, &str, Read)] = &[
 
 /// Whether there is a state function of this name.
 pub fn has(function: &str) -> bool {
-    STATES.iter().any(|(name, ..)| *name == function)
+    STATES.iter().any(|(name, ..)| *name == function) || probe_of(function).is_some()
+}
+
+fn probe_of(function: &str) -> Option<&'static Probe> {
+    PROBES.iter().copied().find(|probe| probe.name == function)
+}
+
+/// What a state of `test` returns; None for any other. Its error is what is wrong with its arguments.
+pub fn probe(chunk: &Chunk, ground: &dyn Ground) -> Option<Result<Return, String>> {
+    let function = format!("{}.{}", chunk.state(), chunk.fun());
+    let probe = probe_of(&function)?;
+    let signature = Signature::parse(probe.signature).unwrap_or_default();
+    let args = signature.bind_state(&function, &chunk.0, is_for_engine);
+    let answer = args
+        .map_err(|misfit| misfit.to_string())
+        .and_then(|args| (probe.run)(&args, ground));
+    Some(answer)
 }
 
 /// What a state wants done; nothing may change when `is_test`. `failhard` is the setting of the run.

@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 
 use jiff::Zoned;
 use serde_json::{Map, Value};
-use sls::compile::{Answer, Call, CallNumber, Condition, Controls, Findings, Return, Run, Step};
+use sls::compile::{
+    Answer, Call, CallNumber, Chunk, Condition, Controls, Findings, Return, Run, Step,
+};
+use sls::probe::Ground;
 use sls::render::Functions;
 use tokio::task::JoinSet;
 use wire::{Jid, Steps};
@@ -44,7 +47,10 @@ pub(super) async fn drive(of: &Arc<Orchestration>, mut run: Run) -> Map<String, 
             Step::Call(call) => {
                 let ordered = Ordered::default();
                 calls.open.insert(call.number, ordered.clone());
-                calls.tasks.spawn(answer(of.clone(), *call, ordered));
+                let watched = watched(&run, &call);
+                calls
+                    .tasks
+                    .spawn(answer(of.clone(), *call, watched, ordered));
             }
             Step::Wait => {
                 tokio::select! {
@@ -106,7 +112,27 @@ fn hear(of: &Orchestration, run: &mut Run, number: CallNumber, answer: Answer) {
     }
 }
 
-async fn answer(of: Arc<Orchestration>, call: Call, ordered: Ordered) -> (CallNumber, Answer) {
+/// The records of the states that a call watches.
+fn watched(run: &Run, call: &Call) -> Map<String, Value> {
+    let requisites = call.chunk.0.get("__reqs__").and_then(Value::as_object);
+    let chunks = requisites.into_iter().flat_map(|kinds| kinds.values());
+    let tags = chunks
+        .filter_map(Value::as_array)
+        .flatten()
+        .filter_map(|chunk| Some(Chunk(chunk.as_object()?.clone()).tag()));
+    tags.filter_map(|tag| {
+        let record = run.record(&tag)?.clone();
+        Some((tag, Value::Object(record)))
+    })
+    .collect()
+}
+
+async fn answer(
+    of: Arc<Orchestration>,
+    call: Call,
+    watched: Map<String, Value>,
+    ordered: Ordered,
+) -> (CallNumber, Answer) {
     let waited_s = match call.pause {
         None => 0,
         Some(pause) => {
@@ -117,7 +143,7 @@ async fn answer(of: Arc<Orchestration>, call: Call, ordered: Ordered) -> (CallNu
     };
     let start_time = time_of_day();
     let began = Instant::now();
-    let returned = called(&of, &call, &ordered).await;
+    let returned = called(&of, &call, &watched, &ordered).await;
     let answer = Answer {
         returned: returned.unwrap_or_else(|text| orchestrate::returned(false, text)),
         check_cmd: None,
@@ -137,15 +163,59 @@ fn chance(max: u64) -> u64 {
     }
 }
 
-async fn called(of: &Arc<Orchestration>, call: &Call, ordered: &Ordered) -> Result<Return, String> {
+async fn called(
+    of: &Arc<Orchestration>,
+    call: &Call,
+    watched: &Map<String, Value>,
+    ordered: &Ordered,
+) -> Result<Return, String> {
     let controls = Controls::of(&call.chunk)?;
     refuse_commands(&controls)?;
     let findings = findings(of, &controls).await?;
     if let Some(skipped) = controls.skip(&findings) {
         return Ok(skipped);
     }
+    let ground = Here {
+        of,
+        call,
+        records: watched,
+    };
+    if let Some(answer) = orchestrate::probe(&call.chunk, &ground) {
+        return answer;
+    }
     let deed = orchestrate::deed(&call.chunk, call.is_test, false)?;
     super::carry::carry(of, &call.chunk.id(), deed, ordered).await
+}
+
+/// The hub, as states of `test` see it.
+struct Here<'a> {
+    of: &'a Orchestration,
+    call: &'a Call,
+    records: &'a Map<String, Value>,
+}
+
+impl Ground for Here<'_> {
+    fn is_test(&self) -> bool {
+        self.call.is_test
+    }
+
+    fn low(&self) -> &Map<String, Value> {
+        &self.call.chunk.0
+    }
+
+    fn record(&self, tag: &str) -> Option<&Value> {
+        self.records.get(tag)
+    }
+
+    fn pillar(&self, key: &str) -> Result<Value, String> {
+        let pillar = &self.of.around.pillar;
+        let found = data::traverse(pillar, key, data::DEFAULT_DELIMITER);
+        Ok(found.cloned().unwrap_or_default())
+    }
+
+    fn coin(&self) -> Result<bool, String> {
+        Ok(chance(1) == 1)
+    }
 }
 
 /// What would need a program or a disk of this host.
