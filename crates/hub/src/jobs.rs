@@ -115,6 +115,9 @@ impl Service {
         if let Err(not_taken) = &taken {
             tracing::info!(%jid, ?not_taken, "the job is not taken");
         }
+        if taken.is_ok() && caller.reaction > 0 {
+            self.reactions.note(jid, caller.reaction);
+        }
         Ok(taken.map(|()| jid))
     }
 

@@ -426,6 +426,7 @@ async fn start(
     let service = Arc::new_cyclic(|itself| Service {
         itself: itself.clone(),
         orchestrations: Default::default(),
+        reactions: Default::default(),
         engine: handle.clone(),
         committer: committer.clone(),
         reader: Arc::new(Mutex::new(reader)),

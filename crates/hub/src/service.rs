@@ -17,6 +17,7 @@ use crate::events::{Bus, Chronicle};
 use crate::grants::Grants;
 use crate::jobs::{no_job, tell_ledger};
 use crate::orchestrate::Desk;
+use crate::reactor::Reactions;
 use crate::report;
 use crate::roots::RootsHandle;
 use crate::runners::RunnerDesk;
@@ -43,6 +44,8 @@ pub struct Service {
     pub itself: Weak<Service>,
     /// Orchestrations that run.
     pub orchestrations: Desk,
+    /// Jobs that reactions ordered.
+    pub reactions: Reactions,
     /// What runners share.
     pub runners: RunnerDesk,
     /// Join tokens.

@@ -75,6 +75,16 @@ skipped:
     - unless:
       - fun: pillar.get
         args: [version]
+told:
+  test.check_pillar:
+    - string: [name]
+    - integer: [version]
+changed:
+  test.succeed_with_changes: []
+heard:
+  test.nop:
+    - watch:
+      - test: changed
 count_{{ up | length }}:
   salt.runner:
     - name: manage.down
@@ -123,7 +133,7 @@ fn states_order_jobs_over_the_sites_in_their_order() {
         "runner",
         "state.orchestrate",
         "orch.deploy",
-        "pillar={version: 7}",
+        "pillar={version: 7, name: x}",
     ];
     let answer = top.json(&typed);
     assert_eq!(answer["outputter"], "highstate");
@@ -139,6 +149,9 @@ fn states_order_jobs_over_the_sites_in_their_order() {
             "roster",
             "both",
             "skipped",
+            "told",
+            "changed",
+            "heard",
             "count_4"
         ]
     );
@@ -168,6 +181,11 @@ fn states_order_jobs_over_the_sites_in_their_order() {
     assert_eq!(
         record(&records, "skipped")["comment"],
         "unless condition is true"
+    );
+
+    assert_eq!(
+        record(&records, "heard")["comment"],
+        "Watch statement fired."
     );
 
     // Each job stands for itself, at the commit of the orchestration.
@@ -203,7 +221,7 @@ fn states_order_jobs_over_the_sites_in_their_order() {
     let typed = [
         "orchestrate",
         "orch.deploy",
-        "pillar={version: 8}",
+        "pillar={version: 8, name: x}",
         "test=True",
     ];
     let data = top.json(&typed);

@@ -19,6 +19,9 @@ use super::Orchestration;
 /// What one call has done so far, for when it is given up.
 pub(super) type Ordered = Arc<Mutex<Vec<Jid>>>;
 
+/// `fire_event` by the states' tags.
+type Wishes = BTreeMap<String, Value>;
+
 /// Calls of one run that are under way.
 #[derive(Default)]
 struct Calls {
@@ -31,16 +34,24 @@ pub(super) async fn drive(of: &Arc<Orchestration>, mut run: Run) -> Map<String, 
     let mut calls = Calls::default();
     let mut stop = of.live.stop.subscribe();
     let total = run.len() as u64;
+    let wishes = run.chunks().iter().filter_map(|chunk| {
+        let wish = chunk
+            .0
+            .get("fire_event")
+            .filter(|wish| data::python::truthy(wish))?;
+        Some((chunk.tag(), wish.clone()))
+    });
+    let wishes: Wishes = wishes.collect();
     of.live.stage.send_modify(|stage| stage.steps.total = total);
     loop {
         while let Some(Ok((number, answer))) = calls.tasks.try_join_next() {
             calls.open.remove(&number);
-            hear(of, &mut run, number, answer);
+            hear(of, &wishes, &mut run, number, answer);
         }
         let why = stop.borrow_and_update().clone();
         if let Some(why) = why {
             run.stop();
-            give_up(of, &mut run, &mut calls, &why);
+            give_up(of, &wishes, &mut run, &mut calls, &why);
         }
         match run.next(&time_of_day()) {
             Step::Finished => return run.into_results(),
@@ -57,7 +68,7 @@ pub(super) async fn drive(of: &Arc<Orchestration>, mut run: Run) -> Map<String, 
                     joined = calls.tasks.join_next() => match joined {
                         Some(Ok((number, answer))) => {
                             calls.open.remove(&number);
-                            hear(of, &mut run, number, answer);
+                            hear(of, &wishes, &mut run, number, answer);
                         }
                         // A task that panicked, or none where one has to be: the states that wait for it never come.
                         Some(Err(_)) | None => of.live.interrupt("a state was given up: see the log"),
@@ -70,7 +81,7 @@ pub(super) async fn drive(of: &Arc<Orchestration>, mut run: Run) -> Map<String, 
 }
 
 /// Calls that are under way are answered for: what they have ordered goes on.
-fn give_up(of: &Orchestration, run: &mut Run, calls: &mut Calls, why: &str) {
+fn give_up(of: &Orchestration, wishes: &Wishes, run: &mut Run, calls: &mut Calls, why: &str) {
     calls.tasks.abort_all();
     for (number, ordered) in std::mem::take(&mut calls.open) {
         let jobs = ordered.lock().unwrap_or_else(PoisonError::into_inner);
@@ -83,11 +94,11 @@ fn give_up(of: &Orchestration, run: &mut Run, calls: &mut Calls, why: &str) {
             start_time: time_of_day(),
             ..Answer::default()
         };
-        hear(of, run, number, answer);
+        hear(of, wishes, run, number, answer);
     }
 }
 
-fn hear(of: &Orchestration, run: &mut Run, number: CallNumber, answer: Answer) {
+fn hear(of: &Orchestration, wishes: &Wishes, run: &mut Run, number: CallNumber, answer: Answer) {
     if let Err(error) = run.done(number, answer) {
         tracing::error!("{error}");
     }
@@ -96,6 +107,9 @@ fn hear(of: &Orchestration, run: &mut Run, number: CallNumber, answer: Answer) {
         let result = record.and_then(|record| record.get("result"));
         let has_failed = result == Some(&Value::Bool(false));
         tracing::info!(jid = %of.live.jid, tag, result = ?result, "a state of an orchestration ended");
+        if let (Some(wish), Some(record)) = (wishes.get(&tag), record) {
+            of.fire(wish, record);
+        }
         of.live.stage.send_modify(|stage| {
             let Steps {
                 done,
@@ -228,8 +242,6 @@ fn refuse_commands(controls: &Controls) -> Result<(), String> {
         "check_cmd"
     } else if controls.creates.is_some() {
         "creates"
-    } else if controls.fire_event.is_some() {
-        "fire_event"
     } else {
         return Ok(());
     };

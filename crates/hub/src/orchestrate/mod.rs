@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use events::Event;
 use serde_json::{Map, Value, json};
-use sls::compile::{Options, Run, is_success};
+use sls::compile::{Options, Run, event_tag, is_success};
 use wire::control::{FailureKind, JobSummary, RunnerAsk, Tell};
 use wire::record::{RunOutcome, RunRecord};
 use wire::{Jid, Json, limits};
@@ -57,6 +57,23 @@ impl Orchestration {
     fn service(&self) -> anyhow::Result<Arc<Service>> {
         let service = self.around.runners.service.upgrade();
         service.ok_or_else(|| anyhow::anyhow!("the hub stops"))
+    }
+
+    /// Makes the event that a state asks for, where it is read, in the shape of those that minions send.
+    fn fire(&self, wish: &Value, record: &Map<String, Value>) {
+        let Ok(service) = self.service() else {
+            return;
+        };
+        let (id, jid) = (&self.around.id, self.live.jid.to_string());
+        let tag = event_tag(Some(wish), &jid, id, record);
+        if !service.bus.is_read(&tag) {
+            return;
+        }
+        let words = json!({"data": {"ret": record}, "id": id, "jid": jid, "tag": tag});
+        if let Value::Object(data) = words {
+            let now = service.engine.clock().now();
+            service.bus.publish(&Event::of_hub(tag, data, now));
+        }
     }
 
     /// A job was ordered: whoever looks after a fall of the hub finds it.
