@@ -213,7 +213,11 @@ fn ask(
     };
     let json = |value: Value| wire::Json::from(value.to_string().into_bytes());
     Ok(RunAsk {
-        target_kind: text(state.value("tgt_type")).replace('_', "-"),
+        target_kind: match (state.value("tgt"), text(state.value("tgt_type"))) {
+            // A list of ids needs no word for what it is.
+            (Value::Array(_), kind) if kind == "glob" => "list".to_owned(),
+            (_, kind) => kind.replace('_', "-"),
+        },
         target: target(state.value("tgt")),
         fun: fun.to_owned(),
         args: json(args.clone()),

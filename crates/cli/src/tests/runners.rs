@@ -28,6 +28,54 @@ fn an_answer_has_its_form_and_its_code() {
 }
 
 #[test]
+fn an_orchestration_is_asked_for_by_its_sls() {
+    let (place, asked) = Place::telling(vec![Tell::Accepted {
+        jid: "20261122231556000001".parse().expect("twenty digits"),
+        wait_ms: None,
+    }]);
+    let typed = [
+        "orchestrate",
+        "orch.deploy",
+        "pillar={a: 1}",
+        "test=True",
+        "--async",
+    ];
+    let outcome = place.call(&typed);
+    assert_eq!(
+        (outcome.code, outcome.out.trim()),
+        (0, "20261122231556000001")
+    );
+    match asked.lock().expect("no thread panicked").first() {
+        Some(Ask::Orchestrate(ask)) => {
+            assert_eq!(ask.fun, "state.orchestrate");
+            assert_eq!(&ask.args[..], br#"["orch.deploy"]"#);
+            assert_eq!(&ask.kwargs[..], br#"{"pillar":{"a":1},"test":true}"#);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn states_of_the_hub_are_shown_as_states() {
+    let value = serde_json::json!({
+        "data": {"top_master": {"salt_|-a_|-manage.up_|-runner": {
+            "result": true, "comment": "Runner function 'manage.up' executed.", "name": "manage.up", "changes": {"return": ["web1"]},
+            "__id__": "a", "__run_num__": 0, "start_time": "10:20:30.123456", "duration": 1.5, "__sls__": "o",
+        }}},
+        "outputter": "highstate",
+        "retcode": 0,
+    });
+    let (place, _) = Place::telling(vec![Tell::Value {
+        value: value.to_string().into_bytes().into(),
+        retcode: 0,
+    }]);
+    let out = place.call(&["runner", "state.orch", "o"]).out;
+    for words in ["top_master:", "Function: salt.runner", "Succeeded: 1"] {
+        assert!(out.contains(words), "{out}");
+    }
+}
+
+#[test]
 fn what_there_is_is_listed_without_a_daemon() {
     let place = Place::new();
     let all = place.call(&["runner", "--list"]);

@@ -47,7 +47,19 @@ pub(super) const RUNNERS: &[Runner] = &[
         orchestrate,
         "As state.orchestrate_show_sls."
     ),
+    runner!(
+        "state.event",
+        "tagmatch='*', count=-1, quiet=False, sock_dir=None, pretty=False, node='master'",
+        event,
+        "Print events whose tags match a glob, a line for each, as they come; with count so many. The command line does it."
+    ),
 ];
+
+async fn event(_: Call<'_>) -> Answered {
+    Err(Trouble::usage(
+        "state.event prints at a command line; an orchestration waits with salt.wait_for_event",
+    ))
+}
 
 async fn orchestrate(call: Call<'_>) -> Answered {
     let answered = call.service.orchestrated_call(&call).await;

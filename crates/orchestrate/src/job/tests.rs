@@ -258,7 +258,7 @@ fn whoever_does_not_return_has_failed() {
 #[test]
 fn what_is_asked_for_is_a_job() {
     let said = json!({
-        "tgt": ["a", "b"], "tgt_type": "list", "sls": ["x", "y"], "pillar": {"k": 1}, "saltenv": "dev", "queue": true,
+        "tgt": ["a", "b"], "sls": ["x", "y"], "pillar": {"k": 1}, "saltenv": "dev", "queue": true,
         "batch": "10%", "failhard": true, "timeout": 5, "subset": 2,
     });
     let ask = read("state", said).unwrap().ask;
