@@ -12,9 +12,12 @@ mod herald;
 mod links;
 mod local;
 mod orphans;
+mod own;
 mod room;
 mod roots;
+mod schedule;
 mod serve;
+mod startup;
 mod surroundings;
 
 use std::process::ExitCode;

@@ -99,6 +99,17 @@ pub struct AccessSettings {
     pub policy: Value,
 }
 
+/// What a minion applies once after its start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Startup {
+    /// The highstate.
+    Highstate,
+    /// These state files.
+    Sls(Vec<String>),
+    /// What this top file says.
+    Top(String),
+}
+
 /// Settings of a minion.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MinionConfig {
@@ -114,6 +125,8 @@ pub struct MinionConfig {
     pub grains: Map<String, Value>,
     /// The roots on this host, when files and pillar come from there.
     pub local_roots: Option<LocalRoots>,
+    /// What is applied once after the start.
+    pub startup: Option<Startup>,
     /// What states, templates and pillar see of the configuration, by name.
     pub options: Map<String, Value>,
     /// Most functions that run at a time.
@@ -396,6 +409,7 @@ pub(super) fn minion(settings: &mut Settings, sources: &Sources<'_>) -> Option<M
         links: links?,
         grains: settings.map("grains"),
         local_roots,
+        startup: startup(settings),
         options,
         processes_max: usize::try_from(settings.number("process_count_max")?).ok()?,
         spool_bytes_max: settings.number("spool_bytes_max")?,
@@ -403,6 +417,29 @@ pub(super) fn minion(settings: &mut Settings, sources: &Sources<'_>) -> Option<M
         logs: logs?,
         metrics_port: port(settings, "metrics_port"),
     })
+}
+
+/// Reads `startup_states` and what belongs to it.
+fn startup(settings: &mut Settings) -> Option<Startup> {
+    let word = settings.text("startup_states")?;
+    let needed = match word.as_str() {
+        "sls" => {
+            let files = settings.texts("sls_list");
+            if !files.is_empty() {
+                let files = files.into_iter().map(|file| file.value);
+                return Some(Startup::Sls(files.collect()));
+            }
+            "sls_list"
+        }
+        "top" => match settings.text("top_file") {
+            Some(file) => return Some(Startup::Top(file)),
+            None => "top_file",
+        },
+        _ => return Some(Startup::Highstate),
+    };
+    let place = settings.place("startup_states");
+    settings.problem(&place, format!("`startup_states: {word}` needs `{needed}`"));
+    None
 }
 
 /// The options that were set, and the nodegroups.
