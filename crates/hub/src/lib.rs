@@ -34,6 +34,7 @@ pub mod service;
 pub mod standing;
 pub mod submit;
 pub mod surroundings;
+pub mod timetable;
 pub mod trust;
 
 /// Thousands of sessions make and drop small things all the time: the system's allocator takes some 8 % more of a hub's processor

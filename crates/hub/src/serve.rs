@@ -44,6 +44,7 @@ use crate::service::Service;
 use crate::standing::SelfStanding;
 use crate::submit::JobDesk;
 use crate::surroundings::HubSurroundings;
+use crate::timetable::{self, Timetable};
 use crate::trust::TrustDesk;
 
 /// How often the key directory is looked at for a newer trust bundle, left by an offline command.
@@ -228,6 +229,7 @@ async fn start(
     let (mut hub_store, recovered) = HubStore::open(disk.database())?;
     hub_store.keep_changes(config.job_cache.is_some())?;
     orchestrate::bury(&mut hub_store, now)?;
+    let begun = hub_store.meta(timetable::META_KEY)?;
     let reader = hub_store.reader()?;
     let commit_metric = metrics.store_commit.clone();
     let disk_metrics = metrics.disk.clone();
@@ -461,6 +463,10 @@ async fn start(
     )?;
     if let Some(reactor) = reactor {
         tokio::spawn(reactor.run());
+    }
+    let timetable = Timetable::new(service.clone(), &config.schedule, begun.as_deref())?;
+    if let Some(timetable) = timetable {
+        tokio::spawn(timetable.run());
     }
     let socket = config.paths.control_socket();
     let listener = control::bind(&socket, policy.opens())?;

@@ -15,7 +15,7 @@ use sls::compile::{Chunk, Return, is_for_engine};
 use sls::probe::{Ground, PROBES, Probe};
 
 pub use job::{Judge, Order};
-pub use runner::{Client, Invocation, returned_by};
+pub use runner::{Answer, Client, Invocation, returned_by};
 pub use runners::returned_by_all;
 pub use wait::Waiting;
 

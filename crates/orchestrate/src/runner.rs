@@ -37,6 +37,9 @@ pub struct Invocation {
     pub kwargs: Map<String, Value>,
 }
 
+/// What a function of the hub answered: its value and its return code, or why there is none.
+pub type Answer = Result<(Value, i32), String>;
+
 pub(crate) fn invoke(state: &State<'_>, client: Client) -> Deed {
     let fun = state.name();
     if state.is_test {
@@ -64,8 +67,8 @@ pub(crate) fn invoke(state: &State<'_>, client: Client) -> Deed {
     })
 }
 
-/// The return for what a function of the hub answered: its value and its return code, or why there is none.
-pub fn returned_by(invocation: &Invocation, answer: Result<(Value, i32), String>) -> Return {
+/// The return for what a function of the hub answered.
+pub fn returned_by(invocation: &Invocation, answer: Answer) -> Return {
     let (value, is_ok) = judged(answer);
     let done = if is_ok { "executed" } else { "failed" };
     let (kind, fun) = (invocation.client.as_str(), &invocation.fun);
@@ -76,7 +79,7 @@ pub fn returned_by(invocation: &Invocation, answer: Result<(Value, i32), String>
 }
 
 /// The value to be shown, and whether all is well.
-pub(crate) fn judged(answer: Result<(Value, i32), String>) -> (Value, bool) {
+pub(crate) fn judged(answer: Answer) -> (Value, bool) {
     match answer {
         Err(text) => (json!(text), false),
         Ok((value, retcode)) => {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use sls::compile::Return;
 
 use crate::runner::judged;
-use crate::{Client, Deed, Invocation, State, returned};
+use crate::{Answer, Client, Deed, Invocation, State, returned};
 
 /// Runners of one state, at most: each may be a whole orchestration.
 const RUNNERS_MAX: usize = 100;
@@ -70,7 +70,7 @@ fn one(id: &str, said: &Value) -> Result<Invocation, String> {
 }
 
 /// The return for what all runners answered, in their order.
-pub fn returned_by_all(answers: Vec<(String, Result<(Value, i32), String>)>) -> Return {
+pub fn returned_by_all(answers: Vec<(String, Answer)>) -> Return {
     let mut failed = Vec::new();
     let mut values = Map::new();
     for (id, answer) in answers {

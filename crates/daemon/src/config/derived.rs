@@ -72,6 +72,8 @@ pub struct HubConfig {
     pub nodegroups: Vec<Nodegroup>,
     /// What is done about events.
     pub reactor: Vec<Reactor>,
+    /// Runners by the clock, as `schedule` has them; null for none.
+    pub schedule: Value,
     /// Jobs.
     pub jobs: JobSettings,
     /// Who may do what.
@@ -332,6 +334,7 @@ pub(super) fn hub(settings: &mut Settings, sources: &Sources<'_>) -> Option<HubC
     let roots = roots::derive(settings);
     let nodegroups = nodegroups(settings);
     let reactor = reactors(settings);
+    let schedule = settings.options().remove("schedule").unwrap_or_default();
     let job_cache = job_cache::derive(settings);
     let logs = logs(settings);
     let hours = |name| {
@@ -361,6 +364,7 @@ pub(super) fn hub(settings: &mut Settings, sources: &Sources<'_>) -> Option<HubC
         roots_update_interval: seconds(settings, "roots_update_interval")?,
         nodegroups,
         reactor,
+        schedule,
         jobs: JobSettings {
             keep: seconds(settings, "keep_jobs_seconds")?,
             store_bytes_max: settings.number("job_store_bytes_max")?,
@@ -446,6 +450,7 @@ fn startup(settings: &mut Settings) -> Option<Startup> {
 fn pillar_options(settings: &Settings) -> Map<String, Value> {
     let mut options = settings.options();
     options.remove("reactor");
+    options.remove("schedule");
     let groups = settings.text_map("nodegroups").into_iter();
     let groups: Map<String, Value> = groups
         .map(|(name, words)| (name, words.value.join(" ").into()))

@@ -173,7 +173,7 @@ pub const KEYS: &[Key] = &[
     Key { name: "startup_states", programs: &[Minion], kind: Kind::Word(STARTUP_STATES), default: Unset::Follows("none"), help: "What is applied once after the start, at the first contact with a hub: the highstate, the files of `sls_list`, or what `top_file` says.", ..ANY },
     Key { name: "sls_list", programs: &[Minion], kind: Kind::Texts, help: "The state files of `startup_states: sls`.", ..ANY },
     Key { name: "top_file", programs: &[Minion], help: "The top file of `startup_states: top`.", ..ANY },
-    Key { name: "schedule", help: "Jobs by the clock: a map of names to jobs ([schedule.md](schedule.md)).", ..OPTION },
+    Key { name: "schedule", programs: ALL, help: "Jobs by the clock: a map of names to jobs ([schedule.md](schedule.md)); at a hub their functions are runners and wheel functions ([orchestration.md](orchestration.md)).", ..OPTION },
     // States and pillar.
     Key { name: "saltenv", ..OPTION },
     Key { name: "lock_saltenv", help: "true: no call may name another `saltenv`.", ..OPTION },

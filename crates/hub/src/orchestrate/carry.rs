@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use events::{Filters, Item};
-use orchestrate::{Client, Deed, Invocation, Order, Waiting};
+use orchestrate::{Answer, Client, Deed, Invocation, Order, Waiting};
 use serde_json::Value;
 use sls::compile::Return;
 use tokio::task::JoinSet;
@@ -62,7 +62,7 @@ async fn order(
     })
 }
 
-async fn invoke(of: &Arc<Orchestration>, invocation: &Invocation) -> Result<(Value, i32), String> {
+async fn invoke(of: &Arc<Orchestration>, invocation: &Invocation) -> Answer {
     let service = of.service().map_err(|error| error.to_string())?;
     let fun = match invocation.client {
         Client::Runner => invocation.fun.clone(),
@@ -78,8 +78,8 @@ async fn invoke(of: &Arc<Orchestration>, invocation: &Invocation) -> Result<(Val
 async fn invoke_all(
     of: &Arc<Orchestration>,
     all: Vec<(String, Invocation)>,
-) -> Vec<(String, Result<(Value, i32), String>)> {
-    let mut answers: Vec<(String, Result<(Value, i32), String>)> = all
+) -> Vec<(String, Answer)> {
+    let mut answers: Vec<(String, Answer)> = all
         .iter()
         .map(|(id, _)| (id.clone(), Err("it was given up: see the log".to_owned())))
         .collect();

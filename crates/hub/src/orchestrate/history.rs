@@ -121,7 +121,7 @@ impl Service {
     ) -> anyhow::Result<Vec<JobSummary>> {
         let runs = self.read(|reader| reader.runs(LISTED_MAX)).await?;
         jobs.extend(runs.into_iter().filter(|run| fits(filter, run)));
-        jobs.sort_by(|a, b| b.jid.cmp(&a.jid));
+        jobs.sort_by_key(|job| std::cmp::Reverse(job.jid));
         jobs.truncate(filter.limit as usize);
         Ok(jobs)
     }

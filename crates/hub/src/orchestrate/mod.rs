@@ -17,6 +17,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use events::Event;
+use orchestrate::Answer;
 use serde_json::{Map, Value, json};
 use sls::compile::{Options, Run, event_tag, is_success};
 use wire::control::{FailureKind, JobSummary, RunnerAsk, Tell};
@@ -140,7 +141,7 @@ impl Service {
         args: &[Value],
         kwargs: &Map<String, Value>,
         depth: u8,
-    ) -> Result<(Value, i32), String> {
+    ) -> Answer {
         let area = crate::runners::area(fun);
         if !caller.is_owner && !self.allows(caller, area) {
             let area = area.as_str();
@@ -167,7 +168,7 @@ impl Service {
     }
 
     /// Answers a runner that orchestrates; who drops this interrupts it.
-    pub(crate) async fn orchestrated_call(&self, call: &Call<'_>) -> Result<(Value, i32), String> {
+    pub(crate) async fn orchestrated_call(&self, call: &Call<'_>) -> Answer {
         let kind = runners::kind(call.fun).ok_or("it is no runner that orchestrates")?;
         let signature = crate::runners::signature(call.fun).unwrap_or_default();
         self.orchestrated(Order {
@@ -209,7 +210,7 @@ impl Service {
     }
 
     /// Runs it to its end: the value in the frame that Salt's runner gives it, and its return code.
-    async fn orchestrated(&self, order: Order<'_>) -> Result<(Value, i32), String> {
+    async fn orchestrated(&self, order: Order<'_>) -> Answer {
         if runners::kind(order.fun) == Some(runners::Kind::Show) {
             return self.shown(order).await.map(|value| (value, 0));
         }

@@ -119,6 +119,11 @@ pub(crate) fn signature(fun: &str) -> Option<Signature> {
     find(fun).and_then(|(_, runner)| Signature::parse(runner.signature))
 }
 
+/// Whether there is a function of this name.
+pub(crate) fn is_known(fun: &str) -> bool {
+    find(fun).is_some()
+}
+
 /// What a user of this host needs who is not the hub's own to call a function.
 pub(crate) fn area(fun: &str) -> Area {
     match find(fun) {

@@ -64,7 +64,7 @@ pub const ROOMS: &[Room] = &[
     library("ciphers", &["data", "sls"]),
     library("modules", &["yaml", "targeting", "data", "sls", "ciphers"]),
     library("daemon", &["wire", "yaml"]),
-    library("hub", &["wire", "targeting", "access", "events", "relay", "pki", "link", "membership", "store", "jobcache", "gitsync", "data", "sls", "orchestrate", "pillar", "ciphers", "daemon"]),
+    library("hub", &["wire", "targeting", "access", "events", "relay", "pki", "link", "membership", "store", "jobcache", "gitsync", "data", "sls", "orchestrate", "pillar", "schedule", "ciphers", "daemon"]),
     library("cli", &["wire", "targeting", "yaml", "output", "daemon", "hub"]),
     program("minion", &["wire", "targeting", "events", "schedule", "yaml", "sls", "pillar", "relay", "output", "pki", "link", "membership", "store", "modules", "daemon"]),
     program("syndic", &["daemon", "hub", "cli"]),
