@@ -165,6 +165,9 @@ Examples:
         /// Its arguments, read as YAML, and key=value for named ones; after -- none is taken for an option
         #[arg(value_name = "ARGS", allow_negative_numbers = true)]
         args: Vec<String>,
+        /// Print the id of the call and leave; jobs.lookup_jid finds its answer
+        #[arg(long = "async", conflicts_with = "list")]
+        detach: bool,
         /// Form of the answer
         #[arg(long, value_name = "FORM", default_value = "nested")]
         out: ValueForm,

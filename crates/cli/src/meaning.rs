@@ -124,8 +124,9 @@ impl Deed {
                 fun: Some(fun),
                 list: false,
                 args,
+                detach,
                 out,
-            } => runner(fun, &args, user, out)?,
+            } => runner(fun, &args, user, detach, out)?,
             Command::Runner { fun: which, .. } => Errand::Runners { which },
             Command::Orchestrate(args) => orchestrate(args, user),
         }))
@@ -214,7 +215,13 @@ fn may_i(args: MayIArgs, user: &str) -> Ask {
     }))
 }
 
-fn runner(fun: String, args: &[String], user: &str, form: ValueForm) -> Result<Errand, String> {
+fn runner(
+    fun: String,
+    args: &[String],
+    user: &str,
+    detach: bool,
+    form: ValueForm,
+) -> Result<Errand, String> {
     let (positional, named) = yaml::parse_arguments(args);
     // The one that prints while it runs.
     if fun == "state.event" {
@@ -226,8 +233,12 @@ fn runner(fun: String, args: &[String], user: &str, form: ValueForm) -> Result<E
         kwargs: json(&Value::Object(named)),
         user: user.to_owned(),
     };
+    let ask = Box::new(ask);
     Ok(Errand::Runner {
-        ask: Ask::Runner(Box::new(ask)),
+        ask: match detach {
+            true => Ask::RunnerDetached(ask),
+            false => Ask::Runner(ask),
+        },
         form,
     })
 }

@@ -1,7 +1,8 @@
 //! Runners and wheel functions: called, and listed.
 
 use hub::runners;
-use output::json;
+use output::{States, json};
+use serde_json::Value;
 use wire::control::{Ask, Failure, FailureKind, Tell};
 
 use crate::Session;
@@ -17,11 +18,14 @@ pub(crate) fn call(
 ) -> Result<u8, Trouble> {
     match ask_within(&session.connect, ask, None)? {
         Tell::Value { value, retcode } => {
-            let value = serde_json::from_slice(&value).map_err(|_| Trouble::Unexpected)?;
-            let text = match form {
-                ValueForm::Nested => output::run_of_states(&value, session.style)
-                    .unwrap_or_else(|| output::outline(&value, session.style)),
-                ValueForm::Json => json(&value),
+            let value: Value = serde_json::from_slice(&value).map_err(|_| Trouble::Unexpected)?;
+            let (value, form_of_value) = unwrapped(value);
+            let text = match (form, &value) {
+                (ValueForm::Nested, Value::Object(results)) if form_of_value == "highstate" => {
+                    output::hosts(results, session.style, &States::default())
+                }
+                (ValueForm::Nested, value) => output::outline(value, session.style),
+                (ValueForm::Json, value) => json(value),
             };
             session.print(&text)?;
             Ok(if retcode == 0 {
@@ -30,9 +34,25 @@ pub(crate) fn call(
                 output::FAILED
             })
         }
+        Tell::Accepted { jid, .. } => {
+            session.print(&format!("{jid}\n"))?;
+            Ok(output::OK)
+        }
         Tell::Failed(failure) => Err(Trouble::Told(failure)),
         _ => Err(Trouble::Unexpected),
     }
+}
+
+/// What is to be shown, and the form that the answer names for it: Salt's runners wrap their answers so.
+fn unwrapped(mut value: Value) -> (Value, String) {
+    let Some(wrapped) = value.as_object_mut().filter(|wrapped| {
+        let has = |key: &str| wrapped.contains_key(key);
+        has("data") && wrapped.get("outputter").is_some_and(Value::is_string)
+    }) else {
+        return (value, String::new());
+    };
+    let form = wrapped["outputter"].as_str().unwrap_or_default().to_owned();
+    (wrapped["data"].take(), form)
 }
 
 /// Prints what functions there are: all, those of a module, or one.

@@ -94,7 +94,7 @@ pub async fn serve(listener: UnixListener, service: Arc<Service>) {
     }
 }
 
-async fn connection(teller: &mut Teller, service: &Service) -> anyhow::Result<()> {
+async fn connection(teller: &mut Teller, service: &Arc<Service>) -> anyhow::Result<()> {
     let ask = match tokio::time::timeout(ASK_TIMEOUT, teller.ask()).await {
         Ok(Ok(ask)) => ask,
         Ok(Err(error)) => {

@@ -32,7 +32,9 @@ fn need(ask: &Ask) -> Need {
         | Ask::Cancel { jid, .. }
         | Ask::Halt { jid, .. }
         | Ask::GoOn { jid, .. } => Need::Job(*jid),
-        Ask::Runner(ask) | Ask::Orchestrate(ask) => Need::Area(runners::area(&ask.fun)),
+        Ask::Runner(ask) | Ask::RunnerDetached(ask) | Ask::Orchestrate(ask) => {
+            Need::Area(runners::area(&ask.fun))
+        }
         Ask::Preview(_)
         | Ask::Tree { .. }
         | Ask::Roots
@@ -52,7 +54,7 @@ fn name(ask: &mut Ask, caller: &Caller) {
     let user = match ask {
         Ask::Run(ask) | Ask::MayI(ask) | Ask::Preview(ask) => &mut ask.user,
         Ask::Retry(ask) => &mut ask.user,
-        Ask::Runner(ask) | Ask::Orchestrate(ask) => &mut ask.user,
+        Ask::Runner(ask) | Ask::RunnerDetached(ask) | Ask::Orchestrate(ask) => &mut ask.user,
         Ask::Cancel { user, .. }
         | Ask::Halt { user, .. }
         | Ask::GoOn { user, .. }

@@ -135,8 +135,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (mut store, _) = HubStore::open(&dir.path().join("hub.sqlite")).unwrap();
         let mut clock = JidClock::new(0, 0);
-        // One row too many for a single step, since each job has two at least.
-        let jobs = PRUNE_ROWS_MAX / 2 + 1;
+        // One row too many for a single step, since each job counts as four at least.
+        let jobs = PRUNE_ROWS_MAX / 4 + 1;
         let records: Vec<Record> = (0..jobs).flat_map(|_| job(&mut clock, OLD)).collect();
         store.commit(&records).unwrap();
         let committer = Arc::new(Committer::start(store, |_| {}).unwrap());

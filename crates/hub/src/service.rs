@@ -71,7 +71,7 @@ impl Service {
     ///
     /// # Errors
     /// When the command line hung up, the hub stops, or the store can't be read.
-    pub async fn answer(&self, ask: Ask, teller: &mut Teller) -> anyhow::Result<()> {
+    pub async fn answer(self: &Arc<Self>, ask: Ask, teller: &mut Teller) -> anyhow::Result<()> {
         match ask {
             Ask::Run(ask) => self.run(&ask, teller).await,
             Ask::Watch { jid } => self.watch(jid, false, teller).await,
@@ -114,6 +114,10 @@ impl Service {
                 teller.tell(&tell).await
             }
             Ask::Orchestrate(ask) => self.orchestrate(&ask, teller).await,
+            Ask::RunnerDetached(ask) => {
+                let caller = teller.caller().clone();
+                teller.tell(&self.detach_runner(caller, *ask)).await
+            }
             Ask::Keys => {
                 teller
                     .tell(&Tell::Keys(self.engine.query(report::keys).await?))

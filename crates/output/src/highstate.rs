@@ -33,17 +33,14 @@ pub(crate) fn minion(row: &Row<'_>, style: Style, states: &States) -> String {
     }
 }
 
-/// What a runner answers that runs states: results of states by id, in a frame that says so; none for any other value.
-pub fn run_of_states(value: &Value, style: Style) -> Option<String> {
-    let framed = value.get("outputter") == Some(&Value::from("highstate"));
-    let data = value.get("data").filter(|_| framed)?.as_object()?;
-    let states = States::default();
-    let printer = Printer {
-        style,
-        states: &states,
+/// Results of states by the ids of those who have them, as a runner answers.
+pub fn hosts(results: &Map<String, Value>, style: Style, states: &States) -> String {
+    let printer = Printer { style, states };
+    let host = |(id, value): (&String, &Value)| match printer.host(id, unwrapped(value), 1) {
+        Some(host) => host.text + "\n",
+        None => nested::outline(&Map::from_iter([(id.clone(), value.clone())]).into(), style),
     };
-    let hosts = data.iter().map(|(id, value)| printer.host(id, value, 1));
-    hosts.map(|host| Some(host?.text + "\n")).collect()
+    results.iter().map(host).collect()
 }
 
 /// Several minions that said the same, under a heading in place of the id; none when it is no result of states.

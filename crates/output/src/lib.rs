@@ -35,7 +35,7 @@ mod sample;
 pub use document::{document, json, ledger};
 pub use escape::{escape, escape_lines, is_visible};
 pub use exit::{FAILED, NOTHING_MATCHED, OK, REFUSED, UNKNOWN, exit_code};
-pub use highstate::{Mode, Results, States, UnknownMode, is_of_states, run_of_states};
+pub use highstate::{Mode, Results, States, UnknownMode, hosts, is_of_states};
 pub use identity::identity;
 pub use jobs::jobs;
 pub use keys::{decided, fingerprints, keys};

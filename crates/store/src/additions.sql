@@ -26,6 +26,9 @@ CREATE TABLE IF NOT EXISTS job_who (
   who BLOB NOT NULL
 ) WITHOUT ROWID;
 
+-- What came of calls of runners, JSON text.
+CREATE TABLE IF NOT EXISTS runner_call (jid TEXT PRIMARY KEY, answer BLOB NOT NULL);
+
 -- Decisions about keys that wait for hubs that are cut off.
 CREATE TABLE IF NOT EXISTS undelivered (
   hub BLOB NOT NULL,

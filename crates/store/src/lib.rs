@@ -11,6 +11,7 @@
 //! It never decides anything: what is saved, and when a job is closed, is the relay machines' choice. It knows no
 //! network, no clock and no signal. The programs of hubs and minions use it; it is the only user of SQLite.
 
+mod calls;
 mod changes;
 mod committer;
 mod error;
@@ -27,6 +28,7 @@ mod search;
 mod space;
 mod tables;
 
+pub use calls::{CALLS_BYTES_MAX, CALLS_MAX};
 pub use changes::Change;
 pub use committer::{Committed, Committer, CommitterGone, GROUP_RECORDS_MAX, QUEUE_BATCHES_MAX};
 pub use error::{JournalError, StoreError};

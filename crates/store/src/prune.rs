@@ -9,8 +9,8 @@ use crate::{HubStore, StoreError, runs};
 /// meanwhile, for 50 to 100 ms.
 pub const PRUNE_ROWS_MAX: u64 = 10_000;
 
-/// Rows of a job beside its news: the job and its head.
-const ROWS_OF_EACH_JOB: u64 = 2;
+/// Rows of a job beside its news: the job, its head, what it is searched by and whom it is for.
+const ROWS_OF_EACH_JOB: u64 = 4;
 
 /// What a call of [`HubStore::prune`] did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -124,6 +124,8 @@ pub enum Ask {
     Runner(Box<RunnerAsk>),
     /// Jobs that fit, newest first: [`Tell::Jobs`].
     Find(Box<JobFilter>),
+    /// As [`Ask::Runner`], without waiting for its answer: [`Tell::Accepted`]. It goes on when the command line hangs up.
+    RunnerDetached(Box<RunnerAsk>),
     /// Run an orchestration: answers as `Run`. Its function is one of the runners that orchestrate.
     Orchestrate(Box<RunnerAsk>),
 }

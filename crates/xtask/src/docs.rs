@@ -14,6 +14,7 @@ pub type Page = (&'static str, fn() -> String);
 pub const PAGES: &[Page] = &[
     ("docs/configuration.md", daemon::config::reference_markdown),
     ("docs/functions.md", functions),
+    ("docs/runners.md", runners),
     ("docs/state-functions.md", state_functions),
 ];
 
@@ -24,6 +25,40 @@ pub fn write(root: &Path) -> anyhow::Result<()> {
         println!("{path}");
     }
     Ok(())
+}
+
+/// The runners and wheel functions of a hub, by module.
+fn runners() -> String {
+    let all = hub::runners::all();
+    let mut page = format!(
+        "# Runners
+
+Generated from the tables in `crates/hub/src/runners`; change it there.
+
+{} runners and wheel functions, under Salt's names. A hub answers them itself, for its whole subtree: from its roster, its store and its roots, and
+only where that is said by a job. `top-master runner FUNCTION ARGUMENTS` calls one, `top-master runner --list [MODULE]` lists them. Wheel functions are
+called with or without `wheel.`. How they differ from Salt's is in [compatibility.md](compatibility.md#runners).
+",
+        all.len()
+    );
+    let mut module = "";
+    for (name, runner) in &all {
+        let of = name.rsplit_once('.').map_or("", |(module, _)| module);
+        if of != module {
+            module = of;
+            let _ = write!(
+                page,
+                "\n## {module}\n\n| function | arguments | what it does |\n| --- | --- | --- |\n"
+            );
+        }
+        let signature = match runner.signature {
+            "" => String::new(),
+            signature => format!("`{signature}`"),
+        };
+        let doc = runner.doc.replace('|', "\\|");
+        let _ = writeln!(page, "| `{name}` | {signature} | {doc} |");
+    }
+    page
 }
 
 /// The functions of a minion, by module.

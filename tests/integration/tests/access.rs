@@ -82,6 +82,27 @@ fn users_get_what_rules_give_them_and_no_more() {
     news.expect(4, &["jobs", "cancel", &of_root])
         .complains("news has no job");
 
+    // Runners: what they do counts, and jobs are judged as if they were run.
+    games.expect(0, &["runner", "manage.up"]);
+    games.expect(0, &["runner", "jobs.list_jobs"]);
+    for wheel in ["key.list_all", "wheel.key.list_all", "config.values"] {
+        games
+            .expect(4, &["runner", wheel])
+            .complains("no rule has @wheel");
+    }
+    games
+        .expect(4, &["runner", "pillar.show_pillar", "ams-web1"])
+        .complains("no rule has @wheel");
+    games
+        .expect(4, &["runner", "manage.down", "removekeys=true"])
+        .complains("no rule has @wheel");
+    games.expect(0, &["runner", "salt.execute", "*", "test.ping"]);
+    games
+        .expect(4, &["runner", "salt.execute", "*", "cmd.run", "[id]"])
+        .complains("no rule lets games run cmd.run");
+    news.expect(4, &["runner", "manage.up"])
+        .complains("no rule has @runner");
+
     // Who may end a job needs no rule for how that is done.
     let asleep = games.submit(&["ams-web1", "test.sleep", "100"]);
     games.expect(0, &["jobs", "cancel", &asleep]);

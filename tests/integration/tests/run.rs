@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use integration::{Ledger, Tree, wait_for};
+use integration::{Ledger, Tree};
 use serde_json::{Value, json};
 
 const AMS: [&str; 2] = ["ams-web1", "ams-web2"];
@@ -243,27 +243,4 @@ fn long_values_are_cut_and_bursts_are_worked_off() {
     assert_eq!(distinct, jids, "each job has an id of its own, in order");
     let listed = top.json(&["jobs", "list", "--limit", "1000"]);
     assert_eq!(listed.as_array().map(Vec::len), Some(41));
-}
-
-/// Answered from the roster, over the whole tree: nobody is asked.
-#[test]
-fn runners_say_who_is_up_and_who_is_down() {
-    let mut tree = Tree::of_two_sites();
-    tree.node_mut("fra-db2").kill();
-    wait_for("the roster knows of it", || {
-        let down = tree.top().json(&["runner", "manage.down"]);
-        (down == json!(["fra-db2"])).then_some(())
-    });
-    assert_eq!(
-        tree.top().json(&["runner", "manage.status"]),
-        json!({"up": ["ams-web1", "ams-web2", "fra-db1"], "down": ["fra-db2"]})
-    );
-    let region = tree.cli("ams-hub").json(&["runner", "manage.up"]);
-    assert_eq!(region, json!(["ams-web1", "ams-web2"]));
-    tree.top()
-        .expect(2, &["runner", "manage.nobody"])
-        .complains("near ones are manage.down, manage.status, manage.up");
-    tree.top()
-        .expect(64, &["runner", "manage.up", "x"])
-        .complains("takes no arguments");
 }

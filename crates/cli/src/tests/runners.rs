@@ -56,23 +56,42 @@ fn an_orchestration_is_asked_for_by_its_sls() {
 }
 
 #[test]
-fn states_of_the_hub_are_shown_as_states() {
-    let value = serde_json::json!({
-        "data": {"top_master": {"salt_|-a_|-manage.up_|-runner": {
-            "result": true, "comment": "Runner function 'manage.up' executed.", "name": "manage.up", "changes": {"return": ["web1"]},
-            "__id__": "a", "__run_num__": 0, "start_time": "10:20:30.123456", "duration": 1.5, "__sls__": "o",
-        }}},
-        "outputter": "highstate",
-        "retcode": 0,
-    });
-    let (place, _) = Place::telling(vec![Tell::Value {
-        value: value.to_string().into_bytes().into(),
-        retcode: 0,
-    }]);
-    let out = place.call(&["runner", "state.orch", "o"]).out;
-    for words in ["top_master:", "Function: salt.runner", "Succeeded: 1"] {
-        assert!(out.contains(words), "{out}");
-    }
+fn a_wrapped_answer_is_shown_in_the_form_that_it_names() {
+    let record = r#"{"__run_num__":0,"__id__":"a","name":"a","result":true,"changes":{},"comment":"well","duration":1.0,"start_time":"12:00:00.000000"}"#;
+    let answer = format!(
+        r#"{{"outputter":"highstate","data":{{"web1":{{"test_|-a_|-a_|-nop":{record}}}}}}}"#
+    );
+    let value: wire::Json = answer.into_bytes().into();
+    let (place, _) = Place::telling(vec![Tell::Value { value, retcode: 0 }]);
+    let shown = place.call(&["runner", "jobs.lookup_jid", "20261122231556000001"]);
+    assert!(shown.out.starts_with("web1:\n"), "{}", shown.out);
+    assert!(shown.out.contains("Summary for web1"), "{}", shown.out);
+    let bare = place.call(&[
+        "runner",
+        "jobs.lookup_jid",
+        "20261122231556000001",
+        "--out=json",
+    ]);
+    assert!(bare.out.starts_with("{\n    \"web1\""), "{}", bare.out);
+}
+
+#[test]
+fn a_call_that_nobody_waits_for_is_an_id() {
+    let accepted = Tell::Accepted {
+        jid: fake::jid(),
+        wait_ms: None,
+    };
+    let (place, asked) = Place::telling(vec![accepted]);
+    let outcome = place.call(&["runner", "--async", "test.sleep", "1"]);
+    assert_eq!(
+        (outcome.code, outcome.out),
+        (0, format!("{}\n", fake::jid()))
+    );
+    let asked = asked.lock().expect("no thread panicked");
+    assert!(
+        matches!(asked.first(), Some(Ask::RunnerDetached(_))),
+        "{asked:?}"
+    );
 }
 
 #[test]

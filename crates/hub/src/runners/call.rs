@@ -197,8 +197,7 @@ impl Call<'_> {
     /// Tells readers of events how far the call is.
     pub(super) fn progress(&self, message: &str) {
         let data = json!({ "message": message });
-        self.service
-            .announce(self.kind, self.jid, "progress", || data.clone());
+        self.service.announce(self.kind, self.jid, "progress", data);
     }
 }
 

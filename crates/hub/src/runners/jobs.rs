@@ -25,7 +25,7 @@ pub(super) const RUNNERS: &[Runner] = &[
     runner!("jobs.list_jobs_filter", "count, filter_find_job=True, ext_source=None, outputter=None, display_progress=False", list_jobs_filter,
         "The newest jobs, so many at most, the oldest of them first. filter_find_job: without saltutil.find_job."),
     runner!("jobs.lookup_jid", "jid, ext_source=None, returned=True, missing=False, display_progress=False", lookup_jid,
-        "What the minions returned to a job. missing: also those that did not return."),
+        "What the minions returned to a job, or this hub to a call of a runner. missing: also those that did not return."),
     runner!("jobs.list_job", "jid, ext_source=None, display_progress=False", list_job,
         "A job with all that came out."),
     runner!("jobs.print_job", "jid, ext_source=None", print_job,
@@ -237,6 +237,9 @@ async fn whole(call: &Call<'_>, jid: Jid) -> Result<Map<String, Value>, Trouble>
         call.service.ledger(jid).await?,
     );
     let (Some(order), Some(ledger)) = account else {
+        if let Some(kept) = call.service.kept_call(jid).await? {
+            return Ok(of_call(call.service.jobs.id.as_str(), jid, kept));
+        }
         let mut words = Map::new();
         words.insert("Error".to_owned(), NO_JOB.into());
         words.insert("StartTime".to_owned(), start_time(jid).into());
@@ -249,6 +252,25 @@ async fn whole(call: &Call<'_>, jid: Jid) -> Result<Map<String, Value>, Trouble>
     words.insert("Minions".to_owned(), minions.into());
     words.insert("Result".to_owned(), result.into());
     Ok(words)
+}
+
+/// A call of a runner, as Salt keeps it: a job for the hub itself, which returned what its event said.
+fn of_call(hub: &str, jid: Jid, kept: Value) -> Map<String, Value> {
+    let is_well = kept["success"].clone();
+    let words = json!({
+        "Function": kept["fun"],
+        "Arguments": kept["fun_args"],
+        "Target": hub,
+        "Target-type": "list",
+        "User": kept["user"],
+        "StartTime": start_time(jid),
+        "Minions": [hub],
+        "Result": { hub: { "return": kept, "success": is_well } },
+    });
+    match words {
+        Value::Object(words) => words,
+        _ => Map::new(),
+    }
 }
 
 /// What each minion returned. Values that many share are one in the account, and are refused before they are many.

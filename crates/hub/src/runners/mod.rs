@@ -21,11 +21,15 @@ mod state;
 mod survey;
 mod test;
 
+use std::sync::Arc;
+
 use access::Area;
 use data::signature::Signature;
 use events::Event;
 use serde_json::{Map, Value, json};
-use wire::control::{FailureKind, RunnerAsk, Tell};
+use store::HubStore;
+use tokio::sync::oneshot;
+use wire::control::{Failure, FailureKind, RunnerAsk, Tell};
 use wire::{Jid, Json, limits};
 
 pub(crate) use self::call::Call;
@@ -73,6 +77,13 @@ pub struct Runner {
     /// What it does: a sentence that begins a line of a table, and what else there is to know.
     pub doc: &'static str,
     call: for<'a> fn(Call<'a>) -> Answering<'a>,
+}
+
+impl Runner {
+    /// Its arguments; a test reads all of them.
+    fn parsed(&self) -> Signature {
+        Signature::parse(self.signature).unwrap_or_default()
+    }
 }
 
 /// A row of a module's table.
@@ -135,31 +146,87 @@ pub(crate) fn area(fun: &str) -> Area {
     }
 }
 
+/// A call whose arguments fit.
+struct Prepared {
+    kind: Kind,
+    runner: &'static Runner,
+    args: Vec<Value>,
+    kwargs: Map<String, Value>,
+    jid: Jid,
+}
+
 impl Service {
     /// Calls a runner with the rights of `caller`, and says its answer or why there is none.
     pub(crate) async fn runner(&self, caller: &Caller, ask: &RunnerAsk) -> anyhow::Result<Tell> {
-        let (args, kwargs) = match arguments(ask) {
-            Ok(arguments) => arguments,
-            Err(text) => return Ok(failed(FailureKind::Usage, text)),
+        match self.prepared(ask) {
+            Ok(prepared) => self.carry_out(caller, ask, prepared).await,
+            Err(failure) => Ok(Tell::Failed(failure)),
+        }
+    }
+
+    /// As [`Service::runner`], beside who asks: says the id under which the answer will be found.
+    pub(crate) fn detach_runner(self: &Arc<Self>, caller: Caller, ask: RunnerAsk) -> Tell {
+        let prepared = match self.prepared(&ask) {
+            Ok(prepared) => prepared,
+            Err(failure) => return Tell::Failed(failure),
         };
-        let Some((kind, runner)) = find(&ask.fun) else {
-            return Ok(failed(FailureKind::NotFound, unknown(&ask.fun)));
-        };
-        let signature = Signature::parse(runner.signature).unwrap_or_default();
-        let bound = match signature.bind(runner.name, &args, &kwargs) {
-            Ok(bound) => bound,
-            Err(misfit) => {
-                let text = format!("{misfit}. It is {}({})", runner.name, runner.signature);
-                return Ok(failed(FailureKind::Usage, text));
+        let (service, jid) = (self.clone(), prepared.jid);
+        tokio::spawn(async move {
+            match service.carry_out(&caller, &ask, prepared).await {
+                Ok(Tell::Failed(failure)) => {
+                    tracing::warn!(%jid, fun = ask.fun, "a runner failed: {}", failure.text);
+                }
+                Ok(_) => {}
+                Err(error) => tracing::error!(%jid, fun = ask.fun, "a runner broke: {error:#}"),
             }
+        });
+        Tell::Accepted { jid, wait_ms: None }
+    }
+
+    /// Finds the function, looks whether the arguments fit, and gives the call its id.
+    fn prepared(&self, ask: &RunnerAsk) -> Result<Prepared, Failure> {
+        let usage = |text: String| Failure::new(FailureKind::Usage, text);
+        let (args, kwargs) = arguments(ask).map_err(usage)?;
+        let Some((kind, runner)) = find(&ask.fun) else {
+            return Err(Failure::new(FailureKind::NotFound, unknown(&ask.fun)));
         };
+        let signature = runner.parsed();
+        signature
+            .bind(runner.name, &args, &kwargs)
+            .map_err(|misfit| {
+                usage(format!(
+                    "{misfit}. It is {}({})",
+                    runner.name, runner.signature
+                ))
+            })?;
         let now = self.engine.clock().now();
         let jid = self.jobs.next_jid(now);
-        let jid = jid.unwrap_or_else(|| self.runners.next_jid(now));
+        Ok(Prepared {
+            kind,
+            runner,
+            args,
+            kwargs,
+            jid: jid.unwrap_or_else(|| self.runners.next_jid(now)),
+        })
+    }
+
+    async fn carry_out(
+        &self,
+        caller: &Caller,
+        ask: &RunnerAsk,
+        prepared: Prepared,
+    ) -> anyhow::Result<Tell> {
+        let Prepared {
+            kind,
+            runner,
+            args,
+            kwargs,
+            jid,
+        } = prepared;
         tracing::info!(%jid, user = ask.user, fun = ask.fun, "a runner is called");
         let words = json!({
             "fun": format!("{}.{}", kind.word(), runner.name),
-            "fun_args": report::listed(args, kwargs),
+            "fun_args": report::listed(args.clone(), kwargs.clone()),
             "jid": jid.to_string(),
             "user": ask.user,
         });
@@ -167,7 +234,8 @@ impl Service {
             let text = "too many runners are under way at this hub; try again";
             return Ok(failed(FailureKind::Refused, text));
         };
-        self.announce(kind, jid, "new", || words.clone());
+        self.announce(kind, jid, "new", words.clone());
+        let signature = runner.parsed();
         let call = Call {
             service: self,
             caller,
@@ -175,14 +243,16 @@ impl Service {
             jid,
             kind,
             fun: runner.name,
-            args: bound,
+            args: signature.bind(runner.name, &args, &kwargs)?,
         };
-        let answered = (runner.call)(call).await;
-        let answered = match answered {
+        let answered = match (runner.call)(call).await {
             Ok(answer) => fitting(answer),
             failed => failed,
         };
-        self.announce(kind, jid, "ret", || returned(&words, &answered));
+        let returned = returned(words, &answered);
+        // Who hears of the end finds the answer.
+        self.keep_call(jid, &returned).await?;
+        self.announce(kind, jid, "ret", returned);
         match answered {
             Ok(Answer { value, retcode }) => Ok(Tell::Value {
                 value: value.to_string().into_bytes().into(),
@@ -193,11 +263,27 @@ impl Service {
         }
     }
 
+    async fn keep_call(&self, jid: Jid, returned: &Value) -> anyhow::Result<()> {
+        let text = returned.to_string().into_bytes();
+        let (done, kept) = oneshot::channel();
+        self.committer.work(move |store: &mut HubStore| {
+            // Nobody listens when the command line hung up.
+            let _ = done.send(store.keep_call(jid, &text));
+        })?;
+        Ok(kept.await??)
+    }
+
+    /// What came of a call, as its event told it.
+    async fn kept_call(&self, jid: Jid) -> anyhow::Result<Option<Value>> {
+        let text = self.read(move |reader| reader.call(jid)).await?;
+        Ok(text.map(|text| serde_json::from_slice(&text)).transpose()?)
+    }
+
     /// Makes an event of a call, where it is read.
-    fn announce(&self, kind: Kind, jid: Jid, what: &str, data: impl FnOnce() -> Value) {
+    fn announce(&self, kind: Kind, jid: Jid, what: &str, data: Value) {
         let tag = format!("salt/{}/{jid}/{what}", kind.tag());
         if self.bus.is_read(&tag)
-            && let Value::Object(data) = data()
+            && let Value::Object(data) = data
         {
             let now = self.engine.clock().now();
             self.bus.publish(&Event::of_hub(tag, data, now));
@@ -235,14 +321,13 @@ fn fitting(answer: Answer) -> Result<Answer, Trouble> {
     }
 }
 
-/// The event of what came out, in Salt's shape.
-fn returned(words: &Value, answered: &Result<Answer, Trouble>) -> Value {
+/// What came out, in Salt's shape.
+fn returned(mut data: Value, answered: &Result<Answer, Trouble>) -> Value {
     let (value, success) = match answered {
         Ok(answer) => (answer.value.clone(), answer.retcode == 0),
         Err(Trouble::Failure(failure)) => (failure.text.as_str().into(), false),
         Err(Trouble::Broken(error)) => (format!("{error:#}").into(), false),
     };
-    let mut data = words.clone();
     data["return"] = value;
     data["success"] = success.into();
     data

@@ -73,7 +73,7 @@ pub const ROOMS: &[Room] = &[
     library("cable", &[]),
     program("hostile", &["wire", "targeting", "events", "yaml", "relay", "output", "pki", "store"]),
     program("swarm", &["wire", "relay", "pki", "link", "membership"]),
-    program("xtask", &["daemon", "modules", "wire", "yaml", "store", "cable"]),
+    program("xtask", &["daemon", "hub", "modules", "wire", "yaml", "store", "cable"]),
 ];
 
 /// The room of a crate.

@@ -8,6 +8,7 @@ use anyhow::ensure;
 use cable::Dice;
 use wire::Jid;
 use wire::control::{Ask, Tell};
+use wire::find::{JobFilter, JobState};
 
 use super::history::Sort;
 use crate::bench::process::{Part, Process};
@@ -25,13 +26,66 @@ const KEEP_JOBS: &str = "keep_jobs_seconds";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Question {
     List(u32),
+    Find(Search),
     Show(Sort),
 }
 
+/// What jobs are searched by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Search {
+    /// A function that one job in nine is of.
+    Function,
+    /// A function that no job is of, so that the whole index is read.
+    NoFunction,
+    /// A user who asked for all of them.
+    User,
+    /// A minion that all jobs were for.
+    Minion,
+    /// A minion that no job was for, so that the index of whom each job was for is read.
+    NoMinion,
+    /// Jobs of which one minion failed; there are none.
+    Failed,
+}
+
+impl Search {
+    /// In the words of the command line.
+    fn words(self) -> [&'static str; 2] {
+        match self {
+            Search::Function => ["--function", "test.rand*"],
+            Search::NoFunction => ["--function", "no.such*"],
+            Search::User => ["--user", "bench"],
+            Search::Minion => ["--minion", "s1m1"],
+            Search::NoMinion => ["--minion", "s1"],
+            Search::Failed => ["--state", "failed"],
+        }
+    }
+
+    fn filter(self) -> JobFilter {
+        let mut filter = JobFilter {
+            limit: SHORT_LIST,
+            ..JobFilter::default()
+        };
+        let [_, word] = self.words();
+        match self {
+            Search::Function | Search::NoFunction => filter.functions = vec![word.to_owned()],
+            Search::User => filter.user = Some(word.to_owned()),
+            Search::Minion | Search::NoMinion => filter.minion = Some(word.to_owned()),
+            Search::Failed => filter.states = vec![JobState::Failed],
+        }
+        filter
+    }
+}
+
 impl Question {
-    pub const ALL: [Question; 5] = [
+    pub const ALL: [Question; 11] = [
         Question::List(SHORT_LIST),
         Question::List(LONG_LIST),
+        Question::Find(Search::Function),
+        Question::Find(Search::NoFunction),
+        Question::Find(Search::User),
+        Question::Find(Search::Minion),
+        Question::Find(Search::NoMinion),
+        Question::Find(Search::Failed),
         Question::Show(Sort::Equal),
         Question::Show(Sort::Few),
         Question::Show(Sort::Unique),
@@ -40,6 +94,7 @@ impl Question {
     pub fn name(self) -> String {
         match self {
             Question::List(limit) => format!("`jobs list --limit {limit}`"),
+            Question::Find(search) => format!("`jobs list {}`", search.words().join(" ")),
             Question::Show(sort) => format!("`jobs show`, {}", sort.name()),
         }
     }
@@ -47,7 +102,7 @@ impl Question {
     /// Whether a job of this sort may be asked for.
     fn is_about(self, sort: Sort) -> bool {
         match self {
-            Question::List(_) => true,
+            Question::List(_) | Question::Find(_) => true,
             Question::Show(of) => of == sort,
         }
     }
@@ -59,6 +114,12 @@ impl Question {
             Question::List(limit) => control::ask(socket, &Ask::Jobs { limit }, |tell| {
                 matches!(tell, Tell::Jobs(_)).then_some(())
             }),
+            Question::Find(search) => {
+                let ask = Ask::Find(Box::new(search.filter()));
+                control::ask(socket, &ask, |tell| {
+                    matches!(tell, Tell::Jobs(_)).then_some(())
+                })
+            }
             Question::Show(_) => control::ask(socket, &Ask::Show { jid }, |tell| {
                 matches!(tell, Tell::Ledger(_)).then_some(())
             }),
@@ -70,6 +131,10 @@ impl Question {
     fn words(self, jid: Jid) -> Vec<String> {
         match self {
             Question::List(limit) => vec!["list".to_owned(), format!("--limit={limit}")],
+            Question::Find(search) => {
+                let words = ["list"].into_iter().chain(search.words());
+                words.map(str::to_owned).collect()
+            }
             Question::Show(_) => vec!["show".to_owned(), jid.to_string()],
         }
     }
