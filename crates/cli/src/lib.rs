@@ -24,6 +24,7 @@ mod keys;
 mod live;
 mod lowargs;
 mod meaning;
+mod orchestrateargs;
 mod preview;
 mod rollout;
 mod runargs;

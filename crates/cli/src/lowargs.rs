@@ -15,6 +15,7 @@ use crate::cacheargs::JobCacheStep;
 use crate::duration;
 use crate::findargs::FindArgs;
 use crate::forms::{Destination, form};
+use crate::orchestrateargs::OrchestrateArgs;
 use crate::rollout::RolloutArgs;
 pub use crate::runargs::{RunArgs, View};
 use crate::targetargs::TargetArgs;
@@ -175,6 +176,19 @@ Examples:
         #[command(flatten)]
         destination: Destination,
     },
+    /// Run states that order jobs over the whole tree, in their order: SLS of salt.state, salt.function and their kin
+    #[command(after_help = "\
+The SLS come from the roots that this hub serves, and every job of theirs runs at that commit.
+
+Exit codes: 0 all states went well, 1 one failed, 3 it was lost with its hub; others as for run.
+
+Ctrl-C interrupts the orchestration: no further state begins, and jobs that were ordered go on. A second Ctrl-C leaves at once.
+
+Examples:
+  PROGRAM orchestrate deploy.app
+  PROGRAM orchestrate deploy.app pillar='{version: 2.1}' test=True
+  PROGRAM orchestrate deploy.app --async")]
+    Orchestrate(OrchestrateArgs),
     /// Make a new tree: its keys and its trust
     #[command(after_help = "\
 Makes the keys of a new tree below the root directory, once; a tree that exists stays as it is.
@@ -561,6 +575,9 @@ pub(crate) struct EventsArgs {
     /// Print nothing: only wait
     #[arg(long)]
     pub(crate) quiet: bool,
+    /// Data over several lines, with their keys in order
+    #[arg(long)]
+    pub(crate) pretty: bool,
     #[command(flatten)]
     pub(crate) list: List,
 }

@@ -16,6 +16,7 @@ use crate::lowargs::{
     Command, DelegateArgs, EventsArgs, JobsCommand, KeysCommand, LeftState, List, ListForm,
     MayIArgs, RetryArgs, RootsCommand, TokenCommand, Which,
 };
+use crate::orchestrateargs::OrchestrateArgs;
 use crate::runargs::{RunArgs, View};
 
 /// What is to be done.
@@ -147,12 +148,9 @@ impl Deed {
                 detach,
                 out,
                 destination,
-            } => Errand::Runner {
-                ask: runner(fun, &args, user, detach),
-                form: out,
-                destination,
-            },
+            } => runner(fun, &args, user, detach, out, destination)?,
             Command::Runner { fun: which, .. } => Errand::Runners { which },
+            Command::Orchestrate(args) => orchestrate(args, user),
         }))
     }
 }
@@ -240,8 +238,19 @@ fn may_i(args: MayIArgs, user: &str) -> Ask {
 }
 
 /// A runner with its arguments as they are typed.
-pub(crate) fn runner(fun: String, args: &[String], user: &str, detach: bool) -> Ask {
+pub(crate) fn runner(
+    fun: String,
+    args: &[String],
+    user: &str,
+    detach: bool,
+    form: Option<Form>,
+    destination: Destination,
+) -> Result<Errand, String> {
     let (positional, named) = yaml::parse_arguments(args);
+    // The one that prints while it runs.
+    if fun == "state.event" {
+        return EventsArgs::of_runner(&positional, &named).map(Errand::Events);
+    }
     let ask = RunnerAsk {
         fun,
         args: json(&Value::Array(positional)),
@@ -249,10 +258,28 @@ pub(crate) fn runner(fun: String, args: &[String], user: &str, detach: bool) -> 
         user: user.to_owned(),
     };
     let ask = Box::new(ask);
-    match detach {
-        true => Ask::RunnerDetached(ask),
-        false => Ask::Runner(ask),
-    }
+    Ok(Errand::Runner {
+        ask: match detach {
+            true => Ask::RunnerDetached(ask),
+            false => Ask::Runner(ask),
+        },
+        form,
+        destination,
+    })
+}
+
+/// It is followed as a job is.
+fn orchestrate(args: OrchestrateArgs, user: &str) -> Errand {
+    let (mut positional, named) = yaml::parse_arguments(&args.args);
+    positional.insert(0, Value::String(args.sls));
+    let ask = RunnerAsk {
+        fun: "state.orchestrate".to_owned(),
+        args: json(&Value::Array(positional)),
+        kwargs: json(&Value::Object(named)),
+        user: user.to_owned(),
+    };
+    let ask = Ask::Orchestrate(Box::new(ask));
+    ordered(ask, args.timeout, args.detach, args.view)
 }
 
 fn retry(args: RetryArgs, user: &str) -> Result<Errand, String> {

@@ -26,17 +26,28 @@ impl Event {
 /// What a minion sent; none when its data is no JSON.
 pub fn of_minion(event: &wire::Event) -> Option<Event> {
     let inner: Value = serde_json::from_slice(&event.data).ok()?;
-    let mut data = Map::new();
+    let is_return = event.tag.starts_with("salt/job/") && event.tag.contains("/ret/");
+    let mut data = match inner {
+        // As the return of a job that a hub ordered.
+        Value::Object(ret) if is_return => ret,
+        inner => Map::from_iter([("data".to_owned(), inner)]),
+    };
+    let cmd = if is_return {
+        "_return"
+    } else {
+        "_minion_event"
+    };
     data.insert("_stamp".to_owned(), stamp(event.stamp).into());
-    data.insert("cmd".to_owned(), "_minion_event".into());
-    data.insert("data".to_owned(), inner);
+    data.insert("cmd".to_owned(), cmd.into());
     data.insert("id".to_owned(), event.id.as_str().into());
     if let Some(jid) = event.jid {
         data.insert("jid".to_owned(), jid.to_string().into());
     }
-    data.insert("pretag".to_owned(), Value::Null);
     data.insert("site".to_owned(), event.path.as_str().into());
-    data.insert("tag".to_owned(), event.tag.as_str().into());
+    if !is_return {
+        data.insert("pretag".to_owned(), Value::Null);
+        data.insert("tag".to_owned(), event.tag.as_str().into());
+    }
     Some(Event {
         tag: event.tag.clone(),
         data: text(data),
@@ -89,6 +100,14 @@ mod tests {
             })
         );
         assert_eq!(of_minion(&sent("{")), None);
+        let mut ret = sent(r#"{"return":true,"id":"other"}"#);
+        ret.tag = "salt/job/20261122223719123099/ret/web1".to_owned();
+        let event = of_minion(&ret).unwrap();
+        let data: Value = serde_json::from_slice(&event.data).unwrap();
+        let expected = serde_json::json!({
+            "_stamp": "2026-11-22T22:37:19.123000", "cmd": "_return", "id": "web1", "return": true, "site": "eu/ams",
+        });
+        assert_eq!(data, expected);
     }
 
     #[test]

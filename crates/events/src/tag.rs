@@ -1,6 +1,7 @@
 //! Tags: the names of kinds of events, with slashes between their parts.
 
-use wire::limits::MAX_EVENT_TAG;
+use wire::Jid;
+use wire::limits::{MAX_EVENT_TAG, MINIONS_JID_NUMBER};
 
 /// Why a text is no tag that a minion may send.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +23,7 @@ pub enum TagError {
 }
 
 /// Checks a tag that the minion with this id sends. Below `salt/` and `banyan/` a minion has only what carries its own id: progress
-/// and results of states, beacons.
+/// and results of states, beacons, returns of jobs that it began itself.
 ///
 /// # Errors
 /// [`TagError`], in words for who chose the tag.
@@ -41,7 +42,13 @@ pub fn check(tag: &str, id: &str) -> Result<(), TagError> {
         Some("banyan") => false,
         Some("salt") => match parts.next() {
             Some("state_result") => parts.nth(1) == Some(id),
-            Some("job") => parts.nth(1) == Some("prog") && parts.next() == Some(id),
+            Some("job") => match (parts.next(), parts.next()) {
+                (Some(_), Some("prog")) => parts.next() == Some(id),
+                (Some(jid), Some("ret")) => {
+                    is_of_minion(jid) && parts.next() == Some(id) && parts.next().is_none()
+                }
+                _ => false,
+            },
             Some("beacon") => parts.next() == Some(id),
             _ => false,
         },
@@ -52,6 +59,12 @@ pub fn check(tag: &str, id: &str) -> Result<(), TagError> {
     } else {
         Err(TagError::Reserved(tag.to_owned()))
     }
+}
+
+/// Whether a jid is one that minions give.
+fn is_of_minion(jid: &str) -> bool {
+    let number = jid.get(jid.len().saturating_sub(2)..);
+    jid.parse::<Jid>().is_ok() && number == Some(&MINIONS_JID_NUMBER.to_string())
 }
 
 #[cfg(test)]
@@ -65,6 +78,7 @@ mod tests {
             "a",
             "salt/state_result/2026/web1/nginx",
             "salt/job/2026/prog/web1/3",
+            "salt/job/20261122223719123099/ret/web1",
             "salt/beacon/web1/load/",
             "saltier/than/salt",
         ] {
@@ -72,6 +86,9 @@ mod tests {
         }
         for bad in [
             "salt/job/2026/ret/web1",
+            "salt/job/20261122223719123000/ret/web1",
+            "salt/job/20261122223719123099/ret/web2",
+            "salt/job/20261122223719123099/ret/web1/x",
             "salt/job/2026/prog/web2/3",
             "salt/state_result/web1",
             "salt/key",

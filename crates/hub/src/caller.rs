@@ -13,6 +13,8 @@ pub struct Caller {
     pub groups: Vec<String>,
     /// Whether it is root or runs as the hub itself does.
     pub is_owner: bool,
+    /// How deep in a row of reactions it asks; 0 for people.
+    pub reaction: u8,
 }
 
 impl Caller {
@@ -22,6 +24,15 @@ impl Caller {
             user: login_name(Uid::effective()),
             groups: Vec::new(),
             is_owner: true,
+            reaction: 0,
+        }
+    }
+
+    /// The hub itself, for a reaction that comes of so many others.
+    pub fn of_reaction(depth: u8) -> Caller {
+        Caller {
+            reaction: depth,
+            ..Caller::owner()
         }
     }
 
@@ -39,6 +50,7 @@ impl Caller {
             user: login_name(uid),
             groups: group_names(uid, Gid::from_raw(credentials.gid())),
             is_owner: false,
+            reaction: 0,
         })
     }
 

@@ -32,7 +32,9 @@ fn need(ask: &Ask) -> Need {
         | Ask::Cancel { jid, .. }
         | Ask::Halt { jid, .. }
         | Ask::GoOn { jid, .. } => Need::Job(*jid),
-        Ask::Runner(ask) | Ask::RunnerDetached(ask) => Need::Area(runners::area(&ask.fun)),
+        Ask::Runner(ask) | Ask::RunnerDetached(ask) | Ask::Orchestrate(ask) => {
+            Need::Area(runners::area(&ask.fun))
+        }
         Ask::Preview(_)
         | Ask::Tree { .. }
         | Ask::Roots
@@ -52,7 +54,7 @@ fn name(ask: &mut Ask, caller: &Caller) {
     let user = match ask {
         Ask::Run(ask) | Ask::MayI(ask) | Ask::Preview(ask) => &mut ask.user,
         Ask::Retry(ask) => &mut ask.user,
-        Ask::Runner(ask) | Ask::RunnerDetached(ask) => &mut ask.user,
+        Ask::Runner(ask) | Ask::RunnerDetached(ask) | Ask::Orchestrate(ask) => &mut ask.user,
         Ask::Cancel { user, .. }
         | Ask::Halt { user, .. }
         | Ask::GoOn { user, .. }
@@ -93,8 +95,11 @@ impl Service {
             )),
             Need::Job(_) if may(Area::Jobs) => None,
             Need::Job(jid) => {
-                let order = self.stored_order(jid).await?;
-                let is_own = order.is_some_and(|order| order.user == caller.user);
+                let user = match self.stored_order(jid).await? {
+                    Some(order) => Some(order.user),
+                    None => self.run_record(jid).await?.map(|run| run.summary.user),
+                };
+                let is_own = user.is_some_and(|user| user == caller.user);
                 let text = || {
                     format!(
                         "{} has no job {jid}, and may not see those of others: no rule has {}",

@@ -115,6 +115,9 @@ impl Service {
         if let Err(not_taken) = &taken {
             tracing::info!(%jid, ?not_taken, "the job is not taken");
         }
+        if taken.is_ok() && caller.reaction > 0 {
+            self.reactions.note(jid, caller.reaction);
+        }
         Ok(taken.map(|()| jid))
     }
 
@@ -126,6 +129,9 @@ impl Service {
         but_held: bool,
         teller: &mut Teller,
     ) -> anyhow::Result<()> {
+        if self.watch_run(jid, teller).await? {
+            return Ok(());
+        }
         let mut moves = self.engine.watch(jid).await?;
         let engine = self.engine.clone();
         let progress = move || {
@@ -192,7 +198,7 @@ impl Service {
             }))
         };
         let Some((named, replay)) = self.read(read).await? else {
-            return Ok(None);
+            return self.run_ledger(jid).await;
         };
         let former = self.former_names(named).await?;
         Ok(Some(
@@ -253,8 +259,9 @@ impl Service {
             Some(minion) => self.numbers_of(minion).await?,
             None => Vec::new(),
         };
+        let wanted = filter.clone();
         if filter.minion.is_some() && numbers.is_empty() {
-            return Ok(Vec::new());
+            return self.add_runs(Vec::new(), &wanted).await;
         }
         let find = move |reader: &HubReader| reader.find(&filter, &numbers);
         let mut jobs = self.read(find).await?;
@@ -277,6 +284,7 @@ impl Service {
                 *job = summary;
             }
         }
+        let jobs = self.add_runs(jobs, &wanted).await?;
         Ok(jobs)
     }
 
@@ -330,6 +338,9 @@ impl Service {
         user: String,
         teller: &mut Teller,
     ) -> anyhow::Result<()> {
+        if self.cancel_run(jid, &user, teller).await? {
+            return Ok(());
+        }
         let Some(order) = self.stored_order(jid).await? else {
             return teller.tell(&no_job(jid)).await;
         };

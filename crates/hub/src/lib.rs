@@ -20,6 +20,7 @@ pub mod job_cache;
 mod jobs;
 pub mod links;
 pub mod moment;
+pub mod orchestrate;
 mod outage;
 pub mod parents;
 mod pillars;
@@ -36,6 +37,7 @@ pub mod service;
 pub mod standing;
 pub mod submit;
 pub mod surroundings;
+pub mod timetable;
 pub mod trust;
 
 /// Thousands of sessions make and drop small things all the time: the system's allocator takes some 8 % more of a hub's processor

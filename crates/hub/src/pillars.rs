@@ -43,6 +43,11 @@ impl Pillars {
         }
     }
 
+    /// What templates see as `opts`.
+    pub(crate) fn options(&self) -> &Value {
+        &self.options
+    }
+
     /// The pillar of a minion; without a snapshot only the values that it has itself. Its id is what its certificate says, whatever its grains are.
     ///
     /// # Errors
@@ -132,7 +137,7 @@ fn compile(
 }
 
 /// The paths of all files by environment, `base` first.
-fn environments(snapshot: &Snapshot) -> Result<Vec<(String, Vec<String>)>, String> {
+pub(crate) fn environments(snapshot: &Snapshot) -> Result<Vec<(String, Vec<String>)>, String> {
     let mut all = Vec::new();
     for (env, _) in snapshot.environments() {
         let files = snapshot.list(env).map_err(|e| e.to_string())?;

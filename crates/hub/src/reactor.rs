@@ -1,10 +1,11 @@
 //! The reactor: events that the settings name are answered by what reaction files say, one after the other.
 //!
-//! A file is rendered where pillars are rendered, with functions that touch no host, and orders jobs with the rights of this hub.
+//! A file is rendered where pillars are rendered, with functions that touch no host, and orders jobs, and calls functions of the hub, with the
+//! rights of this hub.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use daemon::config::Reactor as Setting;
@@ -14,6 +15,8 @@ use gitsync::Snapshot;
 use serde_json::{Map, Value, json};
 use sls::render::{NoForeign, Renderer, Source};
 use targeting::Glob;
+use tokio::sync::Semaphore;
+use wire::Jid;
 use wire::control::RunAsk;
 
 use crate::caller::Caller;
@@ -28,6 +31,8 @@ const BASE: &str = "base";
 const PAUSE: Duration = Duration::from_millis(10);
 /// Reactions to what came out of a reaction's own job, and so on, so deep; further ones go in a circle.
 const DEPTH_MAX: u8 = 5;
+/// Functions of the hub that reactions call at a time, at most.
+const BESIDE_MAX: usize = 16;
 /// Jobs of reactions that are remembered, to find circles.
 const JOBS_MAX: usize = 4_096;
 /// Bytes of one reaction file.
@@ -40,8 +45,32 @@ pub struct Reactor {
     options: Arc<Value>,
     rules: Vec<(Glob, Vec<String>)>,
     filters: Filters,
-    /// Jobs that reactions ordered, with how deep in a row of reactions they are.
-    jobs: BTreeMap<String, u8>,
+    /// For functions of the hub, which may take long: they run beside the reactor.
+    places: Arc<Semaphore>,
+}
+
+/// Jobs that reactions ordered, with how deep in a row of reactions they are: also those of orchestrations that reactions began.
+#[derive(Default)]
+pub struct Reactions(Mutex<BTreeMap<Jid, u8>>);
+
+impl Reactions {
+    fn jobs(&self) -> MutexGuard<'_, BTreeMap<Jid, u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn note(&self, jid: Jid, depth: u8) {
+        let mut jobs = self.jobs();
+        jobs.insert(jid, depth);
+        if jobs.len() > JOBS_MAX {
+            jobs.pop_first();
+        }
+    }
+
+    /// How deep a job is; 0 for one that no reaction ordered.
+    fn depth(&self, jid: &str) -> u8 {
+        let jid: Result<Jid, ()> = jid.parse();
+        jid.map_or(0, |jid| self.jobs().get(&jid).copied().unwrap_or(0))
+    }
 }
 
 impl Reactor {
@@ -75,12 +104,12 @@ impl Reactor {
             options: Arc::new(Value::Object(options)),
             rules,
             filters,
-            jobs: BTreeMap::new(),
+            places: Arc::new(Semaphore::new(BESIDE_MAX)),
         }))
     }
 
     /// Answers events until the hub stops.
-    pub async fn run(mut self) {
+    pub async fn run(self) {
         // At the start nobody else reads yet, so there is a place.
         let Ok(Some(subscription)) = self.service.subscribe(self.filters.clone()).await else {
             return;
@@ -97,7 +126,7 @@ impl Reactor {
         }
     }
 
-    async fn answer(&mut self, event: Event) {
+    async fn answer(&self, event: Event) {
         let files: Vec<String> = self
             .rules
             .iter()
@@ -113,7 +142,7 @@ impl Reactor {
             return;
         }
         let jid = data["jid"].as_str().unwrap_or_default();
-        let depth = self.jobs.get(jid).copied().unwrap_or(0);
+        let depth = self.service.reactions.depth(jid);
         if depth >= DEPTH_MAX {
             tracing::error!(
                 alarm = true,
@@ -150,29 +179,55 @@ impl Reactor {
         mirror.snapshot(mirror.state()?.id()).ok()
     }
 
-    async fn react(&mut self, tag: &str, reaction: Reaction, depth: u8) {
-        let Reaction {
-            id, client, fun, ..
-        } = &reaction;
-        let done = match client {
-            Client::Local => self.order(&reaction).await,
-            Client::Runner | Client::Wheel => {
-                Err("this hub has no runners and wheel functions: it reacts with local".to_owned())
-            }
-        };
-        match done {
-            Ok(jid) => {
-                tracing::info!(tag, reaction = id, fun, jid, "reaction");
-                self.jobs.insert(jid, depth + 1);
-                if self.jobs.len() > JOBS_MAX {
-                    self.jobs.pop_first();
-                }
-            }
+    async fn react(&self, tag: &str, reaction: Reaction, depth: u8) {
+        if reaction.client != Client::Local {
+            self.invoke(tag, reaction, depth).await;
+            return;
+        }
+        let Reaction { id, fun, .. } = &reaction;
+        match self.order(&reaction, depth).await {
+            Ok(jid) => tracing::info!(tag, reaction = id, fun, jid, "reaction"),
             Err(error) => tracing::error!(tag, reaction = id, fun, "a reaction failed: {error}"),
         }
     }
 
-    async fn order(&self, reaction: &Reaction) -> Result<String, String> {
+    /// Calls a function of the hub beside the reactor; where too many are under way, it waits for one of them to end.
+    async fn invoke(&self, tag: &str, reaction: Reaction, depth: u8) {
+        let Ok(place) = self.places.clone().acquire_owned().await else {
+            return;
+        };
+        let (service, tag) = (self.service.clone(), tag.to_owned());
+        let fun = match reaction.client {
+            Client::Wheel => format!("wheel.{}", reaction.fun),
+            _ => reaction.fun.clone(),
+        };
+        tokio::spawn(async move {
+            let _place = place;
+            let Reaction {
+                id, args, kwargs, ..
+            } = reaction;
+            // As with jobs, who wrote the reaction has the rights of the hub.
+            let caller = Caller::of_reaction(depth + 1);
+            let called = service.invoke(&caller, USER, &fun, &args, &kwargs, 0).await;
+            match called {
+                Ok((_, 0)) => tracing::info!(tag, reaction = id, fun, "reaction"),
+                Ok((value, retcode)) => {
+                    tracing::error!(
+                        tag,
+                        reaction = id,
+                        fun,
+                        retcode,
+                        "a reaction failed: {value}"
+                    );
+                }
+                Err(error) => {
+                    tracing::error!(tag, reaction = id, fun, "a reaction failed: {error}");
+                }
+            }
+        });
+    }
+
+    async fn order(&self, reaction: &Reaction, depth: u8) -> Result<String, String> {
         let text = |value: Value| wire::Json::from(value.to_string().into_bytes());
         let ask = RunAsk {
             target_kind: reaction.target_kind.clone(),
@@ -184,7 +239,8 @@ impl Reactor {
             ..RunAsk::of(USER.to_owned())
         };
         // Who wrote the reaction has the rights of the hub; there is nobody to be asked how many it is for.
-        let ordered = self.service.order(&Caller::owner(), &ask, None, None).await;
+        let caller = Caller::of_reaction(depth + 1);
+        let ordered = self.service.order(&caller, &ask, None, None).await;
         match ordered {
             Ok(Ok(jid)) => Ok(jid.to_string()),
             Ok(Err(not_taken)) => Err(not_taken.to_string()),

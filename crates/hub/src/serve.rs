@@ -33,6 +33,7 @@ use crate::grants::Grants;
 use crate::init::{key_directory, lifetimes};
 use crate::job_cache;
 use crate::links::{LinkIds, Uplink, accept, uplink};
+use crate::orchestrate;
 use crate::parents::Parents;
 use crate::pillars::Pillars;
 use crate::pruning::{self, Retention};
@@ -44,6 +45,7 @@ use crate::service::Service;
 use crate::standing::SelfStanding;
 use crate::submit::JobDesk;
 use crate::surroundings::HubSurroundings;
+use crate::timetable::{self, Timetable};
 use crate::trust::TrustDesk;
 
 /// How often the key directory is looked at for a newer trust bundle, left by an offline command.
@@ -227,6 +229,8 @@ async fn start(
     std::fs::create_dir_all(&state).with_context(|| state.display().to_string())?;
     let (mut hub_store, recovered) = HubStore::open(disk.database())?;
     hub_store.keep_changes(config.job_cache.is_some())?;
+    orchestrate::bury(&mut hub_store, now)?;
+    let begun = hub_store.meta(timetable::META_KEY)?;
     let reader = hub_store.reader()?;
     let commit_metric = metrics.store_commit.clone();
     let disk_metrics = metrics.disk.clone();
@@ -423,7 +427,10 @@ async fn start(
     let desk = TrustDesk::new(trust.clone(), keys.clone());
     let remote = config.roots.as_ref();
     let remote = remote.map(|roots| daemon::config::without_user(&roots.remote));
-    let service = Arc::new(Service {
+    let service = Arc::new_cyclic(|itself| Service {
+        itself: itself.clone(),
+        orchestrations: Default::default(),
+        reactions: Default::default(),
         engine: handle.clone(),
         committer: committer.clone(),
         reader: Arc::new(Mutex::new(reader)),
@@ -468,6 +475,10 @@ async fn start(
     )?;
     if let Some(reactor) = reactor {
         tokio::spawn(reactor.run());
+    }
+    let timetable = Timetable::new(service.clone(), &config.schedule, begun.as_deref())?;
+    if let Some(timetable) = timetable {
+        tokio::spawn(timetable.run());
     }
     let socket = config.paths.control_socket();
     let listener = control::bind(&socket, policy.opens())?;

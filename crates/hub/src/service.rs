@@ -1,7 +1,7 @@
 //! Answers to an operator's questions.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use access::Policy;
@@ -16,6 +16,8 @@ use crate::engine::EngineHandle;
 use crate::events::{Bus, Chronicle};
 use crate::grants::Grants;
 use crate::jobs::{no_job, tell_ledger};
+use crate::orchestrate::Desk;
+use crate::reactor::Reactions;
 use crate::report;
 use crate::roots::RootsHandle;
 use crate::runners::RunnerDesk;
@@ -38,6 +40,12 @@ pub struct Service {
     pub jobs: JobDesk,
     /// The roots.
     pub roots: RootsHandle,
+    /// Itself, for work that outlives a question.
+    pub itself: Weak<Service>,
+    /// Orchestrations that run.
+    pub orchestrations: Desk,
+    /// Jobs that reactions ordered.
+    pub reactions: Reactions,
     /// What runners share.
     pub runners: RunnerDesk,
     /// Join tokens.
@@ -105,6 +113,7 @@ impl Service {
                 };
                 teller.tell(&tell).await
             }
+            Ask::Orchestrate(ask) => self.orchestrate(&ask, teller).await,
             Ask::RunnerDetached(ask) => {
                 let caller = teller.caller().clone();
                 teller.tell(&self.detach_runner(caller, *ask)).await

@@ -19,7 +19,9 @@ use wire::{Down, Jid, JobEnvelope, JobOrder, Json, Return, UnixMillis, Up, codec
 use crate::executor::Executor;
 use crate::links::Refusals;
 use crate::orphans::Groups;
+use crate::own::OwnJobs;
 use crate::room::Room;
+use crate::schedule::Keeper;
 use crate::surroundings::News;
 
 /// Inputs of links that wait for the loop, at most.
@@ -90,6 +92,10 @@ pub struct Engine {
     pub journal: Arc<Mutex<Journal>>,
     /// Runs functions.
     pub executor: Executor,
+    /// Jobs that this minion began itself.
+    pub own_jobs: Arc<OwnJobs>,
+    /// Jobs by the clock.
+    pub schedule: Arc<Keeper>,
     /// Whether its disk has room.
     pub room: Room,
     /// What the journal could not take yet.
@@ -177,12 +183,18 @@ impl Engine {
                 Some(ret) = self.finished.recv() => {
                     let result = if ret.success && ret.retcode == 0 { "ok" } else { "failed" };
                     self.metrics.functions.with_label_values(&[result]).inc();
-                    self.leaf.handle_input(now(), LeafInput::Finished(ret));
+                    match self.own_jobs.ended(&ret) {
+                        Some(job) => self.schedule.ended(&job, &ret),
+                        None => self.leaf.handle_input(now(), LeafInput::Finished(ret)),
+                    }
                 }
                 Some(news) = self.news.recv() => match news {
                     News::Grains(grains) => {
                         let text = serde_json::to_vec(&*grains)?;
                         self.leaf.handle_input(now(), LeafInput::Grains(text.into()));
+                    }
+                    News::Pillar(pillar) => {
+                        self.schedule.follow(&pillar, &self.executor.grains());
                     }
                     News::CancelUnseen { jid, by } => {
                         if let Ok(jid) = jid.parse()
@@ -310,7 +322,7 @@ impl Engine {
             }
             LeafOutput::Start(order) => {
                 tracing::info!(jid = %order.jid, fun = %order.fun, user = %order.user, "job starts");
-                self.executor.start(order);
+                self.executor.start(&order);
             }
             LeafOutput::Close {
                 link,

@@ -5,15 +5,17 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use daemon::config::LocalRoots;
 use modules::cut::travelling;
-use modules::{Call, Cancel, CancelKind, Outcome, Registry, RunningJob};
-use serde_json::Value;
+use modules::{Call, Cancel, CancelKind, Context, Outcome, PillarWish, Registry, RunningJob};
+use serde_json::{Map, Value};
 use tokio::sync::mpsc;
-use wire::{Jid, JobOrder, Return, limits};
+use wire::{Jid, JobOptions, JobOrder, Return, limits};
 
 use crate::files::{JobFiles, Sessions};
 use crate::herald::Herald;
 use crate::orphans::Groups;
+use crate::roots::LocalRoots as LocalFolders;
 use crate::surroundings::{JobContext, Surroundings};
 
 /// A function that ran over its time gets TERM; KILL follows after this long.
@@ -25,6 +27,41 @@ const CANCELLED: i32 = 143;
 
 // Output that a function keeps whole is not cut once more for its length alone.
 const _: () = assert!(modules::cut::WHOLE_BYTES_MAX == limits::MAX_RETURN);
+
+/// One run of a function.
+pub struct Task {
+    /// Its job.
+    pub jid: Jid,
+    /// The function with its arguments.
+    pub call: Call,
+    /// Who ordered it.
+    pub user: String,
+    /// What else was ordered.
+    pub options: JobOptions,
+    /// Whether hubs know of the job, and want to hear how far it is.
+    pub is_ordered: bool,
+    /// Folders of this host in the place of the hub's roots.
+    pub local_roots: Option<LocalRoots>,
+}
+
+impl Task {
+    /// What a hub ordered.
+    fn ordered(order: &JobOrder) -> Task {
+        let kwargs: Map<String, Value> = serde_json::from_slice(&order.kwargs).unwrap_or_default();
+        Task {
+            jid: order.jid,
+            call: Call {
+                fun: order.fun.clone(),
+                args: serde_json::from_slice(&order.args).unwrap_or_default(),
+                kwargs,
+            },
+            user: order.user.clone(),
+            options: order.options.clone(),
+            is_ordered: true,
+            local_roots: None,
+        }
+    }
+}
 
 /// Runs functions.
 #[derive(Clone)]
@@ -42,7 +79,7 @@ pub struct Executor {
 
 struct Queue {
     free: usize,
-    waiting: VecDeque<Arc<JobOrder>>,
+    waiting: VecDeque<Arc<Task>>,
 }
 
 impl Executor {
@@ -74,13 +111,24 @@ impl Executor {
         }
     }
 
+    /// The grains of the minion.
+    pub fn grains(&self) -> Arc<Value> {
+        self.surroundings.grains()
+    }
+
     /// Runs the order now, or when a place is free. The leaf machine bounds how many there are.
-    pub fn start(&self, order: Arc<JobOrder>) {
-        if self.registry.is_quick(&order.fun) {
+    pub fn start(&self, order: &JobOrder) {
+        self.begin(Task::ordered(order));
+    }
+
+    /// The same with a task; whoever makes tasks bounds how many there are.
+    pub fn begin(&self, task: Task) {
+        let order = Arc::new(task);
+        if self.registry.is_quick(&order.call.fun) {
             self.run(&order);
             return;
         }
-        if self.registry.is_control(&order.fun) {
+        if self.registry.is_control(&order.call.fun) {
             self.spawn(order, false);
             return;
         }
@@ -105,7 +153,7 @@ impl Executor {
         let Some(order) = order else { return false };
         let text = format!(
             "{} was cancelled by {by} while it waited for a place",
-            order.fun
+            order.call.fun
         );
         let _ = self.finished.send(Return {
             jid,
@@ -118,7 +166,7 @@ impl Executor {
         true
     }
 
-    fn spawn(&self, order: Arc<JobOrder>, in_place: bool) {
+    fn spawn(&self, order: Arc<Task>, in_place: bool) {
         let executor = self.clone();
         let name = format!("job-{}", order.jid);
         let spawned = std::thread::Builder::new().name(name).spawn(move || {
@@ -143,50 +191,66 @@ impl Executor {
         }
     }
 
-    fn run(&self, order: &JobOrder) {
+    /// Makes the pillar for everybody, on this thread.
+    ///
+    /// # Errors
+    /// Words for people.
+    pub fn make_pillar(&self, local_roots: Option<&LocalRoots>) -> Result<Arc<Value>, String> {
+        let context = self.context(local_roots, None);
+        context.refresh_pillar(&PillarWish::default())
+    }
+
+    /// The minion around a function that nobody ordered.
+    fn context(&self, local_roots: Option<&LocalRoots>, roots: Option<String>) -> JobContext {
+        JobContext {
+            surroundings: self.surroundings.clone(),
+            registry: self.registry.clone(),
+            roots: match local_roots {
+                Some(local) => Box::new(LocalFolders::new(local)),
+                None => Box::new(JobFiles {
+                    sessions: self.sessions.clone(),
+                    runtime: self.runtime.clone(),
+                    cache: self.cache.clone(),
+                    roots,
+                }),
+            },
+            cache: self.cache.clone(),
+            jid: None,
+            watched: None,
+            herald: Some(self.herald.clone()),
+            user: String::new(),
+            is_making_pillar: AtomicBool::new(false),
+        }
+    }
+
+    fn run(&self, order: &Task) {
         let began = Instant::now();
         let started = SystemTime::now();
         let jid = order.jid.to_string();
-        let call = Call {
-            fun: order.fun.clone(),
-            args: serde_json::from_slice(&order.args).unwrap_or_default(),
-            kwargs: serde_json::from_slice(&order.kwargs).unwrap_or_default(),
-        };
+        let call = &order.call;
         let cancel = Cancel::watched(self.groups.of_job(&jid));
         let job = RunningJob {
             jid: jid.clone(),
-            fun: order.fun.clone(),
+            fun: call.fun.clone(),
             args: call.args.clone(),
             pid: std::process::id(),
             started,
             user: order.user.clone(),
         };
         self.surroundings.begin(job, cancel.clone());
-        let context = JobContext {
-            surroundings: self.surroundings.clone(),
-            registry: self.registry.clone(),
-            roots: Box::new(JobFiles {
-                sessions: self.sessions.clone(),
-                runtime: self.runtime.clone(),
-                cache: self.cache.clone(),
-                roots: order.options.roots.clone(),
-            }),
-            cache: self.cache.clone(),
-            jid: Some(jid.clone()),
-            watched: Some((order.jid, self.sessions.clone())),
-            herald: Some(self.herald.clone()),
-            user: order.user.clone(),
-            is_making_pillar: AtomicBool::new(false),
-        };
+        let mut context = self.context(order.local_roots.as_ref(), order.options.roots.clone());
+        context.jid = Some((order.jid, jid.clone()));
+        context.watched = order.is_ordered.then(|| self.sessions.clone());
+        context.user.clone_from(&order.user);
         let watch = order
             .options
             .run_ms_max
             .map(|ms| Watchdog::start(Duration::from_millis(ms), cancel.clone()));
-        let mut outcome = self.registry.call(&call, &context, &cancel);
+        let mut outcome = self.registry.call(call, &context, &cancel);
         if let Some(limit) = watch.and_then(Watchdog::stop) {
             let words = format!(
                 "{} did not end within {} s and was ended",
-                order.fun,
+                call.fun,
                 limit.as_secs_f64()
             );
             outcome = Outcome {
@@ -196,7 +260,7 @@ impl Executor {
             };
         }
         if let Some(by) = self.surroundings.end(&jid) {
-            let words = format!("{} was cancelled by {by}", order.fun);
+            let words = format!("{} was cancelled by {by}", call.fun);
             outcome.value = ended(words, outcome.value);
             outcome.success = false;
         }

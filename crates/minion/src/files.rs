@@ -9,7 +9,7 @@ use events::{Filters, Outbox};
 use modules::{FileHash, FileSource};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use wire::files::{Answer, FileEntry, Request};
 use wire::{Event, Events, Jid, PROTOCOL_STATES, Steps, Up};
 
@@ -22,7 +22,11 @@ const TRIES: u32 = 5;
 
 /// Sessions that requests may use, oldest first; shared with the tasks that dial.
 #[derive(Default)]
-pub struct Sessions(Mutex<Vec<Hub>>);
+pub struct Sessions {
+    hubs: Mutex<Vec<Hub>>,
+    /// Whether any hub ever welcomed this minion.
+    welcomed: watch::Sender<bool>,
+}
 
 /// A session with a hub.
 struct Hub {
@@ -56,7 +60,7 @@ impl Waiting {
 
 impl Sessions {
     fn hubs(&self) -> MutexGuard<'_, Vec<Hub>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.hubs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A session began. Gives the events that wait for it.
@@ -112,15 +116,27 @@ impl Sessions {
 
     /// The hub welcomed this minion.
     pub fn welcomed(&self, link: u64, protocol: u16) {
-        let mut hubs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hubs = self.hubs.lock().unwrap_or_else(PoisonError::into_inner);
         for hub in hubs.iter_mut().filter(|hub| hub.link == link) {
             hub.protocol = protocol;
         }
+        drop(hubs);
+        self.welcomed.send_replace(true);
+    }
+
+    /// Waits until a hub has welcomed this minion.
+    pub async fn first_welcome(&self) {
+        // The sender lives as long as this does.
+        let _ = self
+            .welcomed
+            .subscribe()
+            .wait_for(|welcomed| *welcomed)
+            .await;
     }
 
     /// A session ended.
     pub fn remove(&self, link: u64) {
-        self.0
+        self.hubs
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .retain(|hub| hub.link != link);
@@ -128,7 +144,7 @@ impl Sessions {
 
     /// One that is up.
     pub fn any(&self) -> Option<link::Sender> {
-        self.0
+        self.hubs
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .first()
@@ -141,7 +157,7 @@ impl Sessions {
             return;
         };
         let frame = bytes::Bytes::from(frame);
-        let hubs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let hubs = self.hubs.lock().unwrap_or_else(PoisonError::into_inner);
         for hub in hubs.iter().filter(|hub| hub.protocol >= PROTOCOL_STATES) {
             // A session that has just ended hears nothing more, and nobody misses it.
             let _ = hub.sender.send(frame.clone());
@@ -150,7 +166,7 @@ impl Sessions {
 
     /// Whether the one that is asked can make a pillar.
     fn makes_pillars(&self) -> bool {
-        let hubs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let hubs = self.hubs.lock().unwrap_or_else(PoisonError::into_inner);
         hubs.first()
             .is_none_or(|hub| hub.protocol >= PROTOCOL_STATES)
     }

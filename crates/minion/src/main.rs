@@ -12,10 +12,13 @@ mod herald;
 mod links;
 mod local;
 mod orphans;
+mod own;
 mod room;
 mod roots;
 mod salt_call;
+mod schedule;
 mod serve;
+mod startup;
 mod surroundings;
 
 use std::process::ExitCode;

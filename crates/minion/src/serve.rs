@@ -28,8 +28,11 @@ use crate::files::Sessions;
 use crate::herald::Herald;
 use crate::links::{Dialler, Refusals};
 use crate::orphans::Groups;
+use crate::own::OwnJobs;
 use crate::room::Room;
-use crate::surroundings::Surroundings;
+use crate::schedule::Keeper;
+use crate::startup::AtStart;
+use crate::surroundings::{News, Surroundings};
 
 /// The key directory of a minion.
 pub fn key_directory(config: &MinionConfig) -> PathBuf {
@@ -131,6 +134,7 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
 
     let (finished_sender, finished) = mpsc::unbounded_channel();
     let (news_sender, news) = mpsc::unbounded_channel();
+    let pillar_news = news_sender.clone();
     let master: Vec<Value> = hubs
         .iter()
         .map(|hub| Value::String(hub.host.clone()))
@@ -164,12 +168,26 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
         config.processes_max,
         surroundings.clone(),
         sessions.clone(),
-        herald,
+        herald.clone(),
         tokio::runtime::Handle::current(),
         config.paths.cache_dir(),
         groups.clone(),
         finished_sender,
     );
+    let own_jobs = Arc::new(OwnJobs::new(
+        config.id.clone(),
+        executor.clone(),
+        herald,
+        clock,
+    ));
+    let keeper = Keeper::open(
+        &state.join("schedule"),
+        config.options.get("schedule").unwrap_or(&Value::Null),
+        u64::from_le_bytes(random),
+        own_jobs.clone(),
+    );
+    let schedule = Arc::new(keeper.map_err(|error| anyhow::anyhow!(error))?);
+    surroundings.show_timetable(schedule.clone());
     let (trust_version, grains) = {
         let store = trust
             .store
@@ -216,7 +234,7 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
         applicant,
         keys,
         messages: message_sender,
-        sessions,
+        sessions: sessions.clone(),
         refusals: refusals.clone(),
         clock,
         metrics: metrics.clone(),
@@ -227,6 +245,18 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
         tokio::spawn(dialler.clone().keep(hub, seed.wrapping_add(nth as u64)));
     }
     tokio::spawn(dialler.clone().keep_fresh(seed));
+    let at_start = AtStart {
+        sessions,
+        executor: executor.clone(),
+        own_jobs: own_jobs.clone(),
+        states: config.startup,
+        local_roots: config.local_roots,
+    };
+    tokio::spawn(at_start.run(move |pillar| {
+        // The loop is there as long as the process is.
+        let _ = pillar_news.send(News::Pillar(pillar));
+    }));
+    tokio::spawn(schedule.clone().keep());
     let (stop, stopped) = watch::channel(false);
     let engine = Engine {
         leaf,
@@ -236,6 +266,8 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
         unsaved: None,
         groups,
         executor,
+        own_jobs,
+        schedule,
         messages,
         own_messages,
         finished,

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use daemon::config::MinionConfig;
-use modules::{Cancel, CancelKind, Context, FileSource, PillarWish, Registry, RunningJob};
+use modules::{
+    Cancel, CancelKind, Context, FileSource, PillarWish, Registry, RunningJob, Timetable,
+};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use wire::{Jid, Steps};
@@ -46,6 +48,8 @@ const KILL_AFTER: Duration = Duration::from_secs(5);
 pub enum News {
     /// The grains changed.
     Grains(Arc<Value>),
+    /// The pillar was made anew, and what follows it has to.
+    Pillar(Arc<Value>),
     /// An order came to end a job that is not running here.
     CancelUnseen {
         /// Which.
@@ -75,6 +79,7 @@ pub struct Surroundings {
     /// The pillar as it was made last for everybody, and of which state of the roots.
     pillar: RwLock<Option<(Option<String>, Arc<Value>)>>,
     running: Mutex<BTreeMap<String, Running>>,
+    timetable: OnceLock<Arc<dyn Timetable>>,
     news: mpsc::UnboundedSender<News>,
 }
 
@@ -99,6 +104,7 @@ impl Surroundings {
             grains: RwLock::new(Arc::new(Value::Null)),
             pillar: RwLock::default(),
             running: Mutex::default(),
+            timetable: OnceLock::new(),
             news,
         };
         let grains = Arc::new(surroundings.collect());
@@ -146,6 +152,12 @@ impl Surroundings {
         &self.config
     }
 
+    /// Shows the jobs by the clock to functions.
+    pub fn show_timetable(&self, timetable: Arc<dyn Timetable>) {
+        // It is made once.
+        let _ = self.timetable.set(timetable);
+    }
+
     /// A job begins.
     pub fn begin(&self, job: RunningJob, cancel: Cancel) {
         self.running
@@ -182,10 +194,10 @@ pub struct JobContext {
     pub roots: Box<dyn Roots>,
     /// Where copies are kept.
     pub cache: PathBuf,
-    /// Its id; none for a call without a hub.
-    pub jid: Option<String>,
-    /// Hubs that hear how far it is, with its id.
-    pub watched: Option<(Jid, Arc<Sessions>)>,
+    /// Its id, and that as text; none for a call without a hub.
+    pub jid: Option<(Jid, String)>,
+    /// Hubs that hear how far it is; none when they do not know of it.
+    pub watched: Option<Arc<Sessions>>,
     /// Sends its events; none for a call without a hub.
     pub herald: Option<Arc<Herald>>,
     /// Who ordered it.
@@ -218,11 +230,11 @@ impl Context for JobContext {
     }
 
     fn jid(&self) -> Option<&str> {
-        self.jid.as_deref()
+        self.jid.as_ref().map(|(_, text)| text.as_str())
     }
 
     fn steps(&self, done: usize, total: usize, failed: usize) {
-        if let Some((jid, sessions)) = &self.watched {
+        if let (Some((jid, _)), Some(sessions)) = (&self.jid, &self.watched) {
             let steps = Steps {
                 done: done as u64,
                 total: total as u64,
@@ -237,7 +249,7 @@ impl Context for JobContext {
             tracing::warn!(tag, "there is no hub, so nobody hears of this event");
             return Ok(false);
         };
-        let jid = self.watched.as_ref().map(|(jid, _)| *jid);
+        let jid = self.jid.as_ref().map(|(jid, _)| *jid);
         herald.fire(tag, data, jid)?;
         Ok(true)
     }
@@ -348,6 +360,15 @@ impl Context for JobContext {
                 Some((self.roots.state().map(str::to_owned), pillar.clone()));
         }
         Ok(pillar)
+    }
+
+    fn follow_pillar(&self, pillar: &Arc<Value>) {
+        // The loop is there as long as jobs run.
+        let _ = self.surroundings.news.send(News::Pillar(pillar.clone()));
+    }
+
+    fn timetable(&self) -> Option<&dyn Timetable> {
+        self.surroundings.timetable.get().map(|table| &**table)
     }
 
     fn cache_dir(&self) -> &Path {

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use serde_json::Value;
 
 use crate::cancel::CancelKind;
+use crate::timetable::Timetable;
 
 /// The minion around a function.
 pub trait Context: Send + Sync {
@@ -32,6 +33,11 @@ pub trait Context: Send + Sync {
     /// Whether somebody above reads events whose tags begin so: a quick look before an event is made.
     fn is_read_below(&self, _prefix: &str) -> bool {
         false
+    }
+
+    /// The jobs by the clock; none for a call without a running minion.
+    fn timetable(&self) -> Option<&dyn Timetable> {
+        None
     }
 
     /// All grains: those of the host with the static ones over them. A JSON object.
@@ -65,6 +71,9 @@ pub trait Context: Send + Sync {
 
     /// Makes the pillar anew, for other callers too unless `wish` says something.
     fn refresh_pillar(&self, wish: &PillarWish) -> Result<Arc<Value>, String>;
+
+    /// The pillar was made anew by order, for everybody: jobs by the clock and their kin follow it.
+    fn follow_pillar(&self, _pillar: &Arc<Value>) {}
 
     /// Where this program may keep what it can make again; it need not exist.
     fn cache_dir(&self) -> &Path;

@@ -54,6 +54,7 @@ mod source;
 mod states;
 #[cfg(test)]
 mod testing;
+mod timetable;
 mod twister;
 
 use data::python;
@@ -64,3 +65,4 @@ pub use cancel::{Cancel, CancelKind};
 pub use context::{Context, FileHash, FileSource, PillarWish, RunningJob};
 pub use custom::grains as custom_grains;
 pub use registry::Registry;
+pub use timetable::{Part, Timetable};

@@ -14,8 +14,8 @@ use crate::signature::{Args, Signature};
 use crate::states::{Return, Shared, StateEnv};
 
 use crate::{
-    Call, Cancel, CancelKind, Context, FileHash, FileSource, Outcome, PillarWish, Registry,
-    RunningJob,
+    Call, Cancel, CancelKind, Context, FileHash, FileSource, Outcome, Part, PillarWish, Registry,
+    RunningJob, Timetable,
 };
 
 pub(crate) struct Host {
@@ -38,6 +38,8 @@ pub(crate) struct Host {
     pub(crate) jid: Option<&'static str>,
     /// Events: tag and data.
     pub(crate) fired: Mutex<Vec<(String, Value)>>,
+    /// Jobs by the clock.
+    pub(crate) timetable: Jobs,
 }
 
 impl Host {
@@ -65,6 +67,7 @@ impl Host {
             signals: Mutex::new(Vec::new()),
             jid: None,
             fired: Mutex::default(),
+            timetable: Jobs::default(),
         }
     }
 
@@ -271,6 +274,10 @@ impl Context for Host {
         true
     }
 
+    fn timetable(&self) -> Option<&dyn Timetable> {
+        Some(&self.timetable)
+    }
+
     fn grains(&self) -> Arc<Value> {
         self.grains.lock().unwrap().clone()
     }
@@ -396,5 +403,74 @@ impl FileSource for Folder {
 
     fn envs(&self) -> Result<Vec<String>, String> {
         Ok(vec!["base".to_owned()])
+    }
+}
+
+/// A timetable that keeps what it is told, and runs nothing.
+#[derive(Default)]
+pub(crate) struct Jobs {
+    own: Mutex<Map<String, Value>>,
+    of_pillar: Mutex<Map<String, Value>>,
+}
+
+impl Jobs {
+    /// Sets what comes from the pillar.
+    pub(crate) fn pillar(&self, jobs: Value) {
+        *self.of_pillar.lock().unwrap() = jobs.as_object().cloned().unwrap();
+    }
+}
+
+impl Timetable for Jobs {
+    fn list(&self, part: Part) -> Map<String, Value> {
+        let (own, of_pillar) = (self.own.lock().unwrap(), self.of_pillar.lock().unwrap());
+        match part {
+            Part::All => of_pillar.clone().into_iter().chain(own.clone()).collect(),
+            Part::Own | Part::Saved => own.clone(),
+            Part::Pillar => of_pillar.clone(),
+        }
+    }
+
+    fn check(&self, job: &Value) -> Result<(), String> {
+        match job["function"] == "wrong" {
+            true => Err("wrong".to_owned()),
+            false => Ok(()),
+        }
+    }
+
+    fn set(&self, name: &str, job: Option<Value>, _: bool) -> Result<(), String> {
+        let mut own = self.own.lock().unwrap();
+        match job {
+            Some(job) => own.insert(name.to_owned(), job),
+            None => own.remove(name),
+        };
+        Ok(())
+    }
+
+    fn set_enabled(&self, enabled: bool, _: bool) -> Result<(), String> {
+        self.set("enabled", Some(enabled.into()), true)
+    }
+
+    fn save(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn reload(&self) -> Result<bool, String> {
+        Ok(true)
+    }
+
+    fn run(&self, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn put_off(&self, _: &str, _: &str, _: Option<&str>) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn next_fire_time(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn status(&self, _: &str) -> Map<String, Value> {
+        Map::new()
     }
 }

@@ -11,7 +11,8 @@ use crate::order::VerifiedOrders;
 use crate::{CertificateError, Fingerprint, TreeRoot};
 
 /// Signers in one bundle, since a signer's number is the last two digits of its jids.
-pub const MAX_SIGNERS: usize = 100;
+/// The number after the last one is that of minions.
+pub const MAX_SIGNERS: usize = wire::limits::MINIONS_JID_NUMBER as usize;
 
 /// Why a node refuses a trust bundle. It keeps the one that it has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

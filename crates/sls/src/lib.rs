@@ -4,5 +4,6 @@
 //! a file or the environment. Text goes in, [`serde_json::Value`] with its order of keys comes out.
 
 pub mod compile;
+pub mod probe;
 pub mod python_regex;
 pub mod render;

@@ -44,3 +44,13 @@ CREATE TABLE IF NOT EXISTS job_change (
   news INTEGER
 );
 CREATE INDEX IF NOT EXISTS job_change_of ON job_change (job);
+
+-- Orchestrations of this hub.
+CREATE TABLE IF NOT EXISTS run (
+  jid TEXT PRIMARY KEY,
+  open INTEGER NOT NULL,
+  started INTEGER NOT NULL,
+  summary BLOB NOT NULL,
+  record BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS run_of ON run (open, started);

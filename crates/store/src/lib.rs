@@ -22,6 +22,7 @@ mod journal_file;
 mod lock;
 mod prune;
 mod recovered;
+mod runs;
 mod schema;
 mod search;
 mod space;

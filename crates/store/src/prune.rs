@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 use wire::{Jid, UnixMillis};
 
-use crate::{HubStore, StoreError};
+use crate::{HubStore, StoreError, runs};
 
 /// A call of [`HubStore::prune`] ends with the job with which it has removed this many rows: other commits wait
 /// meanwhile, for 50 to 100 ms.
@@ -49,6 +49,7 @@ impl HubStore {
         let keep_from = now.saturating_sub(keep_ms);
         self.write(|db| {
             let mut pruned = Pruned::default();
+            runs::prune(db, keep_from, false)?;
             let mut rows = 0;
             let mut exported = db.prepare_cached(
                 "SELECT id, jid, received, (SELECT count(*) FROM job_news WHERE job = job.id)
@@ -68,6 +69,10 @@ impl HubStore {
                     next = first(&mut oldest)?;
                 }
                 let Some((id, jid, received, news)) = next else {
+                    if is_full && rows < PRUNE_ROWS_MAX && runs::prune(db, keep_from, true)? > 0 {
+                        rows += 1;
+                        continue;
+                    }
                     return Ok(pruned);
                 };
                 if received >= keep_from && !is_full {

@@ -126,6 +126,8 @@ pub enum Ask {
     Find(Box<JobFilter>),
     /// As [`Ask::Runner`], without waiting for its answer: [`Tell::Accepted`]. It goes on when the command line hangs up.
     RunnerDetached(Box<RunnerAsk>),
+    /// Run an orchestration: answers as `Run`. Its function is one of the runners that orchestrate.
+    Orchestrate(Box<RunnerAsk>),
 }
 
 /// A runner that is to be called.

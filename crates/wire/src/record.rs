@@ -113,6 +113,37 @@ pub struct JobHead {
     pub received: UnixMillis,
 }
 
+/// An orchestration on disk: states that the hub itself ran.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct RunRecord {
+    /// For lists; its one minion is the hub.
+    pub summary: JobSummary,
+    /// JSON array.
+    pub args: Json,
+    /// JSON object.
+    pub kwargs: Json,
+    /// The roots state that it and its jobs read.
+    pub roots: Option<String>,
+    /// Jobs that it ordered, each with the id of the state.
+    pub jobs: Vec<(String, Jid)>,
+    /// What it came to.
+    pub outcome: Option<RunOutcome>,
+}
+
+/// What an orchestration came to.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub enum RunOutcome {
+    /// It ended.
+    Returned {
+        /// 0 when all is well.
+        retcode: i32,
+        /// The records of its states, or why there are none.
+        value: Json,
+    },
+    /// It will never end.
+    Lost(Reason),
+}
+
 /// One change of a minion's durable state.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 pub enum JournalRecord {

@@ -98,6 +98,70 @@ fn reactions_to_their_own_jobs_end() {
     assert_eq!(reactions(&tree).len(), 5);
 }
 
+/// Functions of the hub: a key is accepted, and an orchestration runs, whose jobs count as those of the reaction.
+#[test]
+fn functions_of_the_hub_answer_events() {
+    let remote = remote(&[
+        (
+            "key.sls",
+            "accept:\n  wheel.key.accept:\n    - match: {{ data['id'] }}\n",
+        ),
+        (
+            "begin.sls",
+            concat!(
+                "begin:\n",
+                "  runner.state.orchestrate:\n",
+                "    - args:\n",
+                "      - mods: deploy\n",
+                "      - pillar: {asked_by: {{ data['id'] }}}\n",
+                "broken:\n",
+                "  runner.no.such: []\n",
+            ),
+        ),
+        (
+            "deploy.sls",
+            concat!(
+                "said:\n",
+                "  salt.function:\n",
+                "    - name: test.echo\n",
+                "    - arg: [{{ pillar['asked_by'] }}]\n",
+                "    - tgt: m2\n",
+                "    - fire_event: deployed\n",
+            ),
+        ),
+    ]);
+    let mut tree = tree(
+        &remote,
+        "reactor:\n  - 'salt/auth': [salt://key.sls]\n  - 'work/begin': [salt://begin.sls]\n  \
+         - 'salt/job/*/ret/m2': [salt://begin.sls]\n",
+    );
+    tree.new_minion("m3", &["top"], "");
+    tree.minion_is("m3", "up");
+    let follower = Follower::of(&tree.top(), &["salt/state_result/*"]);
+    tree.top().run(0, &["m1", "event.send", "work/begin"]);
+    let event = follower.next();
+    let tag = event["tag"].as_str().expect("a tag");
+    assert!(tag.ends_with("/top_master/deployed"), "{tag}");
+    let record = &event["data"]["data"]["ret"];
+    assert_eq!(record["changes"]["ret"]["m2"], "m1", "{record:#}");
+    wait_for("the circle is seen", || {
+        let log = tree.node("top").log();
+        log.contains("reactions go in a circle").then_some(())
+    });
+    assert!(
+        tree.node("top")
+            .log()
+            .contains("there is no runner no.such")
+    );
+    let jobs = reactions(&tree);
+    let of = |fun: &str| jobs.iter().filter(|job| job["fun"] == fun).count();
+    assert_eq!(
+        (of("test.echo"), of("runner.state.orchestrate")),
+        (5, 5),
+        "{jobs:#?}"
+    );
+}
+
 /// A file in a folder that lives as long as the test.
 fn tempfile_of(name: &str, text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
     let dir = tempfile::tempdir().expect("a folder");

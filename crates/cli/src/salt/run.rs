@@ -6,7 +6,7 @@ use output::Form;
 
 use super::Old;
 use super::options::{Common, refuse};
-use crate::meaning::{Errand, runner};
+use crate::meaning::runner;
 use crate::trouble::Trouble;
 use crate::{Session, carry_out};
 
@@ -57,17 +57,16 @@ impl Old for Arguments {
             })?;
             (fun, words.collect::<Vec<_>>())
         };
-        let errand = Errand::Runner {
-            ask: runner(fun, &args, &super::user(session), self.detach),
-            form: if self.quiet {
-                Some(Form::Quiet)
-            } else if self.doc {
-                self.common.out.out.or(Some(Form::Docs))
-            } else {
-                self.common.out.out
-            },
-            destination: self.common.out.destination,
+        let form = if self.quiet {
+            Some(Form::Quiet)
+        } else if self.doc {
+            self.common.out.out.or(Some(Form::Docs))
+        } else {
+            self.common.out.out
         };
+        let (user, destination) = (super::user(session), self.common.out.destination);
+        let errand = runner(fun, &args, &user, self.detach, form, destination);
+        let errand = errand.map_err(Trouble::Usage)?;
         match carry_out(session, errand) {
             // Whatever a runner's name or arguments are, Salt ends with 1.
             Err(Trouble::Told(failure)) => {

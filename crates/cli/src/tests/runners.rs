@@ -28,6 +28,34 @@ fn an_answer_has_its_form_and_its_code() {
 }
 
 #[test]
+fn an_orchestration_is_asked_for_by_its_sls() {
+    let (place, asked) = Place::telling(vec![Tell::Accepted {
+        jid: "20261122231556000001".parse().expect("twenty digits"),
+        wait_ms: None,
+    }]);
+    let typed = [
+        "orchestrate",
+        "orch.deploy",
+        "pillar={a: 1}",
+        "test=True",
+        "--async",
+    ];
+    let outcome = place.call(&typed);
+    assert_eq!(
+        (outcome.code, outcome.out.trim()),
+        (0, "20261122231556000001")
+    );
+    match asked.lock().expect("no thread panicked").first() {
+        Some(Ask::Orchestrate(ask)) => {
+            assert_eq!(ask.fun, "state.orchestrate");
+            assert_eq!(&ask.args[..], br#"["orch.deploy"]"#);
+            assert_eq!(&ask.kwargs[..], br#"{"pillar":{"a":1},"test":true}"#);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn a_wrapped_answer_is_shown_in_the_form_that_it_names() {
     let record = r#"{"__run_num__":0,"__id__":"a","name":"a","result":true,"changes":{},"comment":"well","duration":1.0,"start_time":"12:00:00.000000"}"#;
     let answer = format!(

@@ -72,6 +72,8 @@ pub struct HubConfig {
     pub nodegroups: Vec<Nodegroup>,
     /// What is done about events.
     pub reactor: Vec<Reactor>,
+    /// Runners by the clock, as `schedule` has them; null for none.
+    pub schedule: Value,
     /// Jobs.
     pub jobs: JobSettings,
     /// Who may do what.
@@ -101,6 +103,17 @@ pub struct AccessSettings {
     pub policy: Value,
 }
 
+/// What a minion applies once after its start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Startup {
+    /// The highstate.
+    Highstate,
+    /// These state files.
+    Sls(Vec<String>),
+    /// What this top file says.
+    Top(String),
+}
+
 /// Settings of a minion.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MinionConfig {
@@ -116,6 +129,8 @@ pub struct MinionConfig {
     pub grains: Map<String, Value>,
     /// The roots on this host, when files and pillar come from there.
     pub local_roots: Option<LocalRoots>,
+    /// What is applied once after the start.
+    pub startup: Option<Startup>,
     /// What states, templates and pillar see of the configuration, by name.
     pub options: Map<String, Value>,
     /// Most functions that run at a time.
@@ -321,6 +336,7 @@ pub(super) fn hub(settings: &mut Settings, sources: &Sources<'_>) -> Option<HubC
     let roots = roots::derive(settings);
     let nodegroups = nodegroups(settings);
     let reactor = reactors(settings);
+    let schedule = settings.options().remove("schedule").unwrap_or_default();
     let job_cache = job_cache::derive(settings);
     let event_return = job_cache::events(settings);
     let logs = logs(settings);
@@ -351,6 +367,7 @@ pub(super) fn hub(settings: &mut Settings, sources: &Sources<'_>) -> Option<HubC
         roots_update_interval: seconds(settings, "roots_update_interval")?,
         nodegroups,
         reactor,
+        schedule,
         jobs: JobSettings {
             keep: seconds(settings, "keep_jobs_seconds")?,
             store_bytes_max: settings.number("job_store_bytes_max")?,
@@ -400,6 +417,7 @@ pub(super) fn minion(settings: &mut Settings, sources: &Sources<'_>) -> Option<M
         links: links?,
         grains: settings.map("grains"),
         local_roots,
+        startup: startup(settings),
         options,
         processes_max: usize::try_from(settings.number("process_count_max")?).ok()?,
         spool_bytes_max: settings.number("spool_bytes_max")?,
@@ -409,10 +427,34 @@ pub(super) fn minion(settings: &mut Settings, sources: &Sources<'_>) -> Option<M
     })
 }
 
+/// Reads `startup_states` and what belongs to it.
+fn startup(settings: &mut Settings) -> Option<Startup> {
+    let word = settings.text("startup_states")?;
+    let needed = match word.as_str() {
+        "sls" => {
+            let files = settings.texts("sls_list");
+            if !files.is_empty() {
+                let files = files.into_iter().map(|file| file.value);
+                return Some(Startup::Sls(files.collect()));
+            }
+            "sls_list"
+        }
+        "top" => match settings.text("top_file") {
+            Some(file) => return Some(Startup::Top(file)),
+            None => "top_file",
+        },
+        _ => return Some(Startup::Highstate),
+    };
+    let place = settings.place("startup_states");
+    settings.problem(&place, format!("`startup_states: {word}` needs `{needed}`"));
+    None
+}
+
 /// The options that were set, and the nodegroups.
 fn pillar_options(settings: &Settings) -> Map<String, Value> {
     let mut options = settings.options();
     options.remove("reactor");
+    options.remove("schedule");
     let groups = settings.text_map("nodegroups").into_iter();
     let groups: Map<String, Value> = groups
         .map(|(name, words)| (name, words.value.join(" ").into()))

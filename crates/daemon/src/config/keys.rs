@@ -170,6 +170,10 @@ pub const KEYS: &[Key] = &[
     Key { name: "file_client", programs: &[Minion], kind: Kind::Word(FILE_CLIENTS), default: Unset::Value("remote"), help: "Where files and pillar come from: the hub, or `file_roots` and `pillar_roots` of this host, for `minion call` without a hub (`--local`).", ..ANY },
     Key { name: "file_roots", programs: &[Minion], kind: Kind::TextMap, default: Unset::Value("{base: [/srv/salt]}"), help: "Folders of this host that are the files of each environment, for `file_client: local`; of two files of one path the first counts.", ..ANY },
     Key { name: "pillar_roots", programs: &[Minion], kind: Kind::TextMap, default: Unset::Value("{base: [/srv/pillar]}"), help: "Folders of this host that are the pillar of each environment, for `file_client: local`.", ..ANY },
+    Key { name: "startup_states", programs: &[Minion], kind: Kind::Word(STARTUP_STATES), default: Unset::Follows("none"), help: "What is applied once after the start, at the first contact with a hub: the highstate, the files of `sls_list`, or what `top_file` says.", ..ANY },
+    Key { name: "sls_list", programs: &[Minion], kind: Kind::Texts, help: "The state files of `startup_states: sls`.", ..ANY },
+    Key { name: "top_file", programs: &[Minion], help: "The top file of `startup_states: top`.", ..ANY },
+    Key { name: "schedule", programs: ALL, help: "Jobs by the clock: a map of names to jobs ([schedule.md](schedule.md)); at a hub their functions are runners and wheel functions ([orchestration.md](orchestration.md)).", ..OPTION },
     // States and pillar.
     Key { name: "saltenv", ..OPTION },
     Key { name: "lock_saltenv", help: "true: no call may name another `saltenv`.", ..OPTION },
@@ -328,6 +332,7 @@ pub const SYSLOG_FACILITIES: &[&str] = &[
     "LOG_LOCAL7",
 ];
 pub(super) const LOG_FORMATS: &[&str] = &["human", "json"];
+pub(super) const STARTUP_STATES: &[&str] = &["highstate", "sls", "top"];
 pub(super) const FILE_CLIENTS: &[&str] = &["remote", "local"];
 pub(super) const LAYOUTS: &[&str] = &["base", "branches", "branches-and-tags", "folders"];
 

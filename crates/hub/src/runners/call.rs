@@ -78,16 +78,16 @@ pub(super) type Answering<'a> = Pin<Box<dyn Future<Output = Answered> + Send + '
 
 /// One call.
 pub(crate) struct Call<'a> {
-    pub(super) service: &'a Service,
+    pub(crate) service: &'a Service,
     /// Whose rights count.
-    pub(super) caller: &'a Caller,
+    pub(crate) caller: &'a Caller,
     /// Who asks, by name.
-    pub(super) user: &'a str,
-    pub(super) jid: Jid,
-    pub(super) kind: Kind,
+    pub(crate) user: &'a str,
+    pub(crate) jid: Jid,
+    pub(crate) kind: Kind,
     /// The name of the function.
-    pub(super) fun: &'static str,
-    pub(super) args: Bound<'a>,
+    pub(crate) fun: &'static str,
+    pub(crate) args: Bound<'a>,
 }
 
 impl Call<'_> {

@@ -18,7 +18,7 @@ pub struct RunnerDesk {
     /// The settings, without their secrets.
     pub(super) settings: Map<String, Value>,
     /// Makes pillars.
-    pub(super) pillars: Pillars,
+    pub(crate) pillars: Pillars,
     /// The git remote of the roots, as it may be shown.
     pub(super) remote: Option<String>,
     jids: Mutex<JidClock>,

@@ -17,6 +17,7 @@ mod minions;
 mod pillar;
 mod salt;
 mod saltutil;
+mod state;
 mod survey;
 mod test;
 
@@ -31,7 +32,8 @@ use tokio::sync::oneshot;
 use wire::control::{Failure, FailureKind, RunnerAsk, Tell};
 use wire::{Jid, Json, limits};
 
-use self::call::{Answer, Answering, Call, Trouble};
+pub(crate) use self::call::Call;
+use self::call::{Answer, Answering, Trouble};
 pub use self::desk::RunnerDesk;
 use crate::caller::Caller;
 use crate::control::failed;
@@ -49,6 +51,7 @@ const MODULES: &[(Kind, &[Runner])] = &[
     (Kind::Runner, pillar::RUNNERS),
     (Kind::Runner, salt::RUNNERS),
     (Kind::Runner, saltutil::RUNNERS),
+    (Kind::Runner, state::RUNNERS),
     (Kind::Runner, survey::RUNNERS),
     (Kind::Runner, test::RUNNERS),
     (Kind::Wheel, config::RUNNERS),
@@ -120,6 +123,16 @@ fn find(fun: &str) -> Option<(Kind, &'static Runner)> {
         .filter(|(kind, _)| *kind == Kind::Wheel || !wheel_alone)
         .flat_map(|(kind, runners)| runners.iter().map(|runner| (*kind, runner)))
         .find(|(_, runner)| runner.name == name)
+}
+
+/// The arguments of a function; None when there is none of this name.
+pub(crate) fn signature(fun: &str) -> Option<Signature> {
+    find(fun).and_then(|(_, runner)| Signature::parse(runner.signature))
+}
+
+/// Whether there is a function of this name.
+pub(crate) fn is_known(fun: &str) -> bool {
+    find(fun).is_some()
 }
 
 /// What a user of this host needs who is not the hub's own to call a function.
@@ -321,7 +334,7 @@ fn returned(mut data: Value, answered: &Result<Answer, Trouble>) -> Value {
 }
 
 /// Positional and named arguments.
-fn arguments(ask: &RunnerAsk) -> Result<(Vec<Value>, Map<String, Value>), String> {
+pub(crate) fn arguments(ask: &RunnerAsk) -> Result<(Vec<Value>, Map<String, Value>), String> {
     let read = |json: &Json| -> Result<Value, String> {
         serde_json::from_slice(json).map_err(|error| format!("the arguments are no JSON: {error}"))
     };

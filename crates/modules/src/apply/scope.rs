@@ -10,6 +10,7 @@ use crate::context::{Context, FileSource, PillarWish, RunningJob};
 use crate::failure::Failure;
 use crate::python;
 use crate::signature::Args;
+use crate::timetable::Timetable;
 
 /// The arguments that the functions of `state` share.
 #[derive(Clone, Debug, Default)]
@@ -211,6 +212,20 @@ impl Context for Scope<'_> {
             *self.pillar.lock().unwrap_or_else(PoisonError::into_inner) = made.clone();
         }
         made
+    }
+
+    /// Values of the command line are of this run alone.
+    fn follow_pillar(&self, pillar: &Arc<Value>) {
+        let plain = PillarWish::default();
+        if self.wish == plain {
+            self.inner.follow_pillar(pillar);
+        } else if let Ok(pillar) = self.inner.refresh_pillar(&plain) {
+            self.inner.follow_pillar(&pillar);
+        }
+    }
+
+    fn timetable(&self) -> Option<&dyn Timetable> {
+        self.inner.timetable()
     }
 
     fn cache_dir(&self) -> &Path {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
-use sls::compile::{Chunk, Run};
+use sls::compile::{Chunk, Run, event_tag};
 
 use crate::python;
 use crate::registry::Env;
@@ -45,20 +45,7 @@ impl<'a> Telling<'a> {
             return;
         }
         let (jid, id) = (self.jid, self.env.ctx.minion_id());
-        let of_name = |name: &Value| {
-            let name = part(&python::text(name));
-            format!("salt/state_result/{jid}/{id}/{name}")
-        };
-        let null = Value::Null;
-        let event = match wish {
-            Some(Value::Bool(true)) => of_name(record.get("name").unwrap_or(&null)),
-            Some(text @ Value::String(_)) => of_name(text),
-            // Anything else that is true asks for an event and names none, as in Salt.
-            _ => {
-                let number = record.get("__run_num__").unwrap_or(&null);
-                format!("salt/job/{jid}/prog/{id}/{}", python::text(number))
-            }
-        };
+        let event = event_tag(wish, jid, id, record);
         if !self.env.ctx.is_read_below(&event) {
             return;
         }
@@ -70,11 +57,4 @@ impl<'a> Telling<'a> {
             tracing::warn!(event, "no event: {error}");
         }
     }
-}
-
-/// A name in a tag: control characters have no place there, and no name is longer than a tag may be.
-fn part(name: &str) -> String {
-    const CHARACTERS_MAX: usize = 200;
-    let plain = name.chars().map(|c| if c.is_control() { ' ' } else { c });
-    plain.take(CHARACTERS_MAX).collect()
 }

@@ -46,6 +46,7 @@ mod ps;
 pub(crate) mod rabbitmq;
 mod random;
 mod saltutil;
+mod schedule;
 pub(crate) mod selinux;
 mod service;
 mod shadow;
@@ -135,6 +136,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     rabbitmq::FUNCTIONS,
     random::FUNCTIONS,
     saltutil::FUNCTIONS,
+    schedule::FUNCTIONS,
     selinux::FUNCTIONS,
     service::FUNCTIONS,
     shadow::FUNCTIONS,

@@ -90,7 +90,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "saltutil.refresh_pillar",
         |_, env| {
             let made = env.ctx.refresh_pillar(&PillarWish::default());
-            made.map(|_| json!(true)).map_err(Failure::Command)
+            let pillar = made.map_err(Failure::Command)?;
+            env.ctx.follow_pillar(&pillar);
+            Ok(json!(true))
         },
     ),
     Function::new(

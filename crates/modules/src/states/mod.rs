@@ -33,6 +33,7 @@ pub(crate) mod pkg;
 mod pkgrepo;
 mod postgres;
 mod rabbitmq;
+mod schedule;
 mod selinux;
 mod service;
 mod ssh_auth;
@@ -96,6 +97,7 @@ pub(crate) const MODULES: &[&[StateFunction]] = &[
     pkgrepo::STATES,
     postgres::STATES,
     rabbitmq::STATES,
+    schedule::STATES,
     selinux::STATES,
     service::STATES,
     ssh_auth::STATES,

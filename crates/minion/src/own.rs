@@ -1,0 +1,157 @@
+//! Jobs that this minion began itself: by its clock, or since it started. Each has a jid of its own, and what it returns is told as an
+//! event, as no hub has an account of it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use daemon::clock::Clock;
+use daemon::config::LocalRoots;
+use modules::Call;
+use modules::cut::travelling;
+use serde_json::{Map, Value, json};
+use wire::limits::MAX_EVENT_DATA;
+use wire::{Jid, JidClock, JobOptions, NodeId, Return};
+
+use crate::executor::{Executor, Task};
+use crate::herald::Herald;
+
+/// Jobs of its own that run or wait for a place at once.
+const RUNNING_MAX: usize = 256;
+/// Bytes of a returned value that go into an event: the rest of it needs some, too.
+const VALUE_MAX: usize = MAX_EVENT_DATA / 2;
+/// The number that stands at the end of jids that minions give; no hub has it.
+const JID_NUMBER: u8 = wire::limits::MINIONS_JID_NUMBER;
+
+/// A job to begin.
+#[derive(Clone)]
+pub struct OwnJob {
+    /// Its name in the schedule; none when it is not from there.
+    pub schedule: Option<String>,
+    /// What runs.
+    pub call: Call,
+    /// Whether what it returns is told.
+    pub is_told: bool,
+    /// Goes along with what it returns.
+    pub metadata: Option<Map<String, Value>>,
+    /// Folders of this host in the place of the hub's roots.
+    pub local_roots: Option<LocalRoots>,
+}
+
+/// Begins jobs of this minion's own, and tells what came of them.
+pub struct OwnJobs {
+    id: NodeId,
+    executor: Executor,
+    herald: Arc<Herald>,
+    clock: Clock,
+    state: Mutex<State>,
+}
+
+struct State {
+    jids: JidClock,
+    running: BTreeMap<Jid, OwnJob>,
+}
+
+impl OwnJobs {
+    /// None run yet.
+    pub fn new(id: NodeId, executor: Executor, herald: Arc<Herald>, clock: Clock) -> OwnJobs {
+        OwnJobs {
+            id,
+            executor,
+            herald,
+            clock,
+            state: Mutex::new(State {
+                jids: JidClock::new(JID_NUMBER, 0),
+                running: BTreeMap::new(),
+            }),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many runs of a job of the schedule are not over.
+    pub fn running(&self, schedule: &str) -> usize {
+        let state = self.state();
+        let runs = state.running.values();
+        runs.filter(|job| job.schedule.as_deref() == Some(schedule))
+            .count()
+    }
+
+    /// Begins a job, or lets it wait for a place.
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub fn begin(&self, job: OwnJob) -> Result<Jid, String> {
+        let jid = {
+            let mut state = self.state();
+            if state.running.len() >= RUNNING_MAX {
+                return Err(format!(
+                    "{RUNNING_MAX} jobs of the minion's own run or wait already"
+                ));
+            }
+            let jid = state.jids.next(self.clock.now());
+            state.running.insert(jid, job.clone());
+            jid
+        };
+        let name = job.schedule.as_deref().unwrap_or("none");
+        tracing::info!(%jid, fun = %job.call.fun, schedule = name, "a job of the minion's own starts");
+        self.executor.begin(Task {
+            jid,
+            call: job.call,
+            user: "minion".to_owned(),
+            options: JobOptions::default(),
+            is_ordered: false,
+            local_roots: job.local_roots,
+        });
+        Ok(jid)
+    }
+
+    /// Takes what a job returned, and tells it; none when the job is not of this minion's own.
+    pub fn ended(&self, ret: &Return) -> Option<OwnJob> {
+        let job = self.state().running.remove(&ret.jid)?;
+        let (retcode, ms) = (ret.retcode, ret.duration_ms);
+        tracing::info!(jid = %ret.jid, fun = %job.call.fun, retcode, ms, "a job of the minion's own ended");
+        if job.is_told {
+            let tag = format!("salt/job/{}/ret/{}", ret.jid, self.id);
+            if let Err(error) = self.herald.fire(&tag, &told(&job, ret), Some(ret.jid)) {
+                tracing::warn!(jid = %ret.jid, "what a job returned can't be told: {error}");
+            }
+        }
+        Some(job)
+    }
+}
+
+/// What an event says of a return, under Salt's names.
+fn told(job: &OwnJob, ret: &Return) -> Value {
+    let value: Value = serde_json::from_slice(&ret.value).unwrap_or_default();
+    let mut arguments = job.call.args.clone();
+    if !job.call.kwargs.is_empty() {
+        arguments.push(job.call.kwargs.clone().into());
+    }
+    let bytes = travelling(&value, VALUE_MAX);
+    let mut told = json!({
+        "fun": job.call.fun,
+        "fun_args": arguments,
+        "return": serde_json::from_slice::<Value>(&bytes).unwrap_or_default(),
+        "retcode": ret.retcode,
+        "success": ret.success,
+        "pid": std::process::id(),
+    });
+    if let Some(name) = &job.schedule {
+        told["schedule"] = json!(name);
+    }
+    if let Some(metadata) = &job.metadata {
+        let mut metadata = metadata.clone();
+        let now = jiff::Zoned::now();
+        let mut stamp = |key: &str, form: &str, time: &jiff::Zoned| {
+            metadata.insert(key.to_owned(), json!(time.strftime(form).to_string()));
+        };
+        stamp("_TOS", "%z", &now);
+        stamp("_TS", "%a %b %e %H:%M:%S %Y", &now);
+        let utc = now.with_time_zone(jiff::tz::TimeZone::UTC);
+        stamp("_TT", "%Y %B %d %a %H %m", &utc);
+        told["metadata"] = metadata.into();
+    }
+    told
+}
