@@ -18,6 +18,7 @@ pub mod init;
 pub mod job_cache;
 mod jobs;
 pub mod links;
+mod mine;
 pub mod parents;
 mod pillars;
 pub mod pruning;

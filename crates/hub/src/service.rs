@@ -15,6 +15,7 @@ use crate::engine::EngineHandle;
 use crate::events::{Bus, Chronicle};
 use crate::grants::Grants;
 use crate::jobs::{no_job, tell_ledger};
+use crate::mine::Mine;
 use crate::report;
 use crate::roots::RootsHandle;
 use crate::submit::JobDesk;
@@ -52,6 +53,8 @@ pub struct Service {
     pub wait_ms: Option<u64>,
     /// Jobs for more minions than this are asked about.
     pub confirm_above: Option<u64>,
+    /// The mine.
+    pub mine: Arc<Mine>,
 }
 
 impl Service {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, watch};
 use wire::files::{Answer, FileEntry, Request};
-use wire::{Event, Events, Jid, PROTOCOL_STATES, Steps, Up};
+use wire::{Event, Events, Jid, PROTOCOL_STATES, Steps, Uid, Up};
 
 use crate::roots::{Asked, Roots};
 
@@ -31,6 +31,7 @@ pub struct Sessions {
 /// A session with a hub.
 struct Hub {
     link: u64,
+    uid: Uid,
     sender: link::Sender,
     /// The protocol in which it welcomed this minion; 0 before that.
     protocol: u16,
@@ -63,11 +64,12 @@ impl Sessions {
         self.hubs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A session began. Gives the events that wait for it.
-    pub fn add(&self, link: u64, session: link::Sender) -> Arc<Waiting> {
+    /// A session with the hub of this key began. Gives the events that wait for it.
+    pub fn add(&self, link: u64, hub: Uid, session: link::Sender) -> Arc<Waiting> {
         let events = Arc::new(Waiting::default());
         self.hubs().push(Hub {
             link,
+            uid: hub,
             sender: session,
             protocol: 0,
             reads: Filters::default(),
@@ -122,6 +124,13 @@ impl Sessions {
         }
         drop(hubs);
         self.welcomed.send_replace(true);
+    }
+
+    /// The hubs that speak this protocol or a newer one.
+    pub fn with_protocol(&self, protocol: u16) -> Vec<(Uid, link::Sender)> {
+        let hubs = self.hubs();
+        let hubs = hubs.iter().filter(|hub| hub.protocol >= protocol);
+        hubs.map(|hub| (hub.uid, hub.sender.clone())).collect()
     }
 
     /// Waits until a hub has welcomed this minion.

@@ -1,6 +1,7 @@
 //! Runners: functions that the hub itself answers, by their names in Salt.
 
 mod manage;
+mod mine;
 
 use serde_json::{Map, Value};
 use wire::Json;
@@ -10,7 +11,13 @@ use crate::control::failed;
 use crate::service::Service;
 
 /// Names of all runners, sorted.
-const NAMES: [&str; 3] = ["manage.down", "manage.status", "manage.up"];
+const NAMES: [&str; 5] = [
+    "cache.mine",
+    "manage.down",
+    "manage.status",
+    "manage.up",
+    "mine.get",
+];
 
 impl Service {
     /// Calls a runner, and says its answer or why there is none.
@@ -21,6 +28,9 @@ impl Service {
         };
         if !NAMES.contains(&ask.fun.as_str()) {
             return Ok(failed(FailureKind::NotFound, unknown(&ask.fun)));
+        }
+        if ["mine.get", "cache.mine"].contains(&ask.fun.as_str()) {
+            return self.mine_runner(&ask.fun, args, kwargs).await;
         }
         if !args.is_empty() || !kwargs.is_empty() {
             let text = format!("{} takes no arguments", ask.fun);
@@ -76,6 +86,6 @@ mod tests {
             unknown("manage.upp"),
             "there is no runner manage.upp; near ones are manage.down, manage.status, manage.up"
         );
-        assert!(unknown("nosuch.fun").contains("there are manage.down"));
+        assert!(unknown("nosuch.fun").contains("there are cache.mine"));
     }
 }
