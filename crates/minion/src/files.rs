@@ -20,12 +20,17 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(660);
 /// A transfer that breaks is taken up again so often, each time where it broke.
 const TRIES: u32 = 5;
 
+/// A hub that has something to say of events does so within this time after its welcome.
+const READS_WAIT: Duration = Duration::from_secs(1);
+
 /// Sessions that requests may use, oldest first; shared with the tasks that dial.
 #[derive(Default)]
 pub struct Sessions {
     hubs: Mutex<Vec<Hub>>,
     /// Whether any hub ever welcomed this minion.
     welcomed: watch::Sender<bool>,
+    /// Whether any hub ever said what is read of events.
+    told_reads: watch::Sender<bool>,
 }
 
 /// A session with a hub.
@@ -85,6 +90,7 @@ impl Sessions {
         if let Some(hub) = self.hubs().iter_mut().find(|hub| hub.link == link) {
             hub.reads = filters;
         }
+        self.told_reads.send_replace(true);
     }
 
     /// Whether a hub may read events whose tags begin so.
@@ -133,14 +139,14 @@ impl Sessions {
         hubs.map(|hub| (hub.uid, hub.sender.clone())).collect()
     }
 
-    /// Waits until a hub has welcomed this minion.
+    /// Waits until a hub has welcomed this minion, and said what is read of events if it does so at once.
     pub async fn first_welcome(&self) {
-        // The sender lives as long as this does.
-        let _ = self
-            .welcomed
-            .subscribe()
-            .wait_for(|welcomed| *welcomed)
-            .await;
+        let mut welcomed = self.welcomed.subscribe();
+        // The senders live as long as this does.
+        let _ = welcomed.wait_for(|welcomed| *welcomed).await;
+        let mut told_reads = self.told_reads.subscribe();
+        let told_reads = told_reads.wait_for(|told| *told);
+        let _ = tokio::time::timeout(READS_WAIT, told_reads).await;
     }
 
     /// A session ended.

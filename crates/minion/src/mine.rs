@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use wire::files::{Answer, MineQuestion, Request};
-use wire::limits::{MAX_MINE, MAX_MINE_ENTRIES};
+use wire::limits::{BULK_FRAME, MAX_MINE, MAX_MINE_ENTRIES};
 use wire::{Json, PROTOCOL_MINE, Uid};
 
 use crate::files::Sessions;
@@ -111,6 +111,14 @@ fn packed(entries: &Map<String, Value>) -> Result<Json, String> {
 }
 
 async fn ask(sender: &link::Sender, request: &Request) -> Result<Answer, String> {
+    let length = wire::codec::encode(request)
+        .map_err(|error| error.to_string())?
+        .len();
+    if length > BULK_FRAME {
+        return Err(format!(
+            "the question has {length} bytes, and at most {BULK_FRAME} travel: name the minions in fewer words"
+        ));
+    }
     match tokio::time::timeout(ANSWER_TIMEOUT, sender.request(request)).await {
         Ok(Ok((Answer::Refused(text), _))) => Err(text),
         Ok(Ok((answer, _))) => Ok(answer),

@@ -1,6 +1,6 @@
 //! What came after protocol 1.
 
-use wire::files::{Answer, Request};
+use wire::files::{Answer, MineExport, MineQuestion, Request};
 use wire::record::Record;
 use wire::{
     Amount, BatchPlan, Between, Down, Event, Events, Halt, KeyDecision, LedgerDelta, Outcome,
