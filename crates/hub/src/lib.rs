@@ -19,6 +19,7 @@ pub mod init;
 pub mod job_cache;
 mod jobs;
 pub mod links;
+mod mine;
 pub mod moment;
 pub mod orchestrate;
 mod outage;

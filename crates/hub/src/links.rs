@@ -207,8 +207,8 @@ pub struct Uplink {
     pub standing: Arc<SelfStanding>,
     /// Spreads the pauses.
     pub seed: u64,
-    /// Told each time that the session stands.
-    pub came_up: Box<dyn Fn() + Send + Sync>,
+    /// Told each time that the session stands, with the way to the parent and its protocol.
+    pub came_up: Box<dyn Fn(&link::Sender, u16) + Send + Sync>,
 }
 
 /// Keeps a session with one parent, for as long as the hub runs.
@@ -266,7 +266,7 @@ async fn one_uplink(
     parents: &Parents,
     bus: &Bus,
     ids: &LinkIds,
-    came_up: &(dyn Fn() + Send + Sync),
+    came_up: &(dyn Fn(&link::Sender, u16) + Send + Sync),
 ) -> Result<String, EngineGone> {
     let Some(member) = session.peer().member().cloned() else {
         return Ok("it is no member of the tree".to_owned());
@@ -290,7 +290,7 @@ async fn one_uplink(
                     match &message {
                         Down::Welcome(welcome) => {
                             parents.welcomed(link, welcome.protocol);
-                            came_up();
+                            came_up(&sender, welcome.protocol);
                         }
                         Down::EventFilters(globs) => bus.parent_reads(link, globs),
                         _ => {}

@@ -15,6 +15,7 @@ use wire::{Json, KeyDecision, Role, Standing};
 use crate::contents::{Content, Contents};
 use crate::engine::EngineHandle;
 use crate::grants::Grants;
+use crate::mine::Mine;
 use crate::pillars::{Asked, Pillars};
 use crate::roots::{RootsHandle, refs_to_text};
 
@@ -41,6 +42,8 @@ pub struct Requests {
     pub lifetimes: Lifetimes,
     /// Makes pillars.
     pub pillars: Pillars,
+    /// The mine.
+    pub mine: Arc<Mine>,
     /// The trust bundle that goes with certificates.
     pub trust: Arc<dyn Fn() -> Json + Send + Sync>,
 }
@@ -95,6 +98,19 @@ impl Requests {
                     Ok(pillar) => Answer::Pillar(pillar),
                     Err(text) => Answer::Refused(text),
                 };
+                responder.answer(&answer).await
+            }
+            (Peer::Member(member), Request::MineGive(entries)) => {
+                let answer = done(self.mine.give(member, &entries));
+                responder.answer(&answer).await
+            }
+            (Peer::Member(member), Request::MineExport(export)) => {
+                let answer = done(self.mine.take_export(member, &export));
+                responder.answer(&answer).await
+            }
+            (Peer::Member(member), Request::MineGet(question)) => {
+                let answer = self.mine.answer(member, &question).await;
+                let answer = answer.map_or_else(Answer::Refused, Answer::Mine);
                 responder.answer(&answer).await
             }
             (Peer::Member(_), request) => self.serve(request, responder).await,
@@ -235,7 +251,11 @@ impl Requests {
     ) -> Result<(), link::RequestError> {
         match request {
             // Answered by who knows the peer.
-            Request::Enrol(_) | Request::Pillar { .. } => Ok(()),
+            Request::Enrol(_)
+            | Request::Pillar { .. }
+            | Request::MineGive(_)
+            | Request::MineExport(_)
+            | Request::MineGet(_) => Ok(()),
             Request::Stat { roots, env, path } => {
                 let answer = match self.stat(roots.as_deref(), &env, path).await {
                     Ok(entry) => Answer::Stat(entry),
@@ -451,6 +471,10 @@ impl Requests {
             }
         }
     }
+}
+
+fn done(result: Result<(), String>) -> Answer {
+    result.map_or_else(Answer::Refused, |()| Answer::Done)
 }
 
 /// Reads a file of a snapshot, when it is called.

@@ -33,6 +33,7 @@ use crate::grants::Grants;
 use crate::init::{key_directory, lifetimes};
 use crate::job_cache;
 use crate::links::{LinkIds, Uplink, accept, uplink};
+use crate::mine::Mine;
 use crate::orchestrate;
 use crate::parents::Parents;
 use crate::pillars::Pillars;
@@ -368,7 +369,16 @@ async fn start(
     let authority = Arc::new(RwLock::new(Arc::new(authority)));
     let trust_for_children = trust.clone();
     let pillars = Pillars::new(config.pillar_options.clone());
+    let nodegroups = nodegroups(&config)?;
+    let mine = Mine::open(
+        &config.paths.state_dir().join("mine"),
+        handle.clone(),
+        ways.clone(),
+        nodegroups.clone(),
+    );
+    let mine = Arc::new(mine.context("the mine")?);
     let requests = Arc::new(Requests {
+        mine: mine.clone(),
         engine: handle.clone(),
         roots: roots.clone(),
         contents: Contents::default(),
@@ -406,7 +416,7 @@ async fn start(
     });
     if let Some(dialler) = uplinks {
         for (nth, parent) in parents.into_iter().enumerate() {
-            let roots = roots.clone();
+            let (roots, mine) = (roots.clone(), mine.clone());
             tokio::spawn(uplink(Uplink {
                 endpoint: dialler.clone(),
                 parent,
@@ -416,13 +426,17 @@ async fn start(
                 ids: ids.clone(),
                 standing: standing.clone(),
                 seed: seed.wrapping_add(nth as u64),
-                came_up: Box::new(move || roots.fetch()),
+                came_up: Box::new(move |parent, protocol| {
+                    roots.fetch();
+                    if protocol >= wire::PROTOCOL_MINE {
+                        tokio::spawn(mine.clone().tell_parent(parent.clone()));
+                    }
+                }),
             }));
         }
     }
     tokio::spawn(async move { standing.keep_fresh(ways, seed).await });
 
-    let nodegroups = nodegroups(&config)?;
     let policy = Arc::new(policy(&config, &nodegroups)?);
     let desk = TrustDesk::new(trust.clone(), keys.clone());
     let remote = config.roots.as_ref();
@@ -455,6 +469,7 @@ async fn start(
         fingerprint,
         wait_ms: config.jobs.timeout.map(millis),
         confirm_above: config.jobs.confirm_above,
+        mine,
     });
     tokio::spawn(crate::errands::run(errands_to_run, service.clone()));
     if let Some(settings) = &config.event_return {

@@ -16,6 +16,7 @@ use crate::engine::EngineHandle;
 use crate::events::{Bus, Chronicle};
 use crate::grants::Grants;
 use crate::jobs::{no_job, tell_ledger};
+use crate::mine::Mine;
 use crate::orchestrate::Desk;
 use crate::reactor::Reactions;
 use crate::report;
@@ -64,6 +65,8 @@ pub struct Service {
     pub wait_ms: Option<u64>,
     /// Jobs for more minions than this are asked about.
     pub confirm_above: Option<u64>,
+    /// The mine.
+    pub mine: Arc<Mine>,
 }
 
 impl Service {

@@ -221,10 +221,7 @@ impl JobDesk {
         if ask.target.trim().is_empty() {
             return Err(usage("the target is empty; '*' means every minion"));
         }
-        let kind = TARGET_KINDS
-            .iter()
-            .find(|(name, _)| *name == ask.target_kind)
-            .map(|(_, kind)| *kind)
+        let kind = target_kind(&ask.target_kind)
             .ok_or_else(|| usage(format!("unknown kind of target {:?}", ask.target_kind)))?;
         let parse = |kind, text: &str| {
             Target::parse(kind, text, &self.nodegroups, ask.delimiter).map_err(|errors| {
@@ -240,6 +237,12 @@ impl JobDesk {
             None => Ok(target),
         }
     }
+}
+
+/// The kind of target that has this name.
+pub(crate) fn target_kind(name: &str) -> Option<Kind> {
+    let kind = TARGET_KINDS.iter().find(|(known, _)| *known == name);
+    kind.map(|(_, kind)| *kind)
 }
 
 /// A target as people read it back.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, watch};
 use wire::files::{Answer, FileEntry, Request};
-use wire::{Event, Events, Jid, PROTOCOL_STATES, Steps, Up};
+use wire::{Event, Events, Jid, PROTOCOL_STATES, Steps, Uid, Up};
 
 use crate::roots::{Asked, Roots};
 
@@ -20,17 +20,23 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(660);
 /// A transfer that breaks is taken up again so often, each time where it broke.
 const TRIES: u32 = 5;
 
+/// A hub that has something to say of events does so within this time after its welcome.
+const READS_WAIT: Duration = Duration::from_secs(1);
+
 /// Sessions that requests may use, oldest first; shared with the tasks that dial.
 #[derive(Default)]
 pub struct Sessions {
     hubs: Mutex<Vec<Hub>>,
     /// Whether any hub ever welcomed this minion.
     welcomed: watch::Sender<bool>,
+    /// Whether any hub ever said what is read of events.
+    told_reads: watch::Sender<bool>,
 }
 
 /// A session with a hub.
 struct Hub {
     link: u64,
+    uid: Uid,
     sender: link::Sender,
     /// The protocol in which it welcomed this minion; 0 before that.
     protocol: u16,
@@ -63,11 +69,12 @@ impl Sessions {
         self.hubs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A session began. Gives the events that wait for it.
-    pub fn add(&self, link: u64, session: link::Sender) -> Arc<Waiting> {
+    /// A session with the hub of this key began. Gives the events that wait for it.
+    pub fn add(&self, link: u64, hub: Uid, session: link::Sender) -> Arc<Waiting> {
         let events = Arc::new(Waiting::default());
         self.hubs().push(Hub {
             link,
+            uid: hub,
             sender: session,
             protocol: 0,
             reads: Filters::default(),
@@ -83,6 +90,7 @@ impl Sessions {
         if let Some(hub) = self.hubs().iter_mut().find(|hub| hub.link == link) {
             hub.reads = filters;
         }
+        self.told_reads.send_replace(true);
     }
 
     /// Whether a hub may read events whose tags begin so.
@@ -124,14 +132,21 @@ impl Sessions {
         self.welcomed.send_replace(true);
     }
 
-    /// Waits until a hub has welcomed this minion.
+    /// The hubs that speak this protocol or a newer one.
+    pub fn with_protocol(&self, protocol: u16) -> Vec<(Uid, link::Sender)> {
+        let hubs = self.hubs();
+        let hubs = hubs.iter().filter(|hub| hub.protocol >= protocol);
+        hubs.map(|hub| (hub.uid, hub.sender.clone())).collect()
+    }
+
+    /// Waits until a hub has welcomed this minion, and said what is read of events if it does so at once.
     pub async fn first_welcome(&self) {
-        // The sender lives as long as this does.
-        let _ = self
-            .welcomed
-            .subscribe()
-            .wait_for(|welcomed| *welcomed)
-            .await;
+        let mut welcomed = self.welcomed.subscribe();
+        // The senders live as long as this does.
+        let _ = welcomed.wait_for(|welcomed| *welcomed).await;
+        let mut told_reads = self.told_reads.subscribe();
+        let told_reads = told_reads.wait_for(|told| *told);
+        let _ = tokio::time::timeout(READS_WAIT, told_reads).await;
     }
 
     /// A session ended.

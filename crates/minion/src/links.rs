@@ -12,10 +12,11 @@ use membership::{Applicant, Backoff, ParentAddress, dial};
 use pki::KeyStore;
 use relay::{LeafInput, LinkId};
 use tokio::sync::mpsc;
-use wire::{Down, Up, codec};
+use wire::{Down, PROTOCOL_MINE, Uid, Up, codec};
 
 use crate::engine::Message;
 use crate::files::Sessions;
+use crate::mine::Mine;
 
 /// Between two renewals at least: one that failed is tried again then, and a clock that is far off, for which even a
 /// fresh certificate is due, does not keep the hub busy.
@@ -49,6 +50,8 @@ pub struct Dialler {
     pub messages: mpsc::Sender<Message>,
     /// Where sessions are shown to files.
     pub sessions: Arc<Sessions>,
+    /// What hubs are told of the mine.
+    pub mine: Arc<Mine>,
     /// Refusals that the machine heard.
     pub refusals: Arc<Refusals>,
     /// The minion's clock.
@@ -113,7 +116,7 @@ impl Dialler {
             return "the minion stops".to_owned();
         }
         tracing::info!(%hub, id = %member.id, site = %member.path, "connected");
-        let events = self.sessions.add(link.0, sender.clone());
+        let events = self.sessions.add(link.0, member.uid, sender.clone());
         let (more, metrics) = (events.more.clone(), self.metrics.clone());
         tokio::spawn(link::trickle(sender.clone(), more, move || {
             let events = events.take()?;
@@ -130,6 +133,9 @@ impl Dialler {
                         match &message {
                             Down::Welcome(welcome) => {
                                 self.sessions.welcomed(link.0, welcome.protocol);
+                                if welcome.protocol >= PROTOCOL_MINE {
+                                    self.tell_mine(member.uid, sender.clone());
+                                }
                             }
                             Down::EventFilters(globs) => self.sessions.reads(link.0, globs),
                             _ => {}
@@ -165,6 +171,16 @@ impl Dialler {
             .send(Message::Input(LeafInput::Closed { link }))
             .await;
         why
+    }
+
+    /// Tells a hub what it missed of the mine.
+    fn tell_mine(&self, hub: Uid, sender: link::Sender) {
+        let mine = self.mine.clone();
+        tokio::spawn(async move {
+            if let Err(error) = mine.tell(hub, sender).await {
+                tracing::warn!("a hub does not have what this minion gives to the mine: {error}");
+            }
+        });
     }
 
     /// A hub no longer accepts the key: asks to be let in again, for as long as it takes.

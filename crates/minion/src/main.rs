@@ -11,6 +11,7 @@ mod files;
 mod herald;
 mod links;
 mod local;
+mod mine;
 mod orphans;
 mod own;
 mod room;

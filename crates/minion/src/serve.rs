@@ -27,6 +27,7 @@ use crate::executor::Executor;
 use crate::files::Sessions;
 use crate::herald::Herald;
 use crate::links::{Dialler, Refusals};
+use crate::mine::Mine;
 use crate::orphans::Groups;
 use crate::own::OwnJobs;
 use crate::room::Room;
@@ -182,12 +183,18 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
     ));
     let keeper = Keeper::open(
         &state.join("schedule"),
-        config.options.get("schedule").unwrap_or(&Value::Null),
+        &config.options,
         u64::from_le_bytes(random),
         own_jobs.clone(),
     );
     let schedule = Arc::new(keeper.map_err(|error| anyhow::anyhow!(error))?);
-    surroundings.show_timetable(schedule.clone());
+    let mine = Mine::open(
+        state.join("mine"),
+        sessions.clone(),
+        tokio::runtime::Handle::current(),
+    );
+    let mine = Arc::new(mine.map_err(|error| anyhow::anyhow!(error))?);
+    surroundings.show(schedule.clone(), mine.clone());
     let (trust_version, grains) = {
         let store = trust
             .store
@@ -235,6 +242,7 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
         keys,
         messages: message_sender,
         sessions: sessions.clone(),
+        mine,
         refusals: refusals.clone(),
         clock,
         metrics: metrics.clone(),
@@ -245,6 +253,7 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
         tokio::spawn(dialler.clone().keep(hub, seed.wrapping_add(nth as u64)));
     }
     tokio::spawn(dialler.clone().keep_fresh(seed));
+    tokio::spawn(schedule.clone().keep(sessions.clone()));
     let at_start = AtStart {
         sessions,
         executor: executor.clone(),
@@ -256,7 +265,6 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
         // The loop is there as long as the process is.
         let _ = pillar_news.send(News::Pillar(pillar));
     }));
-    tokio::spawn(schedule.clone().keep());
     let (stop, stopped) = watch::channel(false);
     let engine = Engine {
         leaf,

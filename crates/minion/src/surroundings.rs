@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use daemon::config::MinionConfig;
 use modules::{
-    Cancel, CancelKind, Context, FileSource, PillarWish, Registry, RunningJob, Timetable,
+    Cancel, CancelKind, Context, FileSource, Mine, PillarWish, Registry, RunningJob, Timetable,
 };
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
@@ -80,6 +80,7 @@ pub struct Surroundings {
     pillar: RwLock<Option<(Option<String>, Arc<Value>)>>,
     running: Mutex<BTreeMap<String, Running>>,
     timetable: OnceLock<Arc<dyn Timetable>>,
+    mine: OnceLock<Arc<dyn Mine>>,
     news: mpsc::UnboundedSender<News>,
 }
 
@@ -105,6 +106,7 @@ impl Surroundings {
             pillar: RwLock::default(),
             running: Mutex::default(),
             timetable: OnceLock::new(),
+            mine: OnceLock::new(),
             news,
         };
         let grains = Arc::new(surroundings.collect());
@@ -152,10 +154,11 @@ impl Surroundings {
         &self.config
     }
 
-    /// Shows the jobs by the clock to functions.
-    pub fn show_timetable(&self, timetable: Arc<dyn Timetable>) {
-        // It is made once.
+    /// Shows the jobs by the clock and the mine to functions.
+    pub fn show(&self, timetable: Arc<dyn Timetable>, mine: Arc<dyn Mine>) {
+        // They are made once.
         let _ = self.timetable.set(timetable);
+        let _ = self.mine.set(mine);
     }
 
     /// A job begins.
@@ -365,6 +368,10 @@ impl Context for JobContext {
     fn follow_pillar(&self, pillar: &Arc<Value>) {
         // The loop is there as long as jobs run.
         let _ = self.surroundings.news.send(News::Pillar(pillar.clone()));
+    }
+
+    fn mine(&self) -> Option<&dyn Mine> {
+        self.surroundings.mine.get().map(|mine| &**mine)
     }
 
     fn timetable(&self) -> Option<&dyn Timetable> {

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use serde_json::Value;
 
 use crate::cancel::CancelKind;
+use crate::mine::Mine;
 use crate::timetable::Timetable;
 
 /// The minion around a function.
@@ -37,6 +38,11 @@ pub trait Context: Send + Sync {
 
     /// The jobs by the clock; none for a call without a running minion.
     fn timetable(&self) -> Option<&dyn Timetable> {
+        None
+    }
+
+    /// The mine; none for a call without a running minion.
+    fn mine(&self) -> Option<&dyn Mine> {
         None
     }
 

@@ -14,8 +14,8 @@ use crate::signature::{Args, Signature};
 use crate::states::{Return, Shared, StateEnv};
 
 use crate::{
-    Call, Cancel, CancelKind, Context, FileHash, FileSource, Outcome, Part, PillarWish, Registry,
-    RunningJob, Timetable,
+    Call, Cancel, CancelKind, Context, FileHash, FileSource, Mine, Outcome, Part, PillarWish,
+    Registry, RunningJob, Timetable,
 };
 
 pub(crate) struct Host {
@@ -40,6 +40,8 @@ pub(crate) struct Host {
     pub(crate) fired: Mutex<Vec<(String, Value)>>,
     /// Jobs by the clock.
     pub(crate) timetable: Jobs,
+    /// The mine.
+    pub(crate) mine: OwnMine,
 }
 
 impl Host {
@@ -68,6 +70,7 @@ impl Host {
             jid: None,
             fired: Mutex::default(),
             timetable: Jobs::default(),
+            mine: OwnMine::default(),
         }
     }
 
@@ -278,6 +281,10 @@ impl Context for Host {
         Some(&self.timetable)
     }
 
+    fn mine(&self) -> Option<&dyn Mine> {
+        Some(&self.mine)
+    }
+
     fn grains(&self) -> Arc<Value> {
         self.grains.lock().unwrap().clone()
     }
@@ -472,5 +479,26 @@ impl Timetable for Jobs {
 
     fn status(&self, _: &str) -> Map<String, Value> {
         Map::new()
+    }
+}
+
+/// A mine that keeps what it is given, and says of two minions what it was asked.
+#[derive(Default)]
+pub(crate) struct OwnMine(Mutex<Map<String, Value>>);
+
+impl Mine for OwnMine {
+    fn own(&self) -> Map<String, Value> {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn give(&self, entries: Map<String, Value>) -> Result<(), String> {
+        *self.0.lock().unwrap() = entries;
+        Ok(())
+    }
+
+    fn get(&self, tgt: &str, _: &str, funs: &[String]) -> Result<Map<String, Value>, String> {
+        let values = json!({"m1": tgt, "m2": tgt});
+        let found = funs.iter().map(|fun| (fun.clone(), values.clone()));
+        Ok(found.collect())
     }
 }

@@ -2,8 +2,8 @@
 
 use bincode::{Decode, Encode};
 
-use crate::Json;
 use crate::enrol::{EnrolAnswer, EnrolRequest};
+use crate::{Json, NodeId, SitePath, Uid};
 
 /// The first frame of a request stream.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
@@ -66,6 +66,39 @@ pub enum Request {
         /// Values over those of the files, a JSON object.
         values: Json,
     },
+    /// Minion: all that it gives to the mine, in the place of what it gave before: a JSON object of functions to
+    /// `{data, allow_tgt, allow_tgt_type, export}`. Whose it is follows from the link.
+    MineGive(Json),
+    /// Syndic: what one minion of its subtree exports.
+    MineExport(MineExport),
+    /// Minion, or syndic for a minion of its subtree: values of the mine.
+    MineGet(MineQuestion),
+}
+
+/// What a minion exports to other sites: all of it, in the place of what was told before.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct MineExport {
+    /// The minion's key.
+    pub uid: Uid,
+    /// Its id.
+    pub id: NodeId,
+    /// Its site.
+    pub path: SitePath,
+    /// As in `MineGive`.
+    pub entries: Json,
+}
+
+/// A question for the mine.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct MineQuestion {
+    /// Whose values.
+    pub tgt: String,
+    /// The kind of that target, in Salt's words.
+    pub tgt_type: String,
+    /// Of which functions.
+    pub funs: Vec<String>,
+    /// The minion that wants to know, where a syndic asks for it; a minion asks for itself.
+    pub asker: Uid,
 }
 
 /// The first frame of an answer.
@@ -102,6 +135,10 @@ pub enum Answer {
     RootsRule(String),
     /// To `Pillar`: a JSON object.
     Pillar(Json),
+    /// It is done.
+    Done,
+    /// To `MineGet`: a JSON object of functions to ids to values.
+    Mine(Json),
 }
 
 /// Entries in one answer to `List`.

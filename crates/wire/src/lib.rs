@@ -58,3 +58,5 @@ pub const PROTOCOL_STATES: u16 = 2;
 pub const PROTOCOL_ADDRESSES: u16 = 2;
 /// The first protocol with events: what is subscribed to is told to children, and what happens to parents.
 pub const PROTOCOL_EVENTS: u16 = 2;
+/// The first protocol with the mine.
+pub const PROTOCOL_MINE: u16 = 2;

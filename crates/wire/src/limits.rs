@@ -39,6 +39,10 @@ pub const MAX_EVENTS: usize = 256;
 pub const EVENT_BYTES_PER_FRAME: usize = 24 << 10;
 /// Globs that a hub names to its children; what is more is widened.
 pub const MAX_EVENT_FILTERS: usize = 64;
+/// Bytes of what one minion gives to the mine (JSON text): it travels in one request, with its name and site.
+pub const MAX_MINE: usize = BULK_FRAME - 4_096;
+/// Values that one minion gives to the mine.
+pub const MAX_MINE_ENTRIES: usize = 256;
 /// What jids end with that minions give to jobs of their own: no hub has this number.
 pub const MINIONS_JID_NUMBER: u8 = 99;
 

@@ -130,6 +130,7 @@ fn nothing_runs_twice_over_a_kill() {
         wait_for("it runs", || (lines(path) == 1).then_some(()));
     }
     tree.node_mut("m1").kill();
+    wait_for("it is missed", || (!tree.is_whole()).then_some(()));
     tree.node_mut("m1").start();
     tree.settle();
     // The schedule is at work again when a new job has run.

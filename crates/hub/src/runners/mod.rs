@@ -13,6 +13,7 @@ mod jobs;
 mod key;
 mod manage;
 mod matching;
+mod mine;
 mod minions;
 mod pillar;
 mod salt;
@@ -48,6 +49,7 @@ const MODULES: &[(Kind, &[Runner])] = &[
     (Kind::Runner, jobs::RUNNERS),
     (Kind::Runner, manage::RUNNERS),
     (Kind::Runner, matching::RUNNERS),
+    (Kind::Runner, mine::RUNNERS),
     (Kind::Runner, pillar::RUNNERS),
     (Kind::Runner, salt::RUNNERS),
     (Kind::Runner, saltutil::RUNNERS),

@@ -15,11 +15,20 @@ use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 use wire::Return;
 
+use crate::files::Sessions;
 use crate::own::{OwnJob, OwnJobs};
 use disk::{Disk, Own, Past};
 
 /// The clock is looked at so often while there are jobs: it may be set, and a host that slept wakes later than it meant to.
 const LOOK: Duration = Duration::from_secs(30);
+
+/// The name of the job that updates the mine, as Salt has it.
+const MINE_JOB: &str = "__mine_interval";
+/// How often it does, when nothing is set.
+const MINE_MINUTES: u64 = 60;
+
+/// Jobs wait so long for the first contact with a hub.
+const FIRST_CONTACT: Duration = Duration::from_secs(30);
 
 /// Keeps the schedule.
 pub struct Keeper {
@@ -38,32 +47,52 @@ struct State {
     own: Own,
     saved: Own,
     scheduler: Scheduler,
+    /// The job that updates the mine, and whether there is anything to update: of the settings, of them or the pillar.
+    mine_job: Value,
+    has_own_mine: bool,
+    has_mine: bool,
     /// How each job ended last.
     ended: BTreeMap<String, Value>,
     ordered: Vec<Firing>,
 }
 
 impl Keeper {
-    /// With the `schedule` of the settings, and what was kept below this folder.
+    /// With the settings, `schedule` and `mine_functions` among them, and what was kept below this folder.
     ///
     /// # Errors
     /// When the folder can't be read, or has what this program did not write.
     pub fn open(
         folder: &Path,
-        settings: &Value,
+        settings: &Map<String, Value>,
         seed: u64,
         own_jobs: Arc<OwnJobs>,
     ) -> Result<Keeper, String> {
         let disk = Disk::new(folder);
         let (saved, past) = (disk.own()?, disk.past()?);
         let zone = jiff::tz::TimeZone::system();
+        let map = |key: &str| -> Map<String, Value> {
+            let found = settings.get(key).and_then(Value::as_object);
+            found.cloned().unwrap_or_default()
+        };
+        let has_own_mine = !map("mine_functions").is_empty();
+        let minutes = settings.get("mine_interval").and_then(Value::as_u64);
+        let is_told = settings.get("mine_return_job").and_then(Value::as_bool);
         let state = State {
-            settings: settings.as_object().cloned().unwrap_or_default(),
+            settings: map("schedule"),
             pillar: Map::new(),
             whens: Map::new(),
             own: saved.clone(),
             saved,
             scheduler: Scheduler::new(past.jobs, zone, seed, Timestamp::now()),
+            mine_job: json!({
+                "function": "mine.update",
+                "minutes": minutes.unwrap_or(MINE_MINUTES),
+                "maxrunning": 2,
+                "return_job": is_told.unwrap_or(false),
+            }),
+            has_own_mine,
+            // Its functions are those of settings and pillar together.
+            has_mine: false,
             ended: past.ended,
             ordered: Vec::new(),
         };
@@ -97,6 +126,7 @@ impl Keeper {
         }
         let mut state = self.state();
         (state.pillar, state.whens) = (map(pillar, "schedule"), whens);
+        state.has_mine = state.has_own_mine || !map(pillar, "mine_functions").is_empty();
         self.plan_anew(&mut state);
     }
 
@@ -115,8 +145,10 @@ impl Keeper {
         self.changed.notify_one();
     }
 
-    /// Begins what is due, for as long as the minion runs.
-    pub async fn keep(self: Arc<Self>) {
+    /// Begins what is due, for as long as the minion runs: from its first contact with a hub on, since jobs may need files, or soon
+    /// without one.
+    pub async fn keep(self: Arc<Self>, sessions: Arc<Sessions>) {
+        let _ = tokio::time::timeout(FIRST_CONTACT, sessions.first_welcome()).await;
         loop {
             self.begin_due();
             let wake = self.state().scheduler.wake_at();
@@ -195,7 +227,11 @@ impl Keeper {
 impl State {
     /// What the settings and `schedule.*` have.
     fn of_host(&self) -> Map<String, Value> {
-        self.own.over(self.settings.clone())
+        let mut jobs = self.settings.clone();
+        if self.has_mine {
+            jobs.insert(MINE_JOB.to_owned(), self.mine_job.clone());
+        }
+        self.own.over(jobs)
     }
 
     /// All jobs: those of the host win over those of the pillar.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::cancel::CancelKind;
 use crate::context::{Context, FileSource, PillarWish, RunningJob};
 use crate::failure::Failure;
+use crate::mine::Mine;
 use crate::python;
 use crate::signature::Args;
 use crate::timetable::Timetable;
@@ -222,6 +223,10 @@ impl Context for Scope<'_> {
         } else if let Ok(pillar) = self.inner.refresh_pillar(&plain) {
             self.inner.follow_pillar(&pillar);
         }
+    }
+
+    fn mine(&self) -> Option<&dyn Mine> {
+        self.inner.mine()
     }
 
     fn timetable(&self) -> Option<&dyn Timetable> {

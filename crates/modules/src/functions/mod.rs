@@ -35,6 +35,7 @@ pub(crate) mod locale;
 mod log;
 pub(crate) mod logrotate;
 mod matching;
+mod mine;
 pub(crate) mod mount;
 mod network;
 pub(crate) mod npm;
@@ -124,6 +125,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     log::FUNCTIONS,
     logrotate::FUNCTIONS,
     matching::FUNCTIONS,
+    mine::FUNCTIONS,
     mount::FUNCTIONS,
     network::FUNCTIONS,
     npm::FUNCTIONS,

@@ -1,6 +1,6 @@
 //! What came after protocol 1.
 
-use wire::files::{Answer, Request};
+use wire::files::{Answer, MineExport, MineQuestion, Request};
 use wire::record::Record;
 use wire::{
     Amount, BatchPlan, Between, Down, Event, Events, Halt, KeyDecision, LedgerDelta, Outcome,
@@ -66,6 +66,24 @@ fn held() -> LedgerDelta {
     }
 }
 
+fn mine_export() -> MineExport {
+    MineExport {
+        uid: Uid([4; 16]),
+        id: "web1".parse().expect("an id"),
+        path: site(),
+        entries: json("{}"),
+    }
+}
+
+fn mine_question() -> MineQuestion {
+    MineQuestion {
+        tgt: "web*".to_owned(),
+        tgt_type: "glob".to_owned(),
+        funs: vec!["network.ip_addrs".to_owned()],
+        asker: Uid([4; 16]),
+    }
+}
+
 #[rustfmt::skip] // A table is read in rows.
 pub fn protocol_2() -> Vec<Sample> {
     let check = Between::Check { fun: "test.ping".to_owned(), args: json("[]"), kwargs: json("{}") };
@@ -96,6 +114,11 @@ pub fn protocol_2() -> Vec<Sample> {
         sample!("up.steps", Up, Up::Steps { jid: jid(), steps: Steps { done: 3, total: 300, failed: 1 } }),
         sample!("request.roots-rule", Request, Request::RootsRule),
         sample!("request.pillar", Request, pillar),
+        sample!("request.mine-give", Request, Request::MineGive(json("{}"))),
+        sample!("request.mine-export", Request, Request::MineExport(mine_export())),
+        sample!("request.mine-get", Request, Request::MineGet(mine_question())),
+        sample!("answer.done", Answer, Answer::Done),
+        sample!("answer.mine", Answer, Answer::Mine(json("{}"))),
         sample!("answer.roots-rule", Answer, Answer::RootsRule("layout base\n".to_owned())),
         sample!("answer.pillar", Answer, Answer::Pillar(json("{}"))),
         sample!("up.ledger.held", Up, Up::Ledger(held())),
