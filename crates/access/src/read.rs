@@ -226,6 +226,11 @@ impl Reader<'_> {
 
     fn target(&mut self, name: &str, kind: Kind, text: &str) -> Option<Target> {
         match Target::parse(kind, text, self.nodegroups, ':') {
+            Ok(target) if target.needs_pillar() => {
+                let text = "the target of a rule can't be decided by the pillar: rules are held against what the roster has";
+                self.fault(name, text);
+                None
+            }
             Ok(target) => Some(target),
             Err(errors) => {
                 self.fault(

@@ -18,7 +18,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use wire::codec;
 use wire::limits::BULK_FRAME;
-use wire::{BatchPlan, Counts, Down, Jid, JobEnvelope, JobOrder, Refusal, Standing, Uid};
+use wire::{BatchPlan, Counts, Down, IndexSet, Jid, JobEnvelope, JobOrder, Refusal, Standing, Uid};
 
 use crate::disk::Disk;
 use crate::guard::{Guard, NotTaken};
@@ -57,6 +57,8 @@ pub trait Surroundings: Send + 'static {
     /// A stage of a rollout is over, and a function has to look whether it goes on: the answer is [`HubInput::GoOn`] or
     /// [`HubInput::Halt`].
     fn check_stage(&mut self, jid: Jid, stage: u32);
+    /// Whom of these minions a job means is to be found out by their pillars: the answer is [`HubInput::Answered`].
+    fn ask(&mut self, hub: &Hub, jid: Jid, who: &IndexSet);
     /// Numbers for metrics, now and then.
     fn observe(&mut self, hub: &Hub);
 }
@@ -533,6 +535,7 @@ impl<S: Surroundings> Engine<S> {
                 }
             }
             HubOutput::FetchRoots => self.surroundings.fetch_roots(),
+            HubOutput::Ask { jid, who } => self.surroundings.ask(&self.hub, jid, &who),
             HubOutput::Alarm(text) => tracing::warn!(alarm = true, "{text}"),
         }
         Ok(())

@@ -3,13 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
-use access::Permission;
 use relay::{HubInput, Replay};
 use store::{HubReader, StoreError};
 use wire::choice::Choice;
 use wire::control::{
-    Doing, Failure, FailureKind, JobSummary, Ledger, LedgerRow, Left, RetryAsk, Rollout, RunAsk,
-    Tell,
+    Doing, FailureKind, JobSummary, Ledger, LedgerRow, Left, RetryAsk, Rollout, RunAsk, Tell,
 };
 use wire::{Between, Jid, JobOrder, LedgerDelta, OutcomeKind, Reason, ReasonCode, limits};
 
@@ -19,7 +17,6 @@ use crate::engine::Submission;
 use crate::guard::{Guard, NotTaken};
 use crate::report::{self, FormerNames};
 use crate::service::Service;
-use crate::submit::Aim;
 
 /// Jobs in one list, at most.
 const JOBS_LIMIT_MAX: u32 = 10_000;
@@ -70,31 +67,29 @@ impl Service {
         typed: Option<String>,
         confirm_above: Option<u64>,
     ) -> anyhow::Result<Result<Jid, NotTaken>> {
-        let roots = match &ask.roots {
-            None => self.roots.served(),
-            Some(wanted) => match self.roots.resolve(wanted) {
-                Ok(state) => Some(state),
-                Err(text) => {
-                    let failure = Failure::new(FailureKind::Usage, text);
-                    return Ok(Err(NotTaken::Failed(failure)));
-                }
-            },
+        let roots = match self.roots_of(ask) {
+            Ok(roots) => roots,
+            Err(failure) => return Ok(Err(NotTaken::Failed(failure))),
         };
-        let Aim { target, scope } = match self.aim(ask).await? {
+        let mut aim = match self.aim(caller, ask, roots.as_deref()).await? {
             Ok(aim) => aim,
             Err(failure) => return Ok(Err(NotTaken::Failed(failure))),
         };
-        let target = match self.judge(caller, ask, &target, &scope).await? {
-            Ok(Permission { within: None, .. }) => target,
-            // Minions may join until the job is on its way; none that the rule leaves out gets it.
-            Ok(Permission {
-                within: Some(within),
-                ..
-            }) => target.within(&within),
+        let permission = match self.judge(caller, ask, &aim).await? {
+            Ok(permission) => permission,
             Err(failure) => return Ok(Err(NotTaken::Failed(failure))),
         };
+        // Minions may join until the job is on its way; none that the rule leaves out gets it.
+        if let Some(within) = &permission.within {
+            aim.target = aim.target.within(within);
+        }
+        if !caller.is_owner {
+            aim.decided = self
+                .decided(&aim.target, &aim.scope, roots.as_deref())
+                .await?;
+        }
         let now = self.engine.clock().now();
-        let (envelope, order) = match self.jobs.order(ask, &target, typed, roots, now) {
+        let (envelope, order) = match self.jobs.order(ask, &aim.target, typed, roots, now) {
             Ok(signed) => signed,
             Err(failure) => return Ok(Err(NotTaken::Failed(failure))),
         };
@@ -106,8 +101,7 @@ impl Service {
             hold: ask.hold_ms.is_some(),
             plan: ask.plan.clone(),
             guard: Guard {
-                target,
-                scope,
+                aim,
                 expect: ask.choice.expect,
                 confirm_above,
             },

@@ -36,6 +36,7 @@ pub mod standing;
 pub mod submit;
 pub mod surroundings;
 pub mod trust;
+mod undecided;
 
 /// Thousands of sessions make and drop small things all the time: the system's allocator takes some 8 % more of a hub's processor
 /// time for the same jobs, and as much memory (docs/performance.md).

@@ -44,6 +44,7 @@ use crate::standing::SelfStanding;
 use crate::submit::JobDesk;
 use crate::surroundings::HubSurroundings;
 use crate::trust::TrustDesk;
+use crate::undecided::Matcher;
 
 /// How often the key directory is looked at for a newer trust bundle, left by an offline command.
 const TRUST_RELOAD_EVERY: Duration = Duration::from_secs(2);
@@ -362,11 +363,13 @@ async fn start(
 
     let authority = Arc::new(RwLock::new(Arc::new(authority)));
     let trust_for_children = trust.clone();
+    let pillars = Arc::new(Pillars::new(config.pillar_options.clone()));
+    let matcher = Arc::new(Matcher::new(roots.clone(), pillars.clone()));
     let requests = Arc::new(Requests {
         engine: handle.clone(),
         roots: roots.clone(),
         contents: Contents::default(),
-        pillars: Pillars::new(config.pillar_options.clone()),
+        pillars,
         grants: Grants::new(committer.clone(), tree, path.clone()),
         authority: authority.clone(),
         lifetimes: lifetimes(&config),
@@ -435,6 +438,7 @@ async fn start(
             millis(config.jobs.start_within),
         ),
         roots,
+        matcher,
         grants: Grants::new(committer.clone(), tree, path.clone()),
         trust: desk,
         policy: policy.clone(),

@@ -19,6 +19,7 @@ use crate::report;
 use crate::roots::RootsHandle;
 use crate::submit::JobDesk;
 use crate::trust::TrustDesk;
+use crate::undecided::Matcher;
 
 /// Decisions about keys of far sites are in force once their roster says so; the command line is told after
 /// this long in any case.
@@ -36,6 +37,8 @@ pub struct Service {
     pub jobs: JobDesk,
     /// The roots.
     pub roots: RootsHandle,
+    /// Matches targets by pillar.
+    pub matcher: Arc<Matcher>,
     /// Join tokens.
     pub grants: Grants,
     /// The trust bundle, and on a top-master the right to change it.

@@ -3,12 +3,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pki::{JobKey, TrustStore};
-use targeting::{Kind, Nodegroups, Target};
+use relay::{Hub, RosterView};
+use targeting::{Kind, Nodegroups, Target, Verdict};
 use wire::control::{Failure, FailureKind, RunAsk};
 use wire::{
     JidClock, JobEnvelope, JobOptions, JobOrder, NodeId, RunTarget, SitePath, TreeId, Uid,
     UnixMillis, limits,
 };
+
+use crate::undecided::Decided;
 
 /// A job is kept so long for minions that are down, at most: minions remember every start for as long.
 const HOLD_MS_MAX: u64 = 30 * 86_400_000;
@@ -41,10 +44,24 @@ pub struct Aim {
     pub target: Target,
     /// The site within which this hub may order.
     pub scope: SitePath,
+    /// What pillars of this hub's own minions decide of the target.
+    pub decided: Decided,
+}
+
+impl Aim {
+    /// The minions that are meant, and those for which what is known here does not decide it, in order of number.
+    pub fn meant<'a>(
+        &'a self,
+        hub: &'a Hub,
+    ) -> impl Iterator<Item = (RosterView<'a>, Verdict)> + 'a {
+        hub.meant(&self.target, &self.scope)
+            .map(|(node, verdict)| (node, self.decided.verdict(node, verdict)))
+            .filter(|(_, verdict)| *verdict != Verdict::No)
+    }
 }
 
 /// Kinds of targets as the control socket names them.
-pub const TARGET_KINDS: [(&str, Kind); 9] = [
+pub const TARGET_KINDS: [(&str, Kind); 11] = [
     ("glob", Kind::Glob),
     ("pcre", Kind::Pcre),
     ("list", Kind::List),
@@ -54,6 +71,8 @@ pub const TARGET_KINDS: [(&str, Kind); 9] = [
     ("nodegroup", Kind::Nodegroup),
     ("site", Kind::Site),
     ("ipcidr", Kind::Ipcidr),
+    ("pillar", Kind::Pillar),
+    ("pillar-pcre", Kind::PillarPcre),
 ];
 
 fn usage(text: impl Into<String>) -> Failure {
@@ -111,7 +130,11 @@ impl JobDesk {
         }
         let trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
         let scope = self.right(&trust, now)?.scope.clone();
-        Ok(Aim { target, scope })
+        Ok(Aim {
+            target,
+            scope,
+            decided: Decided::default(),
+        })
     }
 
     /// This hub's right to order jobs.

@@ -8,7 +8,8 @@ use pki::{KeyStore, TrustStore};
 use relay::{Hub, LinkId};
 use tokio::sync::mpsc;
 use wire::{
-    Counts, Jid, JobEnvelope, JobOrder, Json, OutcomeKind, Presence, Role, SignerId, Standing,
+    Counts, IndexSet, Jid, JobEnvelope, JobOrder, Json, OutcomeKind, Presence, Role, SignerId,
+    Standing,
 };
 
 use crate::engine::Surroundings;
@@ -16,6 +17,7 @@ use crate::errands::Errand;
 use crate::events::{Bus, Chronicle};
 use crate::parents::Parents;
 use crate::roots::RootsHandle;
+use crate::undecided::Question;
 
 /// Outcomes that name a job's result when one of its minions has them; the first that is there does.
 const WORST_FIRST: [OutcomeKind; 5] = [
@@ -138,6 +140,12 @@ impl Surroundings for HubSurroundings {
 
     fn check_stage(&mut self, jid: Jid, stage: u32) {
         let _ = self.errands.send(Errand::CheckStage { jid, stage });
+    }
+
+    fn ask(&mut self, hub: &Hub, jid: Jid, who: &IndexSet) {
+        if let Some(question) = Question::new(hub, jid, who) {
+            let _ = self.errands.send(Errand::Answer(Box::new(question)));
+        }
     }
 
     fn observe(&mut self, hub: &Hub) {

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use wire::record::{JobHead, NodeRecord, Record};
 use wire::{
-    BatchPlan, Down, Jid, JobEnvelope, JobOrder, Json, KeyDecision, LedgerDelta, NodeId,
+    BatchPlan, Down, IndexSet, Jid, JobEnvelope, JobOrder, Json, KeyDecision, LedgerDelta, NodeId,
     PlanRecord, Reason, Refusal, Revocation, RootsReport, RosterMark, SitePath, Standing, Uid,
     UnixMillis, Up,
 };
 
 use crate::LinkId;
 use crate::gate::Peer;
+use crate::question::Answer;
 use crate::roster::Decision;
 
 /// Who this hub is.
@@ -189,6 +190,13 @@ pub enum HubInput {
     Roots(RootsReport),
     /// An operator asks all sites to fetch their roots.
     FetchRoots,
+    /// The answer to [`HubOutput::Ask`], or a part of it.
+    Answered {
+        /// Which job.
+        jid: Jid,
+        /// By this hub's numbers.
+        answers: Vec<(u32, Answer)>,
+    },
 }
 
 /// What a hub wants done.
@@ -288,6 +296,14 @@ pub enum HubOutput {
     FetchRoots,
     /// Something that an operator should see at once.
     Alarm(String),
+    /// The target of this job is decided by the pillars of these minions, all of them children of this very hub: find out whom
+    /// it means, and answer with [`HubInput::Answered`], as often as wanted. Nobody runs it before.
+    Ask {
+        /// Which job.
+        jid: Jid,
+        /// By this hub's numbers.
+        who: IndexSet,
+    },
 }
 
 /// Numbers for metrics.

@@ -97,6 +97,8 @@ pub(crate) struct Job {
     pub plan: Option<Plan>,
     /// Rows that the plan has not seen as they are now.
     pub plan_dirty: IndexSet,
+    /// Minions of this very hub about which the shell was asked: whether they are meant is not known yet.
+    pub asked: IndexSet,
     /// What is known of it is being looked for; until then nothing of the account goes to the disk.
     pub recall: Option<Recall>,
     pub sources: BTreeMap<Uid, SourceState>,
@@ -134,6 +136,7 @@ impl Job {
             halts: Vec::new(),
             plan: None,
             plan_dirty: IndexSet::new(),
+            asked: IndexSet::new(),
             recall: None,
             sources: BTreeMap::new(),
             unacked: BTreeMap::new(),

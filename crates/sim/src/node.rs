@@ -434,6 +434,7 @@ impl World {
             | HubOutput::Decided(_)
             | HubOutput::TrustOffered(_)
             | HubOutput::FetchRoots => {}
+            HubOutput::Ask { jid, who } => self.make_pillars(at, jid, &who),
         }
     }
 

@@ -53,7 +53,7 @@ pub const PROTOCOL: u16 = 2;
 pub const PROTOCOL_OLDEST: u16 = 1;
 /// The first protocol in which states are applied over the tree: pillar, the rule of the roots, and steps are asked and told from here on.
 pub const PROTOCOL_STATES: u16 = 2;
-/// The first protocol whose targets know addresses.
-pub const PROTOCOL_ADDRESSES: u16 = 2;
+/// The first protocol whose targets know addresses and pillars.
+pub const PROTOCOL_TARGETS: u16 = 2;
 /// The first protocol with events: what is subscribed to is told to children, and what happens to parents.
 pub const PROTOCOL_EVENTS: u16 = 2;

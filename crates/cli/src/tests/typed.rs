@@ -195,6 +195,8 @@ fn targets() {
     check("run a,b test.ping --list", "list", "a,b");
     check("run -G os:Debian test.ping", "grain", "os:Debian");
     check("run -P os:Deb.* test.ping", "grain-pcre", "os:Deb.*");
+    check("run -I role:web test.ping", "pillar", "role:web");
+    check("run -J role:w.* test.ping", "pillar-pcre", "role:w.*");
     check(
         "run -C 'G@os:Debian and web*' test.ping",
         "compound",

@@ -1,0 +1,327 @@
+//! Minions of this hub that a target leaves undecided until their pillars are known. The pillars are made here, at the job's
+//! state of the roots, and stay here: what leaves is who is meant.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use relay::{Answer, Hub, HubInput, RosterView};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use targeting::{Facts, Kind, Nodegroups, Target, Verdict};
+use tokio::task::JoinSet;
+use wire::{IndexSet, Jid, Json, NodeId, SitePath};
+
+use crate::pillars::{Asked, Pillars};
+use crate::roots::RootsHandle;
+use crate::service::Service;
+
+/// Pillars that are asked for at once: so many at most stand before one that a minion asks for itself.
+const AT_ONCE: usize = 64;
+/// Bytes of pillars that are kept for the next target, as JSON text.
+const KEPT_BYTES_MAX: usize = 64 << 20;
+
+/// A minion, and what its pillar is made of.
+#[derive(Debug, Clone)]
+pub struct Undecided {
+    index: u32,
+    id: NodeId,
+    path: SitePath,
+    grains: Json,
+}
+
+impl Undecided {
+    /// None for one whose grains are not known: it has no pillar.
+    fn of(node: RosterView<'_>) -> Option<Undecided> {
+        Some(Undecided {
+            index: node.index(),
+            id: node.id().clone(),
+            path: node.path().clone(),
+            grains: node.grains()?.clone(),
+        })
+    }
+}
+
+/// What the machine asks about a job.
+#[derive(Debug)]
+pub struct Question {
+    jid: Jid,
+    /// The job's target.
+    compound: String,
+    /// The state of the roots that it pins.
+    roots: Option<String>,
+    minions: Vec<Undecided>,
+}
+
+impl Question {
+    /// About these minions, by their numbers; None for a job that is gone.
+    pub fn new(hub: &Hub, jid: Jid, who: &IndexSet) -> Option<Question> {
+        let job = hub.job(jid)?;
+        let order = job.order()?;
+        let nodes = who.iter().filter_map(|index| hub.node(index));
+        Some(Question {
+            jid,
+            compound: order.target.compound.clone(),
+            roots: order.options.roots.clone(),
+            minions: nodes.filter_map(Undecided::of).collect(),
+        })
+    }
+}
+
+/// What pillars decide, for minions of this hub by number.
+#[derive(Debug, Clone, Default)]
+pub struct Decided(HashMap<u32, Verdict>);
+
+impl Decided {
+    /// The verdict about a minion for which the roster has this one.
+    pub fn verdict(&self, node: RosterView<'_>, verdict: Verdict) -> Verdict {
+        match verdict {
+            Verdict::Unknown => *self.0.get(&node.index()).unwrap_or(&verdict),
+            decided => decided,
+        }
+    }
+}
+
+/// Matches targets with pillars, and keeps these for a while: a job asks for them twice, and the next one again.
+pub struct Matcher {
+    roots: RootsHandle,
+    pillars: Arc<Pillars>,
+    kept: Mutex<Kept>,
+}
+
+impl Matcher {
+    /// With pillars made by `pillars` from `roots`.
+    pub fn new(roots: RootsHandle, pillars: Arc<Pillars>) -> Matcher {
+        Matcher {
+            roots,
+            pillars,
+            kept: Mutex::default(),
+        }
+    }
+
+    /// Whether the target means each of these minions, at a state of the roots or at the one in service.
+    async fn decide(
+        self: &Arc<Self>,
+        target: &Target,
+        roots: Option<&str>,
+        minions: &[Undecided],
+    ) -> Vec<(u32, Answer)> {
+        let mut answers = JoinSet::new();
+        for minion in minions {
+            let (matcher, target, minion) = (self.clone(), target.clone(), minion.clone());
+            let roots = roots.map(str::to_owned);
+            answers.spawn(async move {
+                let answer = match matcher.pillar(roots.as_deref(), &minion).await {
+                    Ok(pillar) => answer(&target, &minion, &pillar),
+                    Err(text) => Answer::Undecided(text),
+                };
+                (minion.index, answer)
+            });
+        }
+        // One that ends by a fault of the program is not answered: it stays undecided when the job's time is over.
+        let mut done = Vec::new();
+        while let Some(answered) = answers.join_next().await {
+            done.extend(answered.ok());
+        }
+        done
+    }
+
+    /// The minion's pillar, from all environments and without values that only the minion knows of.
+    async fn pillar(&self, roots: Option<&str>, minion: &Undecided) -> Result<Arc<Value>, String> {
+        let snapshot = self.roots.pillar_snapshot(roots).await?;
+        let state = roots.map(str::to_owned).or_else(|| self.roots.served());
+        let key = Key {
+            state: state.unwrap_or_default(),
+            id: minion.id.clone(),
+            grains: Sha256::digest(&minion.grains).into(),
+        };
+        if let Some(pillar) = self.kept().get(&key) {
+            return Ok(pillar);
+        }
+        let asked = Asked {
+            grains: minion.grains.clone(),
+            pillarenv: String::new(),
+            saltenv: String::new(),
+            values: b"{}"[..].into(),
+        };
+        let text = self.pillars.make(snapshot, &minion.id, asked).await?;
+        let pillar: Value = serde_json::from_slice(&text).map_err(|e| e.to_string())?;
+        // What went wrong stands in the log here: errors may quote what is in the pillar, and this goes up.
+        if let Some(errors) = pillar.get(pillar::ERRORS).and_then(Value::as_array) {
+            return Err(format!(
+                "its pillar can't be made: {} errors, which the log of its hub names",
+                errors.len()
+            ));
+        }
+        let pillar = Arc::new(pillar);
+        self.kept().insert(key, pillar.clone(), text.len());
+        Ok(pillar)
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn answer(target: &Target, minion: &Undecided, pillar: &Value) -> Answer {
+    let grains = serde_json::from_slice(&minion.grains).ok();
+    let known = Known {
+        minion,
+        grains: grains.as_ref(),
+        pillar,
+    };
+    match target.matches(&known) {
+        Verdict::Yes => Answer::Meant,
+        Verdict::No => Answer::NotMeant,
+        Verdict::Unknown => Answer::Undecided(
+            "a regular expression of the target takes too many steps for it".to_owned(),
+        ),
+    }
+}
+
+struct Known<'a> {
+    minion: &'a Undecided,
+    grains: Option<&'a Value>,
+    pillar: &'a Value,
+}
+
+impl Facts for Known<'_> {
+    fn id(&self) -> &str {
+        self.minion.id.as_str()
+    }
+    fn path(&self) -> &str {
+        self.minion.path.as_str()
+    }
+    fn grains(&self) -> Option<&Value> {
+        self.grains
+    }
+    fn pillar(&self) -> Option<&Value> {
+        Some(self.pillar)
+    }
+}
+
+/// What a pillar follows from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    state: String,
+    id: NodeId,
+    grains: [u8; 32],
+}
+
+/// Pillars that were made; the oldest go first.
+#[derive(Default)]
+struct Kept {
+    pillars: HashMap<Key, (Arc<Value>, usize)>,
+    ages: VecDeque<Key>,
+    bytes: usize,
+}
+
+impl Kept {
+    fn get(&self, key: &Key) -> Option<Arc<Value>> {
+        self.pillars.get(key).map(|(pillar, _)| pillar.clone())
+    }
+
+    fn insert(&mut self, key: Key, pillar: Arc<Value>, bytes: usize) {
+        if self.pillars.insert(key.clone(), (pillar, bytes)).is_some() {
+            // Made twice at the same time, from the same: as long.
+            return;
+        }
+        self.bytes += bytes;
+        self.ages.push_back(key);
+        while self.bytes > KEPT_BYTES_MAX
+            && let Some(oldest) = self.ages.pop_front()
+        {
+            let gone = self.pillars.remove(&oldest);
+            self.bytes -= gone.map_or(0, |(_, bytes)| bytes);
+        }
+    }
+}
+
+impl Service {
+    /// Answers the machine, in parts.
+    pub(crate) async fn answer_question(&self, question: Question) -> anyhow::Result<()> {
+        let Question {
+            jid,
+            compound,
+            roots,
+            minions,
+        } = question;
+        let nodegroups = Nodegroups::default();
+        let Ok(target) = Target::parse(Kind::Compound, &compound, &nodegroups, ':') else {
+            anyhow::bail!("the target does not parse");
+        };
+        for minions in minions.chunks(AT_ONCE) {
+            let answers = self
+                .matcher
+                .decide(&target, roots.as_deref(), minions)
+                .await;
+            self.engine
+                .input(HubInput::Answered { jid, answers })
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// What the pillars of this hub's own minions decide of a target. Minions of other hubs stay undecided, and so does one
+    /// whose pillar can't be made.
+    pub(crate) async fn decided(
+        &self,
+        target: &Target,
+        scope: &SitePath,
+        roots: Option<&str>,
+    ) -> anyhow::Result<Decided> {
+        if !target.needs_pillar() {
+            return Ok(Decided::default());
+        }
+        let (asked, scope) = (target.clone(), scope.clone());
+        let undecided = move |hub: &Hub| -> Vec<Undecided> {
+            hub.meant(&asked, &scope)
+                .filter(|(node, verdict)| *verdict == Verdict::Unknown && node.is_direct())
+                .filter_map(|(node, _)| Undecided::of(node))
+                .collect()
+        };
+        let mut decided = Decided::default();
+        for minions in self.engine.query(undecided).await?.chunks(AT_ONCE) {
+            for (index, answer) in self.matcher.decide(target, roots, minions).await {
+                let verdict = match answer {
+                    Answer::Meant => Verdict::Yes,
+                    Answer::NotMeant => Verdict::No,
+                    Answer::Undecided(_) => Verdict::Unknown,
+                };
+                decided.0.insert(index, verdict);
+            }
+        }
+        Ok(decided)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::Value;
+
+    use super::{KEPT_BYTES_MAX, Kept, Key};
+
+    fn key(state: &str, id: &str) -> Key {
+        Key {
+            state: state.to_owned(),
+            id: id.parse().expect("an id"),
+            grains: [0; 32],
+        }
+    }
+
+    #[test]
+    fn pillars_are_kept_within_bounds() {
+        let mut kept = Kept::default();
+        let half = KEPT_BYTES_MAX / 2;
+        kept.insert(key("a", "m1"), Arc::new(Value::Null), half);
+        kept.insert(key("a", "m1"), Arc::new(Value::Null), half);
+        kept.insert(key("b", "m1"), Arc::new(Value::Null), half);
+        assert!(kept.get(&key("a", "m1")).is_some());
+        assert!(kept.get(&key("a", "m2")).is_none());
+        kept.insert(key("a", "m2"), Arc::new(Value::Null), 1);
+        assert!(kept.get(&key("a", "m1")).is_none(), "the oldest");
+        assert!(kept.get(&key("b", "m1")).is_some());
+        assert_eq!((kept.pillars.len(), kept.bytes), (2, half + 1));
+    }
+}
