@@ -70,6 +70,7 @@ impl Stage {
             save_bytes_max: 64,
             gather_ms: relay::GATHER_MS,
             awaited_max: relay::AWAITED_MAX,
+            judges: false,
         };
         let mut stage = Stage {
             hub: Hub::new(config, recovered, NOW),

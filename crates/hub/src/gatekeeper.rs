@@ -61,7 +61,7 @@ fn name(ask: &mut Ask, caller: &Caller) {
 }
 
 /// The time of the week on this host.
-fn moment() -> Moment {
+pub(crate) fn moment() -> Moment {
     let now = jiff::Zoned::now();
     Moment {
         weekday: u8::try_from(now.weekday().to_monday_zero_offset()).unwrap_or(0),

@@ -25,6 +25,9 @@ const CHECK_RUN_MS: u64 = 600_000;
 /// A cancellation is kept so long for minions that may run the job out of sight.
 const CANCEL_HOLD_MS: u64 = 24 * 3_600_000;
 
+/// The function that ends a job on its minions.
+pub(crate) const TERM_JOB: &str = "saltutil.term_job";
+
 impl Service {
     /// Orders a job and follows it.
     pub(crate) async fn run(&self, ask: &RunAsk, teller: &mut Teller) -> anyhow::Result<()> {
@@ -344,7 +347,7 @@ impl Service {
         let ask = RunAsk {
             target_kind,
             target,
-            fun: "saltutil.term_job".to_owned(),
+            fun: TERM_JOB.to_owned(),
             args: serde_json::to_vec(&[jid.to_string()])?.into(),
             hold_ms: Some(CANCEL_HOLD_MS),
             ..RunAsk::of(user)

@@ -273,6 +273,8 @@ async fn start(
     let fresh_epoch = u64::from_le_bytes(epoch_bytes.try_into()?);
     let seed = u64::from_le_bytes(seed_bytes.try_into()?);
     let last_jid_ms = recovered.last_jid_ms;
+    let nodegroups = nodegroups(&config)?;
+    let policy = Arc::new(policy(&config, &nodegroups)?);
     let machine = Hub::new(
         MachineConfig {
             uid,
@@ -284,6 +286,7 @@ async fn start(
             save_bytes_max: relay::SAVE_BYTES_MAX,
             gather_ms: relay::GATHER_MS,
             awaited_max: relay::AWAITED_MAX,
+            judges: policy.binds_above(),
             job_key: Some(job_key.public().0),
         },
         recover(recovered, &trust),
@@ -419,8 +422,6 @@ async fn start(
     }
     tokio::spawn(async move { standing.keep_fresh(ways, seed).await });
 
-    let nodegroups = nodegroups(&config)?;
-    let policy = Arc::new(policy(&config, &nodegroups)?);
     let desk = TrustDesk::new(trust.clone(), keys.clone());
     let service = Arc::new(Service {
         engine: handle.clone(),

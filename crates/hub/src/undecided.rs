@@ -1,7 +1,8 @@
-//! Minions of this hub that a target leaves undecided until their pillars are known. The pillars are made here, at the job's
-//! state of the roots, and stay here: what leaves is who is meant.
+//! Minions of this hub about which what the roster has does not decide: a target wants something of their pillar, or the site has
+//! rules about orders from above. The pillars are made here, at the job's state of the roots, and stay here: what leaves is who
+//! is meant.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use relay::{Answer, Hub, HubInput, RosterView};
@@ -9,8 +10,10 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use targeting::{Facts, Kind, Nodegroups, Target, Verdict};
 use tokio::task::JoinSet;
-use wire::{IndexSet, Jid, Json, NodeId, SitePath};
+use wire::{IndexSet, Jid, JobOrder, Json, NodeId, SitePath};
 
+use crate::gatekeeper::moment;
+use crate::jobs::TERM_JOB;
 use crate::pillars::{Asked, Pillars};
 use crate::roots::RootsHandle;
 use crate::service::Service;
@@ -26,43 +29,36 @@ pub struct Undecided {
     index: u32,
     id: NodeId,
     path: SitePath,
-    grains: Json,
+    /// None when they were never heard: there is no pillar then.
+    grains: Option<Json>,
 }
 
 impl Undecided {
-    /// None for one whose grains are not known: it has no pillar.
-    fn of(node: RosterView<'_>) -> Option<Undecided> {
-        Some(Undecided {
+    fn of(node: RosterView<'_>) -> Undecided {
+        Undecided {
             index: node.index(),
             id: node.id().clone(),
             path: node.path().clone(),
-            grains: node.grains()?.clone(),
-        })
+            grains: node.grains().cloned(),
+        }
     }
 }
 
 /// What the machine asks about a job.
 #[derive(Debug)]
 pub struct Question {
-    jid: Jid,
-    /// The job's target.
-    compound: String,
-    /// The state of the roots that it pins.
-    roots: Option<String>,
+    order: Arc<JobOrder>,
     minions: Vec<Undecided>,
 }
 
 impl Question {
     /// About these minions, by their numbers; None for a job that is gone.
     pub fn new(hub: &Hub, jid: Jid, who: &IndexSet) -> Option<Question> {
-        let job = hub.job(jid)?;
-        let order = job.order()?;
+        let order = hub.job(jid)?.shared_order()?;
         let nodes = who.iter().filter_map(|index| hub.node(index));
         Some(Question {
-            jid,
-            compound: order.target.compound.clone(),
-            roots: order.options.roots.clone(),
-            minions: nodes.filter_map(Undecided::of).collect(),
+            order,
+            minions: nodes.map(Undecided::of).collect(),
         })
     }
 }
@@ -110,10 +106,7 @@ impl Matcher {
             let (matcher, target, minion) = (self.clone(), target.clone(), minion.clone());
             let roots = roots.map(str::to_owned);
             answers.spawn(async move {
-                let answer = match matcher.pillar(roots.as_deref(), &minion).await {
-                    Ok(pillar) => answer(&target, &minion, &pillar),
-                    Err(text) => Answer::Undecided(text),
-                };
+                let answer = matcher.answer(&target, roots.as_deref(), &minion).await;
                 (minion.index, answer)
             });
         }
@@ -125,25 +118,53 @@ impl Matcher {
         done
     }
 
-    /// The minion's pillar, from all environments and without values that only the minion knows of.
-    async fn pillar(&self, roots: Option<&str>, minion: &Undecided) -> Result<Arc<Value>, String> {
+    async fn answer(&self, target: &Target, roots: Option<&str>, minion: &Undecided) -> Answer {
+        let known = Known::new(minion);
+        let verdict = match (target.matches(&known), &minion.grains) {
+            (Verdict::Unknown, Some(grains)) if target.needs_pillar() => {
+                match self.pillar(roots, &minion.id, grains).await {
+                    Ok(pillar) => target.matches(&Known {
+                        pillar: Some(&pillar),
+                        ..known
+                    }),
+                    Err(text) => return Answer::Undecided(text),
+                }
+            }
+            (verdict, _) => verdict,
+        };
+        match verdict {
+            Verdict::Yes => Answer::Meant,
+            Verdict::No => Answer::NotMeant,
+            Verdict::Unknown => Answer::Undecided(
+                "a regular expression of the target takes too many steps for it".to_owned(),
+            ),
+        }
+    }
+
+    /// A minion's pillar, from all environments and without values that only the minion knows of.
+    async fn pillar(
+        &self,
+        roots: Option<&str>,
+        id: &NodeId,
+        grains: &Json,
+    ) -> Result<Arc<Value>, String> {
         let snapshot = self.roots.pillar_snapshot(roots).await?;
         let state = roots.map(str::to_owned).or_else(|| self.roots.served());
         let key = Key {
             state: state.unwrap_or_default(),
-            id: minion.id.clone(),
-            grains: Sha256::digest(&minion.grains).into(),
+            id: id.clone(),
+            grains: Sha256::digest(grains).into(),
         };
         if let Some(pillar) = self.kept().get(&key) {
             return Ok(pillar);
         }
         let asked = Asked {
-            grains: minion.grains.clone(),
+            grains: grains.clone(),
             pillarenv: String::new(),
             saltenv: String::new(),
             values: b"{}"[..].into(),
         };
-        let text = self.pillars.make(snapshot, &minion.id, asked).await?;
+        let text = self.pillars.make(snapshot, id, asked).await?;
         let pillar: Value = serde_json::from_slice(&text).map_err(|e| e.to_string())?;
         // What went wrong stands in the log here: errors may quote what is in the pillar, and this goes up.
         if let Some(errors) = pillar.get(pillar::ERRORS).and_then(Value::as_array) {
@@ -162,26 +183,23 @@ impl Matcher {
     }
 }
 
-fn answer(target: &Target, minion: &Undecided, pillar: &Value) -> Answer {
-    let grains = serde_json::from_slice(&minion.grains).ok();
-    let known = Known {
-        minion,
-        grains: grains.as_ref(),
-        pillar,
-    };
-    match target.matches(&known) {
-        Verdict::Yes => Answer::Meant,
-        Verdict::No => Answer::NotMeant,
-        Verdict::Unknown => Answer::Undecided(
-            "a regular expression of the target takes too many steps for it".to_owned(),
-        ),
-    }
-}
-
+/// A minion as targets and rules see it.
 struct Known<'a> {
     minion: &'a Undecided,
-    grains: Option<&'a Value>,
-    pillar: &'a Value,
+    grains: Option<Value>,
+    pillar: Option<&'a Value>,
+}
+
+impl<'a> Known<'a> {
+    /// Without its pillar.
+    fn new(minion: &'a Undecided) -> Known<'a> {
+        let grains = minion.grains.as_ref();
+        Known {
+            minion,
+            grains: grains.and_then(|grains| serde_json::from_slice(grains).ok()),
+            pillar: None,
+        }
+    }
 }
 
 impl Facts for Known<'_> {
@@ -192,10 +210,10 @@ impl Facts for Known<'_> {
         self.minion.path.as_str()
     }
     fn grains(&self) -> Option<&Value> {
-        self.grains
+        self.grains.as_ref()
     }
     fn pillar(&self) -> Option<&Value> {
-        Some(self.pillar)
+        self.pillar
     }
 }
 
@@ -237,28 +255,72 @@ impl Kept {
 }
 
 impl Service {
-    /// Answers the machine, in parts.
+    /// Answers the machine: in parts, unless rules have to see everyone who is meant.
     pub(crate) async fn answer_question(&self, question: Question) -> anyhow::Result<()> {
-        let Question {
-            jid,
-            compound,
-            roots,
-            minions,
-        } = question;
+        let Question { order, minions } = question;
+        let (jid, compound) = (order.jid, &order.target.compound);
         let nodegroups = Nodegroups::default();
-        let Ok(target) = Target::parse(Kind::Compound, &compound, &nodegroups, ':') else {
+        let Ok(target) = Target::parse(Kind::Compound, compound, &nodegroups, ':') else {
             anyhow::bail!("the target does not parse");
         };
-        for minions in minions.chunks(AT_ONCE) {
-            let answers = self
-                .matcher
-                .decide(&target, roots.as_deref(), minions)
-                .await;
+        let roots = order.options.roots.as_deref();
+        let is_judged = order.origin != self.jobs.uid && self.policy.binds_above();
+        let mut meant = HashSet::new();
+        for part in minions.chunks(AT_ONCE) {
+            let mut answers = self.matcher.decide(&target, roots, part).await;
+            if is_judged {
+                let (yes, others) = answers.into_iter().partition(|(_, a)| *a == Answer::Meant);
+                let yes: Vec<(u32, Answer)> = yes;
+                meant.extend(yes.into_iter().map(|(index, _)| index));
+                answers = others;
+            }
+            self.engine
+                .input(HubInput::Answered { jid, answers })
+                .await?;
+        }
+        if is_judged {
+            let is_meant = |minion: &Undecided| meant.contains(&minion.index);
+            let minions: Vec<Undecided> = minions.into_iter().filter(is_meant).collect();
+            let answers = self.judge_above(&order, &minions);
             self.engine
                 .input(HubInput::Answered { jid, answers })
                 .await?;
         }
         Ok(())
+    }
+
+    /// What the site's own rules say of an order from above for minions of this hub.
+    fn judge_above(&self, order: &JobOrder, minions: &[Undecided]) -> Vec<(u32, Answer)> {
+        // Whatever the hour: what runs can be ended.
+        if order.fun == TERM_JOB {
+            return minions
+                .iter()
+                .map(|minion| (minion.index, Answer::Meant))
+                .collect();
+        }
+        let known: Vec<Known<'_>> = minions.iter().map(Known::new).collect();
+        let facts: Vec<&dyn Facts> = known.iter().map(|known| known as &dyn Facts).collect();
+        let asked = access::Order {
+            user: &order.user,
+            origin: order.origin_id.as_str(),
+            fun: &order.fun,
+        };
+        let refusals = self.policy.refusals(asked, moment(), &facts);
+        let refused = refusals.iter().flatten().count();
+        if let Some(text) = refusals.iter().flatten().next() {
+            tracing::warn!(jid = %order.jid, user = %order.user, origin = %order.origin_id, fun = %order.fun, refused, "refused: {text}");
+        }
+        let answers = minions.iter().zip(refusals).map(|(minion, refusal)| {
+            let answer = match refusal {
+                None => Answer::Meant,
+                Some(text) => Answer::Refused(format!(
+                    "refused by policy of site {}: {text}",
+                    self.jobs.path
+                )),
+            };
+            (minion.index, answer)
+        });
+        answers.collect()
     }
 
     /// What the pillars of this hub's own minions decide of a target. Minions of other hubs stay undecided, and so does one
@@ -276,7 +338,7 @@ impl Service {
         let undecided = move |hub: &Hub| -> Vec<Undecided> {
             hub.meant(&asked, &scope)
                 .filter(|(node, verdict)| *verdict == Verdict::Unknown && node.is_direct())
-                .filter_map(|(node, _)| Undecided::of(node))
+                .map(|(node, _)| Undecided::of(node))
                 .collect()
         };
         let mut decided = Decided::default();
@@ -285,7 +347,7 @@ impl Service {
                 let verdict = match answer {
                     Answer::Meant => Verdict::Yes,
                     Answer::NotMeant => Verdict::No,
-                    Answer::Undecided(_) => Verdict::Unknown,
+                    Answer::Undecided(_) | Answer::Refused(_) => Verdict::Unknown,
                 };
                 decided.0.insert(index, verdict);
             }

@@ -1,6 +1,7 @@
 //! A job's account for people and programs: its summary, its progress by site, its whole ledger.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use wire::record::JobHead;
 use wire::{Counts, JobOrder, Json, LedgerDelta, Reason, ReasonCode, UnixMillis};
@@ -93,6 +94,11 @@ impl JobView<'_> {
     /// The order; None for an account that began with a return alone.
     pub fn order(&self) -> Option<&JobOrder> {
         self.0.order.as_deref()
+    }
+
+    /// The same, to keep.
+    pub fn shared_order(&self) -> Option<Arc<JobOrder>> {
+        self.0.order.clone()
     }
 
     /// Whether it is a job that this hub ordered.

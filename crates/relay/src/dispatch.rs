@@ -184,12 +184,13 @@ impl Hub {
             .nodes()
             .filter(|n| n.is_own_minion() && order.scope.contains(&n.path))
         {
-            let state = match target.matches(&NodeFacts::of(node)) {
+            let verdict = target.matches(&NodeFacts::of(node));
+            if self.is_in_question(job, node, target, verdict) {
+                job.asked.insert(node.index);
+                continue;
+            }
+            let state = match verdict {
                 targeting::Verdict::No => continue,
-                targeting::Verdict::Unknown if self.is_in_question(node, target) => {
-                    job.asked.insert(node.index);
-                    continue;
-                }
                 targeting::Verdict::Unknown => State::Undecided(self.reason(
                     ReasonCode::MinionDown,
                     "its grains were never heard here, so the target cannot be decided",

@@ -35,6 +35,8 @@ pub struct HubConfig {
     pub save_bytes_max: usize,
     /// How long news of an account waits for more, in milliseconds: [`GATHER_MS`](crate::GATHER_MS), or not at all.
     pub gather_ms: u64,
+    /// Its site has rules about orders from above: each is a question to the shell.
+    pub judges: bool,
     /// Outcomes of open jobs that may be awaited: [`AWAITED_MAX`](crate::AWAITED_MAX), less in tests.
     pub awaited_max: u64,
 }
@@ -296,8 +298,8 @@ pub enum HubOutput {
     FetchRoots,
     /// Something that an operator should see at once.
     Alarm(String),
-    /// The target of this job is decided by the pillars of these minions, all of them children of this very hub: find out whom
-    /// it means, and answer with [`HubInput::Answered`], as often as wanted. Nobody runs it before.
+    /// Whom this job means of these minions, all of them children of this very hub, is decided by their pillars, or by rules of
+    /// the site: find out, and answer with [`HubInput::Answered`], as often as wanted. Nobody of them runs it before.
     Ask {
         /// Which job.
         jid: Jid,

@@ -1,8 +1,10 @@
 //! Questions about minions of this very hub that the machine can't answer, since what decides is no fact of the roster: whether
-//! their pillar is as a target wants it. The shell answers, and until it has nobody passes for named.
+//! their pillar is as a target wants it, and what rules of the site say of an order from above. The shell answers, and until it
+//! has nobody passes for named.
 
 use std::sync::Arc;
 
+use targeting::{Target, Verdict};
 use wire::{Jid, JobOrder, ReasonCode};
 
 use crate::LinkId;
@@ -23,14 +25,25 @@ pub enum Answer {
     NotMeant,
     /// Nobody can say, for a reason.
     Undecided(String),
+    /// The job is for it, and the site does not let it run there, for a reason.
+    Refused(String),
 }
 
 impl Hub {
-    /// Whether the shell has to be asked about a minion of this hub's own that the target does not decide by what the roster
-    /// has of it.
-    pub(crate) fn is_in_question(&self, node: &Node, target: &targeting::Target) -> bool {
-        // Without grains there is no pillar.
-        node.grains.is_some() && target.needs_pillar()
+    /// Whether the shell has to be asked about a minion of this hub's own, for which the roster gives this verdict.
+    pub(crate) fn is_in_question(
+        &self,
+        job: &Job,
+        node: &Node,
+        target: &Target,
+        verdict: Verdict,
+    ) -> bool {
+        match verdict {
+            Verdict::No => false,
+            Verdict::Yes => self.config.judges && job.origin == Origin::Above,
+            // Without grains there is no pillar.
+            Verdict::Unknown => node.grains.is_some() && target.needs_pillar(),
+        }
     }
 
     /// Asks the shell about minions that wait for an answer. Who is in question when the job's time to start is over stays
@@ -56,9 +69,9 @@ impl Hub {
         };
         let own = self.roster.nodes();
         for node in own.filter(|n| n.is_own_minion() && order.scope.contains(&n.path)) {
-            let is_open = job.claim_of(node.index, Source::Own).is_none()
-                && target.matches(&NodeFacts::of(node)) == targeting::Verdict::Unknown;
-            if is_open && self.is_in_question(node, &target) {
+            let verdict = target.matches(&NodeFacts::of(node));
+            let is_open = job.claim_of(node.index, Source::Own).is_none();
+            if is_open && self.is_in_question(job, node, &target, verdict) {
                 job.asked.insert(node.index);
             }
         }
@@ -80,6 +93,7 @@ impl Hub {
             let state = match answer {
                 Answer::NotMeant => continue,
                 Answer::Undecided(text) => State::Undecided(self.reason(ReasonCode::Refused, text)),
+                Answer::Refused(text) => State::Refused(self.reason(ReasonCode::Refused, text)),
                 Answer::Meant => self.named_late(job, node, &mut links),
             };
             claims.push((index, state));
@@ -107,7 +121,7 @@ impl Hub {
         let Some(job) = self.jobs.get(&jid).filter(|job| !job.asked.is_empty()) else {
             return;
         };
-        let text = "its pillar was not made within the job's time";
+        let text = "it was not decided about within the job's time: its hub makes pillars, or judges the order";
         let late = job.asked.iter();
         let late = late.map(|index| (index, Answer::Undecided(text.to_owned())));
         let late = late.collect();

@@ -123,7 +123,7 @@ fn who_is_in_question_when_the_time_is_over_is_undecided() {
     );
     bench.wait(3_600_000);
     assert!(is_complete(&bench));
-    let text = "its pillar was not made within the job's time".to_owned();
+    let text = "it was not decided about within the job's time: its hub makes pillars, or judges the order".to_owned();
     assert_eq!(undecided(&bench), [("m2".to_owned(), text)]);
     let late = answer(&mut bench, &[("m2", Answer::Meant)]);
     assert!(told(&late, 2).is_empty());
@@ -185,4 +185,32 @@ fn a_site_that_is_cut_off_stays_undecided() {
     let undecided = undecided(&bench);
     assert_eq!(undecided[0].0, "m3");
     assert!(undecided[0].1.contains("cut off"), "{undecided:?}");
+}
+
+/// A site with rules of its own is asked about everyone whom an order from above means, and refuses by id.
+#[test]
+fn a_site_judges_orders_from_above() {
+    let mut bench = Bench::new("ams");
+    let config = HubConfig {
+        judges: true,
+        ..bench.hub.config().clone()
+    };
+    bench.hub = relay::Hub::new(config, relay::HubRecovered::default(), bench.now);
+    bench.put(support::parent_connects());
+    from_parent(&mut bench, support::welcome());
+    for number in [1, 2] {
+        let minion = peer(number, Role::Minion, &format!("m{number}"), "ams");
+        bench.connect(number.into(), minion);
+    }
+    let (envelope, _) = order(jid(1), "*");
+    let outputs = from_parent(&mut bench, Down::Job(envelope));
+    assert_eq!(asked(&bench, &outputs), ["m1", "m2"]);
+    assert!(told(&outputs, 1).is_empty() && !is_complete(&bench));
+    let refused = Answer::Refused("refused by policy of site ams: a rule".to_owned());
+    let outputs = answer(&mut bench, &[("m1", refused), ("m2", Answer::Meant)]);
+    assert!(told(&outputs, 1).is_empty());
+    assert!(matches!(told(&outputs, 2)[..], [Down::Job(_)]));
+    assert!(is_complete(&bench));
+    assert_eq!(bench.row(jid(1), "m1"), "refused Refused");
+    assert_eq!(bench.hub.counts(jid(1)).unwrap().expected, 2);
 }

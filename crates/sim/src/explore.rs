@@ -860,6 +860,7 @@ impl Explorer {
                     save_bytes_max: 1,
                     gather_ms: 0,
                     awaited_max: relay::AWAITED_MAX,
+                    judges: false,
                 };
                 let disk = self.hub_disks[disk as usize].recovered();
                 *machine = Some(Live::Hub(Box::new(Hub::new(config, disk, now))));

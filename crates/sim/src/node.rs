@@ -151,6 +151,7 @@ impl World {
                 save_bytes_max: self.plan.save_bytes_max,
                 gather_ms: self.plan.gather_ms,
                 awaited_max: relay::AWAITED_MAX,
+                judges: false,
                 job_key: None,
             };
             let hub = Hub::new(config, node.hub_disk.recovered(), now);
