@@ -18,6 +18,7 @@ mod duration;
 mod events;
 mod follow;
 mod interrupt;
+mod journalargs;
 mod keys;
 mod live;
 mod lowargs;
@@ -45,6 +46,7 @@ use output::Style;
 
 pub use cacheargs::JobCacheStep;
 pub use control::{Control, ControlError, SocketControl};
+pub use journalargs::JournalArgs;
 pub use lowargs::{Globals, InitArgs, JoinStep, LogLevel, When};
 
 use lowargs::Lowargs;
@@ -86,6 +88,8 @@ pub enum LocalCommand {
     Join(JoinStep),
     /// Look at the job cache outside.
     JobCache(JobCacheStep),
+    /// Show the journal of jobs.
+    Journal(JournalArgs),
 }
 
 impl Globals {

@@ -49,7 +49,7 @@ pub trait Surroundings: Send + 'static {
     /// A job was taken, or something of it changed and is on disk.
     fn job_moved(&mut self, hub: &Hub, jid: Jid);
     /// The last outcome of a job became known.
-    fn job_finished(&mut self, counts: &Counts);
+    fn job_finished(&mut self, hub: &Hub, jid: Jid, counts: &Counts);
     /// Whether the order of an envelope was signed by one who might when it was issued.
     fn vouch(&mut self, envelope: &JobEnvelope) -> Option<Arc<JobOrder>>;
     /// A job is to be read from the store: the answer is [`HubInput::Recalled`].
@@ -500,7 +500,7 @@ impl<S: Surroundings> Engine<S> {
             HubOutput::JobChanged { jid } => self.moved(jid),
             HubOutput::JobFinished { jid } => {
                 if let Some(counts) = self.hub.counts(jid) {
-                    self.surroundings.job_finished(&counts);
+                    self.surroundings.job_finished(&self.hub, jid, &counts);
                 }
                 self.moved(jid);
             }

@@ -15,6 +15,7 @@ use crate::caller::Caller;
 use crate::control::{PROGRESS_EVERY, Teller, failed};
 use crate::engine::Submission;
 use crate::guard::{Guard, NotTaken};
+use crate::job_journal::{Accepted, Refused};
 use crate::report::{self, FormerNames};
 use crate::service::Service;
 
@@ -62,8 +63,30 @@ impl Service {
         }
     }
 
-    /// Signs a job and hands it in; its id once it is on disk.
+    /// Signs a job and hands it in; its id once it is on disk. The journal has what came of it.
     pub(crate) async fn order(
+        &self,
+        caller: &Caller,
+        ask: &RunAsk,
+        typed: Option<String>,
+        confirm_above: Option<u64>,
+    ) -> anyhow::Result<Result<Jid, NotTaken>> {
+        let taken = self.take(caller, ask, typed, confirm_above).await?;
+        let is_refusal = |not_taken: &NotTaken| match not_taken {
+            NotTaken::Failed(failure) => failure.kind == FailureKind::Refused,
+            NotTaken::Confirm(_) => true,
+        };
+        if let Err(not_taken) = &taken
+            && is_refusal(not_taken)
+        {
+            let now = self.engine.clock().now();
+            let refused = Refused::of(ask, now, not_taken.to_string());
+            self.journal.refused(&refused);
+        }
+        Ok(taken)
+    }
+
+    async fn take(
         &self,
         caller: &Caller,
         ask: &RunAsk,
@@ -97,6 +120,7 @@ impl Service {
             Err(failure) => return Ok(Err(NotTaken::Failed(failure))),
         };
         let jid = order.jid;
+        let (signed, meant) = (order.clone(), aim.clone());
         tracing::info!(%jid, user = %order.user, fun = %order.fun, target = %order.target.typed, "job");
         let submission = Submission {
             envelope,
@@ -112,6 +136,20 @@ impl Service {
         let taken = self.engine.submit(submission).await?;
         if let Err(not_taken) = &taken {
             tracing::info!(%jid, ?not_taken, "the job is not taken");
+        } else if self.journal.is_on() {
+            let reason = ask.override_reason.as_deref();
+            let passed = &permission.overridden;
+            let (minions, undecided) = self.engine.query(move |hub| meant.counts(hub)).await?;
+            self.journal.accepted(&Accepted {
+                order: &signed,
+                minions,
+                undecided,
+                overridden: reason
+                    .filter(|_| !passed.is_empty())
+                    .map(|reason| (&passed[..], reason)),
+                in_turns: ask.plan.is_some(),
+                held: ask.hold_ms.is_some(),
+            });
         }
         Ok(taken.map(|()| jid))
     }

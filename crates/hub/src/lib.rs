@@ -17,6 +17,7 @@ pub mod grants;
 pub mod guard;
 pub mod init;
 pub mod job_cache;
+pub mod job_journal;
 mod jobs;
 pub mod links;
 mod outage;

@@ -32,6 +32,7 @@ use crate::events::{Bus, Chronicle};
 use crate::grants::Grants;
 use crate::init::{key_directory, lifetimes};
 use crate::job_cache;
+use crate::job_journal::Journal;
 use crate::links::{LinkIds, Uplink, accept, uplink};
 use crate::parents::Parents;
 use crate::pillars::Pillars;
@@ -150,6 +151,8 @@ async fn run(config: HubConfig, logs: &daemon::logs::LogControl) -> anyhow::Resu
         ended = &mut running => ended.context("the hub's loop panicked")??,
         _ = signals.next() => tracing::warn!("a second signal: leaving at once"),
     }
+    let journal = hub.journal.clone();
+    tokio::task::spawn_blocking(move || journal.flush()).await?;
     for endpoint in &hub.endpoints {
         endpoint.close(link::CloseCode::Stopping, "the hub stops");
     }
@@ -199,6 +202,7 @@ struct Running {
     stop: watch::Sender<bool>,
     endpoints: Vec<Arc<Endpoint>>,
     socket: PathBuf,
+    journal: Journal,
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -232,6 +236,7 @@ async fn start(
     let disk_metrics = metrics.disk.clone();
     let job_cache_metrics = metrics.job_cache.clone();
     let event_return_metrics = metrics.event_return.clone();
+    let journal = Journal::open(config.journal_file.as_deref(), metrics.job_journal.clone())?;
     let cache_reader = hub_store.reader()?;
     let committed = Arc::new(Notify::new());
     let rings = committed.clone();
@@ -351,6 +356,7 @@ async fn start(
         clock,
         errands,
         metrics,
+        journal: journal.clone(),
         seen: Default::default(),
     };
     let (engine, handle) = Engine::new(
@@ -448,6 +454,7 @@ async fn start(
         fingerprint,
         wait_ms: config.jobs.timeout.map(millis),
         confirm_above: config.jobs.confirm_above,
+        journal: journal.clone(),
     });
     tokio::spawn(crate::errands::run(errands_to_run, service.clone()));
     if let Some(settings) = &config.event_return {
@@ -494,6 +501,7 @@ async fn start(
         stop,
         endpoints,
         socket,
+        journal,
     })
 }
 

@@ -14,6 +14,7 @@ use crate::control::{Teller, failed};
 use crate::engine::EngineHandle;
 use crate::events::{Bus, Chronicle};
 use crate::grants::Grants;
+use crate::job_journal::Journal;
 use crate::jobs::{no_job, tell_ledger};
 use crate::report;
 use crate::roots::RootsHandle;
@@ -55,6 +56,8 @@ pub struct Service {
     pub wait_ms: Option<u64>,
     /// Jobs for more minions than this are asked about.
     pub confirm_above: Option<u64>,
+    /// Who ordered what.
+    pub journal: Journal,
 }
 
 impl Service {

@@ -58,6 +58,15 @@ impl Aim {
             .map(|(node, verdict)| (node, self.decided.verdict(node, verdict)))
             .filter(|(_, verdict)| *verdict != Verdict::No)
     }
+
+    /// How many are meant, and for how many what is known here does not decide it.
+    pub fn counts(&self, hub: &Hub) -> (u64, u64) {
+        self.meant(hub)
+            .fold((0, 0), |(yes, unknown), (_, verdict)| match verdict {
+                Verdict::Yes => (yes + 1, unknown),
+                Verdict::Unknown | Verdict::No => (yes, unknown + 1),
+            })
+    }
 }
 
 /// Kinds of targets as the control socket names them.

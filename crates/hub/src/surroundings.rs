@@ -15,6 +15,7 @@ use wire::{
 use crate::engine::Surroundings;
 use crate::errands::Errand;
 use crate::events::{Bus, Chronicle};
+use crate::job_journal::Journal;
 use crate::parents::Parents;
 use crate::roots::RootsHandle;
 use crate::undecided::Question;
@@ -50,6 +51,8 @@ pub struct HubSurroundings {
     pub errands: mpsc::UnboundedSender<Errand>,
     /// What the metrics page shows.
     pub metrics: HubMetrics,
+    /// Who ordered what.
+    pub journal: Journal,
     /// What counters had at their last update.
     pub seen: Seen,
 }
@@ -114,7 +117,10 @@ impl Surroundings for HubSurroundings {
         self.chronicle().job_moved(hub, jid, now);
     }
 
-    fn job_finished(&mut self, counts: &Counts) {
+    fn job_finished(&mut self, hub: &Hub, jid: Jid, counts: &Counts) {
+        if let Some(job) = hub.job(jid) {
+            self.journal.finished(job, counts, self.clock.now());
+        }
         let is_there = |kind: &OutcomeKind| counts.of(*kind) > 0;
         let result = WORST_FIRST.into_iter().find(is_there);
         let result = result.unwrap_or(OutcomeKind::Ok).as_str();

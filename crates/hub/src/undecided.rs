@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use wire::{IndexSet, Jid, JobOrder, Json, NodeId, SitePath};
 
 use crate::gatekeeper::moment;
+use crate::job_journal::Refused;
 use crate::jobs::TERM_JOB;
 use crate::pillars::{Asked, Pillars};
 use crate::roots::RootsHandle;
@@ -308,6 +309,14 @@ impl Service {
         let refusals = self.policy.refusals(asked, moment(), &facts);
         let refused = refusals.iter().flatten().count();
         if let Some(text) = refusals.iter().flatten().next() {
+            self.journal.refused(&Refused {
+                at: self.engine.clock().now(),
+                user: &order.user,
+                fun: &order.fun,
+                target: order.target.typed.clone(),
+                reason: text.clone(),
+                from_above: Some((order, refused as u64)),
+            });
             tracing::warn!(jid = %order.jid, user = %order.user, origin = %order.origin_id, fun = %order.fun, refused, "refused: {text}");
         }
         let answers = minions.iter().zip(refusals).map(|(minion, refusal)| {

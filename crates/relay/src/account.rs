@@ -101,6 +101,14 @@ impl JobView<'_> {
         self.0.order.clone()
     }
 
+    /// Minions for which nobody can say whether the job means them.
+    pub fn undecided(&self) -> usize {
+        let states = self.0.rows().map(|(_, state)| state);
+        states
+            .filter(|state| matches!(state, State::Undecided(_)))
+            .count()
+    }
+
     /// Whether it is a job that this hub ordered.
     pub fn is_own(&self) -> bool {
         self.0.origin == Origin::Own

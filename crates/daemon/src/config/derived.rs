@@ -74,6 +74,8 @@ pub struct HubConfig {
     pub jobs: JobSettings,
     /// Who may do what.
     pub access: AccessSettings,
+    /// The file of their journal; None: there is none.
+    pub journal_file: Option<PathBuf>,
     /// Where they are written beside its own store.
     pub job_cache: Option<JobCacheSettings>,
     /// Where events are written, when they are.
@@ -360,6 +362,7 @@ pub(super) fn hub(settings: &mut Settings, sources: &Sources<'_>) -> Option<HubC
             blacklist: settings.map("publisher_acl_blacklist").into(),
             policy: settings.list("policy").into(),
         },
+        journal_file: settings.text("journal_file").map(PathBuf::from),
         job_cache,
         event_return,
         disk_reserve_bytes: settings.number("disk_reserve_bytes")?,
