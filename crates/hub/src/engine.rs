@@ -18,7 +18,9 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use wire::codec;
 use wire::limits::BULK_FRAME;
-use wire::{BatchPlan, Counts, Down, IndexSet, Jid, JobEnvelope, JobOrder, Refusal, Standing, Uid};
+use wire::{
+    BatchPlan, Counts, Down, IndexSet, Jid, JobEnvelope, JobOrder, Override, Refusal, Standing, Uid,
+};
 
 use crate::disk::Disk;
 use crate::guard::{Guard, NotTaken};
@@ -83,6 +85,8 @@ pub struct Submission {
     pub hold: bool,
     /// Roll it out in turns.
     pub plan: Option<BatchPlan>,
+    /// It may pass over the rules of sites.
+    pub passes: Option<Override>,
     /// How many minions it may be for.
     pub guard: Guard,
 }
@@ -387,6 +391,7 @@ impl<S: Surroundings> Engine<S> {
                     order,
                     hold,
                     plan,
+                    passes,
                     guard,
                 } = *submission;
                 // In the same turn of the loop: the machine hears nothing between the count and the job.
@@ -402,6 +407,7 @@ impl<S: Surroundings> Engine<S> {
                         order,
                         hold,
                         plan: plan.map(Box::new),
+                        passes,
                     },
                 );
             }

@@ -60,7 +60,7 @@ pub struct Accepted<'a> {
     pub minions: u64,
     /// And for how many it could not be decided.
     pub undecided: u64,
-    /// Rules that were passed over, and why.
+    /// Why rules may be passed over, and those of this hub that were.
     pub overridden: Option<(&'a [String], &'a str)>,
     /// In turns.
     pub in_turns: bool,
@@ -164,6 +164,21 @@ impl Journal {
             "target": refused.target,
             "minions": above.map(|(_, minions)| minions),
             "reason": refused.reason,
+        }));
+    }
+
+    /// An order from above passes over rules of this site, which lets it.
+    pub fn overridden(&self, order: &JobOrder, reason: &str, minions: u64, at: UnixMillis) {
+        self.line(json!({
+            "time": time(at),
+            "event": "overridden",
+            "jid": order.jid.to_string(),
+            "origin": order.origin_id.as_str(),
+            "user": order.user,
+            "fun": order.fun,
+            "target": order.target.typed,
+            "minions": minions,
+            "reason": reason,
         }));
     }
 

@@ -122,11 +122,21 @@ impl Service {
         let jid = order.jid;
         let (signed, meant) = (order.clone(), aim.clone());
         tracing::info!(%jid, user = %order.user, fun = %order.fun, target = %order.target.typed, "job");
+        // Rules of this hub bind its own user alone, and he alone passes over them; so it is with those of sites.
+        let reason = ask.override_reason.as_deref().filter(|_| caller.is_owner);
+        let passes = match reason
+            .map(|reason| self.jobs.passes(jid, reason))
+            .transpose()
+        {
+            Ok(passes) => passes,
+            Err(failure) => return Ok(Err(NotTaken::Failed(failure))),
+        };
         let submission = Submission {
             envelope,
             order,
             hold: ask.hold_ms.is_some(),
             plan: ask.plan.clone(),
+            passes,
             guard: Guard {
                 aim,
                 expect: ask.choice.expect,
@@ -137,16 +147,12 @@ impl Service {
         if let Err(not_taken) = &taken {
             tracing::info!(%jid, ?not_taken, "the job is not taken");
         } else if self.journal.is_on() {
-            let reason = ask.override_reason.as_deref();
-            let passed = &permission.overridden;
             let (minions, undecided) = self.engine.query(move |hub| meant.counts(hub)).await?;
             self.journal.accepted(&Accepted {
                 order: &signed,
                 minions,
                 undecided,
-                overridden: reason
-                    .filter(|_| !passed.is_empty())
-                    .map(|reason| (&passed[..], reason)),
+                overridden: reason.map(|reason| (&permission.overridden[..], reason)),
                 in_turns: ask.plan.is_some(),
                 held: ask.hold_ms.is_some(),
             });

@@ -19,7 +19,7 @@ use membership::{Applicant, Membership, ParentAddress, enrol};
 use pki::{KeyStore, TrustStore};
 use relay::{Hub, HubConfig as MachineConfig, HubRecovered, RecoveredJob};
 use store::{Committer, HubStore, Recovered, StoredJob};
-use targeting::Nodegroups;
+use targeting::{Glob, Nodegroups};
 use tokio::sync::{Notify, mpsc, watch};
 use wire::Role;
 
@@ -454,6 +454,7 @@ async fn start(
         fingerprint,
         wait_ms: config.jobs.timeout.map(millis),
         confirm_above: config.jobs.confirm_above,
+        overrides_from: overrides_from(&config),
         journal: journal.clone(),
     });
     tokio::spawn(crate::errands::run(errands_to_run, service.clone()));
@@ -655,9 +656,15 @@ fn policy(config: &HubConfig, nodegroups: &Nodegroups) -> anyhow::Result<Policy>
         publisher_acl,
         blacklist,
         policy,
+        ..
     } = &config.access;
     Policy::read(publisher_acl, blacklist, policy, nodegroups)
         .map_err(|faults| anyhow::anyhow!("the settings are wrong\n{}", faults.join("\n")))
+}
+
+fn overrides_from(config: &HubConfig) -> Vec<Glob> {
+    let hubs = config.access.overrides_from.iter();
+    hubs.map(|hub| Glob::new(hub)).collect()
 }
 
 fn roots_source(config: &HubConfig, role: Role) -> anyhow::Result<(Option<Arc<Mirror>>, Source)> {

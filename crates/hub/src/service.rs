@@ -7,6 +7,7 @@ use std::time::Duration;
 use access::Policy;
 use relay::HubInput;
 use store::{Committer, HubReader};
+use targeting::Glob;
 use wire::control::{Ask, FailureKind, Identity, KeyRow, Tell, TokenRow};
 use wire::{KeyDecision, Role, Standing, Uid, UnixMillis};
 
@@ -56,6 +57,8 @@ pub struct Service {
     pub wait_ms: Option<u64>,
     /// Jobs for more minions than this are asked about.
     pub confirm_above: Option<u64>,
+    /// Ids of hubs above whose orders may pass over this site's rules.
+    pub overrides_from: Vec<Glob>,
     /// Who ordered what.
     pub journal: Journal,
 }

@@ -7,8 +7,8 @@ use relay::{Hub, RosterView};
 use targeting::{Kind, Nodegroups, Target, Verdict};
 use wire::control::{Failure, FailureKind, RunAsk};
 use wire::{
-    JidClock, JobEnvelope, JobOptions, JobOrder, NodeId, RunTarget, SitePath, TreeId, Uid,
-    UnixMillis, limits,
+    Jid, JidClock, JobEnvelope, JobOptions, JobOrder, NodeId, Override, RunTarget, SitePath,
+    TreeId, Uid, UnixMillis, limits,
 };
 
 use crate::undecided::Decided;
@@ -235,6 +235,26 @@ impl JobDesk {
             .verify(&envelope, now)
             .map_err(|e| refused(e.to_string()))?;
         Ok((envelope, order))
+    }
+
+    /// Signs the reason for which a job may pass over the rules of sites.
+    ///
+    /// # Errors
+    /// [`Failure`] when it is too long.
+    pub fn passes(&self, jid: Jid, reason: &str) -> Result<Override, Failure> {
+        let most = limits::MAX_REASON;
+        if reason.chars().count() > most {
+            return Err(usage(format!(
+                "the reason of `--override` has at most {most} characters"
+            )));
+        }
+        Ok(self.key.sign_override(jid, reason.to_owned()))
+    }
+
+    /// Whether an override was signed by who signed the order.
+    pub fn vouches(&self, envelope: &JobEnvelope, jid: Jid, passes: &Override) -> bool {
+        let trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
+        trust.vouches(&envelope.signer, jid, passes)
     }
 
     fn target(&self, ask: &RunAsk) -> Result<Target, Failure> {

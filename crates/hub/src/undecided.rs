@@ -5,16 +5,14 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use gitsync::Snapshot;
 use relay::{Answer, Hub, HubInput, RosterView};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use targeting::{Facts, Kind, Nodegroups, Target, Verdict};
 use tokio::task::JoinSet;
-use wire::{IndexSet, Jid, JobOrder, Json, NodeId, SitePath};
+use wire::{IndexSet, Jid, JobEnvelope, JobOrder, Json, NodeId, Override, SitePath};
 
-use crate::gatekeeper::moment;
-use crate::job_journal::Refused;
-use crate::jobs::TERM_JOB;
 use crate::pillars::{Asked, Pillars};
 use crate::roots::RootsHandle;
 use crate::service::Service;
@@ -27,7 +25,7 @@ const KEPT_BYTES_MAX: usize = 64 << 20;
 /// A minion, and what its pillar is made of.
 #[derive(Debug, Clone)]
 pub struct Undecided {
-    index: u32,
+    pub(crate) index: u32,
     id: NodeId,
     path: SitePath,
     /// None when they were never heard: there is no pillar then.
@@ -49,16 +47,20 @@ impl Undecided {
 #[derive(Debug)]
 pub struct Question {
     order: Arc<JobOrder>,
+    envelope: JobEnvelope,
+    passes: Option<Override>,
     minions: Vec<Undecided>,
 }
 
 impl Question {
     /// About these minions, by their numbers; None for a job that is gone.
     pub fn new(hub: &Hub, jid: Jid, who: &IndexSet) -> Option<Question> {
-        let order = hub.job(jid)?.shared_order()?;
+        let job = hub.job(jid)?;
         let nodes = who.iter().filter_map(|index| hub.node(index));
         Some(Question {
-            order,
+            order: job.shared_order()?,
+            envelope: job.envelope().clone(),
+            passes: job.passes().cloned(),
             minions: nodes.map(Undecided::of).collect(),
         })
     }
@@ -95,19 +97,33 @@ impl Matcher {
         }
     }
 
-    /// Whether the target means each of these minions, at a state of the roots or at the one in service.
+    /// The roots as targets see them: at a state, or at the one in service. A state that is not here is fetched, once for all
+    /// minions that are asked about.
+    async fn view(&self, target: &Target, roots: Option<&str>) -> View {
+        let state = roots.map(str::to_owned).or_else(|| self.roots.served());
+        let snapshot = match target.needs_pillar() {
+            true => self.roots.pillar_snapshot(state.as_deref()).await,
+            false => Ok(None),
+        };
+        View {
+            state: state.unwrap_or_default(),
+            snapshot,
+        }
+    }
+
+    /// Whether the target means each of these minions.
     async fn decide(
         self: &Arc<Self>,
         target: &Target,
-        roots: Option<&str>,
+        view: &Arc<View>,
         minions: &[Undecided],
     ) -> Vec<(u32, Answer)> {
         let mut answers = JoinSet::new();
         for minion in minions {
             let (matcher, target, minion) = (self.clone(), target.clone(), minion.clone());
-            let roots = roots.map(str::to_owned);
+            let view = view.clone();
             answers.spawn(async move {
-                let answer = matcher.answer(&target, roots.as_deref(), &minion).await;
+                let answer = matcher.answer(&target, &view, &minion).await;
                 (minion.index, answer)
             });
         }
@@ -119,11 +135,11 @@ impl Matcher {
         done
     }
 
-    async fn answer(&self, target: &Target, roots: Option<&str>, minion: &Undecided) -> Answer {
+    async fn answer(&self, target: &Target, view: &View, minion: &Undecided) -> Answer {
         let known = Known::new(minion);
         let verdict = match (target.matches(&known), &minion.grains) {
             (Verdict::Unknown, Some(grains)) if target.needs_pillar() => {
-                match self.pillar(roots, &minion.id, grains).await {
+                match self.pillar(view, &minion.id, grains).await {
                     Ok(pillar) => target.matches(&Known {
                         pillar: Some(&pillar),
                         ..known
@@ -143,16 +159,10 @@ impl Matcher {
     }
 
     /// A minion's pillar, from all environments and without values that only the minion knows of.
-    async fn pillar(
-        &self,
-        roots: Option<&str>,
-        id: &NodeId,
-        grains: &Json,
-    ) -> Result<Arc<Value>, String> {
-        let snapshot = self.roots.pillar_snapshot(roots).await?;
-        let state = roots.map(str::to_owned).or_else(|| self.roots.served());
+    async fn pillar(&self, view: &View, id: &NodeId, grains: &Json) -> Result<Arc<Value>, String> {
+        let snapshot = view.snapshot.clone()?;
         let key = Key {
-            state: state.unwrap_or_default(),
+            state: view.state.clone(),
             id: id.clone(),
             grains: Sha256::digest(grains).into(),
         };
@@ -184,8 +194,16 @@ impl Matcher {
     }
 }
 
+/// The roots of one look at many minions.
+struct View {
+    /// Its commit; empty without roots.
+    state: String,
+    /// Its files of the pillar, or why there are none to be had.
+    snapshot: Result<Option<Snapshot>, String>,
+}
+
 /// A minion as targets and rules see it.
-struct Known<'a> {
+pub(crate) struct Known<'a> {
     minion: &'a Undecided,
     grains: Option<Value>,
     pillar: Option<&'a Value>,
@@ -193,7 +211,7 @@ struct Known<'a> {
 
 impl<'a> Known<'a> {
     /// Without its pillar.
-    fn new(minion: &'a Undecided) -> Known<'a> {
+    pub(crate) fn new(minion: &'a Undecided) -> Known<'a> {
         let grains = minion.grains.as_ref();
         Known {
             minion,
@@ -258,17 +276,23 @@ impl Kept {
 impl Service {
     /// Answers the machine: in parts, unless rules have to see everyone who is meant.
     pub(crate) async fn answer_question(&self, question: Question) -> anyhow::Result<()> {
-        let Question { order, minions } = question;
+        let Question {
+            order,
+            envelope,
+            passes,
+            minions,
+        } = question;
         let (jid, compound) = (order.jid, &order.target.compound);
         let nodegroups = Nodegroups::default();
         let Ok(target) = Target::parse(Kind::Compound, compound, &nodegroups, ':') else {
             anyhow::bail!("the target does not parse");
         };
         let roots = order.options.roots.as_deref();
+        let view = Arc::new(self.matcher.view(&target, roots).await);
         let is_judged = order.origin != self.jobs.uid && self.policy.binds_above();
         let mut meant = HashSet::new();
         for part in minions.chunks(AT_ONCE) {
-            let mut answers = self.matcher.decide(&target, roots, part).await;
+            let mut answers = self.matcher.decide(&target, &view, part).await;
             if is_judged {
                 let (yes, others) = answers.into_iter().partition(|(_, a)| *a == Answer::Meant);
                 let yes: Vec<(u32, Answer)> = yes;
@@ -282,54 +306,13 @@ impl Service {
         if is_judged {
             let is_meant = |minion: &Undecided| meant.contains(&minion.index);
             let minions: Vec<Undecided> = minions.into_iter().filter(is_meant).collect();
-            let answers = self.judge_above(&order, &minions);
+            let passes = passes.filter(|passes| self.is_vouched_for(&envelope, jid, passes));
+            let answers = self.judge_above(&order, passes.as_ref(), &minions);
             self.engine
                 .input(HubInput::Answered { jid, answers })
                 .await?;
         }
         Ok(())
-    }
-
-    /// What the site's own rules say of an order from above for minions of this hub.
-    fn judge_above(&self, order: &JobOrder, minions: &[Undecided]) -> Vec<(u32, Answer)> {
-        // Whatever the hour: what runs can be ended.
-        if order.fun == TERM_JOB {
-            return minions
-                .iter()
-                .map(|minion| (minion.index, Answer::Meant))
-                .collect();
-        }
-        let known: Vec<Known<'_>> = minions.iter().map(Known::new).collect();
-        let facts: Vec<&dyn Facts> = known.iter().map(|known| known as &dyn Facts).collect();
-        let asked = access::Order {
-            user: &order.user,
-            origin: order.origin_id.as_str(),
-            fun: &order.fun,
-        };
-        let refusals = self.policy.refusals(asked, moment(), &facts);
-        let refused = refusals.iter().flatten().count();
-        if let Some(text) = refusals.iter().flatten().next() {
-            self.journal.refused(&Refused {
-                at: self.engine.clock().now(),
-                user: &order.user,
-                fun: &order.fun,
-                target: order.target.typed.clone(),
-                reason: text.clone(),
-                from_above: Some((order, refused as u64)),
-            });
-            tracing::warn!(jid = %order.jid, user = %order.user, origin = %order.origin_id, fun = %order.fun, refused, "refused: {text}");
-        }
-        let answers = minions.iter().zip(refusals).map(|(minion, refusal)| {
-            let answer = match refusal {
-                None => Answer::Meant,
-                Some(text) => Answer::Refused(format!(
-                    "refused by policy of site {}: {text}",
-                    self.jobs.path
-                )),
-            };
-            (minion.index, answer)
-        });
-        answers.collect()
     }
 
     /// What the pillars of this hub's own minions decide of a target. Minions of other hubs stay undecided, and so does one
@@ -350,9 +333,10 @@ impl Service {
                 .map(|(node, _)| Undecided::of(node))
                 .collect()
         };
+        let view = Arc::new(self.matcher.view(target, roots).await);
         let mut decided = Decided::default();
         for minions in self.engine.query(undecided).await?.chunks(AT_ONCE) {
-            for (index, answer) in self.matcher.decide(target, roots, minions).await {
+            for (index, answer) in self.matcher.decide(target, &view, minions).await {
                 let verdict = match answer {
                     Answer::Meant => Verdict::Yes,
                     Answer::NotMeant => Verdict::No,

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wire::record::JobHead;
-use wire::{Counts, JobOrder, Json, LedgerDelta, Reason, ReasonCode, UnixMillis};
+use wire::{
+    Counts, JobEnvelope, JobOrder, Json, LedgerDelta, Override, Reason, ReasonCode, UnixMillis,
+};
 
 use crate::dispatch::target_of;
 use crate::job::{Job, Origin};
@@ -99,6 +101,16 @@ impl JobView<'_> {
     /// The same, to keep.
     pub fn shared_order(&self) -> Option<Arc<JobOrder>> {
         self.0.order.clone()
+    }
+
+    /// As it travels.
+    pub fn envelope(&self) -> &JobEnvelope {
+        &self.0.head.envelope
+    }
+
+    /// Why it may pass over the rules of sites, when it may; nobody has looked at the signature.
+    pub fn passes(&self) -> Option<&Override> {
+        self.0.passes.as_ref()
     }
 
     /// Minions for which nobody can say whether the job means them.

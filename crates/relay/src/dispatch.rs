@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use wire::record::{JobHead, Record};
 use wire::{
-    BatchPlan, Down, IndexSet, Jid, JobEnvelope, JobOrder, PROTOCOL_TARGETS, PlanRecord, Reason,
-    ReasonCode, Role, Terms, Uid,
+    BatchPlan, Down, IndexSet, Jid, JobEnvelope, JobOrder, Override, PROTOCOL_TARGETS, PlanRecord,
+    Reason, ReasonCode, Role, Terms, Uid,
 };
 
 use crate::LinkId;
@@ -39,6 +39,7 @@ impl Hub {
         order: Arc<JobOrder>,
         hold: bool,
         plan: Option<BatchPlan>,
+        passes: Option<Override>,
     ) {
         let jid = order.jid;
         if let Some(reason) = self.overload() {
@@ -58,7 +59,8 @@ impl Hub {
             by_release: plan.is_some(),
         };
         let rollout = plan.map(PlanRecord::Plan);
-        self.take_job(head, order, terms, rollout);
+        let passes = passes.map(PlanRecord::Overriding);
+        self.take_job(head, order, terms, rollout.into_iter().chain(passes));
         if planted::is(Bug::AcceptsUnsaved) {
             self.outputs.push_back(HubOutput::JobAccepted { jid });
             return;
@@ -90,14 +92,14 @@ impl Hub {
         head: JobHead,
         order: Arc<JobOrder>,
         terms: Terms,
-        rollout: Option<PlanRecord>,
+        entries: impl IntoIterator<Item = PlanRecord>,
     ) {
         let jid = head.jid;
         self.saving.record(Record::Job(Box::new(head.clone())));
         let mut job = Job::new(head, Some(order.clone()), self.config.uid);
         let plain = terms.is_plain();
         let terms = (!plain).then_some(PlanRecord::Terms(terms));
-        for entry in terms.into_iter().chain(rollout) {
+        for entry in terms.into_iter().chain(entries) {
             job.note_plan(&entry);
             self.saving.record(Record::JobPlan { jid, entry });
         }
@@ -129,10 +131,9 @@ impl Hub {
 
     /// Hands a job on to these children once what is known of it is on disk.
     pub(crate) fn hand_on(&mut self, jid: Jid, links: Vec<LinkId>) {
-        let Some(job) = self.jobs.get(&jid).filter(|_| !links.is_empty()) else {
+        if links.is_empty() {
             return;
-        };
-        let (envelope, terms) = (job.head.envelope.clone(), job.terms);
+        }
         for link in &links {
             self.work_begins(*link);
         }
@@ -140,30 +141,36 @@ impl Hub {
         for settled in self.take_settled(&links) {
             self.saving.after(Held::Out(settled));
         }
-        for (links, message) in self.in_their_words(links, envelope, terms) {
+        let job = self.jobs.get(&jid);
+        let told = job.map(|job| self.in_their_words(links, job));
+        for (links, message) in told.into_iter().flatten() {
             self.saving
                 .after(Held::Out(HubOutput::ToChildren { links, message }));
         }
     }
 
-    /// An order for these children. Minions get it plain; so do hubs of protocol 1, which hold nothing.
-    pub(crate) fn in_their_words(
-        &self,
-        links: Vec<LinkId>,
-        envelope: JobEnvelope,
-        terms: Terms,
-    ) -> Vec<(Vec<LinkId>, Down)> {
+    /// A job's order for these children. Minions get it plain; so do hubs of protocol 1, which hold nothing and judge nothing.
+    pub(crate) fn in_their_words(&self, links: Vec<LinkId>, job: &Job) -> Vec<(Vec<LinkId>, Down)> {
+        let (envelope, terms) = (job.head.envelope.clone(), job.terms);
+        let is_plain = terms.is_plain() && job.passes.is_none();
         let is_told = |link: &LinkId| {
             let hub = self
                 .children
                 .get(link)
                 .is_some_and(|c| c.peer.role.is_hub());
-            !terms.is_plain() && hub && self.speaks(*link, PROTOCOL_TERMS)
+            !is_plain && hub && self.speaks(*link, PROTOCOL_TERMS)
         };
         let (told, plain): (Vec<LinkId>, Vec<LinkId>) = links.into_iter().partition(is_told);
-        let assign = Down::Assign {
-            envelope: envelope.clone(),
-            terms,
+        let assign = match job.passes.clone() {
+            None => Down::Assign {
+                envelope: envelope.clone(),
+                terms,
+            },
+            Some(passes) => Down::Overriding {
+                envelope: envelope.clone(),
+                terms,
+                passes,
+            },
         };
         let both = [(plain, Down::Job(envelope)), (told, assign)];
         both.into_iter()

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use wire::record::{JobHead, NodeRecord, Record};
 use wire::{
     BatchPlan, Down, IndexSet, Jid, JobEnvelope, JobOrder, Json, KeyDecision, LedgerDelta, NodeId,
-    PlanRecord, Reason, Refusal, Revocation, RootsReport, RosterMark, SitePath, Standing, Uid,
-    UnixMillis, Up,
+    Override, PlanRecord, Reason, Refusal, Revocation, RootsReport, RosterMark, SitePath, Standing,
+    Uid, UnixMillis, Up,
 };
 
 use crate::LinkId;
@@ -133,6 +133,8 @@ pub enum HubInput {
         hold: bool,
         /// Roll it out in turns.
         plan: Option<Box<BatchPlan>>,
+        /// It may pass over the rules of sites.
+        passes: Option<Override>,
     },
     /// Nobody who has not begun this job of the hub's own begins it any more.
     Halt {

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use wire::record::JobHead;
 use wire::{
-    Counts, Halt, IndexSet, Jid, JobOrder, Json, PlanRecord, Release, Terms, Uid, UnixMillis,
+    Counts, Halt, IndexSet, Jid, JobOrder, Json, Override, PlanRecord, Release, Terms, Uid,
+    UnixMillis,
 };
 
 use heard::SourceState;
@@ -87,6 +88,8 @@ pub(crate) struct Job {
     pub order: Option<Arc<JobOrder>>,
     pub origin: Origin,
     pub terms: Terms,
+    /// It may pass over the rules of sites.
+    pub passes: Option<Override>,
     /// Turns of a job that goes by release.
     pub leases: BTreeMap<u32, Lease>,
     /// The last turn of each minion that was turned down: told again, it is not given.
@@ -131,6 +134,7 @@ impl Job {
             order,
             origin,
             terms: Terms::default(),
+            passes: None,
             leases: BTreeMap::new(),
             declined: BTreeMap::new(),
             halts: Vec::new(),
@@ -266,6 +270,7 @@ impl Job {
                     self.halts.push(halt.clone());
                 }
             }
+            PlanRecord::Overriding(passes) => self.passes = Some(passes.clone()),
             PlanRecord::Begun { .. } | PlanRecord::Stage(_) | PlanRecord::StageOver { .. } => {}
         }
     }

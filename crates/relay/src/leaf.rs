@@ -392,6 +392,7 @@ impl<V: Verify> Leaf<V> {
                 | Down::Keys { .. }
                 | Down::FetchRoots
                 | Down::Assign { .. }
+                | Down::Overriding { .. }
                 | Down::Release { .. }
                 | Down::Halt { .. }
                 | Down::Recall { .. },

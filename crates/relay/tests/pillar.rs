@@ -214,3 +214,52 @@ fn a_site_judges_orders_from_above() {
     assert_eq!(bench.row(jid(1), "m1"), "refused Refused");
     assert_eq!(bench.hub.counts(jid(1)).unwrap().expected, 2);
 }
+
+/// The reason to pass over rules of sites goes with the order, to every hub that can read it, and over a restart.
+#[test]
+fn an_override_goes_with_the_order() {
+    let passes = wire::Override {
+        reason: "it burns".to_owned(),
+        signature: [9; 64],
+    };
+    let told_over = |outputs: &[HubOutput], link: u64| {
+        told(outputs, link).into_iter().any(
+            |message| matches!(message, Down::Overriding { passes: told, .. } if *told == passes),
+        )
+    };
+    let mut top = Bench::new("");
+    top.connect(13, peer(13, Role::Syndic, "hub-a", "a"));
+    top.connect(1, minion(1));
+    let mut old = support::hello(Role::Syndic);
+    if let Up::Hello(hello) = &mut old {
+        hello.protocol = wire::ProtocolRange { min: 1, max: 1 };
+    }
+    top.connect_with(14, peer(14, Role::Syndic, "hub-b", "b"), old);
+    let (envelope, order) = order(jid(1), "*");
+    let outputs = top.put(HubInput::Submit {
+        envelope: envelope.clone(),
+        order,
+        hold: false,
+        plan: None,
+        passes: Some(passes.clone()),
+    });
+    assert!(told_over(&outputs, 13));
+    for link in [1, 14] {
+        assert!(matches!(told(&outputs, link)[..], [Down::Job(_)]), "{link}");
+    }
+
+    let mut site = syndic();
+    site.connect(13, peer(13, Role::Syndic, "hub-c", "ams/c"));
+    let outputs = from_parent(
+        &mut site,
+        Down::Overriding {
+            envelope,
+            terms: wire::Terms::default(),
+            passes: passes.clone(),
+        },
+    );
+    assert!(told_over(&outputs, 13));
+    let site = site.restarted();
+    let job = site.hub.job(jid(1)).unwrap();
+    assert_eq!(job.passes(), Some(&passes));
+}

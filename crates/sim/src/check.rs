@@ -132,8 +132,10 @@ impl World {
 
     /// P3: a job is on a hub's disk before anybody below hears of it.
     pub(crate) fn check_told(&self, at: usize, message: &Down) {
-        if let Down::Job(envelope) | Down::Assign { envelope, .. } | Down::Turn { envelope, .. } =
-            message
+        if let Down::Job(envelope)
+        | Down::Assign { envelope, .. }
+        | Down::Overriding { envelope, .. }
+        | Down::Turn { envelope, .. } = message
         {
             let order: JobOrder = must(codec::decode(&envelope.order));
             let is_saved = self.nodes[at].hub_disk.jobs.contains_key(&order.jid);

@@ -743,7 +743,7 @@ impl Explorer {
                 .any(is_it)
         };
         let is_saved = match must(codec::decode::<Down>(bytes)) {
-            Down::Job(_) | Down::Assign { .. } => job.is_some(),
+            Down::Job(_) | Down::Assign { .. } | Down::Overriding { .. } => job.is_some(),
             Down::Turn { until, .. } => released(&|release| release.until == until),
             Down::Release { release, .. } => released(&|known| known.round == release.round),
             _ => true,
@@ -912,6 +912,7 @@ impl Explorer {
                         ..BatchPlan::default()
                     })
                 }),
+                passes: None,
             },
             Told::Timeout => {
                 if let Some(Live::Hub(hub)) = machine {

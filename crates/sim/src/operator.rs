@@ -298,6 +298,7 @@ impl World {
                 order: signed.order,
                 hold: ask.hold,
                 plan: ask.plan.map(Box::new),
+                passes: None,
             },
         );
         jid

@@ -27,7 +27,10 @@ pub mod trust;
 pub use event::{Event, Events};
 pub use id::{Jid, JidClock, NodeId, NodeIdError, Role, SitePath, SitePathError, TreeId, Uid};
 pub use indices::IndexSet;
-pub use job::{JobEnvelope, JobOptions, JobOrder, RunTarget, SIGNING_DOMAIN_JOB, SignerId};
+pub use job::{
+    JobEnvelope, JobOptions, JobOrder, Override, RunTarget, SIGNING_DOMAIN_JOB,
+    SIGNING_DOMAIN_OVERRIDE, SignerId,
+};
 pub use ledger::{
     Counts, LedgerDelta, Outcome, OutcomeGroup, OutcomeKind, Reason, ReasonCode, Timing, ValueRef,
 };

@@ -233,3 +233,67 @@ fn a_site_has_rules_of_its_own_for_orders_from_above() {
             .contains("rule 1 of policy forbids test.fib now")
     );
 }
+
+/// A reason that was given at the asked hub passes over the rules of sites that let it, and of no other; it stands in their logs.
+#[test]
+fn an_override_passes_over_the_rules_of_sites_that_let_it() {
+    let mut tree = Tree::of_two_sites();
+    let rules = "policy:\n- {who: '*', deny: [test.fib]}\n";
+    rule(
+        &mut tree,
+        "ams-hub",
+        "ams",
+        &format!("{rules}policy_overrides_from: 'to*'\n"),
+    );
+    rule(
+        &mut tree,
+        "fra-hub",
+        "fra",
+        &format!("{rules}policy_overrides_from: [other]\n"),
+    );
+    tree.heals();
+    let top = tree.top();
+    let ledger = top.run(4, &["*", "test.fib", "3"]);
+    assert_eq!(ledger.count("refused"), 4);
+    let ledger = top.run(4, &["--override", "it burns", "*", "test.fib", "3"]);
+    assert_eq!(ledger.ids("ok"), ["ams-web1", "ams-web2"]);
+    assert_eq!(ledger.ids("refused"), ["fra-db1", "fra-db2"]);
+    let reason = ledger.minion("fra-db1")["reason"]
+        .as_str()
+        .expect("a reason");
+    assert!(
+        reason.contains("`policy_overrides_from` of the site lets no order of that hub pass"),
+        "{reason}"
+    );
+    let log = tree.node("ams-hub").log();
+    assert!(
+        log.contains("passed over: rule 1 of policy forbids test.fib now"),
+        "{log}"
+    );
+    assert!(log.contains("it burns"), "{log}");
+    // In turns it is the same.
+    top.run(
+        0,
+        &[
+            "--override",
+            "it burns",
+            "ams-*",
+            "test.fib",
+            "3",
+            "-b",
+            "1",
+        ],
+    );
+    top.expect(
+        64,
+        &[
+            "run",
+            "--override",
+            &"x".repeat(3_000),
+            "ams-*",
+            "test.fib",
+            "3",
+        ],
+    )
+    .complains("the reason of `--override` has at most");
+}

@@ -469,6 +469,24 @@ fn what_the_program_does_itself() {
 }
 
 #[test]
+fn the_journal_is_read_by_the_program_itself() {
+    let journal = |line: &str| match deed(line) {
+        Deed::Local(LocalCommand::Journal(args)) => args,
+        other => panic!("{line}: {other:?}"),
+    };
+    let all = journal("jobs journal");
+    assert_eq!(
+        (all.since, all.user.as_deref(), all.is_json()),
+        (None, None, false)
+    );
+    let some = journal("jobs journal --since 2h --user ann --function 'state.*' --out json");
+    assert_eq!(some.since, Some(Duration::from_secs(7_200)));
+    assert_eq!(some.user.as_deref(), Some("ann"));
+    assert_eq!(some.function.as_deref(), Some("state.*"));
+    assert!(some.is_json());
+}
+
+#[test]
 fn what_makes_no_sense_is_wrong_usage() {
     let place = Place::new();
     let check = |line: &str, words: &str| {

@@ -99,6 +99,8 @@ pub struct AccessSettings {
     pub blacklist: Value,
     /// The list of rules.
     pub policy: Value,
+    /// Ids of hubs above whose orders may pass over them, as globs.
+    pub overrides_from: Vec<String>,
 }
 
 /// Settings of a minion.
@@ -361,6 +363,11 @@ pub(super) fn hub(settings: &mut Settings, sources: &Sources<'_>) -> Option<HubC
             publisher_acl: settings.map("publisher_acl").into(),
             blacklist: settings.map("publisher_acl_blacklist").into(),
             policy: settings.list("policy").into(),
+            overrides_from: settings
+                .texts("policy_overrides_from")
+                .into_iter()
+                .map(|hub| hub.value)
+                .collect(),
         },
         journal_file: settings.text("journal_file").map(PathBuf::from),
         job_cache,

@@ -231,8 +231,7 @@ impl Hub {
             });
             let is_theirs = job.origin == Origin::Below;
             if (!named || kept) && self.now < order.start_by && !old && !is_theirs {
-                let envelope = job.head.envelope.clone();
-                let terms = job.terms;
+                let told = self.in_their_words(vec![link], job);
                 if let Some(source) = self
                     .jobs
                     .get_mut(&jid)
@@ -241,7 +240,7 @@ impl Hub {
                     source.complete = false;
                 }
                 self.work_begins(link);
-                for (links, message) in self.in_their_words(vec![link], envelope, terms) {
+                for (links, message) in told {
                     let output = HubOutput::ToChildren { links, message };
                     self.saving.after(Held::Out(output));
                 }

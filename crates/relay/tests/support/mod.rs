@@ -290,6 +290,7 @@ impl Bench {
             order,
             hold,
             plan: plan.map(Box::new),
+            passes: None,
         })
     }
 
