@@ -12,6 +12,7 @@ use wire::{
 use crate::disk::Saved;
 use crate::node::{Machine, Node};
 use crate::orders::Target;
+use crate::pillars;
 use crate::world::{World, must};
 
 macro_rules! ensure {
@@ -64,6 +65,19 @@ impl World {
                 assert_eq!(*first, expected, "P1: {jid} at {at} was complete before");
             }
         }
+    }
+
+    /// What the site of a minion forbids reaches it by none of its hubs, but as the order of one of them.
+    pub fn check_rules(&self, at: usize, order: &JobOrder) {
+        let spec = &self.nodes[at].spec;
+        let origin = self.model.jobs.get(&order.jid).map(|job| job.origin);
+        let is_of_site = origin.is_none_or(|origin| spec.parents.contains(&origin));
+        let is_judged = self.plan.pillars && !self.model.replayed.contains(&order.jid);
+        assert!(
+            !is_judged || is_of_site || !pillars::forbids(spec),
+            "P8: {at} runs {}, which its site forbids",
+            order.jid
+        );
     }
 
     /// When everything has healed: every roster and every ledger is the truth.

@@ -1,4 +1,5 @@
-//! The shell's part in targets by pillar: what a minion's pillar says follows from its key, and takes a while to make.
+//! The shell's part in targets by pillar and in the rules of sites: what a minion's pillar says, and what its site forbids it,
+//! follows from its key. Both take a while.
 
 use relay::{Answer, HubInput};
 use wire::{IndexSet, Jid};
@@ -18,15 +19,26 @@ pub fn role(spec: &Spec) -> Option<&'static str> {
     }
 }
 
+/// Whether the site of a minion lets no order from above on it.
+pub fn forbids(spec: &Spec) -> bool {
+    hash(&spec.peer.uid.0) % 11 == 5
+}
+
 impl World {
-    /// A hub asks whom a job means by pillar: the answers come in parts, some of them late.
-    pub(crate) fn make_pillars(&mut self, at: usize, jid: Jid, who: &IndexSet) {
+    /// A hub asks whom a job means by pillar, or may mean by the rules of its site: the answers come in parts, some of them late.
+    pub(crate) fn answer(&mut self, at: usize, jid: Jid, who: &IndexSet) {
         let Some(job) = self.model.jobs.get(&jid) else {
             return;
         };
-        let Target::Role(wanted) = &job.target else {
-            panic!("{at} asks for pillars that {jid} has no use for");
+        let is_above = job.origin != at;
+        let wanted = match &job.target {
+            Target::Role(wanted) => Some(*wanted),
+            _ => None,
         };
+        assert!(
+            is_above || wanted.is_some(),
+            "{at} asks what it knows of {jid}"
+        );
         let mut parts: [Vec<(u32, Answer)>; 3] = Default::default();
         for index in who.iter() {
             let node = match &self.nodes[at].machine {
@@ -37,10 +49,16 @@ impl World {
                 panic!("{at} asks for the pillar of nobody");
             };
             let spec = self.nodes.iter().find(|n| n.spec.peer.uid == uid);
-            let answer = match spec.and_then(|node| role(&node.spec)) {
-                Some(role) if role == *wanted => Answer::Meant,
-                Some(_) => Answer::NotMeant,
-                None => Answer::Undecided("its pillar can't be made".to_owned()),
+            let Some(spec) = spec.map(|node| &node.spec) else {
+                panic!("{at} asks about nobody");
+            };
+            let answer = match (wanted, role(spec)) {
+                (Some(_), None) => Answer::Undecided("its pillar can't be made".to_owned()),
+                (Some(wanted), Some(role)) if role != wanted => Answer::NotMeant,
+                _ if is_above && forbids(spec) => {
+                    Answer::Refused("its site does not let it".to_owned())
+                }
+                _ => Answer::Meant,
             };
             let part = self.nodes[at].rng.below(3) as usize;
             parts[part].push((index, answer));

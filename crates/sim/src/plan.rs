@@ -31,7 +31,7 @@ pub struct Plan {
     pub save_bytes_max: usize,
     /// How long hubs let news wait for more.
     pub gather_ms: u64,
-    /// Jobs have targets by pillar, too.
+    /// Jobs have targets by pillar, too, and sites have rules about orders from above.
     pub pillars: bool,
 }
 
@@ -113,7 +113,7 @@ impl Plan {
         ..Plan::CHAOS
     };
 
-    /// Targets that only the minions' own hubs can decide, and not at once.
+    /// Targets and rules that only the minions' own hubs can decide by, and not at once.
     pub const PILLARS: Plan = Plan {
         name: "pillars",
         pillars: true,
