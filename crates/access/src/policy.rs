@@ -1,6 +1,6 @@
 //! The rules, and who asks.
 
-use targeting::Target;
+use targeting::{Glob, Target};
 
 use crate::pattern::{Pattern, Who};
 use crate::window::{Moment, Window};
@@ -32,6 +32,8 @@ pub(crate) struct Rule {
     pub(crate) at_most: Option<u64>,
     /// Forbids what it covers, to everyone whom it names.
     pub(crate) denies: bool,
+    /// Only about orders of these hubs above; empty: about users here, and when it forbids, about all orders from above too.
+    pub(crate) from: Vec<Glob>,
 }
 
 /// Who asks.
@@ -70,12 +72,14 @@ impl Area {
 impl Policy {
     /// Whether there is any rule that opens the hub to others than its own user.
     pub fn opens(&self) -> bool {
-        self.rules.iter().any(|rule| !rule.denies)
+        let mut rules = self.rules.iter().filter(|rule| rule.from.is_empty());
+        rules.any(|rule| !rule.denies)
     }
 
     /// Whether there is any rule that could forbid something to the hub's own user.
     pub fn binds_owner(&self) -> bool {
-        self.rules.iter().any(|rule| rule.denies)
+        let mut rules = self.rules.iter().filter(|rule| rule.from.is_empty());
+        rules.any(|rule| rule.denies)
     }
 
     /// Whether the asker may do something that is no job.
@@ -108,14 +112,15 @@ impl Policy {
         asker: Asker<'a>,
         now: Moment,
     ) -> impl Iterator<Item = &'a Rule> {
-        self.rules.iter().filter(move |rule| {
+        let here = self.rules.iter().filter(|rule| rule.from.is_empty());
+        here.filter(move |rule| {
             rule.who.iter().any(|who| who.is(asker.user, asker.groups)) && rule.holds(now)
         })
     }
 }
 
 impl Rule {
-    fn holds(&self, now: Moment) -> bool {
+    pub(crate) fn holds(&self, now: Moment) -> bool {
         let any = |windows: &[Window]| windows.iter().any(|window| window.holds(now));
         (self.within.is_empty() || any(&self.within)) && !any(&self.outside)
     }

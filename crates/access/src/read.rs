@@ -1,15 +1,15 @@
 //! Reads the rules from their settings.
 
 use serde_json::{Map, Value};
-use targeting::{Kind, Nodegroups, Target};
+use targeting::{Glob, Kind, Nodegroups, Target};
 
 use crate::pattern::{Pattern, Who};
 use crate::policy::{Policy, Rule};
 use crate::window::Window;
 
 /// The keys of a rule in `policy`.
-const RULE_KEYS: [&str; 8] = [
-    "who", "may", "deny", "target", "sites", "within", "outside", "at_most",
+const RULE_KEYS: [&str; 9] = [
+    "who", "may", "deny", "target", "sites", "within", "outside", "at_most", "from",
 ];
 
 impl Policy {
@@ -90,6 +90,7 @@ impl Reader<'_> {
             outside: Vec::new(),
             at_most: None,
             denies: false,
+            from: Vec::new(),
         });
     }
 
@@ -168,6 +169,15 @@ impl Reader<'_> {
         };
         let within = self.windows(&name, rule.get("within"));
         let outside = self.windows(&name, rule.get("outside"));
+        let from = match rule.get("from") {
+            None => Vec::new(),
+            Some(hubs) => match self.texts(&name, hubs) {
+                hubs if hubs.is_empty() => {
+                    return self.fault(&name, "`from` needs the ids of hubs above");
+                }
+                hubs => hubs,
+            },
+        };
         let at_most = match rule.get("at_most") {
             None => None,
             Some(most) => match most.as_u64() {
@@ -187,6 +197,7 @@ impl Reader<'_> {
             outside,
             at_most,
             denies,
+            from: from.iter().map(|hub| Glob::new(hub)).collect(),
         });
     }
 
@@ -226,6 +237,11 @@ impl Reader<'_> {
 
     fn target(&mut self, name: &str, kind: Kind, text: &str) -> Option<Target> {
         match Target::parse(kind, text, self.nodegroups, ':') {
+            Ok(target) if target.needs_pillar() => {
+                let text = "the target of a rule can't be decided by the pillar: rules are held against what the roster has";
+                self.fault(name, text);
+                None
+            }
             Ok(target) => Some(target),
             Err(errors) => {
                 self.fault(

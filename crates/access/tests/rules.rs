@@ -1,6 +1,6 @@
 //! What rules permit and forbid, as an operator writes them.
 
-use access::{Area, Asker, Moment, Permission, Policy, Refusal};
+use access::{Area, Asker, Moment, Order, Permission, Policy, Refusal};
 use serde_json::{Value, json};
 use targeting::{Facts, Nodegroups};
 
@@ -204,4 +204,118 @@ fn each_fault_is_named_with_its_rule() {
         );
     }
     assert_eq!(faults.len(), 10, "{faults:#?}");
+}
+
+fn refusals(policy: &Policy, user: &str, fun: &str, minions: &[Minion]) -> Vec<Option<String>> {
+    let minions: Vec<_> = minions.iter().map(|minion| minion as &dyn Facts).collect();
+    let origin = "top1";
+    policy.refusals(Order { user, origin, fun }, NOON, &minions)
+}
+
+#[test]
+fn a_site_forbids_what_it_forbids_to_orders_from_above_too() {
+    let rules = json!([
+        {"who": "*", "deny": "state.*", "target": "G@role:db", "outside": {"days": "sun"}},
+        {"who": "*", "deny": "cmd.*", "within": {"days": "sun"}},
+        {"who": "%ops", "deny": "test.*"},
+        {"who": "bob", "may": "grains.*"},
+    ]);
+    let policy = policy(Value::Null, Value::Null, rules);
+    assert!(policy.binds_above());
+    let of_role = |id, role| Minion(id, "eu", Some(json!({ "role": role })));
+    let minions = [
+        of_role("a", "db"),
+        of_role("b", "web"),
+        Minion("c", "eu", None),
+    ];
+    let forbidden = Some("rule 1 of policy forbids state.apply now".to_owned());
+    assert_eq!(
+        refusals(&policy, "root", "state.apply", &minions),
+        [forbidden.clone(), None, forbidden],
+        "what is not known is taken for the worse"
+    );
+    // Not in these hours; groups are not known; a rule for users here permits and forbids nothing above.
+    for fun in ["cmd.run", "test.ping", "grains.items", "pkg.install"] {
+        assert_eq!(
+            refusals(&policy, "bob", fun, &minions),
+            [None, None, None],
+            "{fun}"
+        );
+    }
+}
+
+#[test]
+fn rules_with_from_are_about_hubs_above_alone() {
+    let rules = json!([
+        {"who": ["root", "ann"], "from": "top*", "may": "*", "sites": "eu/ams", "at_most": 2},
+        {"who": "ann", "from": ["top2"], "may": "*"},
+        {"who": "*", "from": "top1", "deny": "cmd.*"},
+    ]);
+    let policy = policy(Value::Null, Value::Null, rules);
+    assert!(policy.binds_above() && !policy.opens() && !policy.binds_owner());
+    assert!(run(&policy, OWNER, "cmd.run", &[]).is_ok());
+    assert!(run(&policy, asks("ann", &[]), "test.ping", &[]).is_err());
+    let ams = |id| Minion(id, "eu/ams", None);
+    let two = [ams("a"), ams("b")];
+    assert_eq!(refusals(&policy, "ann", "test.ping", &two), [None, None]);
+    assert_eq!(
+        refusals(&policy, "ann", "cmd.run", &two[..1]),
+        [Some("rule 3 of policy forbids cmd.run now".to_owned())]
+    );
+    let three = [ams("a"), ams("b"), Minion("c", "eu/fra", None)];
+    let many = "rule 1 of policy lets ann run test.ping on 2 minions at most, and these are 3";
+    let uncovered = "no rule lets ann of top1 run test.ping on it now";
+    let texts = [many, many, uncovered].map(|text| Some(text.to_owned()));
+    assert_eq!(refusals(&policy, "ann", "test.ping", &three), texts);
+    assert_eq!(
+        refusals(&policy, "eve", "test.ping", &two[..1]),
+        [Some(
+            "no rule lets eve of top1 run test.ping on it now".to_owned()
+        )]
+    );
+    let elsewhere = Order {
+        user: "ann",
+        origin: "top2",
+        fun: "cmd.run",
+    };
+    let minions: Vec<_> = three.iter().map(|minion| minion as &dyn Facts).collect();
+    assert_eq!(
+        policy.refusals(elsewhere, NOON, &minions),
+        [None, None, None]
+    );
+}
+
+#[test]
+fn a_site_without_such_rules_refuses_nothing_from_above() {
+    let acl = json!({"alice": ["test.*"]});
+    let policy = policy(
+        acl,
+        json!({"users": ["root"]}),
+        json!([{"who": "bob", "may": "*"}]),
+    );
+    assert!(!policy.binds_above());
+    assert_eq!(
+        refusals(&policy, "root", "cmd.run", &[Minion("a", "", None)]),
+        [None]
+    );
+}
+
+#[test]
+fn targets_of_rules_and_empty_hubs_are_refused() {
+    let read = |rule: Value| {
+        Policy::read(
+            &Value::Null,
+            &Value::Null,
+            &json!([rule]),
+            &Nodegroups::default(),
+        )
+    };
+    let faults =
+        read(json!({"who": "a", "may": "*", "target": "I@role:web"})).expect_err("a fault");
+    assert!(
+        faults[0].contains("can't be decided by the pillar"),
+        "{faults:?}"
+    );
+    let faults = read(json!({"who": "a", "may": "*", "from": []})).expect_err("a fault");
+    assert!(faults[0].contains("ids of hubs above"), "{faults:?}");
 }

@@ -20,6 +20,7 @@ mod findargs;
 mod follow;
 mod forms;
 mod interrupt;
+mod journalargs;
 mod keys;
 mod live;
 mod lowargs;
@@ -51,6 +52,7 @@ use output::Style;
 
 pub use cacheargs::JobCacheStep;
 pub use control::{Control, ControlError, SocketControl};
+pub use journalargs::JournalArgs;
 pub use lowargs::{Globals, InitArgs, JoinStep, LogLevel, When};
 
 use forms::Destination;
@@ -94,6 +96,8 @@ pub enum LocalCommand {
     Join(JoinStep),
     /// Look at the job cache outside.
     JobCache(JobCacheStep),
+    /// Show the journal of jobs.
+    Journal(JournalArgs),
 }
 
 impl Globals {

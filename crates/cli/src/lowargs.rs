@@ -15,6 +15,7 @@ use crate::cacheargs::JobCacheStep;
 use crate::duration;
 use crate::findargs::FindArgs;
 use crate::forms::{Destination, form};
+use crate::journalargs::JournalArgs;
 use crate::orchestrateargs::OrchestrateArgs;
 use crate::rollout::RolloutArgs;
 pub use crate::runargs::{RunArgs, View};
@@ -338,6 +339,11 @@ pub(crate) enum JobsCommand {
     /// The job cache outside, as the settings name it
     #[command(subcommand)]
     Cache(JobCacheStep),
+    /// Who ordered what, and what came of it: the journal of `journal_file`, oldest first
+    #[command(
+        after_help = "Read from the file, so whoever may read that may ask.\n\nExamples:\n  PROGRAM jobs journal --since 2h\n  PROGRAM jobs journal --user ann --function 'state.*' --out json"
+    )]
+    Journal(JournalArgs),
 }
 
 /// Arguments of `jobs retry`.

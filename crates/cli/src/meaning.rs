@@ -345,6 +345,7 @@ fn jobs(command: JobsCommand, user: &str) -> Result<Deed, String> {
             jid,
             user: user.to_owned(),
         }),
+        JobsCommand::Journal(args) => return Ok(Deed::Local(LocalCommand::Journal(args))),
         JobsCommand::Cache(step) => return Ok(Deed::Local(LocalCommand::JobCache(step))),
     }))
 }

@@ -4,7 +4,7 @@ use clap::{ArgGroup, Args};
 
 /// The kind of a target, and what narrows it.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("kind").args(["pcre", "list", "grain", "grain_pcre", "compound", "nodegroup", "ipcidr"]))]
+#[command(group = ArgGroup::new("kind").args(["pcre", "list", "grain", "grain_pcre", "compound", "nodegroup", "ipcidr", "pillar", "pillar_pcre"]))]
 pub struct TargetArgs {
     /// The target is a regular expression over ids
     #[arg(short = 'E', long, help_heading = "Target")]
@@ -27,10 +27,16 @@ pub struct TargetArgs {
     /// The target is an address, or a network in which a minion has one: 10.0.0.0/8
     #[arg(short = 'S', long, help_heading = "Target")]
     pub(crate) ipcidr: bool,
+    /// The target is a glob over the pillar: role:web
+    #[arg(short = 'I', long, help_heading = "Target")]
+    pub(crate) pillar: bool,
+    /// The target is a regular expression over the pillar: role:(web|db)
+    #[arg(short = 'J', long, help_heading = "Target")]
+    pub(crate) pillar_pcre: bool,
     /// Only minions of this site or below it: eu/ams
     #[arg(long, value_name = "PATH", help_heading = "Target")]
     pub(crate) site: Option<String>,
-    /// Stands between the parts of a grain target
+    /// Stands between the parts of a target by grain or pillar
     #[arg(
         long,
         value_name = "CHARACTER",
@@ -51,6 +57,8 @@ impl TargetArgs {
             (self.compound, "compound"),
             (self.nodegroup, "nodegroup"),
             (self.ipcidr, "ipcidr"),
+            (self.pillar, "pillar"),
+            (self.pillar_pcre, "pillar-pcre"),
         ]
         .into_iter()
         .find_map(|(is_set, kind)| is_set.then_some(kind))

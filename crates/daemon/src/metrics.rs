@@ -37,6 +37,8 @@ pub struct HubMetrics {
     pub job_cache: JobCacheMetrics,
     /// Events that are written outside.
     pub event_return: EventReturnMetrics,
+    /// The journal of jobs.
+    pub job_journal: JobJournalMetrics,
     /// `banyan_store_commit_seconds`: transactions of the store, sync included.
     pub store_commit: Histogram,
     /// `banyan_frames_refused_total`: frames that were malformed, too long or not allowed.
@@ -173,6 +175,18 @@ impl HubMetrics {
                     "1 while events can't be written outside.",
                 )?,
             },
+            job_journal: JobJournalMetrics {
+                waiting: gauge(
+                    registry,
+                    "banyan_job_journal_waiting_lines",
+                    "Lines of the journal of jobs that could not be written yet.",
+                )?,
+                lost: counter(
+                    registry,
+                    "banyan_job_journal_lost_lines_total",
+                    "Lines of the journal of jobs that were too many to wait for room.",
+                )?,
+            },
             store_commit: register(
                 registry,
                 Histogram::with_opts(
@@ -246,6 +260,15 @@ pub struct EventReturnMetrics {
     pub missed: IntCounter,
     /// `banyan_event_return_failing`: 1 while none can be written.
     pub failing: IntGauge,
+}
+
+/// What a hub counts of its journal of jobs.
+#[derive(Clone)]
+pub struct JobJournalMetrics {
+    /// `banyan_job_journal_waiting_lines`: lines that could not be written yet.
+    pub waiting: IntGauge,
+    /// `banyan_job_journal_lost_lines_total`: lines that never will be.
+    pub lost: IntCounter,
 }
 
 /// What a minion counts.
@@ -390,6 +413,8 @@ mod tests {
                 "banyan_job_cache_backlog_changes",
                 "banyan_job_cache_failing_since_seconds",
                 "banyan_job_cache_skipped_jobs_total",
+                "banyan_job_journal_lost_lines_total",
+                "banyan_job_journal_waiting_lines",
                 "banyan_jobs_open",
                 "banyan_jobs_total",
                 "banyan_links",

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use relay::{Hub, HubConfig, HubInput, HubOutput, HubRecovered, LinkId, Peer, RecoveredJob};
 use wire::record::Record;
-use wire::{Counts, Down, Jid, JobEnvelope, JobOrder, Role, Uid, Up, Welcome, codec};
+use wire::{Counts, Down, Jid, JobEnvelope, JobOrder, Override, Role, Uid, Up, Welcome, codec};
 
 use crate::script::Script;
 use crate::words::{NOW, json, peer};
@@ -70,6 +70,7 @@ impl Stage {
             save_bytes_max: 64,
             gather_ms: relay::GATHER_MS,
             awaited_max: relay::AWAITED_MAX,
+            judges: false,
         };
         let mut stage = Stage {
             hub: Hub::new(config, recovered, NOW),
@@ -117,6 +118,7 @@ impl Stage {
                     order,
                     hold,
                     plan: plan.map(Box::new),
+                    passes: None,
                 });
             }
             210..=219 => self.saves(),
@@ -231,7 +233,7 @@ impl Stage {
             self.put(HubInput::ParentMessage { link, message });
             return;
         };
-        let message = match script.below(17) {
+        let message = match script.below(18) {
             0 | 1 => Down::Job(script.envelope()),
             2 => Down::Ping {
                 nonce: script.number(),
@@ -266,6 +268,14 @@ impl Stage {
                 halt: script.halt(),
             },
             15 => Down::Recall { jid: script.jid() },
+            16 => Down::Overriding {
+                envelope: script.envelope(),
+                terms: script.terms(),
+                passes: Override {
+                    reason: script.text(),
+                    signature: [script.byte(); 64],
+                },
+            },
             _ => match codec::decode::<Down>(script.bytes()) {
                 Ok(message) => message,
                 Err(_) => return self.put(HubInput::ParentClosed { link }),

@@ -12,6 +12,8 @@ use crate::words::json;
 /// One minion to match with.
 struct Minion {
     grains: Option<Value>,
+    /// As strange as the grains.
+    pillar: Option<Value>,
 }
 
 impl Facts for Minion {
@@ -23,6 +25,9 @@ impl Facts for Minion {
     }
     fn grains(&self) -> Option<&Value> {
         self.grains.as_ref()
+    }
+    fn pillar(&self) -> Option<&Value> {
+        self.pillar.as_ref()
     }
 }
 
@@ -39,6 +44,8 @@ pub(crate) fn targets(bytes: &[u8]) {
         Kind::Nodegroup,
         Kind::Site,
         Kind::Ipcidr,
+        Kind::Pillar,
+        Kind::PillarPcre,
     ]);
     let grains = match script.below(4) {
         0 => None,
@@ -64,8 +71,10 @@ pub(crate) fn targets(bytes: &[u8]) {
     let again = again.unwrap_or_else(|errors| panic!("{compound:?}: {}", errors.render(&compound)));
     assert_eq!(again.to_compound(), compound);
     assert_eq!(again.literal_ids(), target.literal_ids());
-    let minion = Minion { grains };
+    let pillar = grains.clone().filter(|_| text.len() % 2 == 0);
+    let minion = Minion { grains, pillar };
     let verdict = target.matches(&minion);
+    assert!(target.needs_pillar() || !target.searches_pillar());
     assert_eq!(again.matches(&minion), verdict, "{text:?} as {compound:?}");
     // Of a choice by ids both halves are the target, and each minion is in one of them.
     let id = || [minion.id().to_owned()];

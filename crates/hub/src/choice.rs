@@ -6,19 +6,50 @@ use relay::Hub;
 use targeting::{Target, Verdict};
 use wire::choice::{Choice, LeftIn, Preview, PreviewCounts, PreviewRow, PreviewSite};
 use wire::control::{Failure, FailureKind, Left, RunAsk, Tell};
-use wire::{Presence, SitePath, UnixMillis, limits};
+use wire::{Presence, UnixMillis, limits};
 
+use crate::caller::Caller;
 use crate::control::Teller;
 use crate::service::Service;
-use crate::submit::Aim;
+use crate::submit::{Aim, refused};
 
 impl Service {
+    /// The state of the roots at which a job is to run.
+    pub(crate) fn roots_of(&self, ask: &RunAsk) -> Result<Option<String>, Failure> {
+        match &ask.roots {
+            None => Ok(self.roots.served()),
+            Some(wanted) => match self.roots.resolve(wanted) {
+                Ok(state) => Ok(Some(state)),
+                Err(text) => Err(Failure::new(FailureKind::Usage, text)),
+            },
+        }
+    }
+
     /// Whom a job is for: its target, without the minions that are not meant.
-    pub(crate) async fn aim(&self, ask: &RunAsk) -> anyhow::Result<Result<Aim, Failure>> {
-        let aim = match self.jobs.aim(ask, self.engine.clock().now()) {
-            Ok(aim) if ask.choice.narrows() => aim,
-            done => return Ok(done),
+    ///
+    /// What a pillar says is for the hub's own user to know: for anyone else it decides nothing before the job is let out.
+    pub(crate) async fn aim(
+        &self,
+        caller: &Caller,
+        ask: &RunAsk,
+        roots: Option<&str>,
+    ) -> anyhow::Result<Result<Aim, Failure>> {
+        let mut aim = match self.jobs.aim(ask, self.engine.clock().now()) {
+            Ok(aim) => aim,
+            failed => return Ok(failed),
         };
+        if caller.is_owner {
+            aim.decided = self.decided(&aim.target, &aim.scope, roots).await?;
+        } else if aim.target.searches_pillar() {
+            let text = format!(
+                "{} may name a value of the pillar in a target (I@key:value), and not search for one: no glob, and no regular expression",
+                caller.user
+            );
+            return Ok(Err(refused(text)));
+        }
+        if !ask.choice.narrows() {
+            return Ok(Ok(aim));
+        }
         let left = match &ask.choice.left_in {
             None => None,
             Some(left) => match self.left_ids(left).await? {
@@ -26,11 +57,11 @@ impl Service {
                 Err(failure) => return Ok(Err(failure)),
             },
         };
-        let (target, scope) = (aim.target.clone(), aim.scope.clone());
+        let meant = aim.clone();
         let presences = ask.choice.presences.clone();
         let found = self
             .engine
-            .query(move |hub| Found::new(hub, &target, &scope, &presences, left.as_ref()))
+            .query(move |hub| Found::new(hub, &meant, &presences, left.as_ref()))
             .await?;
         Ok(narrowed(aim.target, found, &ask.choice).map(|target| Aim { target, ..aim }))
     }
@@ -50,12 +81,17 @@ impl Service {
 
     /// Tells whom a job would be for.
     pub(crate) async fn preview(&self, ask: &RunAsk, teller: &mut Teller) -> anyhow::Result<()> {
-        let aim = match self.aim(ask).await? {
+        let caller = teller.caller().clone();
+        let aim = match self.roots_of(ask) {
+            Ok(roots) => self.aim(&caller, ask, roots.as_deref()).await?,
+            Err(failure) => Err(failure),
+        };
+        let aim = match aim {
             Ok(aim) => aim,
             Err(failure) => return teller.tell(&Tell::Failed(failure)).await,
         };
-        let (target, scope) = (aim.target.clone(), aim.scope);
-        let rows = move |hub: &Hub| preview_rows(hub, &target, &scope);
+        let meant = aim.clone();
+        let rows = move |hub: &Hub| preview_rows(hub, &meant);
         let as_of = self.engine.clock().now();
         let mut minions = self.engine.query(rows).await?;
         minions.sort_by(|a, b| (&a.path, &a.id).cmp(&(&b.path, &b.id)));
@@ -120,19 +156,13 @@ struct Found {
 }
 
 impl Found {
-    fn new(
-        hub: &Hub,
-        target: &Target,
-        scope: &SitePath,
-        presences: &[Presence],
-        left: Option<&BTreeSet<String>>,
-    ) -> Found {
+    fn new(hub: &Hub, aim: &Aim, presences: &[Presence], left: Option<&BTreeSet<String>>) -> Found {
         let mut found = Found {
             meant: Vec::new(),
             undecided: Vec::new(),
             others: Vec::new(),
         };
-        for (node, verdict) in hub.meant(target, scope) {
+        for (node, verdict) in aim.meant(hub) {
             let id = node.id().to_string();
             let is_so = presences.is_empty() || presences.contains(&node.link().presence);
             let was_left = left.is_none_or(|left| left.contains(&id));
@@ -231,8 +261,8 @@ pub(crate) fn in_words(choice: &Choice) -> String {
 }
 
 /// In order of number: whoever asks sorts them, so that the machine is not held up.
-fn preview_rows(hub: &Hub, target: &Target, scope: &SitePath) -> Vec<PreviewRow> {
-    hub.meant(target, scope)
+fn preview_rows(hub: &Hub, aim: &Aim) -> Vec<PreviewRow> {
+    aim.meant(hub)
         .map(|(node, verdict)| PreviewRow {
             id: node.id().to_string(),
             path: node.path().to_string(),

@@ -18,7 +18,9 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use wire::codec;
 use wire::limits::BULK_FRAME;
-use wire::{BatchPlan, Counts, Down, Jid, JobEnvelope, JobOrder, Refusal, Standing, Uid};
+use wire::{
+    BatchPlan, Counts, Down, IndexSet, Jid, JobEnvelope, JobOrder, Override, Refusal, Standing, Uid,
+};
 
 use crate::disk::Disk;
 use crate::guard::{Guard, NotTaken};
@@ -49,7 +51,7 @@ pub trait Surroundings: Send + 'static {
     /// A job was taken, or something of it changed and is on disk.
     fn job_moved(&mut self, hub: &Hub, jid: Jid);
     /// The last outcome of a job became known.
-    fn job_finished(&mut self, counts: &Counts);
+    fn job_finished(&mut self, hub: &Hub, jid: Jid, counts: &Counts);
     /// Whether the order of an envelope was signed by one who might when it was issued.
     fn vouch(&mut self, envelope: &JobEnvelope) -> Option<Arc<JobOrder>>;
     /// A job is to be read from the store: the answer is [`HubInput::Recalled`].
@@ -57,6 +59,8 @@ pub trait Surroundings: Send + 'static {
     /// A stage of a rollout is over, and a function has to look whether it goes on: the answer is [`HubInput::GoOn`] or
     /// [`HubInput::Halt`].
     fn check_stage(&mut self, jid: Jid, stage: u32);
+    /// Whom of these minions a job means is to be found out by their pillars: the answer is [`HubInput::Answered`].
+    fn ask(&mut self, hub: &Hub, jid: Jid, who: &IndexSet);
     /// Numbers for metrics, now and then.
     fn observe(&mut self, hub: &Hub);
 }
@@ -81,6 +85,8 @@ pub struct Submission {
     pub hold: bool,
     /// Roll it out in turns.
     pub plan: Option<BatchPlan>,
+    /// It may pass over the rules of sites.
+    pub passes: Option<Override>,
     /// How many minions it may be for.
     pub guard: Guard,
 }
@@ -385,6 +391,7 @@ impl<S: Surroundings> Engine<S> {
                     order,
                     hold,
                     plan,
+                    passes,
                     guard,
                 } = *submission;
                 // In the same turn of the loop: the machine hears nothing between the count and the job.
@@ -400,6 +407,7 @@ impl<S: Surroundings> Engine<S> {
                         order,
                         hold,
                         plan: plan.map(Box::new),
+                        passes,
                     },
                 );
             }
@@ -498,7 +506,7 @@ impl<S: Surroundings> Engine<S> {
             HubOutput::JobChanged { jid } => self.moved(jid),
             HubOutput::JobFinished { jid } => {
                 if let Some(counts) = self.hub.counts(jid) {
-                    self.surroundings.job_finished(&counts);
+                    self.surroundings.job_finished(&self.hub, jid, &counts);
                 }
                 self.moved(jid);
             }
@@ -533,6 +541,7 @@ impl<S: Surroundings> Engine<S> {
                 }
             }
             HubOutput::FetchRoots => self.surroundings.fetch_roots(),
+            HubOutput::Ask { jid, who } => self.surroundings.ask(&self.hub, jid, &who),
             HubOutput::Alarm(text) => tracing::warn!(alarm = true, "{text}"),
         }
         Ok(())

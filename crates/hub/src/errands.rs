@@ -8,9 +8,10 @@ use wire::Jid;
 
 use crate::serve::recovered_job;
 use crate::service::Service;
+use crate::undecided::Question;
 
-/// One errand. The machine asks for a bounded number at once: jobs that it has no account of, and stages that are over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// One errand. The machine asks for a bounded number at once: jobs that it has no account of, stages that are over, and new jobs.
+#[derive(Debug)]
 pub enum Errand {
     /// Read a job from the store.
     Recall(Jid),
@@ -21,6 +22,8 @@ pub enum Errand {
         /// The stage that is over.
         stage: u32,
     },
+    /// Find out whom a target by pillar means.
+    Answer(Box<Question>),
 }
 
 /// Runs errands until the loop ends.
@@ -37,6 +40,13 @@ pub async fn run(mut errands: mpsc::UnboundedReceiver<Errand>, service: Arc<Serv
                 tokio::spawn(async move {
                     if let Err(error) = service.check_stage(jid, stage).await {
                         tracing::error!(%jid, "the check between two stages failed: {error:#}");
+                    }
+                });
+            }
+            Errand::Answer(question) => {
+                tokio::spawn(async move {
+                    if let Err(error) = service.answer_question(*question).await {
+                        tracing::error!("whom a target by pillar means stays open: {error:#}");
                     }
                 });
             }

@@ -2,8 +2,7 @@
 
 use access::{Area, Moment, Permission, Refusal};
 use relay::Hub;
-use targeting::{Facts, Target};
-use wire::SitePath;
+use targeting::Facts;
 use wire::control::{Ask, Failure, RunAsk, Tell};
 
 use crate::caller::Caller;
@@ -65,7 +64,7 @@ fn name(ask: &mut Ask, caller: &Caller) {
 }
 
 /// The time of the week on this host.
-fn moment() -> Moment {
+pub(crate) fn moment() -> Moment {
     let now = jiff::Zoned::now();
     Moment {
         weekday: u8::try_from(now.weekday().to_monday_zero_offset()).unwrap_or(0),
@@ -130,12 +129,13 @@ impl Service {
     }
 
     /// Judges a job. The target of what is signed has to be narrowed to [`Permission::within`].
+    ///
+    /// A minion that may be meant counts as meant: what is refused tells nobody what stands in a pillar.
     pub(crate) async fn judge(
         &self,
         caller: &Caller,
         ask: &RunAsk,
-        target: &Target,
-        scope: &SitePath,
+        aim: &Aim,
     ) -> anyhow::Result<Result<Permission, Failure>> {
         if caller.is_owner && !self.policy.binds_owner() {
             return Ok(Ok(Permission::of_owner()));
@@ -143,12 +143,11 @@ impl Service {
         let (policy, caller, fun) = (self.policy.clone(), caller.clone(), ask.fun.clone());
         let reason = ask.override_reason.clone();
         let overrides = reason.is_some();
-        let (target, scope) = (target.clone(), scope.clone());
+        let aim = aim.clone();
         let judged = self
             .engine
             .query(move |hub| {
-                let meant = hub.meant(&target, &scope);
-                let facts: Vec<_> = meant.map(|(node, _)| node.facts()).collect();
+                let facts: Vec<_> = aim.meant(hub).map(|(node, _)| node.facts()).collect();
                 let minions = facts.iter().map(|facts| facts as &dyn Facts);
                 policy.run(caller.asker(), &fun, moment(), overrides, minions)
             })
@@ -176,13 +175,18 @@ impl Service {
 
     /// Tells whether a job would be let out.
     pub(crate) async fn may_i(&self, ask: &RunAsk, teller: &mut Teller) -> anyhow::Result<()> {
-        let Aim { target, scope } = match self.aim(ask).await? {
+        let caller = teller.caller().clone();
+        let aim = match self.roots_of(ask) {
+            Ok(roots) => self.aim(&caller, ask, roots.as_deref()).await?,
+            Err(failure) => Err(failure),
+        };
+        let aim = match aim {
             Ok(aim) => aim,
             Err(failure) => return teller.tell(&Tell::Failed(failure)).await,
         };
-        let (allowed, text) = match self.judge(teller.caller(), ask, &target, &scope).await? {
+        let (allowed, text) = match self.judge(&caller, ask, &aim).await? {
             Ok(permission) => {
-                let count = move |hub: &Hub| hub.meant(&target, &scope).count();
+                let count = move |hub: &Hub| aim.meant(hub).count();
                 let count = self.engine.query(count).await?;
                 let (rule, user, fun) = (permission.rule, &ask.user, &ask.fun);
                 let text = format!("yes: {rule} lets {user} run {fun} on {count} minions");

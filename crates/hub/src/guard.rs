@@ -1,18 +1,18 @@
 //! The look at how many minions a job is for, at the moment in which it is taken.
 
 use relay::Hub;
-use targeting::{Target, Verdict};
+use targeting::Verdict;
+use wire::Presence;
 use wire::choice::Confirm;
 use wire::control::{Failure, FailureKind, Tell};
-use wire::{Presence, SitePath};
+
+use crate::submit::Aim;
 
 /// How many minions a job may be for.
 #[derive(Debug, Clone)]
 pub struct Guard {
-    /// Its target.
-    pub target: Target,
-    /// The site within which its signer may order.
-    pub scope: SitePath,
+    /// Whom it is for.
+    pub aim: Aim,
     /// It is for exactly so many, as the operator said.
     pub expect: Option<u64>,
     /// Above so many the operator has to say how many.
@@ -65,7 +65,7 @@ impl Guard {
             return None;
         }
         let (mut count, mut undecided) = (0, 0);
-        for (node, verdict) in hub.meant(&self.target, &self.scope) {
+        for (node, verdict) in self.aim.meant(hub) {
             match verdict {
                 Verdict::Yes => count += 1,
                 Verdict::Unknown if may_be_decided_below(node) => undecided += 1,
@@ -107,6 +107,8 @@ mod tests {
     use wire::choice::Confirm;
 
     use super::{Guard, NotTaken};
+    use crate::submit::Aim;
+    use crate::undecided::Decided;
 
     fn judge(
         expect: Option<u64>,
@@ -116,8 +118,11 @@ mod tests {
     ) -> Option<NotTaken> {
         let target = Target::parse(Kind::Glob, "*", &Nodegroups::default(), ':');
         let guard = Guard {
-            target: target.expect("a target"),
-            scope: "".parse().expect("a site"),
+            aim: Aim {
+                target: target.expect("a target"),
+                scope: "".parse().expect("a site"),
+                decided: Decided::default(),
+            },
             expect,
             confirm_above,
         };

@@ -3,13 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
-use access::Permission;
 use relay::{HubInput, Replay};
 use store::{HubReader, StoreError};
 use wire::choice::Choice;
 use wire::control::{
-    Doing, Failure, FailureKind, JobSummary, Ledger, LedgerRow, Left, RetryAsk, Rollout, RunAsk,
-    Tell,
+    Doing, FailureKind, JobSummary, Ledger, LedgerRow, Left, RetryAsk, Rollout, RunAsk, Tell,
 };
 use wire::find::{JobFilter, LISTED_MAX};
 use wire::{Between, Jid, JobOrder, LedgerDelta, OutcomeKind, Reason, ReasonCode, limits};
@@ -18,14 +16,17 @@ use crate::caller::Caller;
 use crate::control::{PROGRESS_EVERY, Teller, failed};
 use crate::engine::Submission;
 use crate::guard::{Guard, NotTaken};
+use crate::job_journal::{Accepted, Refused};
 use crate::report::{self, FormerNames};
 use crate::service::Service;
-use crate::submit::Aim;
 
 /// A check between two stages is over by then.
 const CHECK_RUN_MS: u64 = 600_000;
 /// A cancellation is kept so long for minions that may run the job out of sight.
 const CANCEL_HOLD_MS: u64 = 24 * 3_600_000;
+
+/// The function that ends a job on its minions.
+pub(crate) const TERM_JOB: &str = "saltutil.term_job";
 
 impl Service {
     /// Orders a job and follows it.
@@ -61,7 +62,7 @@ impl Service {
         }
     }
 
-    /// Signs a job and hands it in; its id once it is on disk.
+    /// Signs a job and hands it in; its id once it is on disk. The journal has what came of it.
     pub(crate) async fn order(
         &self,
         caller: &Caller,
@@ -69,44 +70,74 @@ impl Service {
         typed: Option<String>,
         confirm_above: Option<u64>,
     ) -> anyhow::Result<Result<Jid, NotTaken>> {
-        let roots = match &ask.roots {
-            None => self.roots.served(),
-            Some(wanted) => match self.roots.resolve(wanted) {
-                Ok(state) => Some(state),
-                Err(text) => {
-                    let failure = Failure::new(FailureKind::Usage, text);
-                    return Ok(Err(NotTaken::Failed(failure)));
-                }
-            },
+        let taken = self.take(caller, ask, typed, confirm_above).await?;
+        let is_refusal = |not_taken: &NotTaken| match not_taken {
+            NotTaken::Failed(failure) => failure.kind == FailureKind::Refused,
+            NotTaken::Confirm(_) => true,
         };
-        let Aim { target, scope } = match self.aim(ask).await? {
+        if let Err(not_taken) = &taken
+            && is_refusal(not_taken)
+        {
+            let now = self.engine.clock().now();
+            let refused = Refused::of(ask, now, not_taken.to_string());
+            self.journal.refused(&refused);
+        }
+        Ok(taken)
+    }
+
+    async fn take(
+        &self,
+        caller: &Caller,
+        ask: &RunAsk,
+        typed: Option<String>,
+        confirm_above: Option<u64>,
+    ) -> anyhow::Result<Result<Jid, NotTaken>> {
+        let roots = match self.roots_of(ask) {
+            Ok(roots) => roots,
+            Err(failure) => return Ok(Err(NotTaken::Failed(failure))),
+        };
+        let mut aim = match self.aim(caller, ask, roots.as_deref()).await? {
             Ok(aim) => aim,
             Err(failure) => return Ok(Err(NotTaken::Failed(failure))),
         };
-        let target = match self.judge(caller, ask, &target, &scope).await? {
-            Ok(Permission { within: None, .. }) => target,
-            // Minions may join until the job is on its way; none that the rule leaves out gets it.
-            Ok(Permission {
-                within: Some(within),
-                ..
-            }) => target.within(&within),
+        let permission = match self.judge(caller, ask, &aim).await? {
+            Ok(permission) => permission,
             Err(failure) => return Ok(Err(NotTaken::Failed(failure))),
         };
+        // Minions may join until the job is on its way; none that the rule leaves out gets it.
+        if let Some(within) = &permission.within {
+            aim.target = aim.target.within(within);
+        }
+        if !caller.is_owner {
+            aim.decided = self
+                .decided(&aim.target, &aim.scope, roots.as_deref())
+                .await?;
+        }
         let now = self.engine.clock().now();
-        let (envelope, order) = match self.jobs.order(ask, &target, typed, roots, now) {
+        let (envelope, order) = match self.jobs.order(ask, &aim.target, typed, roots, now) {
             Ok(signed) => signed,
             Err(failure) => return Ok(Err(NotTaken::Failed(failure))),
         };
         let jid = order.jid;
+        let (signed, meant) = (order.clone(), aim.clone());
         tracing::info!(%jid, user = %order.user, fun = %order.fun, target = %order.target.typed, "job");
+        // Rules of this hub bind its own user alone, and he alone passes over them; so it is with those of sites.
+        let reason = ask.override_reason.as_deref().filter(|_| caller.is_owner);
+        let passes = match reason
+            .map(|reason| self.jobs.passes(jid, reason))
+            .transpose()
+        {
+            Ok(passes) => passes,
+            Err(failure) => return Ok(Err(NotTaken::Failed(failure))),
+        };
         let submission = Submission {
             envelope,
             order,
             hold: ask.hold_ms.is_some(),
             plan: ask.plan.clone(),
+            passes,
             guard: Guard {
-                target,
-                scope,
+                aim,
                 expect: ask.choice.expect,
                 confirm_above,
             },
@@ -114,6 +145,16 @@ impl Service {
         let taken = self.engine.submit(submission).await?;
         if let Err(not_taken) = &taken {
             tracing::info!(%jid, ?not_taken, "the job is not taken");
+        } else if self.journal.is_on() {
+            let (minions, undecided) = self.engine.query(move |hub| meant.counts(hub)).await?;
+            self.journal.accepted(&Accepted {
+                order: &signed,
+                minions,
+                undecided,
+                overridden: reason.map(|reason| (&permission.overridden[..], reason)),
+                in_turns: ask.plan.is_some(),
+                held: ask.hold_ms.is_some(),
+            });
         }
         if taken.is_ok() && caller.reaction > 0 {
             self.reactions.note(jid, caller.reaction);
@@ -381,7 +422,7 @@ impl Service {
         let ask = RunAsk {
             target_kind,
             target,
-            fun: "saltutil.term_job".to_owned(),
+            fun: TERM_JOB.to_owned(),
             args: serde_json::to_vec(&[jid.to_string()])?.into(),
             hold_ms: Some(CANCEL_HOLD_MS),
             ..RunAsk::of(user)

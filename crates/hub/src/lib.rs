@@ -3,6 +3,7 @@
 //! It joins link, store, roots, keys and configuration, and decides nothing that the machine decides: the loop in
 //! [`engine`] moves messages, bytes and time. The programs `top-master` and `syndic` use it, nobody else.
 
+mod above;
 mod caller;
 mod choice;
 pub mod contents;
@@ -17,6 +18,7 @@ pub mod grants;
 pub mod guard;
 pub mod init;
 pub mod job_cache;
+pub mod job_journal;
 mod jobs;
 pub mod links;
 mod mine;
@@ -40,6 +42,7 @@ pub mod submit;
 pub mod surroundings;
 pub mod timetable;
 pub mod trust;
+mod undecided;
 
 /// Thousands of sessions make and drop small things all the time: the system's allocator takes some 8 % more of a hub's processor
 /// time for the same jobs, and as much memory (docs/performance.md).

@@ -41,7 +41,7 @@ pub struct Requests {
     /// How long certificates live.
     pub lifetimes: Lifetimes,
     /// Makes pillars.
-    pub pillars: Pillars,
+    pub pillars: Arc<Pillars>,
     /// The mine.
     pub mine: Arc<Mine>,
     /// The trust bundle that goes with certificates.
@@ -284,7 +284,7 @@ impl Requests {
                 Err(text) => responder.answer(&Answer::Refused(text)).await,
             },
             Request::List { roots, env, prefix } => {
-                let answer = match self.snapshot(roots.as_deref()).await {
+                let answer = match self.roots.snapshot(roots.as_deref()).await {
                     Err(text) => Answer::Refused(text),
                     Ok(snapshot) => match snapshot.list(&env) {
                         Err(error) => Answer::Refused(error.to_string()),
@@ -312,7 +312,7 @@ impl Requests {
                 responder.answer(&answer).await
             }
             Request::Environments { roots } => {
-                let answer = match self.snapshot(roots.as_deref()).await {
+                let answer = match self.roots.snapshot(roots.as_deref()).await {
                     Ok(snapshot) => Answer::Environments(
                         snapshot
                             .environments()
@@ -334,32 +334,6 @@ impl Requests {
         }
     }
 
-    /// The view that a request reads: the state that its job pins, or what is served. A state that is not here
-    /// is fetched once.
-    async fn snapshot(&self, roots: Option<&str>) -> Result<Snapshot, String> {
-        let mirror = self.roots.mirror().ok_or("this hub serves no roots")?;
-        let Some(pinned) = roots else {
-            let state = mirror.state().ok_or("this hub has no roots yet")?;
-            return mirror.snapshot(state.id()).map_err(|e| e.to_string());
-        };
-        let commit =
-            CommitId::from_str(pinned).map_err(|_| format!("{pinned:?} is no roots state"))?;
-        if let Ok(snapshot) = mirror.snapshot(commit) {
-            return Ok(snapshot);
-        }
-        self.roots.fetch_and_wait().await;
-        mirror
-            .snapshot(commit)
-            .map_err(|_| match self.roots.report().error {
-                Some(error) => format!(
-                    "this site does not have roots commit {pinned} and could not fetch it: {error}"
-                ),
-                None => format!(
-                    "this site does not have roots commit {pinned}, and neither does its remote"
-                ),
-            })
-    }
-
     /// The pillar of the minion at the other end of the link, and of no other.
     async fn pillar(
         &self,
@@ -370,12 +344,7 @@ impl Requests {
         if member.role != Role::Minion {
             return Err("only minions have a pillar".to_owned());
         }
-        let has_roots = self.roots.mirror().is_some_and(|m| m.state().is_some());
-        let snapshot = if has_roots || roots.is_some() {
-            self.snapshot(roots).await?.pillar()
-        } else {
-            None
-        };
+        let snapshot = self.roots.pillar_snapshot(roots).await?;
         self.pillars.make(snapshot, &member.id, asked).await
     }
 
@@ -385,7 +354,7 @@ impl Requests {
         env: &str,
         path: String,
     ) -> Result<Option<FileEntry>, String> {
-        let snapshot = self.snapshot(roots).await?;
+        let snapshot = self.roots.snapshot(roots).await?;
         let Some(entry) = snapshot.entry(env, &path).map_err(|e| e.to_string())? else {
             return Ok(None);
         };
@@ -400,7 +369,7 @@ impl Requests {
     }
 
     async fn content(&self, roots: Option<&str>, env: &str, path: &str) -> Result<Content, String> {
-        let snapshot = self.snapshot(roots).await?;
+        let snapshot = self.roots.snapshot(roots).await?;
         let entry = snapshot.entry(env, path).map_err(|e| e.to_string())?;
         let entry = entry.ok_or_else(|| no_file(env, path))?;
         let read = read(&snapshot, env, path);

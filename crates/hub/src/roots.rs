@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use gitsync::{CommitId, EnvironmentRule, Fetched, Mirror, Remote};
+use gitsync::{CommitId, EnvironmentRule, Fetched, Mirror, Remote, Snapshot};
 use relay::HubInput;
 use tokio::sync::{Notify, watch};
 use wire::RootsReport;
@@ -91,6 +91,47 @@ impl RootsHandle {
     /// The next fetch may follow a remote branch that was rewound.
     pub fn accept_rewind_once(&self) {
         self.accept_rewind.store(true, Ordering::Relaxed);
+    }
+
+    /// The view that a request reads: the state that its job pins, or what is served. A state that is not here
+    /// is fetched once.
+    ///
+    /// # Errors
+    /// Words for people.
+    pub async fn snapshot(&self, roots: Option<&str>) -> Result<Snapshot, String> {
+        let mirror = self.mirror.as_ref().ok_or("this hub serves no roots")?;
+        let Some(pinned) = roots else {
+            let state = mirror.state().ok_or("this hub has no roots yet")?;
+            return mirror.snapshot(state.id()).map_err(|e| e.to_string());
+        };
+        let commit =
+            CommitId::from_str(pinned).map_err(|_| format!("{pinned:?} is no roots state"))?;
+        if let Ok(snapshot) = mirror.snapshot(commit) {
+            return Ok(snapshot);
+        }
+        self.fetch_and_wait().await;
+        mirror
+            .snapshot(commit)
+            .map_err(|_| match self.report().error {
+                Some(error) => format!(
+                    "this site does not have roots commit {pinned} and could not fetch it: {error}"
+                ),
+                None => format!(
+                    "this site does not have roots commit {pinned}, and neither does its remote"
+                ),
+            })
+    }
+
+    /// As [`RootsHandle::snapshot`], of the files that pillars are made of; None without roots.
+    ///
+    /// # Errors
+    /// Words for people.
+    pub async fn pillar_snapshot(&self, roots: Option<&str>) -> Result<Option<Snapshot>, String> {
+        let has_roots = self.mirror.as_ref().is_some_and(|m| m.state().is_some());
+        if !has_roots && roots.is_none() {
+            return Ok(None);
+        }
+        Ok(self.snapshot(roots).await?.pillar())
     }
 
     /// Fetches, and waits until that is over, well or not.

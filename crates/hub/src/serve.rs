@@ -19,7 +19,7 @@ use membership::{Applicant, Membership, ParentAddress, enrol};
 use pki::{KeyStore, TrustStore};
 use relay::{Hub, HubConfig as MachineConfig, HubRecovered, RecoveredJob};
 use store::{Committer, HubStore, Recovered, StoredJob};
-use targeting::Nodegroups;
+use targeting::{Glob, Nodegroups};
 use tokio::sync::{Notify, mpsc, watch};
 use wire::Role;
 
@@ -32,6 +32,7 @@ use crate::events::{Bus, Chronicle};
 use crate::grants::Grants;
 use crate::init::{key_directory, lifetimes};
 use crate::job_cache;
+use crate::job_journal::Journal;
 use crate::links::{LinkIds, Uplink, accept, uplink};
 use crate::mine::Mine;
 use crate::orchestrate;
@@ -48,6 +49,7 @@ use crate::submit::JobDesk;
 use crate::surroundings::HubSurroundings;
 use crate::timetable::{self, Timetable};
 use crate::trust::TrustDesk;
+use crate::undecided::Matcher;
 
 /// How often the key directory is looked at for a newer trust bundle, left by an offline command.
 const TRUST_RELOAD_EVERY: Duration = Duration::from_secs(2);
@@ -153,6 +155,8 @@ async fn run(config: HubConfig, logs: &daemon::logs::LogControl) -> anyhow::Resu
         ended = &mut running => ended.context("the hub's loop panicked")??,
         _ = signals.next() => tracing::warn!("a second signal: leaving at once"),
     }
+    let journal = hub.journal.clone();
+    tokio::task::spawn_blocking(move || journal.flush()).await?;
     for endpoint in &hub.endpoints {
         endpoint.close(link::CloseCode::Stopping, "the hub stops");
     }
@@ -202,6 +206,7 @@ struct Running {
     stop: watch::Sender<bool>,
     endpoints: Vec<Arc<Endpoint>>,
     socket: PathBuf,
+    journal: Journal,
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -237,6 +242,7 @@ async fn start(
     let disk_metrics = metrics.disk.clone();
     let job_cache_metrics = metrics.job_cache.clone();
     let event_return_metrics = metrics.event_return.clone();
+    let journal = Journal::open(config.journal_file.as_deref(), metrics.job_journal.clone())?;
     let cache_reader = hub_store.reader()?;
     let committed = Arc::new(Notify::new());
     let rings = committed.clone();
@@ -278,6 +284,8 @@ async fn start(
     let fresh_epoch = u64::from_le_bytes(epoch_bytes.try_into()?);
     let seed = u64::from_le_bytes(seed_bytes.try_into()?);
     let last_jid_ms = recovered.last_jid_ms;
+    let nodegroups = nodegroups(&config)?;
+    let policy = Arc::new(policy(&config, &nodegroups)?);
     let machine = Hub::new(
         MachineConfig {
             uid,
@@ -289,6 +297,7 @@ async fn start(
             save_bytes_max: relay::SAVE_BYTES_MAX,
             gather_ms: relay::GATHER_MS,
             awaited_max: relay::AWAITED_MAX,
+            judges: policy.binds_above(),
             job_key: Some(job_key.public().0),
         },
         recover(recovered, &trust),
@@ -353,6 +362,7 @@ async fn start(
         clock,
         errands,
         metrics,
+        journal: journal.clone(),
         seen: Default::default(),
     };
     let (engine, handle) = Engine::new(
@@ -368,8 +378,8 @@ async fn start(
 
     let authority = Arc::new(RwLock::new(Arc::new(authority)));
     let trust_for_children = trust.clone();
-    let pillars = Pillars::new(config.pillar_options.clone());
-    let nodegroups = nodegroups(&config)?;
+    let pillars = Arc::new(Pillars::new(config.pillar_options.clone()));
+    let matcher = Arc::new(Matcher::new(roots.clone(), pillars.clone()));
     let mine = Mine::open(
         &config.paths.state_dir().join("mine"),
         handle.clone(),
@@ -437,7 +447,6 @@ async fn start(
     }
     tokio::spawn(async move { standing.keep_fresh(ways, seed).await });
 
-    let policy = Arc::new(policy(&config, &nodegroups)?);
     let desk = TrustDesk::new(trust.clone(), keys.clone());
     let remote = config.roots.as_ref();
     let remote = remote.map(|roots| daemon::config::without_user(&roots.remote));
@@ -461,6 +470,7 @@ async fn start(
         ),
         roots,
         runners: RunnerDesk::new(config.shown.clone(), pillars, remote),
+        matcher,
         grants: Grants::new(committer.clone(), tree, path.clone()),
         trust: desk,
         policy: policy.clone(),
@@ -470,6 +480,8 @@ async fn start(
         wait_ms: config.jobs.timeout.map(millis),
         confirm_above: config.jobs.confirm_above,
         mine,
+        overrides_from: overrides_from(&config),
+        journal: journal.clone(),
     });
     tokio::spawn(crate::errands::run(errands_to_run, service.clone()));
     if let Some(settings) = &config.event_return {
@@ -520,6 +532,7 @@ async fn start(
         stop,
         endpoints,
         socket,
+        journal,
     })
 }
 
@@ -673,9 +686,15 @@ fn policy(config: &HubConfig, nodegroups: &Nodegroups) -> anyhow::Result<Policy>
         publisher_acl,
         blacklist,
         policy,
+        ..
     } = &config.access;
     Policy::read(publisher_acl, blacklist, policy, nodegroups)
         .map_err(|faults| anyhow::anyhow!("the settings are wrong\n{}", faults.join("\n")))
+}
+
+fn overrides_from(config: &HubConfig) -> Vec<Glob> {
+    let hubs = config.access.overrides_from.iter();
+    hubs.map(|hub| Glob::new(hub)).collect()
 }
 
 fn roots_source(config: &HubConfig, role: Role) -> anyhow::Result<(Option<Arc<Mirror>>, Source)> {

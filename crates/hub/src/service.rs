@@ -7,6 +7,7 @@ use std::time::Duration;
 use access::Policy;
 use relay::HubInput;
 use store::{Committer, HubReader};
+use targeting::Glob;
 use wire::control::{Ask, FailureKind, Identity, KeyRow, RootsRow, Tell, TokenRow};
 use wire::find::JobFilter;
 use wire::{KeyDecision, Role, Standing, Uid, UnixMillis};
@@ -15,6 +16,7 @@ use crate::control::{Teller, failed};
 use crate::engine::EngineHandle;
 use crate::events::{Bus, Chronicle};
 use crate::grants::Grants;
+use crate::job_journal::Journal;
 use crate::jobs::{no_job, tell_ledger};
 use crate::mine::Mine;
 use crate::orchestrate::Desk;
@@ -24,6 +26,7 @@ use crate::roots::RootsHandle;
 use crate::runners::RunnerDesk;
 use crate::submit::JobDesk;
 use crate::trust::TrustDesk;
+use crate::undecided::Matcher;
 
 /// Decisions about keys of far sites are in force once their roster says so; the command line is told after
 /// this long in any case.
@@ -49,6 +52,8 @@ pub struct Service {
     pub reactions: Reactions,
     /// What runners share.
     pub runners: RunnerDesk,
+    /// Matches targets by pillar.
+    pub matcher: Arc<Matcher>,
     /// Join tokens.
     pub grants: Grants,
     /// The trust bundle, and on a top-master the right to change it.
@@ -67,6 +72,10 @@ pub struct Service {
     pub confirm_above: Option<u64>,
     /// The mine.
     pub mine: Arc<Mine>,
+    /// Ids of hubs above whose orders may pass over this site's rules.
+    pub overrides_from: Vec<Glob>,
+    /// Who ordered what.
+    pub journal: Journal,
 }
 
 impl Service {
@@ -261,7 +270,7 @@ impl Service {
             return teller.tell(&failed(FailureKind::NotFound, text)).await;
         }
         let uids: Vec<Uid> = chosen.iter().map(|(uid, _)| *uid).collect();
-        let refusals = self.decided(uids, decision, user).await?;
+        let refusals = self.decide_keys(uids, decision, user).await?;
         let rows = self
             .engine
             .query(move |hub| {
@@ -281,7 +290,7 @@ impl Service {
     }
 
     /// Decides about keys, and waits until that is in force. Gives refusals.
-    pub(crate) async fn decided(
+    pub(crate) async fn decide_keys(
         &self,
         uids: Vec<Uid>,
         decision: KeyDecision,

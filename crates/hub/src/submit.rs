@@ -3,13 +3,16 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pki::{JobKey, TrustStore};
-use targeting::{Kind, Nodegroups, Target};
+use relay::{Hub, RosterView};
+use targeting::{Kind, Nodegroups, Target, Verdict};
 use wire::control::{Failure, FailureKind, RunAsk};
 use wire::trust::Signer;
 use wire::{
-    Jid, JidClock, JobEnvelope, JobOptions, JobOrder, NodeId, RunTarget, SitePath, TreeId, Uid,
-    UnixMillis, limits,
+    Jid, JidClock, JobEnvelope, JobOptions, JobOrder, NodeId, Override, RunTarget, SitePath,
+    TreeId, Uid, UnixMillis, limits,
 };
+
+use crate::undecided::Decided;
 
 /// A job is kept so long for minions that are down, at most: minions remember every start for as long.
 const HOLD_MS_MAX: u64 = 30 * 86_400_000;
@@ -42,10 +45,33 @@ pub struct Aim {
     pub target: Target,
     /// The site within which this hub may order.
     pub scope: SitePath,
+    /// What pillars of this hub's own minions decide of the target.
+    pub decided: Decided,
+}
+
+impl Aim {
+    /// The minions that are meant, and those for which what is known here does not decide it, in order of number.
+    pub fn meant<'a>(
+        &'a self,
+        hub: &'a Hub,
+    ) -> impl Iterator<Item = (RosterView<'a>, Verdict)> + 'a {
+        hub.meant(&self.target, &self.scope)
+            .map(|(node, verdict)| (node, self.decided.verdict(node, verdict)))
+            .filter(|(_, verdict)| *verdict != Verdict::No)
+    }
+
+    /// How many are meant, and for how many what is known here does not decide it.
+    pub fn counts(&self, hub: &Hub) -> (u64, u64) {
+        self.meant(hub)
+            .fold((0, 0), |(yes, unknown), (_, verdict)| match verdict {
+                Verdict::Yes => (yes + 1, unknown),
+                Verdict::Unknown | Verdict::No => (yes, unknown + 1),
+            })
+    }
 }
 
 /// Kinds of targets as the control socket names them.
-pub const TARGET_KINDS: [(&str, Kind); 9] = [
+pub const TARGET_KINDS: [(&str, Kind); 11] = [
     ("glob", Kind::Glob),
     ("pcre", Kind::Pcre),
     ("list", Kind::List),
@@ -55,6 +81,8 @@ pub const TARGET_KINDS: [(&str, Kind); 9] = [
     ("nodegroup", Kind::Nodegroup),
     ("site", Kind::Site),
     ("ipcidr", Kind::Ipcidr),
+    ("pillar", Kind::Pillar),
+    ("pillar-pcre", Kind::PillarPcre),
 ];
 
 fn usage(text: impl Into<String>) -> Failure {
@@ -112,7 +140,11 @@ impl JobDesk {
         }
         let trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
         let scope = self.right(&trust, now)?.scope.clone();
-        Ok(Aim { target, scope })
+        Ok(Aim {
+            target,
+            scope,
+            decided: Decided::default(),
+        })
     }
 
     /// This hub's right to order jobs.
@@ -211,6 +243,26 @@ impl JobDesk {
             .verify(&envelope, now)
             .map_err(|e| refused(e.to_string()))?;
         Ok((envelope, order))
+    }
+
+    /// Signs the reason for which a job may pass over the rules of sites.
+    ///
+    /// # Errors
+    /// [`Failure`] when it is too long.
+    pub fn passes(&self, jid: Jid, reason: &str) -> Result<Override, Failure> {
+        let most = limits::MAX_REASON;
+        if reason.chars().count() > most {
+            return Err(usage(format!(
+                "the reason of `--override` has at most {most} characters"
+            )));
+        }
+        Ok(self.key.sign_override(jid, reason.to_owned()))
+    }
+
+    /// Whether an override was signed by who signed the order.
+    pub fn vouches(&self, envelope: &JobEnvelope, jid: Jid, passes: &Override) -> bool {
+        let trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
+        trust.vouches(&envelope.signer, jid, passes)
     }
 
     /// The target that is asked for, whoever may order anything there.

@@ -8,14 +8,17 @@ use pki::{KeyStore, TrustStore};
 use relay::{Hub, LinkId};
 use tokio::sync::mpsc;
 use wire::{
-    Counts, Jid, JobEnvelope, JobOrder, Json, OutcomeKind, Presence, Role, SignerId, Standing,
+    Counts, IndexSet, Jid, JobEnvelope, JobOrder, Json, OutcomeKind, Presence, Role, SignerId,
+    Standing,
 };
 
 use crate::engine::Surroundings;
 use crate::errands::Errand;
 use crate::events::{Bus, Chronicle};
+use crate::job_journal::Journal;
 use crate::parents::Parents;
 use crate::roots::RootsHandle;
+use crate::undecided::Question;
 
 /// Outcomes that name a job's result when one of its minions has them; the first that is there does.
 const WORST_FIRST: [OutcomeKind; 5] = [
@@ -48,6 +51,8 @@ pub struct HubSurroundings {
     pub errands: mpsc::UnboundedSender<Errand>,
     /// What the metrics page shows.
     pub metrics: HubMetrics,
+    /// Who ordered what.
+    pub journal: Journal,
     /// What counters had at their last update.
     pub seen: Seen,
 }
@@ -112,7 +117,10 @@ impl Surroundings for HubSurroundings {
         self.chronicle().job_moved(hub, jid, now);
     }
 
-    fn job_finished(&mut self, counts: &Counts) {
+    fn job_finished(&mut self, hub: &Hub, jid: Jid, counts: &Counts) {
+        if let Some(job) = hub.job(jid) {
+            self.journal.finished(job, counts, self.clock.now());
+        }
         let is_there = |kind: &OutcomeKind| counts.of(*kind) > 0;
         let result = WORST_FIRST.into_iter().find(is_there);
         let result = result.unwrap_or(OutcomeKind::Ok).as_str();
@@ -138,6 +146,12 @@ impl Surroundings for HubSurroundings {
 
     fn check_stage(&mut self, jid: Jid, stage: u32) {
         let _ = self.errands.send(Errand::CheckStage { jid, stage });
+    }
+
+    fn ask(&mut self, hub: &Hub, jid: Jid, who: &IndexSet) {
+        if let Some(question) = Question::new(hub, jid, who) {
+            let _ = self.errands.send(Errand::Answer(Box::new(question)));
+        }
     }
 
     fn observe(&mut self, hub: &Hub) {

@@ -15,7 +15,7 @@ use crate::sls_file::{Budget, Files, Passed, Seen, no_environment};
 use crate::{Pillar, Request};
 
 /// The key under which a minion finds the errors of its pillar.
-const ERRORS: &str = "_errors";
+pub const ERRORS: &str = "_errors";
 
 /// Makes the pillar of a minion. What fails is an error in it, beside all that did not fail.
 pub fn compile(request: &Request<'_>) -> Pillar {

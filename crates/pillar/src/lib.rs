@@ -16,7 +16,7 @@ use std::rc::Rc;
 use serde_json::{Map, Value};
 use sls::render::{Foreign, Functions};
 
-pub use compile::compile;
+pub use compile::{ERRORS, compile};
 pub use roots::Roots;
 
 /// Most renderings of SLS files for one pillar; a file that is included twice in one environment is rendered once.

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use wire::trust::Signer;
-use wire::{JobEnvelope, JobOrder, SIGNING_DOMAIN_JOB, SitePath, codec};
+use wire::{
+    Jid, JobEnvelope, JobOrder, Override, SIGNING_DOMAIN_JOB, SIGNING_DOMAIN_OVERRIDE, SitePath,
+    codec,
+};
 use wire::{SignerId, UnixMillis};
 
 use crate::TrustStore;
@@ -33,6 +36,18 @@ impl JobKey {
             order,
         })
     }
+
+    /// Signs that a job may pass over rules of sites, and why.
+    pub fn sign_override(&self, jid: Jid, reason: String) -> Override {
+        Override {
+            signature: self.sign_in(SIGNING_DOMAIN_OVERRIDE, &override_bytes(jid, &reason)),
+            reason,
+        }
+    }
+}
+
+fn override_bytes(jid: Jid, reason: &str) -> Vec<u8> {
+    format!("{jid}{reason}").into_bytes()
 }
 
 /// Why an order is not obeyed.
@@ -98,6 +113,18 @@ impl TrustStore {
             .open(&PublicKey(signer.public_key), envelope)?;
         check(&order, signer, self.tree(), now)?;
         Ok(order)
+    }
+
+    /// Whether this override of a job was signed by the key that signed its order.
+    pub fn vouches(&self, signer: &SignerId, jid: Jid, passes: &Override) -> bool {
+        let bytes = override_bytes(jid, &passes.reason);
+        self.signer(signer).is_some_and(|signer| {
+            PublicKey(signer.public_key).verifies_in(
+                SIGNING_DOMAIN_OVERRIDE,
+                &bytes,
+                &passes.signature,
+            )
+        })
     }
 }
 
@@ -335,6 +362,32 @@ mod tests {
             case.store.verify(&envelope, NOW),
             Err(JobRefusal::Signature)
         );
+    }
+
+    #[test]
+    fn an_override_is_of_who_signed_the_order_and_for_one_job() {
+        let case = case();
+        let envelope = case.top.sign(&order(&case)).unwrap();
+        let jid = order(&case).jid;
+        let good = case.top.sign_override(jid, "it burns".to_owned());
+        let vouches =
+            |signer: &Uid, jid, passes: &Override| case.store.vouches(signer, jid, passes);
+        assert!(vouches(&envelope.signer, jid, &good));
+        let another = JidClock::new(0, 0).next(NOW + 1);
+        assert!(!vouches(&envelope.signer, another, &good));
+        let reason = "it does not".to_owned();
+        assert!(!vouches(
+            &envelope.signer,
+            jid,
+            &Override {
+                reason,
+                ..good.clone()
+            }
+        ));
+        // A hub on the way has a key of its own, and signs for nobody else.
+        let forged = case.syndic.sign_override(jid, "it burns".to_owned());
+        assert!(!vouches(&envelope.signer, jid, &forged));
+        assert!(!vouches(&Uid([0; 16]), jid, &good));
     }
 
     #[test]

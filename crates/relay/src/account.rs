@@ -1,9 +1,12 @@
 //! A job's account for people and programs: its summary, its progress by site, its whole ledger.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use wire::record::JobHead;
-use wire::{Counts, JobOrder, Json, LedgerDelta, Reason, ReasonCode, UnixMillis};
+use wire::{
+    Counts, JobEnvelope, JobOrder, Json, LedgerDelta, Override, Reason, ReasonCode, UnixMillis,
+};
 
 use crate::dispatch::target_of;
 use crate::job::{Job, Origin};
@@ -93,6 +96,29 @@ impl JobView<'_> {
     /// The order; None for an account that began with a return alone.
     pub fn order(&self) -> Option<&JobOrder> {
         self.0.order.as_deref()
+    }
+
+    /// The same, to keep.
+    pub fn shared_order(&self) -> Option<Arc<JobOrder>> {
+        self.0.order.clone()
+    }
+
+    /// As it travels.
+    pub fn envelope(&self) -> &JobEnvelope {
+        &self.0.head.envelope
+    }
+
+    /// Why it may pass over the rules of sites, when it may; nobody has looked at the signature.
+    pub fn passes(&self) -> Option<&Override> {
+        self.0.passes.as_ref()
+    }
+
+    /// Minions for which nobody can say whether the job means them.
+    pub fn undecided(&self) -> usize {
+        let states = self.0.rows().map(|(_, state)| state);
+        states
+            .filter(|state| matches!(state, State::Undecided(_)))
+            .count()
     }
 
     /// Whether it is a job that this hub ordered.

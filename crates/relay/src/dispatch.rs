@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use wire::record::{JobHead, Record};
 use wire::{
-    BatchPlan, Down, IndexSet, Jid, JobEnvelope, JobOrder, PROTOCOL_ADDRESSES, PlanRecord, Reason,
-    ReasonCode, Role, Terms, Uid,
+    BatchPlan, Down, IndexSet, Jid, JobEnvelope, JobOrder, Override, PROTOCOL_TARGETS, PlanRecord,
+    Reason, ReasonCode, Role, Terms, Uid,
 };
 
 use crate::LinkId;
 use crate::exchange::HubOutput;
 use crate::hub::{EXPIRY_SLACK_MS, Held, Hub, OPEN_JOBS_MAX, Timer};
 use crate::job::{Job, Origin, signer_of};
-use crate::node::NodeFacts;
+use crate::node::{Node, NodeFacts};
 use crate::planted::{self, Bug};
 use crate::rollout::PROTOCOL_TERMS;
 use crate::state::{Source, State};
@@ -27,6 +27,11 @@ pub(crate) fn target_of(order: &JobOrder) -> Result<targeting::Target, targeting
     )
 }
 
+/// Whether hubs of protocol 1 can't read a target.
+pub(crate) fn is_newer(target: &targeting::Target) -> bool {
+    target.needs_addresses() || target.needs_pillar()
+}
+
 impl Hub {
     pub(crate) fn submit(
         &mut self,
@@ -34,6 +39,7 @@ impl Hub {
         order: Arc<JobOrder>,
         hold: bool,
         plan: Option<BatchPlan>,
+        passes: Option<Override>,
     ) {
         let jid = order.jid;
         if let Some(reason) = self.overload() {
@@ -53,7 +59,8 @@ impl Hub {
             by_release: plan.is_some(),
         };
         let rollout = plan.map(PlanRecord::Plan);
-        self.take_job(head, order, terms, rollout);
+        let passes = passes.map(PlanRecord::Overriding);
+        self.take_job(head, order, terms, rollout.into_iter().chain(passes));
         if planted::is(Bug::AcceptsUnsaved) {
             self.outputs.push_back(HubOutput::JobAccepted { jid });
             return;
@@ -85,15 +92,14 @@ impl Hub {
         head: JobHead,
         order: Arc<JobOrder>,
         terms: Terms,
-        rollout: Option<PlanRecord>,
+        entries: impl IntoIterator<Item = PlanRecord>,
     ) {
         let jid = head.jid;
-        let envelope = head.envelope.clone();
         self.saving.record(Record::Job(Box::new(head.clone())));
         let mut job = Job::new(head, Some(order.clone()), self.config.uid);
         let plain = terms.is_plain();
         let terms = (!plain).then_some(PlanRecord::Terms(terms));
-        for entry in terms.into_iter().chain(rollout) {
+        for entry in terms.into_iter().chain(entries) {
             job.note_plan(&entry);
             self.saving.record(Record::JobPlan { jid, entry });
         }
@@ -111,46 +117,60 @@ impl Hub {
                 self.resolve_below(&mut job, &order, &target, &mut links);
             }
         }
-        job.named_own();
-        let terms_of = job.terms;
+        if job.asked.is_empty() {
+            job.named_own();
+        }
         self.jobs.insert(jid, job);
         self.begin_uplinks(jid);
         self.unsaved.insert(jid);
         self.state_dirty.insert(jid);
         self.expires(&order);
-        if !links.is_empty() {
-            for link in &links {
-                self.work_begins(*link);
-            }
-            // In one packet with the job, where both are small.
-            for settled in self.take_settled(&links) {
-                self.saving.after(Held::Out(settled));
-            }
-            for (links, message) in self.in_their_words(links, envelope, terms_of) {
-                self.saving
-                    .after(Held::Out(HubOutput::ToChildren { links, message }));
-            }
+        self.hand_on(jid, links);
+        self.ask(jid);
+    }
+
+    /// Hands a job on to these children once what is known of it is on disk.
+    pub(crate) fn hand_on(&mut self, jid: Jid, links: Vec<LinkId>) {
+        if links.is_empty() {
+            return;
+        }
+        for link in &links {
+            self.work_begins(*link);
+        }
+        // In one packet with the job, where both are small.
+        for settled in self.take_settled(&links) {
+            self.saving.after(Held::Out(settled));
+        }
+        let job = self.jobs.get(&jid);
+        let told = job.map(|job| self.in_their_words(links, job));
+        for (links, message) in told.into_iter().flatten() {
+            self.saving
+                .after(Held::Out(HubOutput::ToChildren { links, message }));
         }
     }
 
-    /// An order for these children. Minions get it plain; so do hubs of protocol 1, which hold nothing.
-    pub(crate) fn in_their_words(
-        &self,
-        links: Vec<LinkId>,
-        envelope: JobEnvelope,
-        terms: Terms,
-    ) -> Vec<(Vec<LinkId>, Down)> {
+    /// A job's order for these children. Minions get it plain; so do hubs of protocol 1, which hold nothing and judge nothing.
+    pub(crate) fn in_their_words(&self, links: Vec<LinkId>, job: &Job) -> Vec<(Vec<LinkId>, Down)> {
+        let (envelope, terms) = (job.head.envelope.clone(), job.terms);
+        let is_plain = terms.is_plain() && job.passes.is_none();
         let is_told = |link: &LinkId| {
             let hub = self
                 .children
                 .get(link)
                 .is_some_and(|c| c.peer.role.is_hub());
-            !terms.is_plain() && hub && self.speaks(*link, PROTOCOL_TERMS)
+            !is_plain && hub && self.speaks(*link, PROTOCOL_TERMS)
         };
         let (told, plain): (Vec<LinkId>, Vec<LinkId>) = links.into_iter().partition(is_told);
-        let assign = Down::Assign {
-            envelope: envelope.clone(),
-            terms,
+        let assign = match job.passes.clone() {
+            None => Down::Assign {
+                envelope: envelope.clone(),
+                terms,
+            },
+            Some(passes) => Down::Overriding {
+                envelope: envelope.clone(),
+                terms,
+                passes,
+            },
         };
         let both = [(plain, Down::Job(envelope)), (told, assign)];
         both.into_iter()
@@ -171,23 +191,33 @@ impl Hub {
             .nodes()
             .filter(|n| n.is_own_minion() && order.scope.contains(&n.path))
         {
-            let state = match target.matches(&NodeFacts::of(node)) {
+            let verdict = target.matches(&NodeFacts::of(node));
+            if self.is_in_question(job, node, target, verdict) {
+                job.asked.insert(node.index);
+                continue;
+            }
+            let state = match verdict {
                 targeting::Verdict::No => continue,
                 targeting::Verdict::Unknown => State::Undecided(self.reason(
                     ReasonCode::MinionDown,
                     "its grains were never heard here, so the target cannot be decided",
                 )),
-                targeting::Verdict::Yes => match self.child_links.get(&node.uid) {
-                    Some(_) if job.terms.by_release => State::Queued,
-                    Some(link) => {
-                        links.push(*link);
-                        State::Queued
-                    }
-                    None if job.terms.hold => State::Held(self.down_reason(node), 0),
-                    None => State::Unreachable(self.down_reason(node)),
-                },
+                targeting::Verdict::Yes => self.named(job, node, links),
             };
             job.claim(node.index, Source::Own, state);
+        }
+    }
+
+    /// How a minion of this very hub stands that is meant, before anything is heard of it; with the links to whom the job goes.
+    pub(crate) fn named(&self, job: &Job, node: &Node, links: &mut Vec<LinkId>) -> State {
+        match self.child_links.get(&node.uid) {
+            Some(_) if job.terms.by_release => State::Queued,
+            Some(link) => {
+                links.push(*link);
+                State::Queued
+            }
+            None if job.terms.hold => State::Held(self.down_reason(node), 0),
+            None => State::Unreachable(self.down_reason(node)),
         }
     }
 
@@ -210,7 +240,7 @@ impl Hub {
                 continue;
             }
             match self.child_links.get(&hub) {
-                Some(link) if self.is_too_old(*link, job.terms, || target.needs_addresses()) => {
+                Some(link) if self.is_too_old(*link, job.terms, || is_newer(target)) => {
                     let reason = self.too_old(node, job.terms);
                     self.name_by_mirror(job, order, target, hub, &|| {
                         State::Refused(reason.clone())
@@ -283,16 +313,16 @@ impl Hub {
         &self,
         link: LinkId,
         terms: Terms,
-        needs_addresses: impl FnOnce() -> bool,
+        is_newer: impl FnOnce() -> bool,
     ) -> bool {
         terms.by_release && !self.speaks(link, PROTOCOL_TERMS)
-            || !self.speaks(link, PROTOCOL_ADDRESSES) && needs_addresses()
+            || !self.speaks(link, PROTOCOL_TARGETS) && is_newer()
     }
 
     fn too_old(&self, hub: &crate::node::Node, terms: Terms) -> Arc<Reason> {
         let lack = match terms.by_release {
             true => "can't give turns in a rollout",
-            false => "knows no targets by address",
+            false => "knows no targets by address or pillar",
         };
         self.reason(
             ReasonCode::TooOld,
@@ -330,6 +360,9 @@ impl Hub {
 
     /// Own minions that were sent the job and have not started in its time.
     pub(crate) fn expire(&mut self, jid: Jid) {
+        if planted::is(Bug::NeverExpires) {
+            return;
+        }
         let sent = self.reason(ReasonCode::NotStarted, "not started within the job's time");
         let text = "its turn did not come within the job's time";
         let waited = self.reason(ReasonCode::NotStarted, text);
@@ -338,9 +371,6 @@ impl Hub {
         let Some(job) = self.jobs.get_mut(&jid) else {
             return;
         };
-        if planted::is(Bug::NeverExpires) {
-            return;
-        }
         let mut late: Vec<(u32, Source)> = job
             .claimed_by(Source::Own)
             .into_iter()

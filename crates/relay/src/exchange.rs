@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use wire::record::{JobHead, NodeRecord, Record};
 use wire::{
-    BatchPlan, Down, Jid, JobEnvelope, JobOrder, Json, KeyDecision, LedgerDelta, NodeId,
-    PlanRecord, Reason, Refusal, Revocation, RootsReport, RosterMark, SitePath, Standing, Uid,
-    UnixMillis, Up,
+    BatchPlan, Down, IndexSet, Jid, JobEnvelope, JobOrder, Json, KeyDecision, LedgerDelta, NodeId,
+    Override, PlanRecord, Reason, Refusal, Revocation, RootsReport, RosterMark, SitePath, Standing,
+    Uid, UnixMillis, Up,
 };
 
 use crate::LinkId;
 use crate::gate::Peer;
+use crate::question::Answer;
 use crate::roster::Decision;
 
 /// Who this hub is.
@@ -34,6 +35,8 @@ pub struct HubConfig {
     pub save_bytes_max: usize,
     /// How long news of an account waits for more, in milliseconds: [`GATHER_MS`](crate::GATHER_MS), or not at all.
     pub gather_ms: u64,
+    /// Its site has rules about orders from above: each is a question to the shell.
+    pub judges: bool,
     /// Outcomes of open jobs that may be awaited: [`AWAITED_MAX`](crate::AWAITED_MAX), less in tests.
     pub awaited_max: u64,
 }
@@ -130,6 +133,8 @@ pub enum HubInput {
         hold: bool,
         /// Roll it out in turns.
         plan: Option<Box<BatchPlan>>,
+        /// It may pass over the rules of sites.
+        passes: Option<Override>,
     },
     /// Nobody who has not begun this job of the hub's own begins it any more.
     Halt {
@@ -189,6 +194,13 @@ pub enum HubInput {
     Roots(RootsReport),
     /// An operator asks all sites to fetch their roots.
     FetchRoots,
+    /// The answer to [`HubOutput::Ask`], or a part of it.
+    Answered {
+        /// Which job.
+        jid: Jid,
+        /// By this hub's numbers.
+        answers: Vec<(u32, Answer)>,
+    },
 }
 
 /// What a hub wants done.
@@ -288,6 +300,14 @@ pub enum HubOutput {
     FetchRoots,
     /// Something that an operator should see at once.
     Alarm(String),
+    /// Whom this job means of these minions, all of them children of this very hub, is decided by their pillars, or by rules of
+    /// the site: find out, and answer with [`HubInput::Answered`], as often as wanted. Nobody of them runs it before.
+    Ask {
+        /// Which job.
+        jid: Jid,
+        /// By this hub's numbers.
+        who: IndexSet,
+    },
 }
 
 /// Numbers for metrics.

@@ -81,6 +81,8 @@ pub(crate) enum Timer {
     Gathered,
     /// Who watches a job hears how far it is.
     Steps(Jid),
+    /// The time of a job is over in which minions have to be decided about.
+    Asked(Jid),
 }
 
 /// The hub machine.
@@ -221,7 +223,8 @@ impl Hub {
                 order,
                 hold,
                 plan,
-            } => self.submit(envelope, order, hold, plan.map(|plan| *plan)),
+                passes,
+            } => self.submit(envelope, order, hold, plan.map(|plan| *plan), passes),
             HubInput::Halt { jid, reason } => self.halt(jid, reason),
             HubInput::GoOn { jid, stage } => self.go_on(jid, stage),
             HubInput::Recalled { jid, job } => self.recalled(jid, job),
@@ -244,6 +247,7 @@ impl Hub {
             HubInput::Signs(number) => self.signer = Some(number),
             HubInput::Roots(report) => self.roots_reported(report),
             HubInput::FetchRoots => self.fetch_roots(),
+            HubInput::Answered { jid, answers } => self.answered(jid, answers),
         }
         self.pump_when_idle();
     }
@@ -264,6 +268,7 @@ impl Hub {
                 // What waited goes with the next batch.
                 Timer::Gathered => (),
                 Timer::Steps(jid) => self.steps_due(jid),
+                Timer::Asked(jid) => self.end_questions(jid),
             }
         }
         self.pump_when_idle();
@@ -297,6 +302,7 @@ impl Hub {
                 Timer::Settle => "tell minions what is settled",
                 Timer::Gathered => "save what waited for more",
                 Timer::Steps(_) => "tell how far a job is",
+                Timer::Asked(_) => "end the questions about a job's minions",
             };
             (at, why)
         })

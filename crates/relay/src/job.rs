@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use wire::record::JobHead;
 use wire::{
-    Counts, Halt, IndexSet, Jid, JobOrder, Json, PlanRecord, Release, Terms, Uid, UnixMillis,
+    Counts, Halt, IndexSet, Jid, JobOrder, Json, Override, PlanRecord, Release, Terms, Uid,
+    UnixMillis,
 };
 
 use heard::SourceState;
@@ -87,6 +88,8 @@ pub(crate) struct Job {
     pub order: Option<Arc<JobOrder>>,
     pub origin: Origin,
     pub terms: Terms,
+    /// It may pass over the rules of sites.
+    pub passes: Option<Override>,
     /// Turns of a job that goes by release.
     pub leases: BTreeMap<u32, Lease>,
     /// The last turn of each minion that was turned down: told again, it is not given.
@@ -97,6 +100,8 @@ pub(crate) struct Job {
     pub plan: Option<Plan>,
     /// Rows that the plan has not seen as they are now.
     pub plan_dirty: IndexSet,
+    /// Minions of this very hub about which the shell was asked: whether they are meant is not known yet.
+    pub asked: IndexSet,
     /// What is known of it is being looked for; until then nothing of the account goes to the disk.
     pub recall: Option<Recall>,
     pub sources: BTreeMap<Uid, SourceState>,
@@ -129,11 +134,13 @@ impl Job {
             order,
             origin,
             terms: Terms::default(),
+            passes: None,
             leases: BTreeMap::new(),
             declined: BTreeMap::new(),
             halts: Vec::new(),
             plan: None,
             plan_dirty: IndexSet::new(),
+            asked: IndexSet::new(),
             recall: None,
             sources: BTreeMap::new(),
             unacked: BTreeMap::new(),
@@ -263,6 +270,7 @@ impl Job {
                     self.halts.push(halt.clone());
                 }
             }
+            PlanRecord::Overriding(passes) => self.passes = Some(passes.clone()),
             PlanRecord::Begun { .. } | PlanRecord::Stage(_) | PlanRecord::StageOver { .. } => {}
         }
     }

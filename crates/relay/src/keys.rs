@@ -204,6 +204,7 @@ mod tests {
             save_bytes_max: crate::SAVE_BYTES_MAX,
             gather_ms: 0,
             awaited_max: crate::AWAITED_MAX,
+            judges: false,
         };
         let mut hub = Hub::new(config, HubRecovered::default(), 1);
         let uid = |n: usize| {

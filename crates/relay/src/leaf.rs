@@ -392,6 +392,7 @@ impl<V: Verify> Leaf<V> {
                 | Down::Keys { .. }
                 | Down::FetchRoots
                 | Down::Assign { .. }
+                | Down::Overriding { .. }
                 | Down::Release { .. }
                 | Down::Halt { .. }
                 | Down::Recall { .. },
@@ -543,7 +544,8 @@ impl<V: Verify> Leaf<V> {
         self.now > until && !planted::is(Bug::StartsLate)
     }
 
-    /// Whether the target matches this minion; what can't be decided does not.
+    /// Whether the target matches this minion; what can't be decided does not. What is left to its pillar its hub has decided,
+    /// which makes the pillar.
     fn is_meant(&mut self, order: &JobOrder) -> Result<bool, String> {
         let target = target_of(order).map_err(|errors| {
             let shown = errors.render(&order.target.compound);
@@ -556,7 +558,11 @@ impl<V: Verify> Leaf<V> {
             config: &self.config,
             grains: self.facts.as_ref(),
         };
-        Ok(target.matches(&facts) == targeting::Verdict::Yes)
+        Ok(match target.matches(&facts) {
+            targeting::Verdict::Yes => true,
+            targeting::Verdict::No => false,
+            targeting::Verdict::Unknown => target.needs_pillar(),
+        })
     }
 
     fn refuse(&mut self, link: LinkId, jid: Jid, code: ReasonCode, text: String) {

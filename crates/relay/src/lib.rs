@@ -24,6 +24,7 @@ mod node;
 mod plan;
 pub mod planted;
 mod probe;
+mod question;
 mod recall;
 mod rollout;
 mod roster;
@@ -42,6 +43,7 @@ pub use hub::{AWAITED_MAX, Hub};
 pub use job::BATCH_RUN_MS;
 pub use leaf::{Leaf, LeafConfig, LeafInput, LeafOutput, LeafRecovered, Verify};
 pub use node::{NodeFacts, RosterView};
+pub use question::Answer;
 pub use roster::Decision;
 pub use unsaved::{GATHER_MS, SAVE_BYTES_MAX};
 

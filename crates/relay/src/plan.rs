@@ -471,7 +471,7 @@ impl Plan {
     /// Takes an entry in: one that was just decided, or, with the time at which the hub started again, one from the disk.
     pub(crate) fn apply(&mut self, entry: &PlanRecord, restarted: Option<UnixMillis>) {
         match entry {
-            PlanRecord::Terms(_) | PlanRecord::Plan(_) => {}
+            PlanRecord::Terms(_) | PlanRecord::Plan(_) | PlanRecord::Overriding(_) => {}
             PlanRecord::Begun { expected } => self.expected = Some(*expected),
             PlanRecord::Released(release) => self.released(release, restarted),
             PlanRecord::TurnedDown(who) => {

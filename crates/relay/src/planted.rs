@@ -59,6 +59,8 @@ bugs! {
     KeepsTurnOfAbsent,
     /// After a restart what one hub says of a minion passes for the word of all.
     RestartForgetsWays,
+    /// After a restart minions about which the shell was asked are not asked about again.
+    RestartForgetsQuestions,
     /// A count keeps what a minion was before.
     KeepsOldCount,
     /// An account is called complete while rows wait for the disk.

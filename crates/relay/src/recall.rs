@@ -86,12 +86,18 @@ impl Hub {
             for hub in self.child_hubs() {
                 job.source_from(hub, false);
             }
-            job.named_own();
+            if let Some(order) = job.order.clone() {
+                self.ask_again(&mut job, &order);
+            }
+            if job.asked.is_empty() {
+                job.named_own();
+            }
         }
         if let Some(order) = &job.order {
             self.expires(order);
         }
         self.jobs.insert(jid, job);
+        self.ask(jid);
     }
 
     /// Of what several hubs said of a minion the disk has one word. Whoever had its turn may have got it by another way, until

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use wire::record::{JobHead, Record};
 use wire::{
-    Down, Hello, HelloBody, Jid, JobEnvelope, JobOrder, ProtocolRange, Revocation, RosterMark,
-    Terms, Up, Welcome,
+    Down, Hello, HelloBody, Jid, JobEnvelope, JobOrder, Override, PlanRecord, ProtocolRange,
+    Revocation, RosterMark, Terms, Up, Welcome,
 };
 
 use crate::LinkId;
@@ -21,6 +21,9 @@ use crate::rollout::PROTOCOL_TERMS;
 /// Ledger deltas of one job that a parent has not acknowledged, at most. While it is full, outcomes gather and
 /// fold; so a long round trip makes deltas bigger, not slower.
 const WINDOW: u32 = 32;
+
+/// Bytes of the reason of an override; a longer one is none.
+const REASON_BYTES_MAX: usize = 4 * wire::limits::MAX_REASON;
 
 /// Jobs of which one session may tell: both ends keep a number for each.
 const SESSION_JOBS_MAX: usize = 1 << 20;
@@ -121,9 +124,19 @@ impl Hub {
                 message: Up::Pong { nonce },
             }),
             (Down::Job(envelope), true) => {
-                self.job_from_parent(uid, envelope, Terms::default());
+                self.job_from_parent(uid, envelope, Terms::default(), None);
             }
-            (Down::Assign { envelope, terms }, true) => self.job_from_parent(uid, envelope, terms),
+            (Down::Assign { envelope, terms }, true) => {
+                self.job_from_parent(uid, envelope, terms, None);
+            }
+            (
+                Down::Overriding {
+                    envelope,
+                    terms,
+                    passes,
+                },
+                true,
+            ) => self.job_from_parent(uid, envelope, terms, Some(passes)),
             (Down::Release { jid, release }, true) => self.released(jid, release),
             (Down::Halt { jid, halt }, true) => self.halted(jid, halt),
             (Down::Recall { jid }, true) => self.tell_order(link, jid),
@@ -210,7 +223,13 @@ impl Hub {
         }
     }
 
-    fn job_from_parent(&mut self, parent: wire::Uid, envelope: JobEnvelope, terms: Terms) {
+    fn job_from_parent(
+        &mut self,
+        parent: wire::Uid,
+        envelope: JobEnvelope,
+        terms: Terms,
+        passes: Option<Override>,
+    ) {
         let order = match wire::codec::decode::<JobOrder>(&envelope.order) {
             Ok(order) => Arc::new(order),
             Err(error) => {
@@ -222,6 +241,7 @@ impl Hub {
             }
         };
         let jid = order.jid;
+        let passes = passes.filter(|passes| passes.reason.len() <= REASON_BYTES_MAX);
         let session = self.parents.values().find(|p| p.peer.uid == parent);
         let protocol = session.map_or(0, |p| p.protocol);
         // It may have heard of the job's returns before it sent the order.
@@ -258,7 +278,7 @@ impl Hub {
             parents: vec![parent],
             received: self.now,
         };
-        self.take_job(head, order, terms, None);
+        self.take_job(head, order, terms, passes.map(PlanRecord::Overriding));
         if let Some(orphan) = orphan {
             self.join(jid, orphan);
         }

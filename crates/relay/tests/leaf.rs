@@ -33,6 +33,10 @@ fn jid(number: u64) -> Jid {
 }
 
 fn order(number: u64, fun: &str) -> Down {
+    order_for(number, fun, "*")
+}
+
+fn order_for(number: u64, fun: &str, target: &str) -> Down {
     let order = JobOrder {
         tree: TreeId([1; 32]),
         jid: jid(number),
@@ -41,8 +45,8 @@ fn order(number: u64, fun: &str) -> Down {
         scope: SitePath::top(),
         user: "root".to_owned(),
         target: RunTarget {
-            compound: "*".to_owned(),
-            typed: "*".to_owned(),
+            compound: target.to_owned(),
+            typed: target.to_owned(),
         },
         fun: fun.to_owned(),
         args: json("[]"),
@@ -252,4 +256,21 @@ fn a_return_stays_while_a_hub_waits_for_it() {
     assert!(!bench.journal.contains(&settled), "it was promised");
     bench.put(LeafInput::Closed { link });
     assert!(bench.journal.contains(&settled), "nobody waits any more");
+}
+
+/// Its hub makes its pillar, and has decided what of the target the pillar decides; the rest it decides itself.
+#[test]
+fn what_a_pillar_decides_its_hub_has_decided() {
+    let mut bench = Bench::new(1 << 30, LeafRecovered::default());
+    bench.welcome();
+    for (number, target, runs) in [
+        (1, "I@role:web", true),
+        (2, "m1 and not J@role:db", true),
+        (3, "I@role:web and m2", false),
+        (4, "G@os:none", false),
+    ] {
+        bench.hears(order_for(number, "test.ping", target));
+        let is_running = bench.leaf.running().any(|running| running == jid(number));
+        assert_eq!(is_running, runs, "{target}");
+    }
 }

@@ -743,7 +743,7 @@ impl Explorer {
                 .any(is_it)
         };
         let is_saved = match must(codec::decode::<Down>(bytes)) {
-            Down::Job(_) | Down::Assign { .. } => job.is_some(),
+            Down::Job(_) | Down::Assign { .. } | Down::Overriding { .. } => job.is_some(),
             Down::Turn { until, .. } => released(&|release| release.until == until),
             Down::Release { release, .. } => released(&|known| known.round == release.round),
             _ => true,
@@ -860,6 +860,7 @@ impl Explorer {
                     save_bytes_max: 1,
                     gather_ms: 0,
                     awaited_max: relay::AWAITED_MAX,
+                    judges: false,
                 };
                 let disk = self.hub_disks[disk as usize].recovered();
                 *machine = Some(Live::Hub(Box::new(Hub::new(config, disk, now))));
@@ -911,6 +912,7 @@ impl Explorer {
                         ..BatchPlan::default()
                     })
                 }),
+                passes: None,
             },
             Told::Timeout => {
                 if let Some(Live::Hub(hub)) = machine {

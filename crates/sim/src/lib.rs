@@ -25,6 +25,7 @@ pub mod net;
 pub mod node;
 pub mod operator;
 pub mod orders;
+pub mod pillars;
 pub mod plan;
 pub mod rng;
 pub mod scenario;

@@ -151,6 +151,7 @@ impl World {
                 save_bytes_max: self.plan.save_bytes_max,
                 gather_ms: self.plan.gather_ms,
                 awaited_max: relay::AWAITED_MAX,
+                judges: self.plan.pillars,
                 job_key: None,
             };
             let hub = Hub::new(config, node.hub_disk.recovered(), now);
@@ -434,6 +435,7 @@ impl World {
             | HubOutput::Decided(_)
             | HubOutput::TrustOffered(_)
             | HubOutput::FetchRoots => {}
+            HubOutput::Ask { jid, who } => self.answer(at, jid, &who),
         }
     }
 
@@ -474,6 +476,7 @@ impl World {
                 let node = &self.nodes[at];
                 let (uid, now) = (node.spec.peer.uid, node.shows(self.now));
                 self.model.started(at, &order, now, &self.nodes);
+                self.check_rules(at, &order);
                 if self.plan.clock_ms <= SKEW_MS {
                     self.model.check_budget(order.jid, self.now);
                 }

@@ -221,6 +221,9 @@ impl World {
     }
 
     fn some_target(&mut self) -> Target {
+        if self.plan.pillars && self.rng.percent(60) {
+            return Target::Role("web");
+        }
         match self.rng.below(4) {
             0 => {
                 let mut ids: Vec<String> = (0..self.rng.between(1, 3))
@@ -295,6 +298,7 @@ impl World {
                 order: signed.order,
                 hold: ask.hold,
                 plan: ask.plan.map(Box::new),
+                passes: None,
             },
         );
         jid

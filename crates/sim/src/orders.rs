@@ -8,6 +8,7 @@ use wire::{
     UnixMillis, codec,
 };
 
+use crate::pillars;
 use crate::rng::{hash, mix};
 use crate::shape::Spec;
 
@@ -22,6 +23,8 @@ pub enum Target {
     Os(&'static str),
     /// Minions at or below a site.
     Site(String),
+    /// Minions with this role in their pillar.
+    Role(&'static str),
 }
 
 impl Target {
@@ -32,6 +35,7 @@ impl Target {
             Target::List(ids) => format!("L@{}", ids.join(",")),
             Target::Os(os) => format!("G@os:{os}"),
             Target::Site(path) => format!("{path}/*"),
+            Target::Role(role) => format!("I@role:{role}"),
         }
     }
 
@@ -47,6 +51,7 @@ impl Target {
                     peer.path.as_str() == path
                         || peer.path.as_str().starts_with(&format!("{path}/"))
                 }
+                Target::Role(role) => pillars::role(spec) == Some(*role),
             }
     }
 }

@@ -31,6 +31,8 @@ pub struct Plan {
     pub save_bytes_max: usize,
     /// How long hubs let news wait for more.
     pub gather_ms: u64,
+    /// Jobs have targets by pillar, too, and sites have rules about orders from above.
+    pub pillars: bool,
 }
 
 /// What a job may take at most from its submission to its last outcome when nothing fails: its time to start, the slack
@@ -53,6 +55,7 @@ impl Plan {
         redial_ms: 3_000,
         save_bytes_max: relay::SAVE_BYTES_MAX,
         gather_ms: 0,
+        pillars: false,
     };
 
     /// Faults of machines and links, and no decisions about keys.
@@ -110,8 +113,15 @@ impl Plan {
         ..Plan::CHAOS
     };
 
+    /// Targets and rules that only the minions' own hubs can decide by, and not at once.
+    pub const PILLARS: Plan = Plan {
+        name: "pillars",
+        pillars: true,
+        ..Plan::CHAOS
+    };
+
     /// All plans.
-    pub const ALL: [Plan; 8] = [
+    pub const ALL: [Plan; 9] = [
         Plan::CALM,
         Plan::FAULTS,
         Plan::CHAOS,
@@ -120,6 +130,7 @@ impl Plan {
         Plan::PARTS,
         Plan::GATHERED,
         Plan::DAYS,
+        Plan::PILLARS,
     ];
 
     /// The plan of this name.

@@ -68,6 +68,15 @@ pub enum Event {
         /// Its result.
         ret: Return,
     },
+    /// A hub's shell knows pillars that were asked for.
+    Answered {
+        /// Where.
+        node: usize,
+        /// Of which run.
+        run: u32,
+        /// The answer.
+        input: HubInput,
+    },
     /// A node dies, and starts again after so many milliseconds.
     Crash {
         /// Which.
@@ -207,6 +216,11 @@ impl World {
                     self.feed_leaf(node, LeafInput::Finished(ret));
                 }
             }
+            Event::Answered { node, run, input } => {
+                if self.nodes[node].run == run {
+                    self.feed_hub(node, input);
+                }
+            }
             Event::Crash { node, fate, back } => {
                 self.crash(node, fate);
                 self.schedule(back, Event::Start { node });
@@ -221,9 +235,10 @@ impl World {
         let node = match &event {
             Event::Deliver { session, to, .. } => self.net.node_at(*session, *to),
             Event::Closed { session, side } => self.net.node_at(*session, *side),
-            Event::Saved { node, .. } | Event::Wake { node, .. } | Event::Finish { node, .. } => {
-                Some(*node)
-            }
+            Event::Saved { node, .. }
+            | Event::Wake { node, .. }
+            | Event::Finish { node, .. }
+            | Event::Answered { node, .. } => Some(*node),
             Event::Dial { child, .. } => Some(*child),
             Event::Crash { .. } | Event::Start { .. } | Event::Act => None,
         };

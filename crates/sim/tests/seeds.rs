@@ -1,5 +1,6 @@
 //! Many worlds of each plan, and the seeds that once failed.
 
+use sim::orders::Target;
 use sim::plan::Plan;
 use sim::rng::Rng;
 use sim::scenario::Scenario;
@@ -67,6 +68,24 @@ fn worlds_where_news_waits() {
 #[test]
 fn worlds_of_days() {
     worlds(Plan::DAYS, 40_000..40_040);
+}
+
+#[test]
+fn worlds_with_targets_by_pillar() {
+    let calm = Plan {
+        pillars: true,
+        ..Plan::CALM
+    };
+    let mut by_pillar = 0;
+    for seed in 0..100 {
+        let world = world(&Scenario::new(calm, seed));
+        for job in world.model.jobs.values() {
+            assert!(job.accepted, "seed {seed}");
+            by_pillar += usize::from(matches!(job.target, Target::Role(_)));
+        }
+    }
+    assert!(by_pillar > 100, "{by_pillar}");
+    worlds(Plan::PILLARS, 70_000..70_300);
 }
 
 #[test]

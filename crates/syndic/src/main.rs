@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use cli::{Globals, JobCacheStep, LocalCommand, Program};
 use daemon::config::ProcessEnvironment;
 use daemon::exit;
+use hub::job_journal::{self, Wanted};
 use hub::places;
 
 fn main() -> ExitCode {
@@ -29,6 +30,15 @@ fn local(globals: &Globals, command: LocalCommand) -> ExitCode {
             };
             done.and_then(|text| Ok(writeln!(std::io::stdout(), "{text}")?))
         }
+        LocalCommand::Journal(args) => job_journal::print(
+            &config,
+            &Wanted {
+                since: args.since,
+                raw: args.is_json(),
+                user: args.user,
+                function: args.function,
+            },
+        ),
         // Its command line has no such commands.
         LocalCommand::Init(_) | LocalCommand::Join(_) => {
             return fail(exit::USAGE, "only a top-master does that");

@@ -1,4 +1,4 @@
-//! Grain expressions: `key:sub:pattern` over nested grains, with Salt's rules.
+//! Expressions over nested data, grains or a pillar: `key:sub:pattern`, with Salt's rules.
 
 use std::borrow::Cow;
 
@@ -36,11 +36,11 @@ impl Grain {
         }
         let parts: Vec<String> = text.split(delimiter).map(str::to_owned).collect();
         if parts.len() < 2 || parts[0].is_empty() {
-            return Err(format!("a grain target is `key{delimiter}value`"));
+            return Err(format!("the target is not `key{delimiter}value`"));
         }
         if parts.len() > GRAIN_PARTS_MAX {
             return Err(format!(
-                "a grain target has at most {GRAIN_PARTS_MAX} parts"
+                "a target over grains or pillar has at most {GRAIN_PARTS_MAX} parts"
             ));
         }
         let mut first_error = None;
@@ -79,6 +79,11 @@ impl Grain {
 
     pub(crate) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Whether a value has to be the text itself: no regex, and nothing that a glob or a key could stand in for.
+    pub(crate) fn is_exact(&self) -> bool {
+        !self.is_regex && !self.text.contains(['*', '?', '['])
     }
 
     pub(crate) fn matches(&self, grains: &Value) -> Verdict {

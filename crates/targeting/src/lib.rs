@@ -1,8 +1,8 @@
 //! Which minions a job is for: reads, checks and matches target expressions in Salt's grammar, with sites on top.
 //!
 //! A word is a glob over the minion's id (`web*`), or a path (`eu/ams/web*`: ids `web*` in the site `eu/ams` or below), or an
-//! engine with its pattern: `G@os:Debian` grain glob, `P@os:Deb.*` grain regex, `E@web\d+` id regex, `L@a,b` list, `N@group`
-//! nodegroup, `S@10.0.0.0/8` an address or network. Words combine with `not`, `and`, `or` (binding in this order) and parentheses. `a not b` is `a and not b`.
+//! engine with its pattern: `G@os:Debian` grain glob, `P@os:Deb.*` grain regex, `I@role:web` pillar glob, `J@role:w.*` pillar regex,
+//! `E@web\d+` id regex, `L@a,b` list, `N@group` nodegroup, `S@10.0.0.0/8` an address or network. Words combine with `not`, `and`, `or` (binding in this order) and parentheses. `a not b` is `a and not b`.
 //! Where this differs from Salt, on purpose:
 //!
 //! - what Salt logs and then treats as no match (an unknown nodegroup, a broken regex, `G@os`) is an error here;
@@ -10,7 +10,7 @@
 //! - a backslash before a blank keeps the blank in the word, so that every target has a text;
 //! - a grain regex ignores case but is not itself lowered, which would turn `\S` into `\s`.
 //!
-//! Matching answers [`Verdict::Unknown`] when a grain decides and the grains are not known: it never guesses.
+//! Matching answers [`Verdict::Unknown`] when a grain or the pillar decides and is not known: it never guesses.
 //!
 //! This crate never reads a file, a clock or the network, and knows no wire form: a target travels as its
 //! [`Target::to_compound`] text. Any crate may use it.
@@ -53,7 +53,7 @@ pub const GRAIN_PARTS_MAX: usize = 16;
 /// Most steps back that one regex may take for one text before the answer is [`Verdict::Unknown`].
 pub const REGEX_BACKTRACK_MAX: usize = 100_000;
 
-/// How a target's text is to be read; the command line's `-E -L -G -P -C -N -S --site`.
+/// How a target's text is to be read; the command line's `-E -L -G -P -I -J -C -N -S --site`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A glob over ids, or a path when it has a `/`; the default.
@@ -74,6 +74,10 @@ pub enum Kind {
     Site,
     /// An address of the minion, or a network that one of them lies in.
     Ipcidr,
+    /// `key:glob` over the pillar.
+    Pillar,
+    /// `key:regex` over the pillar.
+    PillarPcre,
 }
 
 /// Whether a minion matches, in Kleene's three-valued logic.
@@ -131,4 +135,8 @@ pub trait Facts {
     fn path(&self) -> &str;
     /// Its grains, a JSON object; none when they are not known.
     fn grains(&self) -> Option<&serde_json::Value>;
+    /// Its pillar, a JSON object; none where it is not known, which is everywhere but where it is made.
+    fn pillar(&self) -> Option<&serde_json::Value> {
+        None
+    }
 }

@@ -120,6 +120,8 @@ impl Reader<'_> {
             Kind::Pcre => Word::pcre(&unescape(text)),
             Kind::Grain => Word::grain(&unescape(text), delimiter, false),
             Kind::GrainPcre => Word::grain(&unescape(text), delimiter, true),
+            Kind::Pillar => Word::pillar(&unescape(text), delimiter, false),
+            Kind::PillarPcre => Word::pillar(&unescape(text), delimiter, true),
             Kind::Ipcidr => Word::address(name),
         };
         word.map(Expression::Word)
@@ -253,7 +255,8 @@ impl Reader<'_> {
             'P' => Word::grain(&pattern, delimiter, true),
             'E' => Word::pcre(&pattern),
             'L' => Word::list(&pattern),
-            'I' | 'J' => Err("targets by pillar are not supported yet".to_owned()),
+            'I' => Word::pillar(&pattern, delimiter, false),
+            'J' => Word::pillar(&pattern, delimiter, true),
             'S' => Word::address(&pattern),
             'R' => Err("targets by range server are not supported yet".to_owned()),
             letter => Err(format!("unknown engine `{letter}@`")),

@@ -15,8 +15,8 @@ pub struct Target(Arc<Expression>);
 impl Target {
     /// Reads a target.
     ///
-    /// The delimiter splits grain targets of the kinds [`Kind::Grain`] and [`Kind::GrainPcre`]; a compound names its own (`G|@os|Debian`)
-    /// or has `:`. All faults are reported together, with their places in `text`; a fault inside of a nodegroup has the place of its use.
+    /// The delimiter splits targets of the kinds [`Kind::Grain`], [`Kind::GrainPcre`], [`Kind::Pillar`] and [`Kind::PillarPcre`]; a compound
+    /// names its own (`G|@os|Debian`) or has `:`. All faults are reported together, with their places in `text`; a fault inside of a nodegroup has the place of its use.
     pub fn parse(
         kind: Kind,
         text: &str,
@@ -32,8 +32,8 @@ impl Target {
         self.to_string()
     }
 
-    /// Whether a minion is meant. Only grains can be missing, so without grain words the answer is `Yes` or `No`, save for a
-    /// regex that ran over its limit.
+    /// Whether a minion is meant. Only grains and the pillar can be missing, so without words about them the answer is `Yes` or
+    /// `No`, save for a regex that ran over its limit.
     pub fn matches(&self, facts: &dyn Facts) -> Verdict {
         self.0.matches(facts)
     }
@@ -59,6 +59,18 @@ impl Target {
     /// Whether addresses decide somewhere in the target.
     pub fn needs_addresses(&self) -> bool {
         self.0.any_word(&|word| matches!(word, Word::Address(_)))
+    }
+
+    /// Whether the pillar decides somewhere in the target.
+    pub fn needs_pillar(&self) -> bool {
+        self.0.any_word(&|word| matches!(word, Word::Pillar(_)))
+    }
+
+    /// Whether a word about the pillar fits more than one value, by a glob or a regex: who may ask with such words can spell a
+    /// value out letter by letter.
+    pub fn searches_pillar(&self) -> bool {
+        self.0
+            .any_word(&|word| matches!(word, Word::Pillar(pillar) if !pillar.is_exact()))
     }
 
     /// The target for these ids alone; there has to be one.

@@ -18,6 +18,7 @@ pub(crate) enum Word {
     Pcre { text: String, pattern: Pattern },
     List(BTreeSet<String>),
     Grain(Grain),
+    Pillar(Grain),
     Address(Network),
 }
 
@@ -82,6 +83,12 @@ impl Word {
         Grain::new(text, delimiter, is_regex).map(Word::Grain)
     }
 
+    /// As [`Word::grain`], over the pillar.
+    pub(crate) fn pillar(text: &str, delimiter: char, is_regex: bool) -> Result<Word, String> {
+        check_end(text)?;
+        Grain::new(text, delimiter, is_regex).map(Word::Pillar)
+    }
+
     /// An address or a network.
     pub(crate) fn address(text: &str) -> Result<Word, String> {
         Network::new(text).map(Word::Address)
@@ -96,6 +103,9 @@ impl Word {
             Word::Grain(grain) => facts
                 .grains()
                 .map_or(Verdict::Unknown, |grains| grain.matches(grains)),
+            Word::Pillar(grain) => facts
+                .pillar()
+                .map_or(Verdict::Unknown, |pillar| grain.matches(pillar)),
             Word::Address(network) => facts
                 .grains()
                 .map_or(Verdict::Unknown, |grains| network.matches(grains).into()),
@@ -113,7 +123,11 @@ impl Word {
                 some: true,
                 all: glob.is_any(),
             },
-            Word::Pcre { .. } | Word::List(_) | Word::Grain(_) | Word::Address(_) => Below {
+            Word::Pcre { .. }
+            | Word::List(_)
+            | Word::Grain(_)
+            | Word::Pillar(_)
+            | Word::Address(_) => Below {
                 some: true,
                 all: false,
             },
@@ -226,8 +240,13 @@ impl fmt::Display for Word {
                 Ok(())
             }
             Word::Address(network) => write!(f, "S@{network}"),
-            Word::Grain(grain) => {
-                let letter = if grain.is_regex() { 'P' } else { 'G' };
+            Word::Grain(grain) | Word::Pillar(grain) => {
+                let letter = match (self, grain.is_regex()) {
+                    (Word::Pillar(_), false) => 'I',
+                    (Word::Pillar(_), true) => 'J',
+                    (_, false) => 'G',
+                    (_, true) => 'P',
+                };
                 match grain.delimiter() {
                     // `G@@` would read as the delimiter `@`.
                     ':' if !grain.text().starts_with('@') => {

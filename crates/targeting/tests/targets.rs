@@ -12,6 +12,7 @@ struct Minion {
     id: &'static str,
     path: &'static str,
     grains: Option<Value>,
+    pillar: Option<Value>,
 }
 
 impl Facts for Minion {
@@ -23,6 +24,9 @@ impl Facts for Minion {
     }
     fn grains(&self) -> Option<&Value> {
         self.grains.as_ref()
+    }
+    fn pillar(&self) -> Option<&Value> {
+        self.pillar.as_ref()
     }
 }
 
@@ -37,6 +41,9 @@ fn minions() -> Vec<Minion> {
             ];
             json!({"os": os, "kernel release": "6 1", "ipv4": ipv4, "ipv6": ["::1", "fd00::7"]})
         }),
+        // Of one minion the pillar is not known.
+        pillar: (id != "web2")
+            .then(|| json!({"role": &id[..id.len() - 1], "path": {"dirs": ["/a:/b"]}})),
     };
     vec![
         minion("web1", "eu/ams", Some("Debian")),
@@ -51,7 +58,7 @@ fn groups() -> Nodegroups {
     Nodegroups::from_value(&json!({
         "web": "web*", "names": "web1 db1", "list": ["db1", "or", "N@web"], "both": "N@web or N@names", "bad": "web* and",
         "loop": "N@pool", "pool": "web1 or N@loop", "deb": "G@os:Debian",
-        "net": "S@10.2.0.0/16", "nets": ["N@net", "and", "not", "(", "db2", "or", "N@names", ")"],
+        "net": "S@10.2.0.0/16", "front": "I@role:web or N@net", "nets": ["N@net", "and", "not", "(", "db2", "or", "N@names", ")"],
     }))
     .unwrap_or_default()
 }
@@ -209,6 +216,20 @@ fn matches() {
     );
     check(Kind::Compound, r"( E@web1|a\) )", "web1", r"E@web1|a\)");
     check(Kind::Compound, "not ( not ( web1 ) )", "web1", "web1");
+    check(Kind::Pillar, "role:WEB", "web1 web2?", "I@role:WEB");
+    check(Kind::PillarPcre, "role:d.$", "web2? db1 db2", "J@role:d.$");
+    check(
+        Kind::Compound,
+        "I|@path|dirs|/a:/b and not web*",
+        "db1 db2 and",
+        "I|@path|dirs|/a:/b and not web*",
+    );
+    check(
+        Kind::Compound,
+        "N@front",
+        "web1 web2? db1 db2 and?",
+        "I@role:web or S@10.2.0.0/16",
+    );
     check(Kind::Compound, "a or ( b or ( c ) )", "", "a or b or c");
     check(
         Kind::Compound,
@@ -316,16 +337,17 @@ fn reports_each_fault_at_its_place() {
             ),
         ],
     );
+    check(Kind::Compound, "J@", &[(0, 2, "nothing stands after `J@`")]);
     check(
         Kind::Compound,
-        "I@a:b",
-        &[(0, 5, "targets by pillar are not supported yet")],
+        "I@role",
+        &[(0, 6, "the target is not `key:value`")],
     );
     check(Kind::Compound, "G@", &[(0, 2, "nothing stands after `G@`")]);
     check(
         Kind::Compound,
         "G@os",
-        &[(0, 4, "a grain target is `key:value`")],
+        &[(0, 4, "the target is not `key:value`")],
     );
     check(
         Kind::Compound,
@@ -508,6 +530,22 @@ fn stays_within_a_site() {
     assert!(parse(Kind::Compound, "a or not P@a:b").is_ok_and(|target| target.needs_grains()));
 }
 
+#[test]
+fn tells_words_that_search_the_pillar() {
+    let searches = |text| parse(Kind::Compound, text).is_ok_and(|target| target.searches_pillar());
+    assert!(!searches("web* and G@os:D*"));
+    assert!(!searches("I@role:web or not I|@a|b"));
+    for text in [
+        "I@role:w*",
+        "I@*:web",
+        "web1 and not I@role:we?",
+        "I@a:[a-m]x",
+        "J@role:web",
+    ] {
+        assert!(searches(text), "{text}");
+    }
+}
+
 /// A target and, in the simplest form, what it should say.
 #[derive(Clone, Debug)]
 enum Model {
@@ -520,7 +558,7 @@ enum Model {
 type Leaf = (&'static str, fn(&Minion) -> Option<bool>);
 
 /// Words and their meaning, written down a second time without the crate's matchers.
-const LEAVES: [Leaf; 17] = [
+const LEAVES: [Leaf; 20] = [
     ("*", |_| Some(true)),
     ("web*", |minion| Some(minion.id.starts_with("web"))),
     ("?b2", |minion| Some(minion.id == "db2")),
@@ -554,7 +592,23 @@ const LEAVES: [Leaf; 17] = [
     (r"P@os:(deb|x\ y).*n$", |minion| {
         os(minion).map(|os| os == "Debian")
     }),
+    ("I@role:web", |minion| {
+        role(minion).map(|_| minion.id == "web1")
+    }),
+    ("J|@role|(web|db)$", |minion| {
+        role(minion).map(|_| minion.id != "and")
+    }),
+    ("N@front", |minion| match (role(minion), os(minion)) {
+        (Some("web"), _) => Some(true),
+        (Some(_), os) => os.map(|_| minion.id != "web1"),
+        (None, Some(_)) => Some(true).filter(|_| minion.id != "web1"),
+        (None, None) => None,
+    }),
 ];
+
+fn role(minion: &Minion) -> Option<&str> {
+    minion.pillar.as_ref()?.get("role")?.as_str()
+}
 
 fn os(minion: &Minion) -> Option<&str> {
     minion.grains.as_ref()?.get("os")?.as_str()
@@ -622,12 +676,17 @@ proptest! {
             prop_assert_eq!(again.matches(&minion), expected);
             // A subtree is pruned only when none of its minions matches.
             prop_assert!(expected == Verdict::No || target.may_match_below(minion.path));
+            // Hubs above do not know the pillar: what they decide is what the minion's own hub decides.
+            let seen_from_above = Minion { pillar: None, ..minion };
+            let verdict = target.matches(&seen_from_above);
+            prop_assert!(verdict == Verdict::Unknown || verdict == expected);
+            prop_assert!(target.needs_pillar() || verdict == expected);
         }
     }
 
     #[test]
-    fn any_text_reads_back_or_fails_in_place(text in r"[ab*?\[\]!()/\\ :,@GPELNS0-3|&.^$-]{0,24}|(( ?(\(|\)|and|or|not|a\*|E@a\(b\)|G@a:b|L@a,b|S@10.0.0.0/8|S@::1|x/y) ?){0,8})", kind in 0..7usize) {
-        let kind = [Kind::Glob, Kind::Pcre, Kind::List, Kind::Grain, Kind::GrainPcre, Kind::Compound, Kind::Ipcidr][kind];
+    fn any_text_reads_back_or_fails_in_place(text in r"[ab*?\[\]!()/\\ :,@GPIJELNS0-3|&.^$-]{0,24}|(( ?(\(|\)|and|or|not|a\*|E@a\(b\)|G@a:b|L@a,b|S@10.0.0.0/8|S@::1|x/y) ?){0,8})", kind in 0..9usize) {
+        let kind = [Kind::Glob, Kind::Pcre, Kind::List, Kind::Grain, Kind::GrainPcre, Kind::Compound, Kind::Ipcidr, Kind::Pillar, Kind::PillarPcre][kind];
         match parse(kind, &text) {
             Ok(target) => {
                 let canonical = target.to_compound();

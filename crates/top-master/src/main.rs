@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use cli::{Globals, JobCacheStep, JoinStep, LocalCommand, Program};
 use daemon::config::{HubConfig, ProcessEnvironment};
 use daemon::exit;
+use hub::job_journal::{self, Wanted};
 use hub::places;
 use pki::Fingerprint;
 
@@ -19,7 +20,10 @@ fn local(globals: &Globals, command: LocalCommand) -> ExitCode {
     let id = match &command {
         LocalCommand::Init(init) => init.id.clone(),
         LocalCommand::Join(JoinStep::Request { id, .. }) => id.clone(),
-        LocalCommand::Serve | LocalCommand::Join(_) | LocalCommand::JobCache(_) => None,
+        LocalCommand::Serve
+        | LocalCommand::Join(_)
+        | LocalCommand::JobCache(_)
+        | LocalCommand::Journal(_) => None,
     };
     let mut sources = globals.sources(Program::TopMaster, &ProcessEnvironment);
     if let Some(id) = &id {
@@ -40,6 +44,15 @@ fn local(globals: &Globals, command: LocalCommand) -> ExitCode {
             };
             done.and_then(|text| Ok(writeln!(std::io::stdout(), "{text}")?))
         }
+        LocalCommand::Journal(args) => job_journal::print(
+            &config,
+            &Wanted {
+                since: args.since,
+                raw: args.is_json(),
+                user: args.user,
+                function: args.function,
+            },
+        ),
         LocalCommand::Join(step) => join(&config, step, id.is_some()),
     };
     match done {

@@ -146,7 +146,7 @@ pub struct RunnerAsk {
 /// A job that is asked for.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 pub struct RunAsk {
-    /// The target's kind: glob, list, pcre, grain, grain-pcre, compound, nodegroup, site, ipcidr.
+    /// The target's kind: glob, list, pcre, grain, grain-pcre, compound, nodegroup, site, ipcidr, pillar, pillar-pcre.
     pub target_kind: String,
     /// The target's text.
     pub target: String,

@@ -7,6 +7,9 @@ use crate::{Jid, Json, NodeId, SitePath, TreeId, Uid, UnixMillis};
 /// Goes before the bytes of an order when it is signed, so that no other signature can pass for one.
 pub const SIGNING_DOMAIN_JOB: &[u8] = b"banyan/job/v1\0";
 
+/// Goes before a job's id and the reason when an override is signed.
+pub const SIGNING_DOMAIN_OVERRIDE: &[u8] = b"banyan/override/v1\0";
+
 /// Names a job key: the first 128 bits of the SHA-256 of the Ed25519 public key.
 pub type SignerId = Uid;
 
@@ -57,6 +60,16 @@ pub struct JobOptions {
     pub run_ms_max: Option<u64>,
     /// The roots state (40 hexadecimal digits) that file functions of this job read; None: what the hub serves.
     pub roots: Option<String>,
+}
+
+/// Why an order passes over rules of sites that let themselves be passed over. It goes beside the order, signed by the same key, so that
+/// no hub on the way can add one.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Override {
+    /// As the operator gave it; at most [`crate::limits::MAX_REASON`] characters.
+    pub reason: String,
+    /// Ed25519 over [`SIGNING_DOMAIN_OVERRIDE`], the twenty digits of the job's id and the reason.
+    pub signature: [u8; 64],
 }
 
 /// An order with its signature, as it travels.

@@ -28,7 +28,10 @@ pub mod trust;
 pub use event::{Event, Events};
 pub use id::{Jid, JidClock, NodeId, NodeIdError, Role, SitePath, SitePathError, TreeId, Uid};
 pub use indices::IndexSet;
-pub use job::{JobEnvelope, JobOptions, JobOrder, RunTarget, SIGNING_DOMAIN_JOB, SignerId};
+pub use job::{
+    JobEnvelope, JobOptions, JobOrder, Override, RunTarget, SIGNING_DOMAIN_JOB,
+    SIGNING_DOMAIN_OVERRIDE, SignerId,
+};
 pub use ledger::{
     Counts, LedgerDelta, Outcome, OutcomeGroup, OutcomeKind, Reason, ReasonCode, Timing, ValueRef,
 };
@@ -54,8 +57,8 @@ pub const PROTOCOL: u16 = 2;
 pub const PROTOCOL_OLDEST: u16 = 1;
 /// The first protocol in which states are applied over the tree: pillar, the rule of the roots, and steps are asked and told from here on.
 pub const PROTOCOL_STATES: u16 = 2;
-/// The first protocol whose targets know addresses.
-pub const PROTOCOL_ADDRESSES: u16 = 2;
+/// The first protocol whose targets know addresses and pillars.
+pub const PROTOCOL_TARGETS: u16 = 2;
 /// The first protocol with events: what is subscribed to is told to children, and what happens to parents.
 pub const PROTOCOL_EVENTS: u16 = 2;
 /// The first protocol with the mine.

@@ -3,8 +3,8 @@
 use bincode::{Decode, Encode};
 
 use crate::{
-    Events, Halt, IndexSet, Jid, JobEnvelope, Json, LedgerDelta, Reason, Release, RootsReport,
-    RosterDelta, RosterMark, Terms, Uid, UnixMillis,
+    Events, Halt, IndexSet, Jid, JobEnvelope, Json, LedgerDelta, Override, Reason, Release,
+    RootsReport, RosterDelta, RosterMark, Terms, Uid, UnixMillis,
 };
 
 /// The protocols that a build speaks.
@@ -292,6 +292,15 @@ pub enum Down {
     },
     /// Whoever is above reads events whose tags match one of these globs, and no others. Protocol 2.
     EventFilters(Vec<String>),
+    /// To a syndic: a job that may pass over the rules of its site, on any terms. Protocol 2.
+    Overriding {
+        /// The order.
+        envelope: JobEnvelope,
+        /// How to hand it on.
+        terms: Terms,
+        /// Why.
+        passes: Override,
+    },
 }
 
 /// An operator's decision about a key.

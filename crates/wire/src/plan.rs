@@ -5,7 +5,7 @@
 use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use crate::{IndexSet, Json, Reason, SitePath, UnixMillis};
+use crate::{IndexSet, Json, Override, Reason, SitePath, UnixMillis};
 
 /// How hubs hand a job on. The plain terms: at once, to whoever is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
@@ -222,6 +222,8 @@ pub enum PlanRecord {
     Halted(Halt),
     /// These were down when their turn came: they did not begin, and may have another turn.
     TurnedDown(IndexSet),
+    /// The job may pass over the rules of sites.
+    Overriding(Override),
 }
 
 /// Nobody who has not begun begins any more.

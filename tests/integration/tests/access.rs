@@ -178,3 +178,143 @@ fn wrong_rules_keep_the_daemon_from_starting() {
     said.complains("rule 1 of policy: `(` is no regular expression");
     said.complains("rule 2 of policy: it needs `who`");
 }
+
+/// The same hub with rules.
+fn rule(tree: &mut Tree, hub: &str, site: &str, rules: &str) {
+    let wan = format!("{site}-wan");
+    let head = tree.hub_settings(hub);
+    let up = tree.child_settings(&[&wan]);
+    let node = tree.node_mut(hub);
+    node.configure(&format!("{head}site: {site}\n{up}{rules}"));
+    node.restart();
+}
+
+/// Orders from above are held against the rules of each site; what a site refuses is counted by id, and says by which rule.
+#[test]
+fn a_site_has_rules_of_its_own_for_orders_from_above() {
+    let mut tree = Tree::of_two_sites();
+    rule(
+        &mut tree,
+        "fra-hub",
+        "fra",
+        "policy:\n- {who: '*', deny: [test.fib], target: fra-db1, within: {days: mon-sun}}\n",
+    );
+    rule(
+        &mut tree,
+        "ams-hub",
+        "ams",
+        concat!(
+            "policy:\n- {who: '*', deny: ['*'], outside: {days: mon-sun}}\n",
+            "- {who: '*', from: top, may: ['test.*'], at_most: 1}\n",
+        ),
+    );
+    tree.heals();
+    let top = tree.top();
+    let reason = |ledger: &Ledger, id: &str| {
+        let reason = &ledger.minion(id)["reason"];
+        reason.as_str().expect("a reason").to_owned()
+    };
+
+    // The window of fra is now, that of ams is not; in ams the rule that lets such orders in counts.
+    let ledger = top.run(4, &["*", "test.fib", "3"]);
+    assert_eq!(ledger.ids("ok"), ["fra-db2"]);
+    assert_eq!(ledger.count("refused"), 3);
+    assert_eq!(ledger.count("expected"), 4);
+    assert_eq!(
+        reason(&ledger, "fra-db1"),
+        "refused by policy of site eu/fra: rule 1 of policy forbids test.fib now"
+    );
+    for id in ["ams-web1", "ams-web2"] {
+        let reason = reason(&ledger, id);
+        assert!(
+            reason.starts_with("refused by policy of site eu/ams: rule 2 of policy lets"),
+            "{reason}"
+        );
+        assert!(
+            reason.ends_with("run test.fib on 1 minions at most, and these are 2"),
+            "{reason}"
+        );
+    }
+    top.run(0, &["-L", "ams-web1,fra-db1,fra-db2", "test.ping"])
+        .all_ok(&["ams-web1", "fra-db1", "fra-db2"]);
+    let ledger = top.run(4, &["ams-web1", "grains.get", "role"]);
+    assert!(reason(&ledger, "ams-web1").ends_with("of top run grains.get on it now"));
+    // In turns, too: whoever is refused takes no place.
+    let ledger = top.run(4, &["*", "test.fib", "3", "-b", "1"]);
+    assert_eq!(ledger.ids("ok"), ["fra-db2"]);
+
+    // What runs can be ended, whatever the rules.
+    let asleep = top.submit(&["ams-web1", "test.sleep", "100"]);
+    top.job_becomes(&asleep, "it runs", |ledger| ledger.count("running") == 1);
+    top.expect(0, &["jobs", "cancel", &asleep]);
+    top.job_becomes(&asleep, "it is ended", Ledger::is_finished);
+    assert!(
+        tree.node("fra-hub")
+            .log()
+            .contains("rule 1 of policy forbids test.fib now")
+    );
+}
+
+/// A reason that was given at the asked hub passes over the rules of sites that let it, and of no other; it stands in their logs.
+#[test]
+fn an_override_passes_over_the_rules_of_sites_that_let_it() {
+    let mut tree = Tree::of_two_sites();
+    let rules = "policy:\n- {who: '*', deny: [test.fib]}\n";
+    rule(
+        &mut tree,
+        "ams-hub",
+        "ams",
+        &format!("{rules}policy_overrides_from: 'to*'\n"),
+    );
+    rule(
+        &mut tree,
+        "fra-hub",
+        "fra",
+        &format!("{rules}policy_overrides_from: [other]\n"),
+    );
+    tree.heals();
+    let top = tree.top();
+    let ledger = top.run(4, &["*", "test.fib", "3"]);
+    assert_eq!(ledger.count("refused"), 4);
+    let ledger = top.run(4, &["--override", "it burns", "*", "test.fib", "3"]);
+    assert_eq!(ledger.ids("ok"), ["ams-web1", "ams-web2"]);
+    assert_eq!(ledger.ids("refused"), ["fra-db1", "fra-db2"]);
+    let reason = ledger.minion("fra-db1")["reason"]
+        .as_str()
+        .expect("a reason");
+    assert!(
+        reason.contains("`policy_overrides_from` of the site lets no order of that hub pass"),
+        "{reason}"
+    );
+    let log = tree.node("ams-hub").log();
+    assert!(
+        log.contains("passed over: rule 1 of policy forbids test.fib now"),
+        "{log}"
+    );
+    assert!(log.contains("it burns"), "{log}");
+    // In turns it is the same.
+    top.run(
+        0,
+        &[
+            "--override",
+            "it burns",
+            "ams-*",
+            "test.fib",
+            "3",
+            "-b",
+            "1",
+        ],
+    );
+    top.expect(
+        64,
+        &[
+            "run",
+            "--override",
+            &"x".repeat(3_000),
+            "ams-*",
+            "test.fib",
+            "3",
+        ],
+    )
+    .complains("the reason of `--override` has at most");
+}

@@ -96,9 +96,10 @@ impl Sample {
         }
         roots.push("README", "roots\n");
         let more = format!(
-            "{}  root: salt\n  pillar_root: pillar\next_job_cache: rawfile_json\nrawfile_json.filename: {}\nnodegroups: {{web: 'web*'}}\n",
+            "{}  root: salt\n  pillar_root: pillar\next_job_cache: rawfile_json\nrawfile_json.filename: {}\nnodegroups: {{web: 'web*'}}\njournal_file: {}\n",
             roots.settings(),
-            place.path().join("returns").display()
+            place.path().join("returns").display(),
+            place.path().join("jobs.journal").display()
         );
         let mut tree = Tree::with_top(&more);
         tree.syndic("eu-hub", "eu", &["top"]);

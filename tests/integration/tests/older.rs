@@ -56,6 +56,23 @@ fn a_batch_reaches_older_minions() {
     assert_eq!(deeds.of("begin"), ["far1", "far2", "near"]);
 }
 
+/// An old hub makes no pillars: for its minions nobody can say whom a target by pillar means, and it says so. An old minion can't
+/// read such a target.
+#[test]
+fn a_target_by_pillar_passes_by_what_is_older() {
+    let target = ["-C", "not I@role:web", "test.ping"];
+    let ledger = tree_of(Previous, Present).top().run(3, &target);
+    assert_eq!(ledger.ids("ok"), ["near"], "{ledger:#?}");
+    let undecided = ledger.field("undecided");
+    for id in ["far1", "far2"] {
+        assert_eq!(undecided[id]["reason_code"], "too-old", "{ledger:#?}");
+    }
+    let ledger = tree_of(Present, Previous).top().run(4, &target);
+    assert_eq!(ledger.ids("refused"), ["far1", "far2", "near"]);
+    let reason = ledger.minion("near")["reason"].to_string();
+    assert!(reason.contains("does not parse here"), "{reason}");
+}
+
 /// An old hub keeps no job for minions that are down: it says at once that they are unreachable. Where hubs can, it is kept.
 #[test]
 fn a_job_is_kept_where_hubs_can_keep_it() {

@@ -195,6 +195,8 @@ fn targets() {
     check("run a,b test.ping --list", "list", "a,b");
     check("run -G os:Debian test.ping", "grain", "os:Debian");
     check("run -P os:Deb.* test.ping", "grain-pcre", "os:Deb.*");
+    check("run -I role:web test.ping", "pillar", "role:web");
+    check("run -J role:w.* test.ping", "pillar-pcre", "role:w.*");
     check(
         "run -C 'G@os:Debian and web*' test.ping",
         "compound",
@@ -462,6 +464,24 @@ fn what_the_program_does_itself() {
             admission: "a.bin".into(),
         }),
     );
+}
+
+#[test]
+fn the_journal_is_read_by_the_program_itself() {
+    let journal = |line: &str| match deed(line) {
+        Deed::Local(LocalCommand::Journal(args)) => args,
+        other => panic!("{line}: {other:?}"),
+    };
+    let all = journal("jobs journal");
+    assert_eq!(
+        (all.since, all.user.as_deref(), all.is_json()),
+        (None, None, false)
+    );
+    let some = journal("jobs journal --since 2h --user ann --function 'state.*' --out json");
+    assert_eq!(some.since, Some(Duration::from_secs(7_200)));
+    assert_eq!(some.user.as_deref(), Some("ann"));
+    assert_eq!(some.function.as_deref(), Some("state.*"));
+    assert!(some.is_json());
 }
 
 #[test]

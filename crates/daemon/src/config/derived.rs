@@ -78,6 +78,8 @@ pub struct HubConfig {
     pub jobs: JobSettings,
     /// Who may do what.
     pub access: AccessSettings,
+    /// The file of their journal; None: there is none.
+    pub journal_file: Option<PathBuf>,
     /// Where they are written beside its own store.
     pub job_cache: Option<JobCacheSettings>,
     /// Where events are written, when they are.
@@ -101,6 +103,8 @@ pub struct AccessSettings {
     pub blacklist: Value,
     /// The list of rules.
     pub policy: Value,
+    /// Ids of hubs above whose orders may pass over them, as globs.
+    pub overrides_from: Vec<String>,
 }
 
 /// What a minion applies once after its start.
@@ -379,7 +383,13 @@ pub(super) fn hub(settings: &mut Settings, sources: &Sources<'_>) -> Option<HubC
             publisher_acl: settings.map("publisher_acl").into(),
             blacklist: settings.map("publisher_acl_blacklist").into(),
             policy: settings.list("policy").into(),
+            overrides_from: settings
+                .texts("policy_overrides_from")
+                .into_iter()
+                .map(|hub| hub.value)
+                .collect(),
         },
+        journal_file: settings.text("journal_file").map(PathBuf::from),
         job_cache,
         event_return,
         disk_reserve_bytes: settings.number("disk_reserve_bytes")?,

@@ -162,8 +162,10 @@ pub const KEYS: &[Key] = &[
     Key { name: "publisher_acl", programs: HUBS, kind: Kind::Map, help: "What users of this host other than the hub's own may order, in Salt's form: functions by user or %group, and functions by target.", ..ANY },
     Key { name: "publisher_acl_blacklist", programs: HUBS, kind: Kind::Map, help: "Users who may order nothing, and `modules`: functions that none of them may order.", ..ANY },
     Key { name: "policy", programs: HUBS, kind: Kind::List, help: "Rules that permit or forbid: who, which functions, on which minions and sites, when, on how many (docs/access.md).", ..ANY },
+    Key { name: "policy_overrides_from", programs: HUBS, kind: Kind::Texts, help: "Ids of hubs above, as globs, whose orders may pass over the rules of this site with `run --override REASON` (docs/access.md); none when it is not set.", ..ANY },
     Key { name: "job_start_within", programs: HUBS, kind: SECONDS, default: Unset::Value("60"), unit: "seconds", help: "A minion that has not started a job by then refuses it, unless the operator says otherwise.", ..ANY },
     Key { name: "timeout", programs: HUBS, kind: SECONDS, default: Unset::Follows("wait until every outcome is known"), unit: "seconds", help: "How long the command line waits for a job before it leaves it to run on (`-t`).", ..ANY },
+    Key { name: "journal_file", programs: HUBS, default: Unset::Follows("no journal"), help: "A file with a line of JSON for each job that is taken, refused or over (docs/operations.md).", ..ANY },
     Key { name: "confirm_above", programs: HUBS, kind: Kind::Number { min: 1, max: 1_000_000_000 }, default: Unset::Follows("never ask"), unit: "minions", help: "A job for more minions is taken only with their exact count: the command line asks for it on a terminal, scripts give it with `--expect`.", ..ANY },
     // Minions.
     Key { name: "grains", programs: &[Minion], kind: Kind::Map, help: "Grains that the operator sets; they win over those that are found.", ..ANY },

@@ -146,6 +146,7 @@ keep_jobs_seconds: 60
 job_store_bytes_max: 1048576
 job_start_within: 5
 confirm_above: 500
+journal_file: /journal
 timeout: 6
 minion_certificate_hours: 1
 hub_certificate_hours: 2
@@ -243,6 +244,7 @@ metrics_port: 9
             confirm_above: Some(500),
         }
     );
+    assert_eq!(hub.journal_file, Some("/journal".into()));
     let hours = [
         hub.certificates.minion,
         hub.certificates.hub,

@@ -1,7 +1,7 @@
 //! What runners need beside the service: ids of calls, and which of them run.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
 use wire::{Jid, JidClock, UnixMillis};
@@ -18,7 +18,7 @@ pub struct RunnerDesk {
     /// The settings, without their secrets.
     pub(super) settings: Map<String, Value>,
     /// Makes pillars.
-    pub(crate) pillars: Pillars,
+    pub(crate) pillars: Arc<Pillars>,
     /// The git remote of the roots, as it may be shown.
     pub(super) remote: Option<String>,
     jids: Mutex<JidClock>,
@@ -29,7 +29,7 @@ impl RunnerDesk {
     /// Nothing runs yet.
     pub fn new(
         settings: Map<String, Value>,
-        pillars: Pillars,
+        pillars: Arc<Pillars>,
         remote: Option<String>,
     ) -> RunnerDesk {
         RunnerDesk {

@@ -259,7 +259,7 @@ async fn decide(
     if uids.is_empty() {
         return Ok(());
     }
-    let refusals = call.service.decided(uids, decision, call.user).await?;
+    let refusals = call.service.decide_keys(uids, decision, call.user).await?;
     match refusals.into_iter().next() {
         Some(refusal) => Err(Trouble::refused(refusal)),
         None => Ok(()),

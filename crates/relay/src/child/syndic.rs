@@ -6,7 +6,7 @@ use wire::{
 
 use crate::LinkId;
 use crate::arrivals::{Arrivals, Ready, TooMany};
-use crate::dispatch::target_of;
+use crate::dispatch::{is_newer, target_of};
 use crate::exchange::HubOutput;
 use crate::gate::Peer;
 use crate::hub::{EXPIRY_SLACK_MS, Held, Hub};
@@ -227,12 +227,11 @@ impl Hub {
             }) && job.terms.hold
                 && job.halts.is_empty();
             let old = self.is_too_old(link, job.terms, || {
-                target_of(&order).is_ok_and(|target| target.needs_addresses())
+                target_of(&order).is_ok_and(|target| is_newer(&target))
             });
             let is_theirs = job.origin == Origin::Below;
             if (!named || kept) && self.now < order.start_by && !old && !is_theirs {
-                let envelope = job.head.envelope.clone();
-                let terms = job.terms;
+                let told = self.in_their_words(vec![link], job);
                 if let Some(source) = self
                     .jobs
                     .get_mut(&jid)
@@ -241,7 +240,7 @@ impl Hub {
                     source.complete = false;
                 }
                 self.work_begins(link);
-                for (links, message) in self.in_their_words(vec![link], envelope, terms) {
+                for (links, message) in told {
                     let output = HubOutput::ToChildren { links, message };
                     self.saving.after(Held::Out(output));
                 }

@@ -184,6 +184,7 @@ impl Bench {
             gather_ms,
             // A few minions are enough to reach it.
             awaited_max: AWAITED_MAX,
+            judges: false,
         };
         let mut bench = Bench {
             hub: Hub::new(config, recovered, NOW),
@@ -289,6 +290,7 @@ impl Bench {
             order,
             hold,
             plan: plan.map(Box::new),
+            passes: None,
         })
     }
 

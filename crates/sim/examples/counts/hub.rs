@@ -33,6 +33,7 @@ impl Stand {
             save_bytes_max: SAVE_BYTES_MAX,
             gather_ms: relay::GATHER_MS,
             awaited_max: relay::AWAITED_MAX,
+            judges: false,
         };
         let mut stand = Stand {
             hub: Hub::new(config, HubRecovered::default(), NOW),

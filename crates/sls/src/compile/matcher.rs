@@ -29,86 +29,53 @@ impl Matcher for Minion {
     }
 }
 
-/// What matches each minion, and what none, as words of a compound target.
-const EVERY: &str = "*";
-const NONE: &str = "( not * )";
-
 impl Minion {
     /// As [`Matcher::matches`], with another delimiter between the parts of a target about grains or pillar.
     pub fn matches_at(&self, kind: &str, target: &str, delimiter: char) -> Result<bool, String> {
         match kind {
-            "compound" => self.compound(target),
+            "compound" => self.ask(Kind::Compound, target, delimiter),
             "glob" => Ok(targeting::Glob::new(target).matches(&self.id)),
-            "pcre" => self.grains(Kind::Pcre, target, delimiter),
-            "list" => self.grains(Kind::List, target, delimiter),
-            "grain" => self.grains(Kind::Grain, target, delimiter),
-            "grain_pcre" => self.grains(Kind::GrainPcre, target, delimiter),
+            "pcre" => self.ask(Kind::Pcre, target, delimiter),
+            "list" => self.ask(Kind::List, target, delimiter),
+            "grain" => self.ask(Kind::Grain, target, delimiter),
+            "grain_pcre" => self.ask(Kind::GrainPcre, target, delimiter),
             // Top files name groups that other masters have.
             "nodegroup" if !self.nodegroups.names().any(|name| name == target) => Ok(false),
-            "nodegroup" => self.grains(Kind::Nodegroup, target, delimiter),
-            "pillar" => self.pillar(Kind::Grain, target, delimiter),
-            "pillar_pcre" => self.pillar(Kind::GrainPcre, target, delimiter),
-            "pillar_exact" => self.pillar(Kind::Grain, &literally(target), delimiter),
-            "ipcidr" => self.grains(Kind::Ipcidr, target, delimiter),
+            "nodegroup" => self.ask(Kind::Nodegroup, target, delimiter),
+            "pillar" => self.ask(Kind::Pillar, target, delimiter),
+            "pillar_pcre" => self.ask(Kind::PillarPcre, target, delimiter),
+            "pillar_exact" => self.ask(Kind::Pillar, &literally(target), delimiter),
+            "ipcidr" => self.ask(Kind::Ipcidr, target, delimiter),
             _ => Err(format!("there is no matcher '{kind}'")),
         }
     }
 
-    /// Answers the words about pillar, which the crate of targets does not know, and leaves the others to it.
-    fn compound(&self, target: &str) -> Result<bool, String> {
-        let mut words = Vec::new();
-        for word in target.split_whitespace() {
-            let answer = match own_engine(word) {
-                Some(('I', delimiter, pattern)) => self.pillar(Kind::Grain, pattern, delimiter)?,
-                Some(('J', delimiter, pattern)) => {
-                    self.pillar(Kind::GrainPcre, pattern, delimiter)?
-                }
-                _ => {
-                    words.push(word);
-                    continue;
-                }
-            };
-            words.push(if answer { EVERY } else { NONE });
+    fn ask(&self, kind: Kind, target: &str, delimiter: char) -> Result<bool, String> {
+        let parsed = Target::parse(kind, target, &self.nodegroups, delimiter)
+            .map_err(|errors| errors.render(target))?;
+        match parsed.matches(self) {
+            Verdict::Yes => Ok(true),
+            Verdict::No => Ok(false),
+            Verdict::Unknown => Err("its regex takes too many steps".to_owned()),
         }
-        self.grains(Kind::Compound, &words.join(" "), ':')
-    }
-
-    fn grains(&self, kind: Kind, target: &str, delimiter: char) -> Result<bool, String> {
-        self.ask(kind, target, delimiter, &self.grains)
-    }
-
-    /// A pillar is matched as grains are.
-    fn pillar(&self, kind: Kind, target: &str, delimiter: char) -> Result<bool, String> {
-        self.ask(kind, target, delimiter, &self.pillar)
-    }
-
-    fn ask(
-        &self,
-        kind: Kind,
-        target: &str,
-        delimiter: char,
-        values: &Value,
-    ) -> Result<bool, String> {
-        let id = &self.id;
-        ask(
-            kind,
-            target,
-            delimiter,
-            &self.nodegroups,
-            &Known { id, values },
-        )
     }
 }
 
-/// The engine, delimiter and pattern of a word about pillar, as `I@a:b` or `I;@a;b`.
-fn own_engine(word: &str) -> Option<(char, char, &str)> {
-    let (engine, pattern) = word.split_once('@')?;
-    let mut chars = engine.chars();
-    match (chars.next()?, chars.next(), chars.next()) {
-        (engine @ ('I' | 'J'), delimiter, None) => {
-            Some((engine, delimiter.unwrap_or(':'), pattern))
-        }
-        _ => None,
+impl Facts for Minion {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn path(&self) -> &str {
+        ""
+    }
+
+    fn grains(&self) -> Option<&Value> {
+        Some(&self.grains)
+    }
+
+    fn pillar(&self) -> Option<&Value> {
+        Some(&self.pillar)
     }
 }
 
@@ -122,41 +89,6 @@ fn literally(text: &str) -> String {
         }
     }
     glob
-}
-
-struct Known<'a> {
-    id: &'a str,
-    values: &'a Value,
-}
-
-impl Facts for Known<'_> {
-    fn id(&self) -> &str {
-        self.id
-    }
-
-    fn path(&self) -> &str {
-        ""
-    }
-
-    fn grains(&self) -> Option<&Value> {
-        Some(self.values)
-    }
-}
-
-fn ask(
-    kind: Kind,
-    target: &str,
-    delimiter: char,
-    nodegroups: &Nodegroups,
-    known: &Known<'_>,
-) -> Result<bool, String> {
-    let parsed = Target::parse(kind, target, nodegroups, delimiter)
-        .map_err(|errors| errors.render(target))?;
-    match parsed.matches(known) {
-        Verdict::Yes => Ok(true),
-        Verdict::No => Ok(false),
-        Verdict::Unknown => Err("its regex takes too many steps".to_owned()),
-    }
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use wire::files::{Answer, MineExport, MineQuestion, Request};
 use wire::record::Record;
 use wire::{
     Amount, BatchPlan, Between, Down, Event, Events, Halt, KeyDecision, LedgerDelta, Outcome,
-    OutcomeGroup, PlanRecord, ReasonCode, Release, Steps, StopOn, StopRule, StopScope, Terms, Uid,
-    Up,
+    OutcomeGroup, Override, PlanRecord, ReasonCode, Release, Steps, StopOn, StopRule, StopScope,
+    Terms, Uid, Up,
 };
 
 use crate::messages::{envelope, jid, json, reason, site};
@@ -16,6 +16,13 @@ fn release() -> Release {
         round: 3,
         until: 300,
         who: [1, 70_000].into_iter().collect(),
+    }
+}
+
+fn passes() -> Override {
+    Override {
+        reason: "it burns".to_owned(),
+        signature: [9; 64],
     }
 }
 
@@ -123,6 +130,7 @@ pub fn protocol_2() -> Vec<Sample> {
         sample!("answer.pillar", Answer, Answer::Pillar(json("{}"))),
         sample!("up.ledger.held", Up, Up::Ledger(held())),
         sample!("down.assign", Down, Down::Assign { envelope: envelope(), terms }),
+        sample!("down.overriding", Down, Down::Overriding { envelope: envelope(), terms, passes: passes() }),
         sample!("down.release", Down, Down::Release { jid: jid(), release: release() }),
         sample!("down.halt", Down, Down::Halt { jid: jid(), halt: halt() }),
         sample!("down.recall", Down, Down::Recall { jid: jid() }),
@@ -137,6 +145,7 @@ pub fn protocol_2() -> Vec<Sample> {
         sample!("plan.stage-over", PlanRecord, PlanRecord::StageOver { stage: 1, at: 300 }),
         sample!("plan.halted", PlanRecord, PlanRecord::Halted(halt())),
         sample!("plan.turned-down", PlanRecord, PlanRecord::TurnedDown(release().who)),
+        sample!("plan.overriding", PlanRecord, PlanRecord::Overriding(passes())),
         sample!("record.job-untold", Record, Record::JobUntold { jid: jid(), untold: true }),
         sample!("record.undelivered", Record, undelivered(Some(KeyDecision::Deny))),
         sample!("record.undelivered.over", Record, undelivered(None)),
