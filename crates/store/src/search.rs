@@ -2,10 +2,11 @@
 //!
 //! An older release neither writes these tables nor minds them; what it saved meanwhile is added at the next start.
 
+use std::collections::VecDeque;
 use std::path::Path;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Transaction, params, params_from_iter};
 use wire::codec::{CodecError, decode, encode};
 use wire::control::JobSummary;
 use wire::find::{JobFilter, StateBits};
@@ -146,27 +147,39 @@ impl HubReader {
     pub fn find(&self, filter: &JobFilter, numbers: &[u32]) -> Result<Vec<JobSummary>, StoreError> {
         let sql = StoreError::sql(&self.path);
         let Query { text, values } = Query::of(filter);
-        let mut statement = self.conn.prepare_cached(&text).map_err(&sql)?;
-        let mut rows = statement.query(params_from_iter(values)).map_err(&sql)?;
+        let mut search = self.conn.prepare_cached(&text).map_err(&sql)?;
+        let mut rows = search.query(params_from_iter(values)).map_err(&sql)?;
+        let mut listed = self
+            .conn
+            .prepare_cached(
+                "SELECT jid, summary,
+                   iif(summary IS NULL, (SELECT head FROM job_head WHERE job = job.id), NULL)
+                 FROM job WHERE jid = ?1",
+            )
+            .map_err(&sql)?;
         let limit = filter.limit.min(LIST_MAX) as usize;
+        let mut sets = Sets::new(numbers);
         let mut list = Vec::new();
         while list.len() < limit
             && let Some(row) = rows.next().map_err(&sql)?
         {
-            if filter.minion.is_none() || self.names_one(row, numbers)? {
-                list.push(jobs::summary(row, &self.path)?);
+            if filter.minion.is_some() {
+                let who = blob(row, 1).map_err(&sql)?;
+                let has_any = sets.has_any(who).map_err(|error| {
+                    StoreError::damaged(&self.path, format!("whom a job is for: {error}"))
+                })?;
+                if !has_any {
+                    continue;
+                }
+            }
+            let jid: String = row.get(0).map_err(&sql)?;
+            let mut job = listed.query([jid]).map_err(&sql)?;
+            // One that is pruned at this moment is passed over.
+            if let Some(job) = job.next().map_err(&sql)? {
+                list.push(jobs::summary(job, &self.path)?);
             }
         }
         Ok(list)
-    }
-
-    fn names_one(&self, row: &Row<'_>, numbers: &[u32]) -> Result<bool, StoreError> {
-        let sql = StoreError::sql(&self.path);
-        let who = blob(row, 3).map_err(&sql)?;
-        let who: IndexSet = decode(who).map_err(|error| {
-            StoreError::damaged(&self.path, format!("whom a job is for: {error}"))
-        })?;
-        Ok(numbers.iter().any(|number| who.contains(*number)))
     }
 
     /// Numbers that nodes of this id had who left the roster.
@@ -194,6 +207,36 @@ impl HubReader {
     }
 }
 
+/// Which sets have any of some numbers. Most jobs are for the same few sets, so those that were looked at last are not read again.
+struct Sets<'a> {
+    numbers: &'a [u32],
+    /// Encoded sets, and whether they have any of the numbers; the last one first.
+    seen: VecDeque<(Vec<u8>, bool)>,
+}
+
+/// Sets that are remembered.
+const SETS_SEEN_MAX: usize = 8;
+
+impl<'a> Sets<'a> {
+    fn new(numbers: &'a [u32]) -> Sets<'a> {
+        Sets {
+            numbers,
+            seen: VecDeque::new(),
+        }
+    }
+
+    fn has_any(&mut self, encoded: &[u8]) -> Result<bool, CodecError> {
+        if let Some((_, has_any)) = self.seen.iter().find(|(seen, _)| seen == encoded) {
+            return Ok(*has_any);
+        }
+        let set: IndexSet = decode(encoded)?;
+        let has_any = self.numbers.iter().any(|number| set.contains(*number));
+        self.seen.push_front((encoded.to_vec(), has_any));
+        self.seen.truncate(SETS_SEEN_MAX);
+        Ok(has_any)
+    }
+}
+
 /// A statement and what is bound to it.
 struct Query {
     text: String,
@@ -201,7 +244,7 @@ struct Query {
 }
 
 impl Query {
-    /// The rows are those that `jobs::summary` reads, and with a minion whom the job is for.
+    /// Its rows are jids, and with a minion whom the job is for.
     fn of(filter: &JobFilter) -> Query {
         let mut query = Query {
             text: String::new(),
@@ -211,11 +254,7 @@ impl Query {
             Some(_) => (", w.who", " JOIN job_who w ON w.jid = s.jid"),
             None => ("", ""),
         };
-        query.text = format!(
-            "SELECT job.jid, summary,
-               iif(summary IS NULL, (SELECT head FROM job_head WHERE job = job.id), NULL){who}
-             FROM job_search s JOIN job ON job.jid = s.jid{join} WHERE true"
-        );
+        query.text = format!("SELECT s.jid{who} FROM job_search s{join} WHERE true");
         let until = filter.until.map(|until| Jid::first_of(until + 1));
         let below = [filter.before, until].into_iter().flatten().min();
         let below = below.map_or_else(|| ABOVE_ALL.to_owned(), |jid| jid.to_string());

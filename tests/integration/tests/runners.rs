@@ -418,7 +418,7 @@ fn roots_pillar_and_jobs_are_reached() {
             .is_some_and(|doc| doc.contains("tgt=")),
         "{docs}"
     );
-    assert!(runner(&top, &["doc.wheel"])["key.accept"].is_string());
+    assert!(runner(&top, &["doc.wheel", "key"])["key.accept"].is_string());
     assert!(runner(&top, &["doc.execution"])["test.ping"].is_string());
 }
 

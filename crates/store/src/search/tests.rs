@@ -310,3 +310,43 @@ fn an_order_is_read_without_its_account() {
     assert_eq!(reader.order(jid(5)).unwrap(), None);
     assert_eq!(reader.order(jid(9)).unwrap(), None);
 }
+
+/// A measurement; the bounds are a hundred times what a usual machine needs, so that only a lost index can break them.
+#[test]
+fn searches_stay_quick() {
+    const JOBS: u64 = 20_000;
+    let (_dir, path) = place();
+    let (mut store, _) = HubStore::open(&path).unwrap();
+    let who: Vec<u32> = (0..2_000).collect();
+    for chunk in (1..=JOBS).collect::<Vec<_>>().chunks(2_000) {
+        let records: Vec<Record> = chunk
+            .iter()
+            .flat_map(|&n| {
+                let mut records = job_for(n, "test.ping", "*", "root", &who);
+                records.push(ended(n, Counts::default()));
+                records
+            })
+            .collect();
+        store.commit(&records).unwrap();
+    }
+    let reader = store.reader().unwrap();
+    let nothing = |filter: JobFilter, numbers: &[u32]| {
+        let begun = std::time::Instant::now();
+        assert_eq!(reader.find(&filter, numbers).unwrap(), []);
+        begun.elapsed()
+    };
+    let functions = vec!["no.such*".to_owned()];
+    let by_function = nothing(JobFilter { functions, ..all() }, &[]);
+    let states = vec![JobState::Failed];
+    let by_state = nothing(JobFilter { states, ..all() }, &[]);
+    let minion = Some("web9".to_owned());
+    let by_minion = nothing(JobFilter { minion, ..all() }, &[9_999]);
+    let user = Some("nobody".to_owned());
+    let by_user = nothing(JobFilter { user, ..all() }, &[]);
+    println!(
+        "{JOBS} jobs, nothing found: by function {by_function:?}, by state {by_state:?}, by minion {by_minion:?}, by user {by_user:?}"
+    );
+    for took in [by_function, by_state, by_minion, by_user] {
+        assert!(took < std::time::Duration::from_secs(5), "{took:?}");
+    }
+}
