@@ -1,0 +1,137 @@
+//! What a command came to, and how two of them differ.
+
+use std::path::Path;
+
+use serde_json::{Deserializer, Value};
+
+use super::super::answer::without_times;
+use super::super::difference::{Compared, Piece, leaves};
+use super::table::Line;
+use super::words;
+use crate::bench::salt::side::Ended;
+
+/// What a command came to, without what is of the moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// Its exit code; None when it did not end.
+    exit: Option<i32>,
+    out: String,
+    err: String,
+    /// The file that it left.
+    file: Option<String>,
+}
+
+impl Outcome {
+    /// Of a side that keeps its own files at `place`.
+    pub fn new(ended: Ended, file: Option<String>, place: &Path) -> Outcome {
+        Outcome {
+            exit: ended.exit,
+            out: words::lasting(&ended.out, place),
+            err: words::lasting(&ended.err, place),
+            file: file.map(|text| words::lasting(&text, place)),
+        }
+    }
+
+    /// Its output as documents, in no order: each minion may have its own. None when it is none.
+    fn documents(&self) -> Option<Value> {
+        let documents = Deserializer::from_str(&self.out).into_iter::<Value>();
+        let documents = documents.map(|value| value.map(without_times));
+        let mut documents: Vec<Value> = documents.collect::<Result<_, _>>().ok()?;
+        documents.sort_by_key(Value::to_string);
+        Some(documents.into())
+    }
+
+    /// Its output as lines.
+    fn lines(&self, are_in_order: bool) -> Value {
+        let lines = words::lines(&self.out);
+        if are_in_order {
+            lines.into()
+        } else {
+            words::sorted(lines).into()
+        }
+    }
+}
+
+/// The pieces of a command that are compared: its exit code, its output as data or as text, its errors, and its file.
+pub fn compare(line: &Line, salt: &Outcome, ours: &Outcome) -> Vec<Compared> {
+    let compared = |piece, salt: &Value, ours: &Value| Compared {
+        piece,
+        place: line.text.clone(),
+        differences: leaves(Some(salt), Some(ours)),
+    };
+    let errors = |outcome: &Outcome| Value::from(words::unlogged(words::lines(&outcome.err)));
+    let mut all = vec![
+        compared(Piece::ExitCode, &salt.exit.into(), &ours.exit.into()),
+        compared(Piece::Errors, &errors(salt), &errors(ours)),
+    ];
+    let file = |outcome: &Outcome| outcome.file.as_deref().map(words::lines);
+    if let (Some(salt), Some(ours)) = (file(salt), file(ours)) {
+        all.push(compared(Piece::File, &salt.into(), &ours.into()));
+    }
+    // Only minions answer in any order.
+    let are_in_order = line.program != "salt";
+    all.push(match (salt.documents(), ours.documents()) {
+        (Some(salt), Some(ours)) if line.is_json() => compared(Piece::Data, &salt, &ours),
+        _ => compared(
+            Piece::Text,
+            &salt.lines(are_in_order),
+            &ours.lines(are_in_order),
+        ),
+    });
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn outcome(exit: i32, out: &str, err: &str) -> Outcome {
+        let ended = Ended {
+            wall: Duration::ZERO,
+            exit: Some(exit),
+            out: out.to_owned(),
+            err: err.to_owned(),
+        };
+        Outcome::new(ended, None, Path::new("/w/x"))
+    }
+
+    fn differing(command: &str, salt: &Outcome, ours: &Outcome) -> Vec<&'static str> {
+        let table = format!("- {command}\n");
+        let line = &super::super::table::read(&table).unwrap()[0];
+        let compared = compare(line, salt, ours);
+        let differing = compared.iter().filter(|one| !one.differences.is_empty());
+        differing.map(|one| one.piece.name()).collect()
+    }
+
+    #[test]
+    fn data_are_compared_without_order_and_times() {
+        let salt = outcome(
+            0,
+            r#"{"b": {"x": {"__run_num__": 0, "duration": 1}}} {"a": 1}"#,
+            "[WARNING ] old",
+        );
+        let ours = outcome(
+            0,
+            r#"{"a": 1}{"b": {"x": {"__run_num__": 0, "duration": 2}}}"#,
+            "",
+        );
+        let command = "salt x f --out=json";
+        assert!(differing(command, &salt, &ours).is_empty());
+        let ours = outcome(1, r#"{"a": 2}"#, "ERROR");
+        assert_eq!(
+            differing(command, &salt, &ours),
+            ["exit code", "errors", "data"]
+        );
+        let ours = outcome(0, "no JSON", "");
+        assert_eq!(differing(command, &salt, &ours), ["text"]);
+    }
+
+    #[test]
+    fn text_of_minions_has_no_order() {
+        let (salt, ours) = (outcome(0, "a: 1\nb: 2\n", ""), outcome(0, "b: 2\na: 1", ""));
+        assert!(differing("salt x f --out=txt", &salt, &ours).is_empty());
+        assert_eq!(differing("salt-key -L", &salt, &ours), ["text"]);
+    }
+}
