@@ -3,6 +3,7 @@
 //!
 //! The table of commands is given line by line, first to Salt and then to us, so a command finds what those before it left.
 
+mod hunk;
 mod nodes;
 mod outcome;
 mod roots;
@@ -11,6 +12,7 @@ mod words;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::time::Instant;
 
 use anyhow::Context;
 
@@ -93,6 +95,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
 /// What a side makes of each command, in order.
 fn answers(side: &dyn Side, lines: &[Line], work: &Path) -> anyhow::Result<Vec<Outcome>> {
+    let began = Instant::now();
     let place = work.join(side.name());
     let scratch = place.join("scratch");
     std::fs::create_dir_all(&scratch)?;
@@ -116,7 +119,14 @@ fn answers(side: &dyn Side, lines: &[Line], work: &Path) -> anyhow::Result<Vec<O
         }
         Ok(Outcome::new(ended, file, &place))
     });
-    outcomes.collect()
+    let outcomes = outcomes.collect::<anyhow::Result<_>>()?;
+    eprintln!(
+        "{}: {} commands in {:.0} s",
+        side.name(),
+        lines.len(),
+        began.elapsed().as_secs_f64()
+    );
+    Ok(outcomes)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use serde_json::{Deserializer, Value};
 
 use super::super::answer::without_times;
 use super::super::difference::{Compared, Piece, leaves};
+use super::hunk::hunks;
 use super::table::Line;
 use super::words;
 use crate::bench::salt::side::Ended;
@@ -42,41 +43,41 @@ impl Outcome {
     }
 
     /// Its output as lines.
-    fn lines(&self, are_in_order: bool) -> Value {
+    fn lines(&self, are_in_order: bool) -> Vec<String> {
         let lines = words::lines(&self.out);
         if are_in_order {
-            lines.into()
+            lines
         } else {
-            words::sorted(lines).into()
+            words::sorted(lines)
         }
     }
 }
 
 /// The pieces of a command that are compared: its exit code, its output as data or as text, its errors, and its file.
 pub fn compare(line: &Line, salt: &Outcome, ours: &Outcome) -> Vec<Compared> {
-    let compared = |piece, salt: &Value, ours: &Value| Compared {
+    let compared = |piece, differences| Compared {
         piece,
         place: line.text.clone(),
-        differences: leaves(Some(salt), Some(ours)),
+        differences,
     };
-    let errors = |outcome: &Outcome| Value::from(words::unlogged(words::lines(&outcome.err)));
+    let values = |salt: Value, ours: Value| leaves(Some(&salt), Some(&ours));
+    let errors = |outcome: &Outcome| words::unlogged(words::lines(&outcome.err));
     let mut all = vec![
-        compared(Piece::ExitCode, &salt.exit.into(), &ours.exit.into()),
-        compared(Piece::Errors, &errors(salt), &errors(ours)),
+        compared(Piece::ExitCode, values(salt.exit.into(), ours.exit.into())),
+        compared(Piece::Errors, hunks(&errors(salt), &errors(ours))),
     ];
     let file = |outcome: &Outcome| outcome.file.as_deref().map(words::lines);
     if let (Some(salt), Some(ours)) = (file(salt), file(ours)) {
-        all.push(compared(Piece::File, &salt.into(), &ours.into()));
+        all.push(compared(Piece::File, hunks(&salt, &ours)));
     }
     // Only minions answer in any order.
     let are_in_order = line.program != "salt";
     all.push(match (salt.documents(), ours.documents()) {
-        (Some(salt), Some(ours)) if line.is_json() => compared(Piece::Data, &salt, &ours),
-        _ => compared(
-            Piece::Text,
-            &salt.lines(are_in_order),
-            &ours.lines(are_in_order),
-        ),
+        (Some(salt), Some(ours)) if line.is_json() => compared(Piece::Data, values(salt, ours)),
+        _ => {
+            let differences = hunks(&salt.lines(are_in_order), &ours.lines(are_in_order));
+            compared(Piece::Text, differences)
+        }
     });
     all
 }
