@@ -3,6 +3,7 @@
 //!
 //! The table of commands is given line by line, first to Salt and then to us, so a command finds what those before it left.
 
+mod answers;
 mod hunk;
 mod nodes;
 mod outcome;
@@ -42,6 +43,9 @@ pub struct Arguments {
     /// Where the programs are; those of the dev profile otherwise.
     #[arg(long, value_name = "DIR")]
     programs: Option<PathBuf>,
+    /// Salt's answers: written there by the first run, and read by those after it, which then need no Salt.
+    #[arg(long, value_name = "FILE")]
+    answers: Option<PathBuf>,
     /// Where all differences go, known ones too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -58,7 +62,16 @@ trait Side {
 
 /// Compares, prints what differs, and says whether all of it is known.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let Some(venv) = &arguments.salt_venv else {
+    let mut lines = table::read(COMMANDS)?;
+    if arguments.answers.is_none() {
+        lines.retain(|line| line.has_any(&arguments.only));
+    }
+    // Short: Salt's sockets lie below it.
+    let work = std::env::temp_dir().join(format!("cli-{}", std::process::id()));
+    roots::make(&work)?;
+    let kept = || format!("logs are in {}", work.display());
+    let Some(theirs) = salts(arguments, &lines, &work).with_context(kept)? else {
+        std::fs::remove_dir_all(&work)?;
         println!("Skipped: no Salt to compare with. {}", super::HOW_TO);
         return Ok(ExitCode::SUCCESS);
     };
@@ -66,35 +79,51 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Some(dir) => dir.clone(),
         None => target(&root()?).join("debug"),
     };
-    let mut lines = table::read(COMMANDS)?;
-    lines.retain(|line| line.has_any(&arguments.only));
-    // Short: Salt's sockets lie below it.
-    let work = std::env::temp_dir().join(format!("cli-{}", std::process::id()));
-    let theirs = Salts::start(venv, &work)
-        .and_then(|side| answers(&side, &lines, &work))
-        .with_context(|| format!("logs are in {}", work.display()))?;
     let ours = Ours::start(&programs, &work)
-        .and_then(|side| answers(&side, &lines, &work))
-        .with_context(|| format!("logs are in {}", work.display()))?;
+        .and_then(|side| outcomes(&side, &lines, &work))
+        .with_context(kept)?;
     let known = known::read(KNOWN)?;
     let mut report = Report::default();
-    let mut equal = 0;
+    let (mut total, mut equal) = (0, 0);
     for (line, (theirs, ours)) in lines.iter().zip(theirs.iter().zip(&ours)) {
+        if !line.has_any(&arguments.only) {
+            continue;
+        }
         let pieces = outcome::compare(line, theirs, ours);
         let differs = pieces.iter().any(|piece| !piece.differences.is_empty());
+        total += 1;
         equal += usize::from(!differs);
         report.add(&line.program, pieces, &known);
     }
     let code = report.conclude(arguments.json.as_deref(), &work, "configurations and logs")?;
-    println!(
-        "\n{equal} of {} commands are equal in all that is compared.",
-        lines.len()
-    );
+    println!("\n{equal} of {total} commands are equal in all that is compared.");
     Ok(code)
 }
 
+/// What Salt makes of each command; None when there is no Salt.
+fn salts(
+    arguments: &Arguments,
+    lines: &[Line],
+    work: &Path,
+) -> anyhow::Result<Option<Vec<Outcome>>> {
+    let file = arguments.answers.as_deref();
+    if let Some(file) = file
+        && let Some(outcomes) = answers::read(file, lines)?
+    {
+        return Ok(Some(outcomes));
+    }
+    let Some(venv) = &arguments.salt_venv else {
+        return Ok(None);
+    };
+    let outcomes = outcomes(&Salts::start(venv, work)?, lines, work)?;
+    if let Some(file) = file {
+        answers::write(file, lines, &outcomes)?;
+    }
+    Ok(Some(outcomes))
+}
+
 /// What a side makes of each command, in order.
-fn answers(side: &dyn Side, lines: &[Line], work: &Path) -> anyhow::Result<Vec<Outcome>> {
+fn outcomes(side: &dyn Side, lines: &[Line], work: &Path) -> anyhow::Result<Vec<Outcome>> {
     let began = Instant::now();
     let place = work.join(side.name());
     let scratch = place.join("scratch");

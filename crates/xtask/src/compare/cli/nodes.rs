@@ -52,7 +52,6 @@ impl Salts {
     /// Starts them, and waits until the minions answer.
     pub fn start(venv: &Path, work: &Path) -> anyhow::Result<Salts> {
         let checkout = roots::checkout(work);
-        roots::make(work)?;
         let programs = peer::Programs::find(venv, work)?;
         let settings = json!({
             "file_roots": {"base": [checkout.join("salt")]},

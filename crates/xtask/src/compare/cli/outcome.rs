@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::{Deserializer, Value};
+use serde_json::{Deserializer, Value, json};
 
 use super::super::answer::without_times;
 use super::super::difference::{Compared, Piece, leaves};
@@ -23,13 +23,29 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Of a side that keeps its own files at `place`.
+    /// Of a side that keeps its own files at `place`, which is below the work.
     pub fn new(ended: Ended, file: Option<String>, place: &Path) -> Outcome {
         Outcome {
             exit: ended.exit,
             out: words::lasting(&ended.out, place),
             err: words::lasting(&ended.err, place),
             file: file.map(|text| words::lasting(&text, place)),
+        }
+    }
+
+    /// For a file.
+    pub fn json(&self) -> Value {
+        json!({"exit": self.exit, "out": self.out, "err": self.err, "file": self.file})
+    }
+
+    /// Of a file.
+    pub fn of_json(value: &Value) -> Outcome {
+        let text = |name: &str| value[name].as_str().map(str::to_owned);
+        Outcome {
+            exit: value["exit"].as_i64().map(|code| code as i32),
+            out: text("out").unwrap_or_default(),
+            err: text("err").unwrap_or_default(),
+            file: text("file"),
         }
     }
 

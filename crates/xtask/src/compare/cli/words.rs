@@ -19,13 +19,16 @@ static MOMENTS: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// What Salt and Python log on standard error, and what they say of each other.
-const LOGS: [&str; 6] = [
+const LOGS: [&str; 8] = [
     "[WARNING ]",
     "[ERROR   ]",
     "[INFO    ]",
     "[CRITICAL]",
     "DeprecationWarning:",
     "UserWarning:",
+    // Of the warnings themselves.
+    "  import crypt  # pylint",
+    "call ``destroy()`` or use as a context manager",
 ];
 
 fn pattern(text: &str) -> Regex {
@@ -40,7 +43,10 @@ pub fn jid(text: &str) -> Option<&str> {
 
 /// A text with words in place of what is of the moment, and of the folder where a side keeps its files.
 pub fn lasting(text: &str, place: &Path) -> String {
-    let text = text.replace(&place.display().to_string(), "{place}");
+    let mut text = text.replace(&place.display().to_string(), "{place}");
+    if let Some(work) = place.parent() {
+        text = text.replace(&work.display().to_string(), "{work}");
+    }
     let word = |found: &Captures<'_>| {
         let is = |name| found.name(name).is_some();
         match (is("jid"), is("time"), is("took")) {
@@ -93,6 +99,7 @@ mod tests {
             ),
             ("Total run time:   1.250 s", "Total run time: DURATION"),
             ("Duration: 0.3 ms", "Duration: DURATION"),
+            ("/w/roots/x is missing", "{work}/roots/x is missing"),
             ("12345 of 10", "12345 of 10"),
         ] {
             assert_eq!(lasting(text, Path::new("/w/a")), expected);
