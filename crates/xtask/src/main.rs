@@ -1,6 +1,6 @@
 //! Chores of the workspace: `cargo xtask tidy` checks what the compiler can't, `cargo xtask docs` writes generated pages,
 //! `cargo xtask bench` measures the built programs, `cargo xtask chaos` breaks them, `cargo xtask counts` guards what the machines cost,
-//! `cargo xtask compare-salt` holds states against real Salt's, `cargo xtask compare-host` what they change.
+//! `cargo xtask compare-salt` holds states and commands against real Salt's, `cargo xtask compare-host` what states change.
 //!
 //! It is part of no product; nothing may depend on it.
 
@@ -30,7 +30,7 @@ enum Chore {
     Bench(bench::Arguments),
     /// Break a tree of the built programs at random.
     Chaos(chaos::Arguments),
-    /// Compare states with real Salt's.
+    /// Compare states, or commands, with real Salt's.
     CompareSalt(compare::Arguments),
     /// Compare what states change on a Debian host with what real Salt's do.
     CompareHost(compare::host::Arguments),

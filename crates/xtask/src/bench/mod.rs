@@ -5,7 +5,7 @@
 
 mod books;
 mod connect;
-mod control;
+pub mod control;
 mod ending;
 mod enrol;
 mod figures;
@@ -15,16 +15,16 @@ mod jobs;
 mod latency;
 mod load;
 mod minion;
-mod process;
+pub mod process;
 mod remote;
 mod report;
 mod roots;
 mod round;
-mod salt;
+pub mod salt;
 mod scale;
 mod states;
 mod store;
-mod tree;
+pub mod tree;
 mod urgent;
 mod wan;
 
@@ -85,17 +85,17 @@ struct Common {
 }
 
 /// The programs under measurement.
-struct Programs {
-    top_master: PathBuf,
+pub struct Programs {
+    pub top_master: PathBuf,
     syndic: PathBuf,
-    minion: PathBuf,
+    pub minion: PathBuf,
     swarm: PathBuf,
     floor: PathBuf,
 }
 
 impl Programs {
     /// As cargo lays them out.
-    fn of(dir: &Path) -> Programs {
+    pub fn of(dir: &Path) -> Programs {
         Programs {
             top_master: dir.join("top-master"),
             syndic: dir.join("syndic"),
@@ -178,4 +178,4 @@ fn build(root: &Path) -> anyhow::Result<Programs> {
 }
 
 /// Bound of everything that is waited for.
-const PATIENCE: Duration = Duration::from_secs(600);
+pub const PATIENCE: Duration = Duration::from_secs(600);

@@ -255,6 +255,32 @@ impl Tree {
         Ok(())
     }
 
+    /// A minion that comes without a token, so that its key waits for an operator; returns when the hub has it.
+    pub fn add_stranger(
+        &mut self,
+        programs: &Programs,
+        hub: usize,
+        id: &str,
+    ) -> anyhow::Result<()> {
+        let settings = format!(
+            "id: {id}\nmaster: {}\nmaster_finger: \"{}\"\n",
+            self.hubs[hub].address, self.fingerprint
+        );
+        configure(&self.work, id, "minion", &settings)?;
+        let process = start(Part::Minions, &programs.minion, &self.work, id)?;
+        self.singles.push(process);
+        let deadline = Instant::now() + PATIENCE;
+        let is_known = |tell| match tell {
+            Tell::Keys(rows) => Some(rows.iter().any(|row| row.id == id)),
+            _ => None,
+        };
+        while !control::ask(&self.socket(hub), &Ask::Keys, is_known)? {
+            ensure!(Instant::now() < deadline, "the hub has no key of {id}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+
     /// A minion with a program of its own, in the order in which they were added.
     pub fn minion(&self, number: usize) -> &Process {
         &self.singles[number]

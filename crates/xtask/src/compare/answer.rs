@@ -52,22 +52,25 @@ impl Answer {
     }
 }
 
-/// The records of a state run without their times; other values as they are.
-fn without_times(mut value: Value) -> Value {
-    for record in value
-        .as_object_mut()
-        .into_iter()
-        .flat_map(|map| map.values_mut())
-    {
-        if let Value::Object(record) = record
-            && record.contains_key("__run_num__")
-        {
-            for name in TIMES {
-                record.shift_remove(name);
+/// The records of state runs without their times, however deep they lie; other values as they are.
+pub fn without_times(value: Value) -> Value {
+    match value {
+        Value::Object(mut map) => {
+            if map.contains_key("__run_num__") {
+                for name in TIMES {
+                    map.shift_remove(name);
+                }
             }
+            let values = map.into_iter();
+            Value::Object(
+                values
+                    .map(|(name, value)| (name, without_times(value)))
+                    .collect(),
+            )
         }
+        Value::Array(items) => items.into_iter().map(without_times).collect(),
+        other => other,
     }
-    value
 }
 
 #[cfg(test)]

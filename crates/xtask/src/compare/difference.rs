@@ -35,6 +35,12 @@ pub enum Piece {
     ExitCode,
     /// A file that was changed.
     File,
+    /// What a command printed, as data.
+    Data,
+    /// What a command printed, as text.
+    Text,
+    /// What a command printed on standard error.
+    Errors,
 }
 
 impl Piece {
@@ -52,6 +58,9 @@ impl Piece {
             Piece::Reasons => "reasons",
             Piece::ExitCode => "exit code",
             Piece::File => "file",
+            Piece::Data => "data",
+            Piece::Text => "text",
+            Piece::Errors => "errors",
         }
     }
 }

@@ -6,6 +6,7 @@
 mod answer;
 mod ask;
 mod case;
+mod cli;
 mod difference;
 mod golden;
 pub mod host;
@@ -40,7 +41,10 @@ const HOW_TO: &str = "Make a Python environment with Salt by\n  \
 
 /// Compare states with real Salt's.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Arguments {
+    #[command(subcommand)]
+    what: Option<What>,
     /// Trees: folders with `salt` and maybe `pillar` and `case.yaml`, or formulas.
     #[arg(required = true, value_name = "TREE")]
     trees: Vec<PathBuf>,
@@ -64,8 +68,18 @@ pub struct Arguments {
     record: bool,
 }
 
+/// What is compared other than states.
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Compare Salt's commands with ours by the same names.
+    Cli(cli::Arguments),
+}
+
 /// Compares, prints what differs, and says whether all of it is known.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    if let Some(What::Cli(arguments)) = &arguments.what {
+        return cli::run(arguments);
+    }
     let Some(venv) = &arguments.salt_venv else {
         println!("Skipped: no Salt to compare with. {HOW_TO}");
         return Ok(ExitCode::SUCCESS);

@@ -34,21 +34,7 @@ impl Files {
             std::io::copy(&mut random, &mut file)?;
         }
         write_tree(&checkout, STATES)?;
-        // Not below the checkout: Salt would serve it.
-        let separate = format!("--separate-git-dir={}", files.remote().display());
-        for arguments in [
-            &["init", "-q", &separate][..],
-            &["add", "."],
-            &["commit", "-q", "-m", "Files to serve"],
-        ] {
-            let status = Command::new("git")
-                .args(["-c", "user.name=bench", "-c", "user.email=bench@localhost"])
-                .args(arguments)
-                .current_dir(&checkout)
-                .status()
-                .context("can't start git")?;
-            ensure!(status.success(), "git {arguments:?} failed");
-        }
+        commit(&checkout, &files.remote())?;
         Ok(files)
     }
 
@@ -80,4 +66,23 @@ impl Files {
         std::fs::remove_file(copy)?;
         Ok(bytes == std::fs::read(self.checkout().join(Files::name(round)))?)
     }
+}
+
+/// Commits all files of a directory into a new repository, which stands elsewhere: Salt would serve it.
+pub fn commit(checkout: &Path, remote: &Path) -> anyhow::Result<()> {
+    let separate = format!("--separate-git-dir={}", remote.display());
+    for arguments in [
+        &["init", "-q", &separate][..],
+        &["add", "."],
+        &["commit", "-q", "-m", "Files to serve"],
+    ] {
+        let status = Command::new("git")
+            .args(["-c", "user.name=bench", "-c", "user.email=bench@localhost"])
+            .args(arguments)
+            .current_dir(checkout)
+            .status()
+            .context("can't start git")?;
+        ensure!(status.success(), "git {arguments:?} failed");
+    }
+    Ok(())
 }

@@ -3,20 +3,21 @@
 //! Three sides run at the same time on this machine, and are asked in turns: our tree, Salt's tree of syndics, and one
 //! Salt master with all minions, which is Salt's faster form.
 
-mod files;
+pub mod files;
 mod group;
 mod meter;
 mod ours;
-mod peer;
-mod plan;
+pub mod peer;
+pub mod plan;
 mod report;
-mod side;
+pub mod side;
 mod work;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
+use serde_json::json;
 
 use self::files::Files;
 use self::ours::Ours;
@@ -93,8 +94,9 @@ fn measure(
     let ours = Ours::start(programs, &work.join("ours"), &plan, &files.remote())?;
     is_up(&ours)?;
     let mut sides: Vec<Box<dyn Side + '_>> = vec![Box::new(ours)];
+    let roots = json!({"file_roots": {"base": [files.checkout()]}});
     for (form, name) in [(Form::Tree, "tree"), (Form::Flat, "flat")] {
-        let salt = Salt::start(form, &salt, &work.join(name), &plan, &files.checkout())?;
+        let salt = Salt::start(form, &salt, &work.join(name), &plan, &roots)?;
         is_up(&salt)?;
         sides.push(Box::new(salt));
     }

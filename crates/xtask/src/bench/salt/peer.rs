@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::super::PATIENCE;
 use super::group::Group;
@@ -21,14 +21,17 @@ import sys, salt.crypt
 for directory in sys.argv[1:]:
     salt.crypt.write_keys(directory, 'minion', 2048)
 ";
-/// Where a minion and a syndic keep their keys, and where a master keeps the keys that it accepted, below their roots.
+/// Where a minion and a syndic keep their keys, and where a master keeps those that it accepted and those that wait, below their
+/// roots.
 const OWN_KEYS: &str = "etc/salt/pki/minion";
 const ACCEPTED_KEYS: &str = "etc/salt/pki/master/minions";
+const WAITING_KEYS: &str = "etc/salt/pki/master/minions_pre";
 /// The longest path of a socket, by Linux, and what Salt appends to a root.
 const SOCKET_PATH_MAX: usize = 107;
 const SOCKET: &str = "/run/minion/minion_event_0123456789_pull.ipc";
 
 /// Salt's programs.
+#[derive(Clone)]
 pub struct Programs {
     bin: PathBuf,
     repair: PathBuf,
@@ -70,9 +73,9 @@ impl Programs {
 }
 
 /// A Salt tree; ended when dropped.
-pub struct Salt<'a> {
+pub struct Salt {
     form: Form,
-    programs: &'a Programs,
+    programs: Programs,
     work: PathBuf,
     top: Group,
     /// A lower master and its syndic each.
@@ -96,18 +99,18 @@ struct Master {
     events: u16,
 }
 
-impl<'a> Salt<'a> {
-    /// Starts all of it; minions and syndics connect later.
+impl Salt {
+    /// Starts all of it; minions and syndics connect later. `roots` are settings of all masters: where their files are.
     pub fn start(
         form: Form,
-        programs: &'a Programs,
+        programs: &Programs,
         work: &Path,
         plan: &Plan,
-        files: &Path,
-    ) -> anyhow::Result<Salt<'a>> {
+        roots: &Value,
+    ) -> anyhow::Result<Salt> {
         let mut salt = Salt {
             form,
-            programs,
+            programs: programs.clone(),
             work: work.to_owned(),
             top: Group::new()?,
             sites: Vec::new(),
@@ -121,10 +124,10 @@ impl<'a> Salt<'a> {
         let (top, lower) = (&masters[0], &masters[1..]);
         let above = |site: usize| lower.get(site).unwrap_or(top);
         let is_above = json!({"order_masters": form == Form::Tree});
-        salt.configure_master(top, files, is_above)?;
+        salt.configure_master(top, roots, &is_above)?;
         for master in lower {
             let upwards = json!({"syndic_master": "127.0.0.1", "syndic_master_port": top.requests});
-            salt.configure_master(master, files, upwards)?;
+            salt.configure_master(master, roots, &upwards)?;
             // Its syndic takes the id from there.
             salt.configure_minion(&master.node, top)?;
         }
@@ -133,10 +136,11 @@ impl<'a> Salt<'a> {
         }
         salt.make_keys(sites.iter().cloned().chain(plan.minions().map(|it| it.id)))?;
         for site in &sites {
-            salt.accept(top, site)?;
+            salt.place_key(&top.node, site, ACCEPTED_KEYS)?;
         }
         for minion in plan.minions() {
-            salt.accept(above(minion.site), &minion.id)?;
+            let master = &above(minion.site).node;
+            salt.place_key(master, &minion.id, ACCEPTED_KEYS)?;
         }
         let (master, log) = salt.daemon("salt-master", "top");
         salt.top.start(master, &log)?;
@@ -162,13 +166,14 @@ impl<'a> Salt<'a> {
 
     /// A daemon of a node, and its log.
     fn daemon(&self, program: &str, node: &str) -> (Command, PathBuf) {
-        let mut command = self.programs.command(program);
-        command.arg("-c").arg(self.work.join(node).join("etc/salt"));
-        (command, self.work.join(format!("{node}-{program}.log")))
+        (
+            self.tool(program, node),
+            self.work.join(format!("{node}-{program}.log")),
+        )
     }
 
     /// Timeouts, threads and everything else that is not named here are as Salt ships them.
-    fn configure_master(&self, master: &Master, files: &Path, more: Value) -> anyhow::Result<()> {
+    fn configure_master(&self, master: &Master, roots: &Value, more: &Value) -> anyhow::Result<()> {
         let root = self.work.join(&master.node);
         let settings = json!({
             "root_dir": root,
@@ -176,10 +181,9 @@ impl<'a> Salt<'a> {
             "interface": "127.0.0.1",
             "ret_port": master.requests,
             "publish_port": master.events,
-            "file_roots": {"base": [files]},
             "log_level": "warning",
         });
-        write_settings(&root, "master", settings, more)
+        write_settings(&root, "master", &[&settings, roots, more])
     }
 
     fn configure_minion(&self, node: &str, master: &Master) -> anyhow::Result<()> {
@@ -204,7 +208,7 @@ impl<'a> Salt<'a> {
             "enable_gpu_grains": false,
             "log_level": "warning",
         });
-        write_settings(&root, "minion", settings, json!({}))
+        write_settings(&root, "minion", &[&settings])
     }
 
     fn make_keys(&self, nodes: impl Iterator<Item = String>) -> anyhow::Result<()> {
@@ -225,16 +229,37 @@ impl<'a> Salt<'a> {
     }
 
     /// The master knows the node's key before it asks, so nobody waits for acceptance.
-    fn accept(&self, master: &Master, node: &str) -> anyhow::Result<()> {
-        let accepted = self.work.join(&master.node).join(ACCEPTED_KEYS);
-        std::fs::create_dir_all(&accepted)?;
+    fn place_key(&self, master: &str, node: &str, place: &str) -> anyhow::Result<()> {
+        let place = self.work.join(master).join(place);
+        std::fs::create_dir_all(&place)?;
         let key = self.work.join(node).join(OWN_KEYS).join("minion.pub");
-        std::fs::copy(key, accepted.join(node))?;
+        std::fs::copy(key, place.join(node))?;
         Ok(())
+    }
+
+    /// Keys of minions that never start: accepted at the top, or waiting there for an operator.
+    pub fn add_keys(&self, minions: &[&str], are_accepted: bool) -> anyhow::Result<()> {
+        self.make_keys(minions.iter().map(|id| (*id).to_owned()))?;
+        let place = if are_accepted {
+            ACCEPTED_KEYS
+        } else {
+            WAITING_KEYS
+        };
+        for minion in minions {
+            self.place_key("top", minion, place)?;
+        }
+        Ok(())
+    }
+
+    /// A command of an operator, with the configuration of a node.
+    pub fn tool(&self, program: &str, node: &str) -> Command {
+        let mut command = self.programs.command(program);
+        command.arg("-c").arg(self.work.join(node).join("etc/salt"));
+        command
     }
 }
 
-impl Side for Salt<'_> {
+impl Side for Salt {
     fn name(&self) -> &'static str {
         match self.form {
             Form::Tree => "Salt's tree",
@@ -243,9 +268,7 @@ impl Side for Salt<'_> {
     }
 
     fn command(&self) -> Command {
-        let mut command = self.programs.command("salt");
-        command.arg("-c").arg(self.work.join("top/etc/salt"));
-        command
+        self.tool("salt", "top")
     }
 
     fn processes(&self) -> anyhow::Result<[Vec<u32>; 3]> {
@@ -282,19 +305,17 @@ fn masters<'n>(nodes: impl Iterator<Item = &'n str>) -> anyhow::Result<Vec<Maste
         .collect()
 }
 
-fn write_settings(
-    root: &Path,
-    program: &str,
-    mut settings: Value,
-    more: Value,
-) -> anyhow::Result<()> {
-    if let (Value::Object(settings), Value::Object(more)) = (&mut settings, more) {
-        settings.extend(more);
-    }
+/// Writes the configuration of a program; later layers go over earlier ones.
+fn write_settings(root: &Path, program: &str, layers: &[&Value]) -> anyhow::Result<()> {
+    let layers = layers.iter().filter_map(|layer| layer.as_object());
+    let settings: Map<String, Value> = layers
+        .flatten()
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
     let etc = root.join("etc/salt");
     std::fs::create_dir_all(&etc)?;
     // JSON is YAML.
-    std::fs::write(etc.join(program), settings.to_string())?;
+    std::fs::write(etc.join(program), Value::Object(settings).to_string())?;
     Ok(())
 }
 

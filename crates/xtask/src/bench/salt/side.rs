@@ -1,7 +1,7 @@
 //! One of those that are compared, and how an order is given to it.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -54,15 +54,42 @@ impl Seen {
 /// Gives an order, and waits until the command ends. `errors` is a file that it may write.
 pub fn give(side: &dyn Side, order: &[&str], errors: &Path) -> anyhow::Result<Seen> {
     let mut command = side.command();
+    command.args(order);
+    let ended = finish(command, "", errors)?;
+    Ok(Seen {
+        wall: ended.wall,
+        exit: ended.exit,
+        text: ended.out + &ended.err,
+    })
+}
+
+/// What a command printed.
+#[derive(Debug)]
+pub struct Ended {
+    /// From the start of the command to its end.
+    pub wall: Duration,
+    /// The exit code; None when it was ended.
+    pub exit: Option<i32>,
+    /// Its output.
+    pub out: String,
+    /// Its errors.
+    pub err: String,
+}
+
+/// Runs a command that reads `input`, to its end. `errors` is a file that it may write.
+pub fn finish(mut command: Command, input: &str, errors: &Path) -> anyhow::Result<Ended> {
     command
-        .args(order)
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(File::create(errors)?);
     let began = Instant::now();
     let mut child = command
         .spawn()
         .with_context(|| format!("can't start {command:?}"))?;
+    if let Some(mut keyboard) = child.stdin.take() {
+        // It may end without reading.
+        let _ = keyboard.write_all(input.as_bytes());
+    }
     let mut output = child.stdout.take().context("no output")?;
     let (said, heard) = mpsc::channel();
     // Ends with the command.
@@ -80,12 +107,11 @@ pub fn give(side: &dyn Side, order: &[&str], errors: &Path) -> anyhow::Result<Se
     };
     let status = child.wait()?;
     let wall = began.elapsed();
-    let mut text = String::from_utf8_lossy(&bytes?).into_owned();
-    text.push_str(&String::from_utf8_lossy(&std::fs::read(errors)?));
-    Ok(Seen {
+    Ok(Ended {
         wall,
         exit: status.code(),
-        text,
+        out: String::from_utf8_lossy(&bytes?).into_owned(),
+        err: String::from_utf8_lossy(&std::fs::read(errors)?).into_owned(),
     })
 }
 
