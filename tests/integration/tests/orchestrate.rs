@@ -467,3 +467,57 @@ unseen:
     assert_eq!(printed.code, Some(0), "{printed:#?}");
     assert!(printed.out.starts_with("work/done\t{"), "{printed:#?}");
 }
+
+/// Who may call runners, and no functions of keys, gets none by way of an orchestration; nor jobs that no rule lets out.
+#[test]
+fn rights_are_those_of_who_orders() {
+    if !nix::unistd::Uid::effective().is_root() {
+        eprintln!("skipped: only root can ask as somebody else");
+        return;
+    }
+    let all = "\
+keys:
+  salt.wheel:
+    - name: key.list_all
+jinja:
+  salt.runner:
+    - name: manage.up
+command:
+  salt.function:
+    - name: cmd.run
+    - arg: [id]
+    - tgt: ams-web1
+ping:
+  salt.function:
+    - name: test.ping
+    - tgt: ams-web1
+";
+    let remote = remote(&[("orch/all.sls", all)]);
+    let rules = "publisher_acl:\n  games: ['test.*', '@runner']\n";
+    let tree = Tree::of_two_sites_with(&format!("{}{rules}", remote.settings()));
+    tree.top().expect(0, &["roots", "update", "--wait=60"]);
+    let open = |path: &std::path::Path| {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(path, mode).expect("is opened");
+    };
+    open(tree.directory());
+    let place = tree.directory().join("for-all");
+    fs::create_dir_all(&place).expect("a directory");
+    let games = tree.top().of_user("games", &place);
+    let said = games.expect(1, &["orchestrate", "orch.all", "--out", "json"]);
+    let records = records(&said.json());
+    for (id, is_ok, words) in [
+        ("keys", false, "no rule has @wheel"),
+        ("jinja", true, "executed"),
+        ("command", false, "no rule lets games run cmd.run now"),
+        ("ping", true, "ran successfully"),
+    ] {
+        let record = record(&records, id);
+        assert_eq!(record["result"], is_ok, "{record:#}");
+        assert!(record.to_string().contains(words), "{record:#}");
+    }
+    let jobs = games.json(&["jobs", "list"]);
+    let jobs = jobs.as_array().expect("a list");
+    assert_eq!(jobs.len(), 2, "{jobs:#?}");
+    assert!(jobs.iter().all(|job| job["user"] == "games"), "{jobs:#?}");
+}

@@ -185,7 +185,7 @@ pub const KEYS: &[Key] = &[
     Key { name: "pillarenv", help: "The only environment of the pillar that counts; null: all of them.", ..OPTION },
     Key { name: "pillarenv_from_saltenv", help: "true: a call with `saltenv` reads the pillar of this environment alone.", ..OPTION },
     Key { name: "test", help: "true: states change nothing and say what they would change, unless a call has `test=False`.", ..OPTION },
-    Key { name: "failhard", help: "true: the first state that fails ends the run.", ..OPTION },
+    Key { name: "failhard", programs: ALL, help: "true: the first state that fails ends the run; at a hub that of orchestrations.", ..OPTION },
     Key { name: "state_top", help: "The name of top files; `top.sls`.", ..OPTION },
     Key { name: "state_top_saltenv", help: "The only environment whose top file is read.", ..OPTION },
     Key { name: "top_file_merging_strategy", help: "How the top files of several environments become one: merge, same or merge_all.", ..OPTION },

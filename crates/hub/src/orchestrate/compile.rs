@@ -29,6 +29,12 @@ pub(super) struct Around {
 }
 
 impl Around {
+    /// Whether the settings want the first failure to end a run.
+    pub(super) fn is_failhard(&self) -> bool {
+        let setting = self.options.get("failhard");
+        setting.is_some_and(data::python::truthy)
+    }
+
     /// The execution functions that there are at a hub.
     pub(super) fn functions(&self) -> TemplateFunctions<'_> {
         TemplateFunctions::new(self)

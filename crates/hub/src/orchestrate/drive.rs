@@ -197,7 +197,7 @@ async fn called(
     if let Some(answer) = orchestrate::probe(&call.chunk, &ground) {
         return answer;
     }
-    let deed = orchestrate::deed(&call.chunk, call.is_test, false)?;
+    let deed = orchestrate::deed(&call.chunk, call.is_test, of.around.is_failhard())?;
     super::carry::carry(of, &call.chunk.id(), deed, ordered).await
 }
 

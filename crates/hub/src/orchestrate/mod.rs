@@ -39,6 +39,8 @@ pub use live::Desk;
 
 /// Orchestrations that order orchestrations, and so on, so deep.
 const DEPTH_MAX: u8 = 8;
+/// States of one orchestration that run beside each other, at most; further ones wait.
+const PARALLEL_MAX: usize = 64;
 
 /// One orchestration.
 struct Orchestration {
@@ -442,12 +444,8 @@ async fn outcome(of: &Arc<Orchestration>, wish: Wish) -> (Value, i32) {
     };
     let options = Options {
         is_test,
-        failhard: of
-            .around
-            .options
-            .get("failhard")
-            .is_some_and(data::python::truthy),
-        parallel_max: None,
+        failhard: of.around.is_failhard(),
+        parallel_max: Some(PARALLEL_MAX),
     };
     let results = drive::drive(of, Run::new(low, options)).await;
     let is_interrupted = of.live.stop.borrow().is_some();

@@ -99,7 +99,9 @@ async fn down(call: Call<'_>) -> Answered {
         // Nobody knows how minions are behind a cut.
         let gone = down.iter().filter(|entry| entry.presence == Presence::Down);
         let uids = gone.map(|entry| entry.uid).collect();
-        let decided = call.service.decide_keys(uids, KeyDecision::Delete, call.user);
+        let decided = call
+            .service
+            .decide_keys(uids, KeyDecision::Delete, call.user);
         if let Some(refusal) = decided.await?.into_iter().next() {
             return Err(Trouble::refused(refusal));
         }

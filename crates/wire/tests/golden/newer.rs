@@ -1,7 +1,7 @@
 //! What came after protocol 1.
 
 use wire::files::{Answer, MineExport, MineQuestion, Request};
-use wire::record::Record;
+use wire::record::{Record, RunOutcome, RunRecord};
 use wire::{
     Amount, BatchPlan, Between, Down, Event, Events, Halt, KeyDecision, LedgerDelta, Outcome,
     OutcomeGroup, Override, PlanRecord, ReasonCode, Release, Steps, StopOn, StopRule, StopScope,
@@ -9,6 +9,7 @@ use wire::{
 };
 
 use crate::messages::{envelope, jid, json, reason, site};
+use crate::records::summary;
 use crate::{Sample, sample};
 
 fn release() -> Release {
@@ -23,6 +24,17 @@ fn passes() -> Override {
     Override {
         reason: "it burns".to_owned(),
         signature: [9; 64],
+    }
+}
+
+fn run(outcome: RunOutcome) -> RunRecord {
+    RunRecord {
+        summary: summary(),
+        args: json("[]"),
+        kwargs: json("{}"),
+        roots: Some("abc".to_owned()),
+        jobs: vec![("webs".to_owned(), jid())],
+        outcome: Some(outcome),
     }
 }
 
@@ -149,5 +161,7 @@ pub fn protocol_2() -> Vec<Sample> {
         sample!("record.job-untold", Record, Record::JobUntold { jid: jid(), untold: true }),
         sample!("record.undelivered", Record, undelivered(Some(KeyDecision::Deny))),
         sample!("record.undelivered.over", Record, undelivered(None)),
+        sample!("run.returned", RunRecord, run(RunOutcome::Returned { retcode: 1, value: json("{}") })),
+        sample!("run.lost", RunRecord, run(RunOutcome::Lost(reason(ReasonCode::Interrupted)))),
     ]
 }
