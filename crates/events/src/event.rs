@@ -27,6 +27,16 @@ impl Event {
 pub fn of_minion(event: &wire::Event) -> Option<Event> {
     let inner: Value = serde_json::from_slice(&event.data).ok()?;
     let is_return = event.tag.starts_with("salt/job/") && event.tag.contains("/ret/");
+    if let (true, Value::Object(mut data)) = (event.tag.starts_with("salt/beacon/"), inner.clone())
+    {
+        data.insert("_stamp".to_owned(), stamp(event.stamp).into());
+        data.insert("id".to_owned(), event.id.as_str().into());
+        data.insert("site".to_owned(), event.path.as_str().into());
+        return Some(Event {
+            tag: event.tag.clone(),
+            data: text(data),
+        });
+    }
     let mut data = match inner {
         // As the return of a job that a hub ordered.
         Value::Object(ret) if is_return => ret,

@@ -16,6 +16,7 @@ use wire::limits::BULK_FRAME;
 use wire::record::JournalRecord;
 use wire::{Down, Jid, JobEnvelope, JobOrder, Json, Return, UnixMillis, Up, codec};
 
+use crate::beacons::Watch;
 use crate::executor::Executor;
 use crate::links::Refusals;
 use crate::orphans::Groups;
@@ -96,6 +97,8 @@ pub struct Engine {
     pub own_jobs: Arc<OwnJobs>,
     /// Jobs by the clock.
     pub schedule: Arc<Keeper>,
+    /// Beacons.
+    pub beacons: Arc<Watch>,
     /// Whether its disk has room.
     pub room: Room,
     /// What the journal could not take yet.
@@ -195,6 +198,7 @@ impl Engine {
                     }
                     News::Pillar(pillar) => {
                         self.schedule.follow(&pillar, &self.executor.grains());
+                        self.beacons.follow(&pillar);
                     }
                     News::CancelUnseen { jid, by } => {
                         if let Ok(jid) = jid.parse()

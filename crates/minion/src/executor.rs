@@ -111,6 +111,30 @@ impl Executor {
         }
     }
 
+    /// Calls a function on this thread, for the minion itself.
+    ///
+    /// # Errors
+    /// What it says when it fails.
+    pub fn call(&self, fun: &str, args: Vec<Value>) -> Result<Value, String> {
+        let call = Call {
+            fun: fun.to_owned(),
+            args,
+            ..Call::default()
+        };
+        let context = self.context(None, None);
+        let outcome = self.registry.call(&call, &context, &Cancel::new());
+        // A service that does not run is no failure of the look at it.
+        match outcome.value {
+            Value::String(text) if !outcome.success => Err(text),
+            value => Ok(value),
+        }
+    }
+
+    /// Whether states are applied now.
+    pub fn applies_states(&self) -> bool {
+        self.surroundings.applies_states()
+    }
+
     /// The grains of the minion.
     pub fn grains(&self) -> Arc<Value> {
         self.surroundings.grains()

@@ -3,6 +3,7 @@
 //! The loop in `engine` drives the leaf machine of `relay`; `links` dials hubs, `executor` runs functions of
 //! `modules`, `files` brings `salt://` files. `call` runs a function here and now, without any hub.
 
+mod beacons;
 mod call;
 mod cli;
 mod engine;
@@ -13,6 +14,7 @@ mod links;
 mod local;
 mod mine;
 mod orphans;
+mod overlay;
 mod own;
 mod room;
 mod roots;

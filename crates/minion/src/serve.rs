@@ -22,6 +22,7 @@ use store::Journal;
 use tokio::sync::{mpsc, watch};
 use wire::Role;
 
+use crate::beacons::Watch;
 use crate::engine::{Engine, INPUTS_MAX, Trust};
 use crate::executor::Executor;
 use crate::files::Sessions;
@@ -178,7 +179,7 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
     let own_jobs = Arc::new(OwnJobs::new(
         config.id.clone(),
         executor.clone(),
-        herald,
+        herald.clone(),
         clock,
     ));
     let keeper = Keeper::open(
@@ -194,7 +195,15 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
         tokio::runtime::Handle::current(),
     );
     let mine = Arc::new(mine.map_err(|error| anyhow::anyhow!(error))?);
-    surroundings.show(schedule.clone(), mine.clone());
+    let beacons = Watch::open(
+        &state.join("beacons"),
+        &config.options,
+        config.id.clone(),
+        executor.clone(),
+        herald,
+    );
+    let beacons = Arc::new(beacons.map_err(|error| anyhow::anyhow!(error))?);
+    surroundings.show(schedule.clone(), mine.clone(), beacons.clone());
     let (trust_version, grains) = {
         let store = trust
             .store
@@ -254,6 +263,7 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
     }
     tokio::spawn(dialler.clone().keep_fresh(seed));
     tokio::spawn(schedule.clone().keep(sessions.clone()));
+    tokio::spawn(beacons.clone().keep());
     let at_start = AtStart {
         sessions,
         executor: executor.clone(),
@@ -276,6 +286,7 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
         executor,
         own_jobs,
         schedule,
+        beacons,
         messages,
         own_messages,
         finished,

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use daemon::config::MinionConfig;
+use modules::beacons::Beacons;
 use modules::{
     Cancel, CancelKind, Context, FileSource, Mine, PillarWish, Registry, RunningJob, Timetable,
 };
@@ -81,6 +82,7 @@ pub struct Surroundings {
     running: Mutex<BTreeMap<String, Running>>,
     timetable: OnceLock<Arc<dyn Timetable>>,
     mine: OnceLock<Arc<dyn Mine>>,
+    beacons: OnceLock<Arc<dyn Beacons>>,
     news: mpsc::UnboundedSender<News>,
 }
 
@@ -107,6 +109,7 @@ impl Surroundings {
             running: Mutex::default(),
             timetable: OnceLock::new(),
             mine: OnceLock::new(),
+            beacons: OnceLock::new(),
             news,
         };
         let grains = Arc::new(surroundings.collect());
@@ -154,11 +157,24 @@ impl Surroundings {
         &self.config
     }
 
-    /// Shows the jobs by the clock and the mine to functions.
-    pub fn show(&self, timetable: Arc<dyn Timetable>, mine: Arc<dyn Mine>) {
+    /// Shows the jobs by the clock, the mine and the beacons to functions.
+    pub fn show(
+        &self,
+        timetable: Arc<dyn Timetable>,
+        mine: Arc<dyn Mine>,
+        beacons: Arc<dyn Beacons>,
+    ) {
         // They are made once.
         let _ = self.timetable.set(timetable);
         let _ = self.mine.set(mine);
+        let _ = self.beacons.set(beacons);
+    }
+
+    /// Whether states are applied now.
+    pub fn applies_states(&self) -> bool {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = running.values();
+        running.any(|running| running.job.fun.starts_with("state."))
     }
 
     /// A job begins.
@@ -368,6 +384,10 @@ impl Context for JobContext {
     fn follow_pillar(&self, pillar: &Arc<Value>) {
         // The loop is there as long as jobs run.
         let _ = self.surroundings.news.send(News::Pillar(pillar.clone()));
+    }
+
+    fn beacons(&self) -> Option<&dyn Beacons> {
+        self.surroundings.beacons.get().map(|beacons| &**beacons)
     }
 
     fn mine(&self) -> Option<&dyn Mine> {

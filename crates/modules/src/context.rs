@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
+use crate::beacons::Beacons;
 use crate::cancel::CancelKind;
 use crate::mine::Mine;
 use crate::timetable::Timetable;
@@ -43,6 +44,11 @@ pub trait Context: Send + Sync {
 
     /// The mine; none for a call without a running minion.
     fn mine(&self) -> Option<&dyn Mine> {
+        None
+    }
+
+    /// The beacons; none for a call without a running minion.
+    fn beacons(&self) -> Option<&dyn Beacons> {
         None
     }
 

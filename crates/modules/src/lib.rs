@@ -16,6 +16,7 @@ compile_error!("a minion's functions read /proc and use Linux process groups");
 mod accounts;
 mod apply;
 mod banner;
+pub mod beacons;
 mod call;
 mod cancel;
 mod context;

@@ -176,6 +176,7 @@ pub const KEYS: &[Key] = &[
     Key { name: "sls_list", programs: &[Minion], kind: Kind::Texts, help: "The state files of `startup_states: sls`.", ..ANY },
     Key { name: "top_file", programs: &[Minion], help: "The top file of `startup_states: top`.", ..ANY },
     Key { name: "schedule", programs: ALL, help: "Jobs by the clock: a map of names to jobs ([schedule.md](schedule.md)); at a hub their functions are runners and wheel functions ([orchestration.md](orchestration.md)).", ..OPTION },
+    Key { name: "beacons", help: "What the minion looks at again and again, to tell of it ([beacons.md](beacons.md)).", ..OPTION },
     Key { name: "mine_functions", help: "What the minion gives to the mine: a map of names to arguments ([mine.md](mine.md)).", ..OPTION },
     Key { name: "mine_interval", help: "Minutes between two updates of the mine; 60.", ..OPTION },
     Key { name: "mine_return_job", help: "true: what the updates of the mine return is told as an event.", ..OPTION },

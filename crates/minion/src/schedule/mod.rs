@@ -1,6 +1,5 @@
 //! Jobs by the clock: from the settings, the pillar and `schedule.*`, begun when `schedule` says that they are due.
 
-mod disk;
 mod table;
 
 use std::collections::BTreeMap;
@@ -10,14 +9,15 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use modules::Call;
-use schedule::{Firing, Plan, Scheduler};
+use schedule::{Firing, Kept, Plan, Scheduler};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 use wire::Return;
 
 use crate::files::Sessions;
+use crate::overlay::{Disk, Overlay};
 use crate::own::{OwnJob, OwnJobs};
-use disk::{Disk, Own, Past};
 
 /// The clock is looked at so often while there are jobs: it may be set, and a host that slept wakes later than it meant to.
 const LOOK: Duration = Duration::from_secs(30);
@@ -29,6 +29,21 @@ const MINE_MINUTES: u64 = 60;
 
 /// Jobs wait so long for the first contact with a hub.
 const FIRST_CONTACT: Duration = Duration::from_secs(30);
+
+/// The file of what `schedule.*` changed.
+const OWN: &str = "jobs";
+/// The file of what happened.
+const PAST: &str = "past";
+
+/// What happened, as it is written down.
+#[derive(Default, Serialize, Deserialize)]
+struct Past {
+    /// What ran already.
+    jobs: Kept,
+    /// How each job ended last.
+    #[serde(default)]
+    ended: BTreeMap<String, Value>,
+}
 
 /// Keeps the schedule.
 pub struct Keeper {
@@ -44,8 +59,8 @@ struct State {
     /// Names for times, of grains and pillar.
     whens: Map<String, Value>,
     /// What `schedule.*` changed, and what of that is written down.
-    own: Own,
-    saved: Own,
+    own: Overlay,
+    saved: Overlay,
     scheduler: Scheduler,
     /// The job that updates the mine, and whether there is anything to update: of the settings, of them or the pillar.
     mine_job: Value,
@@ -68,7 +83,8 @@ impl Keeper {
         own_jobs: Arc<OwnJobs>,
     ) -> Result<Keeper, String> {
         let disk = Disk::new(folder);
-        let (saved, past) = (disk.own()?, disk.past()?);
+        let saved: Overlay = disk.read(OWN)?;
+        let past: Past = disk.read(PAST)?;
         let zone = jiff::tz::TimeZone::system();
         let map = |key: &str| -> Map<String, Value> {
             let found = settings.get(key).and_then(Value::as_object);
@@ -169,6 +185,11 @@ impl Keeper {
         }
     }
 
+    fn write_past(&self, state: &State) -> Result<(), String> {
+        let text = serde_json::to_vec(&state.past()).map_err(|error| error.to_string())?;
+        self.disk.write(PAST, &text)
+    }
+
     fn begin_due(&self) {
         let firings = {
             let mut state = self.state();
@@ -178,7 +199,7 @@ impl Keeper {
             firings.append(&mut state.ordered);
             // What is written down as begun does not run again, whatever happens next.
             if state.scheduler.kept() != before
-                && let Err(error) = self.disk.write_past(&state.past())
+                && let Err(error) = self.write_past(&state)
             {
                 tracing::error!(alarm = true, "no job of the schedule runs: {error}");
                 return;
@@ -218,7 +239,7 @@ impl Keeper {
         state.ended.insert(name.clone(), ended);
         let planned: Vec<String> = state.scheduler.plan().entries.keys().cloned().collect();
         state.ended.retain(|name, _| planned.contains(name));
-        if let Err(error) = self.disk.write_past(&state.past()) {
+        if let Err(error) = self.write_past(&state) {
             tracing::error!(name, "how a job of the schedule ended is not kept: {error}");
         }
     }

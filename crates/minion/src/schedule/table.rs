@@ -6,15 +6,15 @@ use modules::{Part, Timetable};
 use schedule::{ENTRIES_MAX, Entry};
 use serde_json::{Map, Value};
 
-use super::disk::Own;
-use super::{Keeper, State};
+use super::{Keeper, OWN, State};
+use crate::overlay::Overlay;
 
 /// The longest name of a job, in bytes.
 const NAME_MAX: usize = 256;
 
 impl Keeper {
     /// Makes a change, and writes it down where it is to stay.
-    fn change(&self, persist: bool, change: impl Fn(&mut Own, &State)) -> Result<(), String> {
+    fn change(&self, persist: bool, change: impl Fn(&mut Overlay, &State)) -> Result<(), String> {
         let mut state = self.state();
         let mut own = state.own.clone();
         change(&mut own, &state);
@@ -26,7 +26,7 @@ impl Keeper {
             // What was changed for now alone stays so.
             let mut saved = state.saved.clone();
             change(&mut saved, &state);
-            self.disk.write_own(&saved)?;
+            self.disk.write_overlay(OWN, &saved)?;
             state.saved = saved;
         }
         state.own = own;
@@ -43,7 +43,7 @@ impl Timetable for Keeper {
             Part::Own => state.of_host(),
             Part::Pillar => state.pillar.clone(),
             Part::Saved => {
-                let jobs = state.saved.jobs.clone().into_iter();
+                let jobs = state.saved.entries.clone().into_iter();
                 jobs.filter(|(_, job)| !job.is_null()).collect()
             }
         }
@@ -75,15 +75,15 @@ impl Timetable for Keeper {
 
     fn save(&self) -> Result<(), String> {
         let mut state = self.state();
-        self.disk.write_own(&state.own)?;
+        self.disk.write_overlay(OWN, &state.own)?;
         state.saved = state.own.clone();
         Ok(())
     }
 
     fn reload(&self) -> Result<bool, String> {
-        let saved = self.disk.own()?;
+        let saved: Overlay = self.disk.read(OWN)?;
         let mut state = self.state();
-        let is_there = saved != Own::default();
+        let is_there = saved != Overlay::default();
         (state.own, state.saved) = (saved.clone(), saved);
         self.plan_anew(&mut state);
         Ok(is_there)
@@ -112,7 +112,7 @@ impl Timetable for Keeper {
         };
         done.map_err(|error| error.to_string())?;
         self.changed.notify_one();
-        self.disk.write_past(&state.past())
+        self.write_past(&state)
     }
 
     fn next_fire_time(&self, name: &str) -> Option<String> {

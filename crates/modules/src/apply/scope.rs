@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value, json};
 
+use crate::beacons::Beacons;
 use crate::cancel::CancelKind;
 use crate::context::{Context, FileSource, PillarWish, RunningJob};
 use crate::failure::Failure;
@@ -223,6 +224,10 @@ impl Context for Scope<'_> {
         } else if let Ok(pillar) = self.inner.refresh_pillar(&plain) {
             self.inner.follow_pillar(&pillar);
         }
+    }
+
+    fn beacons(&self) -> Option<&dyn Beacons> {
+        self.inner.beacons()
     }
 
     fn mine(&self) -> Option<&dyn Mine> {

@@ -7,6 +7,7 @@ mod archive;
 #[cfg(test)]
 mod as_salt;
 pub(crate) mod augeas;
+mod beacons;
 mod cmd;
 mod config;
 mod cp;
@@ -87,6 +88,7 @@ pub(crate) const MODULES: &[&[Function]] = &[
     archive::FUNCTIONS[2],
     archive::FUNCTIONS[3],
     augeas::FUNCTIONS,
+    beacons::FUNCTIONS,
     cmd::FUNCTIONS,
     config::FUNCTIONS,
     cp::FUNCTIONS,

@@ -1,30 +1,29 @@
-//! What of the schedule outlives the process: what `schedule.*` changed, and what ran already.
+//! What functions changed of the settings, over the settings; and files that outlive the process.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use schedule::Kept;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Bytes of what `schedule.*` may change.
-const OWN_BYTES_MAX: usize = 1 << 20;
+/// Bytes of one overlay.
+const BYTES_MAX: usize = 1 << 20;
 
-/// What `schedule.*` changed of the settings.
+/// What functions changed of a map in the settings.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Own {
-    /// Jobs that were added or replaced; null for those that were removed.
-    pub(super) jobs: BTreeMap<String, Value>,
-    /// Whether any job runs.
-    pub(super) enabled: Option<bool>,
+pub struct Overlay {
+    /// Entries that were added or replaced; null for those that were removed.
+    pub entries: BTreeMap<String, Value>,
+    /// Whether any of them is in force.
+    pub enabled: Option<bool>,
 }
 
-impl Own {
-    /// These jobs with the changes.
-    pub(super) fn over(&self, mut jobs: Map<String, Value>) -> Map<String, Value> {
-        for (name, job) in &self.jobs {
+impl Overlay {
+    /// These entries with the changes.
+    pub fn over(&self, mut jobs: Map<String, Value>) -> Map<String, Value> {
+        for (name, job) in &self.entries {
             if job.is_null() {
                 jobs.remove(name);
             } else {
@@ -39,63 +38,49 @@ impl Own {
     }
 
     /// Takes in one change: null removes.
-    pub(super) fn set(&mut self, name: &str, job: Value, is_of_settings: bool) {
+    pub fn set(&mut self, name: &str, job: Value, is_of_settings: bool) {
         if job.is_null() && !is_of_settings {
-            self.jobs.remove(name);
+            self.entries.remove(name);
         } else {
-            self.jobs.insert(name.to_owned(), job);
+            self.entries.insert(name.to_owned(), job);
         }
     }
 }
 
-/// What happened.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Past {
-    /// What ran already.
-    pub(super) jobs: Kept,
-    /// How each job ended last.
-    #[serde(default)]
-    pub(super) ended: BTreeMap<String, Value>,
-}
-
-/// The files.
+/// A folder of such files.
 #[derive(Debug)]
-pub(super) struct Disk {
+pub struct Disk {
     folder: PathBuf,
 }
 
 impl Disk {
-    pub(super) fn new(folder: &Path) -> Disk {
+    /// This folder; it need not exist.
+    pub fn new(folder: &Path) -> Disk {
         Disk {
             folder: folder.to_owned(),
         }
     }
 
-    pub(super) fn own(&self) -> Result<Own, String> {
-        self.read("jobs")
-    }
-
-    pub(super) fn past(&self) -> Result<Past, String> {
-        self.read("past")
-    }
-
-    pub(super) fn write_own(&self, own: &Own) -> Result<(), String> {
-        let text = serde_json::to_vec(own).map_err(|error| error.to_string())?;
-        if text.len() > OWN_BYTES_MAX {
+    /// Writes an overlay.
+    ///
+    /// # Errors
+    /// When it is too long, or cannot be written.
+    pub fn write_overlay(&self, name: &str, overlay: &Overlay) -> Result<(), String> {
+        let text = serde_json::to_vec(overlay).map_err(|error| error.to_string())?;
+        if text.len() > BYTES_MAX {
             return Err(format!(
-                "the schedule would have {} bytes, and at most {OWN_BYTES_MAX} are kept",
+                "the changes would have {} bytes, and at most {BYTES_MAX} are kept",
                 text.len()
             ));
         }
-        self.write("jobs", &text)
+        self.write(name, &text)
     }
 
-    pub(super) fn write_past(&self, past: &Past) -> Result<(), String> {
-        let text = serde_json::to_vec(past).map_err(|error| error.to_string())?;
-        self.write("past", &text)
-    }
-
-    fn read<T: DeserializeOwned + Default>(&self, name: &str) -> Result<T, String> {
+    /// Reads a file; what is not there is empty.
+    ///
+    /// # Errors
+    /// When it cannot be read, or has what this program did not write.
+    pub fn read<T: DeserializeOwned + Default>(&self, name: &str) -> Result<T, String> {
         let path = self.folder.join(name);
         let said = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
         match std::fs::read(&path) {
@@ -106,7 +91,10 @@ impl Disk {
     }
 
     /// Replaces a file: after a crash it is the old one or the new one.
-    fn write(&self, name: &str, text: &[u8]) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, name: &str, text: &[u8]) -> Result<(), String> {
         let path = self.folder.join(name);
         let written = || -> std::io::Result<()> {
             std::fs::create_dir_all(&self.folder)?;
@@ -130,22 +118,30 @@ mod tests {
     fn changes_lie_over_the_settings_and_outlive_the_process() {
         let dir = tempfile::tempdir().unwrap();
         let disk = Disk::new(&dir.path().join("schedule"));
-        assert_eq!(disk.own().unwrap(), Own::default());
+        assert_eq!(disk.read::<Overlay>("own").unwrap(), Overlay::default());
         let settings = json!({"a": 1, "b": 2}).as_object().cloned().unwrap();
-        let mut own = Own::default();
+        let mut own = Overlay::default();
         own.set("a", Value::Null, true);
         own.set("c", json!(3), false);
         own.set("d", json!(4), false);
         own.set("d", Value::Null, false);
         own.enabled = Some(false);
-        disk.write_own(&own).unwrap();
-        let read = disk.own().unwrap();
+        disk.write_overlay("own", &own).unwrap();
+        let read = disk.read::<Overlay>("own").unwrap();
         assert_eq!(read, own);
         let expected = json!({"b": 2, "c": 3, "enabled": false});
         assert_eq!(Value::Object(read.over(settings)), expected);
-        own.set("e", json!("x".repeat(OWN_BYTES_MAX)), false);
-        assert!(disk.write_own(&own).unwrap_err().contains("at most"));
+        own.set("e", json!("x".repeat(BYTES_MAX)), false);
+        assert!(
+            disk.write_overlay("own", &own)
+                .unwrap_err()
+                .contains("at most")
+        );
         std::fs::write(dir.path().join("schedule/past"), "{").unwrap();
-        assert!(disk.past().unwrap_err().contains("schedule/past"));
+        assert!(
+            disk.read::<Overlay>("past")
+                .unwrap_err()
+                .contains("schedule/past")
+        );
     }
 }
