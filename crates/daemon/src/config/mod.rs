@@ -21,8 +21,9 @@ mod settings;
 mod value;
 
 pub use derived::{
-    AccessSettings, CertificateHours, HubConfig, JobSettings, JoinToken, LinkSettings, LocalRoots,
-    LogFormat, LogLevel, LogSettings, MinionConfig, Nodegroup, Reactor, Secret, Upstream,
+    AccessSettings, CertificateHours, HubConfig, JobSettings, JoinToken, Kept, LinkSettings,
+    LocalRoots, LogFormat, LogLevel, LogSettings, MinionConfig, Nodegroup, Reactor, Secret,
+    Upstream,
 };
 pub use environment::{Environment, ProcessEnvironment};
 pub use files::{FILE_BYTES_MAX, FILES_MAX, INCLUDE_DEPTH_MAX};
