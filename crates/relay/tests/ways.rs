@@ -1,5 +1,6 @@
 //! Hubs of one site of which a minion holds one at a time.
 
+#[allow(dead_code)] // Each test program uses a part of the bench.
 mod support;
 
 use relay::HubOutput;
