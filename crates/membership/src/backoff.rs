@@ -36,15 +36,24 @@ impl Backoff {
 
     /// The next pause.
     pub fn pause(&mut self) -> Duration {
+        let pause = self.within(self.bound);
+        self.bound = (self.bound * 2).min(self.last);
+        pause
+    }
+
+    /// A time within a bound, for something else that must not be done in step.
+    pub(crate) fn within(&mut self, bound: Duration) -> Duration {
+        let bound = u64::try_from(bound.as_millis()).unwrap_or(u64::MAX);
+        Duration::from_millis(self.below(bound))
+    }
+
+    /// A number below a bound; nought for nought.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         // xorshift64: good enough to spread, and needs no source of randomness.
         self.state ^= self.state << 13;
         self.state ^= self.state >> 7;
         self.state ^= self.state << 17;
-        let bound = u64::try_from(self.bound.as_millis())
-            .unwrap_or(u64::MAX)
-            .max(1);
-        self.bound = (self.bound * 2).min(self.last);
-        Duration::from_millis(self.state % bound)
+        self.state % bound.max(1)
     }
 
     /// An attempt went well: begin with short pauses again.

@@ -6,11 +6,13 @@
 mod backoff;
 mod dialling;
 mod enrol;
+mod failover;
 mod pin;
 mod renew;
 
 pub use backoff::Backoff;
 pub use dialling::{ParentAddress, dial};
 pub use enrol::{Applicant, EnrolError, Membership, apply, enrol};
+pub use failover::{Failover, Step, shuffled};
 pub use pin::{PinError, pinned};
 pub use renew::{RenewError, renew, renewal_at};

@@ -1,6 +1,7 @@
 //! The loop that drives the leaf machine of this minion.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -115,6 +116,8 @@ pub struct Engine {
     pub news: mpsc::UnboundedReceiver<News>,
     /// Hubs that no longer accept this minion.
     pub refusals: Arc<Refusals>,
+    /// Whether a job runs, for who holds hubs.
+    pub at_work: Arc<AtomicBool>,
     /// What the metrics page shows.
     pub metrics: Arc<MinionMetrics>,
     /// The minion's clock.
@@ -154,6 +157,8 @@ impl Engine {
             while let Some(output) = self.leaf.poll_output() {
                 self.perform(output)?;
             }
+            let at_work = self.leaf.running().next().is_some();
+            self.at_work.store(at_work, Ordering::Relaxed);
             let wake = self
                 .leaf
                 .poll_timeout()

@@ -1,5 +1,6 @@
 //! Sessions with hubs: dialled, kept, dialled again.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -8,7 +9,7 @@ use bytes::Bytes;
 use daemon::clock::Clock;
 use daemon::metrics::MinionMetrics;
 use link::{DialError, Endpoint, Event, Session};
-use membership::{Applicant, Backoff, ParentAddress, dial};
+use membership::{Applicant, Backoff, Failover, ParentAddress, Step, dial};
 use pki::KeyStore;
 use relay::{LeafInput, LinkId};
 use tokio::sync::mpsc;
@@ -38,6 +39,22 @@ impl Refusals {
     }
 }
 
+/// What became of an attempt at one of several hubs, named by its place in their order.
+enum News {
+    /// The session stands.
+    Reached(usize, link::Sender),
+    /// The hub welcomed this minion.
+    Welcomed(usize),
+    /// No session, or none any more; and why.
+    Lost(usize, String),
+}
+
+/// How far a session is.
+enum Progress<'a> {
+    Reached(&'a link::Sender),
+    Welcomed,
+}
+
 /// What the tasks that dial have in common.
 pub struct Dialler {
     /// Dials.
@@ -54,6 +71,8 @@ pub struct Dialler {
     pub mine: Arc<Mine>,
     /// Refusals that the machine heard.
     pub refusals: Arc<Refusals>,
+    /// Whether a job runs.
+    pub at_work: Arc<AtomicBool>,
     /// The minion's clock.
     pub clock: Clock,
     /// What the metrics page shows.
@@ -69,12 +88,12 @@ impl Dialler {
         let mut last = String::new();
         while !self.messages.is_closed() {
             if self.refusals.take() {
-                self.apply_again(&hub).await;
+                self.apply_again(std::slice::from_ref(&hub)).await;
             }
             match dial(&self.endpoint, &hub).await {
                 Ok(session) => {
                     let began = Instant::now();
-                    let word = self.one_session(session, &hub).await;
+                    let word = self.one_session(session, &hub, |_| {}).await;
                     tracing::warn!(%hub, "the session ended: {word}");
                     backoff.ended(began.elapsed());
                     last.clear();
@@ -94,7 +113,99 @@ impl Dialler {
         }
     }
 
-    async fn one_session(&self, session: Session, hub: &ParentAddress) -> String {
+    /// Keeps a session with one of several hubs at a time, until the loop ends.
+    pub async fn keep_one(self: Arc<Self>, hubs: Vec<ParentAddress>, mut course: Failover) {
+        // Each of two attempts at a time has three things to say.
+        let (news_sender, mut news) = mpsc::channel(8);
+        let mut senders: HashMap<usize, link::Sender> = HashMap::new();
+        let mut last: HashMap<usize, String> = HashMap::new();
+        let began = Instant::now();
+        let now = || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        while !self.messages.is_closed() {
+            if senders.is_empty() && self.refusals.take() {
+                self.apply_again(&hubs).await;
+            }
+            let at_work = self.at_work.load(Ordering::Relaxed);
+            let until = match course.step(now(), at_work) {
+                Step::Dial(nth) => {
+                    let Some(hub) = hubs.get(nth).cloned() else {
+                        return;
+                    };
+                    tokio::spawn(self.clone().attempt(nth, hub, news_sender.clone()));
+                    continue;
+                }
+                Step::Leave(nth) => {
+                    if let Some(sender) = senders.get(&nth) {
+                        sender.close(link::CloseCode::Done, "the minion holds another hub");
+                    }
+                    continue;
+                }
+                Step::Wait(until) => until,
+            };
+            let due = async {
+                match until {
+                    Some(at) => {
+                        tokio::time::sleep(Duration::from_millis(at.saturating_sub(now()))).await;
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                one = news.recv() => match one {
+                    Some(News::Reached(nth, sender)) => {
+                        senders.insert(nth, sender);
+                        course.reached(nth, now());
+                    }
+                    Some(News::Welcomed(nth)) => {
+                        last.remove(&nth);
+                        course.welcomed(nth, now());
+                    }
+                    Some(News::Lost(nth, word)) => {
+                        senders.remove(&nth);
+                        if last.get(&nth) != Some(&word) {
+                            tracing::warn!(hub = %hubs[nth], "{word}");
+                            last.insert(nth, word);
+                        }
+                        course.lost(nth, now());
+                    }
+                    None => return,
+                },
+                () = due => {}
+            }
+        }
+    }
+
+    /// One dial of a hub, and the session when there is one.
+    async fn attempt(self: Arc<Self>, nth: usize, hub: ParentAddress, news: mpsc::Sender<News>) {
+        let word = match dial(&self.endpoint, &hub).await {
+            Ok(session) => {
+                let tell = |progress: Progress<'_>| {
+                    let one = match progress {
+                        Progress::Reached(sender) => News::Reached(nth, sender.clone()),
+                        Progress::Welcomed => News::Welcomed(nth),
+                    };
+                    // There is room for all that can be said, or nobody listens any more.
+                    let _ = news.try_send(one);
+                };
+                let word = self.one_session(session, &hub, tell).await;
+                format!("the session ended: {word}")
+            }
+            Err(error) => {
+                if matches!(error, DialError::Refused(_)) {
+                    self.refusals.set();
+                }
+                format!("no session: {error}")
+            }
+        };
+        let _ = news.send(News::Lost(nth, word)).await;
+    }
+
+    async fn one_session(
+        &self,
+        session: Session,
+        hub: &ParentAddress,
+        tell: impl Fn(Progress<'_>),
+    ) -> String {
         let Some(member) = session.peer().member().cloned() else {
             return "it is no member of the tree".to_owned();
         };
@@ -116,6 +227,7 @@ impl Dialler {
             return "the minion stops".to_owned();
         }
         tracing::info!(%hub, id = %member.id, site = %member.path, "connected");
+        tell(Progress::Reached(&sender));
         let events = self.sessions.add(link.0, member.uid, sender.clone());
         let (more, metrics) = (events.more.clone(), self.metrics.clone());
         tokio::spawn(link::trickle(sender.clone(), more, move || {
@@ -136,6 +248,7 @@ impl Dialler {
                                 if welcome.protocol >= PROTOCOL_MINE {
                                     self.tell_mine(member.uid, sender.clone());
                                 }
+                                tell(Progress::Welcomed);
                             }
                             Down::EventFilters(globs) => self.sessions.reads(link.0, globs),
                             _ => {}
@@ -183,10 +296,9 @@ impl Dialler {
         });
     }
 
-    /// A hub no longer accepts the key: asks to be let in again, for as long as it takes.
-    async fn apply_again(&self, hub: &ParentAddress) {
+    /// A hub no longer accepts the key: asks these to be let in again, for as long as it takes.
+    async fn apply_again(&self, hubs: &[ParentAddress]) {
         let clock = self.clock;
-        let hubs = std::slice::from_ref(hub);
         let applied = membership::apply(
             &self.applicant,
             &self.keys,

@@ -3,18 +3,18 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context;
 use daemon::clock::Clock;
-use daemon::config::MinionConfig;
+use daemon::config::{Kept, MinionConfig};
 use daemon::http::{Pages, Readiness};
 use daemon::metrics::{MinionMetrics, Registry};
 use daemon::signals::{self, Notice, Signals};
 use link::{Endpoint, Tuning};
-use membership::{Applicant, ParentAddress, enrol};
+use membership::{Applicant, Failover, ParentAddress, enrol, shuffled};
 use pki::{KeyStore, TrustStore};
 use relay::{Leaf, LeafConfig, LeafRecovered};
 use serde_json::Value;
@@ -70,7 +70,7 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
     let clock = Clock::start();
     let keys = Arc::new(KeyStore::open(key_directory(&config))?);
     let upstream = config.upstream.as_ref().context(
-        "`master` is not set, so there is nobody to serve: name the parents, or use `minion call --local`",
+        "there is no `master` (or `master_type: disable`), so there is nobody to serve: name the parents, or use `minion call --local`",
     )?;
     let hubs: Vec<ParentAddress> = upstream
         .parents
@@ -80,6 +80,14 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
             port: parent.port(),
         })
         .collect();
+    let kept = upstream.kept;
+    let hubs = match kept {
+        Kept::One {
+            shuffle: true,
+            failback,
+        } => shuffled(hubs, failback.is_some(), random_seed()?),
+        _ => hubs,
+    };
     let (tree, token) = membership::pinned(&keys, upstream.tree, || {
         let token = upstream.join_token.as_ref();
         let token = token.map(|token| token.read()).transpose()?;
@@ -156,13 +164,11 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
         news_sender,
     ));
     let sessions = Arc::new(Sessions::default());
-    let mut random = [0; 8];
-    getrandom::fill(&mut random).map_err(|e| anyhow::anyhow!("no random numbers: {e}"))?;
     let herald = Arc::new(Herald::new(
         config.id.clone(),
         membership.member.path.clone(),
         sessions.clone(),
-        u64::from_le_bytes(random),
+        random_seed()?,
         clock,
         metrics.clone(),
     ));
@@ -185,7 +191,7 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
     let keeper = Keeper::open(
         &state.join("schedule"),
         &config.options,
-        u64::from_le_bytes(random),
+        random_seed()?,
         own_jobs.clone(),
     );
     let schedule = Arc::new(keeper.map_err(|error| anyhow::anyhow!(error))?);
@@ -243,6 +249,7 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
         tuning,
     )?;
     let refusals = Arc::new(Refusals::default());
+    let at_work = Arc::new(AtomicBool::new(false));
     let (message_sender, messages) = mpsc::channel(INPUTS_MAX);
     let own_messages = message_sender.downgrade();
     let dialler = Arc::new(Dialler {
@@ -253,13 +260,22 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
         sessions: sessions.clone(),
         mine,
         refusals: refusals.clone(),
+        at_work: at_work.clone(),
         clock,
         metrics: metrics.clone(),
         ids: AtomicU64::new(0),
     });
     let seed = u64::from_le_bytes(membership.member.fingerprint.0[..8].try_into()?);
-    for (nth, hub) in hubs.into_iter().enumerate() {
-        tokio::spawn(dialler.clone().keep(hub, seed.wrapping_add(nth as u64)));
+    match kept {
+        Kept::All => {
+            for (nth, hub) in hubs.into_iter().enumerate() {
+                tokio::spawn(dialler.clone().keep(hub, seed.wrapping_add(nth as u64)));
+            }
+        }
+        Kept::One { failback, .. } => {
+            let course = Failover::new(hubs.len(), failback, seed);
+            tokio::spawn(dialler.clone().keep_one(hubs, course));
+        }
     }
     tokio::spawn(dialler.clone().keep_fresh(seed));
     tokio::spawn(schedule.clone().keep(sessions.clone()));
@@ -292,6 +308,7 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
         finished,
         news,
         refusals,
+        at_work,
         metrics,
         clock,
         links: HashMap::new(),
@@ -325,4 +342,10 @@ async fn run(config: MinionConfig, logs: &daemon::logs::LogControl) -> anyhow::R
         .close(link::CloseCode::Done, "the minion stops");
     let _ = tokio::time::timeout(Duration::from_millis(500), dialler.endpoint.idle()).await;
     Ok(())
+}
+
+fn random_seed() -> anyhow::Result<u64> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|e| anyhow::anyhow!("no random numbers: {e}"))?;
+    Ok(u64::from_le_bytes(random))
 }

@@ -120,7 +120,7 @@ impl Hub {
                 self.roster.set_roots(peer.uid, bounds::roots(report));
                 self.flush_soon();
             }
-            (Up::Recalled { jid, envelope }, true) => self.order_told(jid, envelope),
+            (Up::Recalled { jid, envelope }, true) => self.order_told(peer.uid, jid, envelope),
             // The shell reads them beside the machine: they change nothing here.
             (Up::Events(_), true) => {}
         }

@@ -274,6 +274,27 @@ impl Hub {
         });
     }
 
+    /// Names the minions behind a hub that tells nothing of a job of another top-master.
+    pub(crate) fn name_as_untold(
+        &self,
+        job: &mut Job,
+        order: &JobOrder,
+        target: &targeting::Target,
+        hub: Uid,
+    ) {
+        let Some(node) = self.roster.by_uid(hub) else {
+            return;
+        };
+        let text = format!(
+            "hub {} has not told of the job: {} did not reach it, or it runs an older release",
+            node.id, order.origin_id
+        );
+        let reason = self.reason(ReasonCode::NotDelivered, text);
+        self.name_by_mirror(job, order, target, hub, &|| {
+            State::Unreachable(reason.clone())
+        });
+    }
+
     /// Names the minions behind a hub by what was last known of them; whatever the hub told before stands.
     fn name_by_mirror(
         &self,
@@ -418,7 +439,10 @@ impl Hub {
             && let Some(order) = job.order.clone()
             && let Ok(target) = target_of(&order)
         {
-            self.name_as_cut_off(&mut job, &order, &target, hub);
+            match job.origin == Origin::Beside && self.child_links.contains_key(&hub) {
+                true => self.name_as_untold(&mut job, &order, &target, hub),
+                false => self.name_as_cut_off(&mut job, &order, &target, hub),
+            }
         }
         job.sources.entry(hub).or_default().complete = true;
         self.jobs.insert(jid, job);

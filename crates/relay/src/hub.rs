@@ -102,6 +102,8 @@ pub struct Hub {
     pub(crate) state_dirty: BTreeSet<Jid>,
     pub(crate) closed: VecDeque<Jid>,
     pub(crate) revocations: BTreeMap<Uid, Revocation>,
+    /// Those that came from above, about keys of other sites: this hub has nothing to say of them.
+    pub(crate) revoked_above: BTreeSet<Uid>,
     /// Jobs of this hub's own that are over, and of which a parent has yet to hear.
     /// With those that have heard since the start.
     pub(crate) untold: BTreeMap<Jid, BTreeSet<Uid>>,
@@ -164,6 +166,7 @@ impl Hub {
                 .into_iter()
                 .map(|r| (r.uid, r))
                 .collect(),
+            revoked_above: BTreeSet::new(),
             untold: recovered
                 .untold
                 .into_iter()

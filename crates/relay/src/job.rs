@@ -5,7 +5,7 @@ mod heard;
 mod told;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use wire::record::JobHead;
@@ -64,6 +64,8 @@ pub(crate) enum Origin {
     Above,
     /// A hub below, for its own site: this hub keeps its history.
     Below,
+    /// Another top-master, and this one hears of it by the sites that both have below them: it keeps its history.
+    Beside,
 }
 
 /// A turn that was given to a minion and not turned down.
@@ -78,6 +80,8 @@ pub(crate) struct Lease {
 pub(crate) struct Recall {
     /// Children were asked.
     pub asked: bool,
+    /// Those that have returns of it alone.
+    pub without: BTreeSet<Uid>,
 }
 
 /// The account.
@@ -110,6 +114,8 @@ pub(crate) struct Job {
     pub finished: Option<UnixMillis>,
     /// Returns that the origin has on disk.
     pub settled: IndexSet,
+    /// It was over, and is read again for parents that have yet to hear of it.
+    pub is_history: bool,
     pub disk: Sink,
     pub uplinks: BTreeMap<Uid, Sink>,
     rows: BTreeMap<u32, Row>,
@@ -126,6 +132,9 @@ impl Job {
     pub(crate) fn new(head: JobHead, order: Option<Arc<JobOrder>>, me: Uid) -> Self {
         let origin = match &order {
             Some(order) if order.origin == me => Origin::Own,
+            Some(order) if head.parents.contains(&me) && head.parents.contains(&order.origin) => {
+                Origin::Beside
+            }
             Some(_) if head.parents.contains(&me) => Origin::Below,
             _ => Origin::Above,
         };
@@ -146,6 +155,7 @@ impl Job {
             unacked: BTreeMap::new(),
             finished: None,
             settled: IndexSet::new(),
+            is_history: false,
             disk: Sink::default(),
             uplinks: BTreeMap::new(),
             rows: BTreeMap::new(),
@@ -208,6 +218,11 @@ impl Job {
         self.finished.is_some() || self.order.is_none()
     }
 
+    /// Whether another hub that is not above this one ordered it.
+    pub(crate) fn keeps_history(&self) -> bool {
+        matches!(self.origin, Origin::Below | Origin::Beside)
+    }
+
     /// Whether nothing more is awaited: the returns are with the origin, and every parent has the account on disk.
     pub(crate) fn is_over(&self, signer: Option<u8>) -> bool {
         let knows = |sink: &Sink| !self.has_news(sink) && sink.in_flight() == 0;
@@ -223,8 +238,8 @@ impl Job {
         // An amended job may run again: what counts is how it stands now.
         let finished = self.finished.is_some() && self.is_finished();
         (finished || self.order.is_none())
-            // A hub below settles its own.
-            && (self.origin == Origin::Below
+            // Its origin settles it.
+            && (self.keeps_history() || self.is_history
                 || self.is_settled() && self.head.parents.iter().all(asked))
     }
 

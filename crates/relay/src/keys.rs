@@ -31,6 +31,7 @@ impl Hub {
         let excess = by_age.len() - REVOCATIONS_MAX + REVOCATIONS_MAX / 100;
         for (_, _, uid) in by_age.into_iter().take(excess) {
             self.revocations.remove(&uid);
+            self.revoked_above.remove(&uid);
         }
     }
 
@@ -144,6 +145,12 @@ impl Hub {
             if known.is_some_and(|k| k.at >= revocation.at) {
                 continue;
             }
+            let is_from_above = from.is_some_and(|link| self.parents.contains_key(&link));
+            if is_from_above && self.roster.by_uid(revocation.uid).is_none() {
+                self.revoked_above.insert(revocation.uid);
+            } else {
+                self.revoked_above.remove(&revocation.uid);
+            }
             self.revocations.insert(revocation.uid, revocation);
             self.saving.record(Record::Revoked(revocation));
             fresh.push(revocation);
@@ -175,6 +182,10 @@ impl Hub {
                 links,
                 message: Down::Revoked(fresh.clone()),
             });
+        }
+        fresh.retain(|r| !self.revoked_above.contains(&r.uid));
+        if fresh.is_empty() {
+            return;
         }
         let parents = self.welcomed_parents().into_iter();
         for link in parents.filter(|link| Some(*link) != from) {

@@ -12,6 +12,7 @@ use wire::record::{JobHead, Record};
 use wire::{Down, Halt, IndexSet, Jid, JobEnvelope, JobOrder, Json, PlanRecord, ReasonCode, Uid};
 
 use crate::LinkId;
+use crate::dispatch::target_of;
 use crate::exchange::{HubOutput, RecoveredJob};
 use crate::hub::{Held, Hub, OPEN_JOBS_MAX};
 use crate::job::{Job, Origin, Recall, signer_of};
@@ -166,6 +167,9 @@ impl Hub {
             (true, None) => self.ask_below(jid),
             (false, Some(stored)) if !self.jobs.contains_key(&jid) => {
                 self.restore_job(*stored);
+                if let Some(job) = self.jobs.get_mut(&jid) {
+                    job.is_history = job.finished.is_some();
+                }
                 self.begin_uplinks(jid);
             }
             (false, _) => {}
@@ -230,16 +234,27 @@ impl Hub {
     }
 
     /// A child says what a job is.
-    pub(crate) fn order_told(&mut self, jid: Jid, envelope: Option<JobEnvelope>) {
-        let is_asked = |job: &Job| job.recall.as_ref().is_some_and(|recall| recall.asked);
-        if !self.jobs.get(&jid).is_some_and(is_asked) {
+    pub(crate) fn order_told(&mut self, hub: Uid, jid: Jid, envelope: Option<JobEnvelope>) {
+        let search = self.jobs.get_mut(&jid).and_then(|job| job.recall.as_mut());
+        let Some(search) = search.filter(|search| search.asked) else {
+            return;
+        };
+        if let Some(envelope) = envelope {
+            self.outputs
+                .push_back(HubOutput::JobOffered { jid, envelope });
             return;
         }
-        match envelope {
-            Some(envelope) => self
-                .outputs
-                .push_back(HubOutput::JobOffered { jid, envelope }),
-            None => self.keep_orphan(jid),
+        search.without.insert(hub);
+        let without = search.without.clone();
+        // Another one that tells of it may know.
+        let is_asked = |hub: &Uid| {
+            let link = self.child_links.get(hub);
+            let knows_how = link.is_some_and(|link| self.speaks(*link, PROTOCOL_TERMS));
+            knows_how && !without.contains(hub)
+        };
+        let job = self.jobs.get(&jid);
+        if !job.is_some_and(|job| job.sources.keys().any(is_asked)) {
+            self.keep_orphan(jid);
         }
     }
 
@@ -263,7 +278,9 @@ impl Hub {
             return;
         };
         let is_below = self.roster.by_uid(order.origin).is_some();
-        let is_above = !is_below && order.origin != self.config.uid;
+        let is_other = !is_below && order.origin != self.config.uid;
+        let is_beside = is_other && self.config.path.is_top();
+        let is_above = is_other && !is_beside;
         if is_above && !planted::is(Bug::RecallIsManifest) {
             // From above, where there is another way to the child. Whom it means here nobody has asked yet: an account with
             // its order would pass for the answer.
@@ -273,14 +290,22 @@ impl Hub {
         let Some(orphan) = self.jobs.remove(&jid) else {
             return;
         };
+        let parents = match (is_below, is_beside) {
+            (true, _) => vec![self.config.uid],
+            (_, true) => vec![self.config.uid, order.origin],
+            _ => Vec::new(),
+        };
         let head = JobHead {
             jid,
             envelope,
-            parents: is_below.then_some(self.config.uid).into_iter().collect(),
+            parents,
             received: self.now,
         };
         self.saving.record(Record::Job(Box::new(head.clone())));
         let mut job = Job::new(head, Some(order.clone()), self.config.uid);
+        if is_beside && self.now < order.start_by {
+            self.await_sites(&mut job, &order);
+        }
         job.named_own();
         self.expires(&order);
         let is_own = job.origin == Origin::Own;
@@ -293,6 +318,31 @@ impl Hub {
             self.record_plan(jid, PlanRecord::Halted(Halt { reason, site: None }));
         }
         self.join(jid, orphan);
+    }
+
+    /// A job of another top-master: the sites whom it concerns tell of it here as well, and until then the account is not whole.
+    fn await_sites(&self, job: &mut Job, order: &JobOrder) {
+        let Ok(target) = target_of(order) else {
+            return;
+        };
+        self.resolve_below(job, order, &target, &mut Vec::new());
+        let mute: Vec<Uid> = job
+            .sources
+            .keys()
+            .filter(|hub| {
+                let link = self.child_links.get(hub);
+                link.is_some_and(|link| !self.speaks(*link, PROTOCOL_TERMS))
+            })
+            .copied()
+            .collect();
+        for hub in mute {
+            self.name_as_untold(job, order, &target, hub);
+        }
+    }
+
+    /// Whether this hub's parents are top-masters: what one of them orders, all of them hear of.
+    pub(crate) fn is_below_tops(&self) -> bool {
+        self.config.path.depth() == 1
     }
 
     /// Nobody knows the order. The origin keeps the returns all the same; any other hub hands them on.
@@ -322,13 +372,13 @@ impl Hub {
 
     /// Every parent that is to hear of a job begins to.
     pub(crate) fn begin_uplinks(&mut self, jid: Jid) {
-        let signer = self.signer;
+        let (signer, beside) = (self.signer, self.is_below_tops());
         let Some(job) = self.jobs.get_mut(&jid) else {
             return;
         };
         for parent in self.parents.values().filter(|p| p.welcomed) {
             let is_asking = job.head.parents.contains(&parent.peer.uid);
-            if is_asking || job.is_told_to(parent.protocol, signer) {
+            if is_asking || job.is_told_to(parent.protocol, signer, beside) {
                 let told = parent.serials.get(&jid).copied().unwrap_or(0);
                 job.begin_uplink(parent.peer.uid, parent.protocol, told);
             }
@@ -340,7 +390,8 @@ impl Hub {
         let Some(job) = self.jobs.get(&jid) else {
             return;
         };
-        if self.config.path.is_top() || job.order.is_none() || job.origin == Origin::Above {
+        let is_told = job.origin != Origin::Above || self.is_below_tops();
+        if self.config.path.is_top() || job.order.is_none() || !is_told {
             return;
         }
         let mut have = self.untold.get(&jid).cloned().unwrap_or_default();

@@ -194,7 +194,11 @@ impl Hub {
         let protocol = welcome.protocol;
         let uid = parent.peer.uid;
         parent.told = welcome.roster;
-        let revocations: Vec<Revocation> = self.revocations.values().copied().collect();
+        let revocations = self.revocations.values();
+        let revocations: Vec<Revocation> = revocations
+            .filter(|r| !self.revoked_above.contains(&r.uid))
+            .copied()
+            .collect();
         if !revocations.is_empty() {
             self.outputs.push_back(HubOutput::ToParent {
                 link,
@@ -206,7 +210,7 @@ impl Hub {
             link,
             message: Up::Roots(roots),
         });
-        let signer = self.signer;
+        let (signer, beside) = (self.signer, self.is_below_tops());
         // The parent hears of jobs that it (or another parent) sent, of returns that nobody here can place, and of what this
         // site did on its own.
         for job in self.jobs.values_mut() {
@@ -214,7 +218,7 @@ impl Hub {
             if planted::is(Bug::TellsOnce) {
                 break;
             }
-            if is_ordered || job.is_told_to(protocol, signer) {
+            if is_ordered || job.is_told_to(protocol, signer, beside) {
                 job.begin_uplink(uid, protocol, 0);
             }
         }

@@ -95,6 +95,7 @@ impl World {
         }
         for jid in self.model.jobs.keys() {
             self.check_job(*jid)?;
+            self.check_beside(*jid)?;
         }
         for at in 0..self.nodes.len() {
             self.check_disk(at)?;

@@ -14,6 +14,7 @@
 //!
 //! It opens no socket and no file, and reads no clock. It is a test: nothing uses it.
 
+mod beside;
 pub mod check;
 pub mod disk;
 pub mod explore;

@@ -107,7 +107,8 @@ pub struct JobHead {
     pub jid: Jid,
     /// The order as signed.
     pub envelope: JobEnvelope,
-    /// Parents that sent it; empty for a job of this hub's own, and this hub itself for the history of a site below.
+    /// Parents that sent it; empty for a job of this hub's own, this hub itself for the history of a site below, this hub and the
+    /// origin for that of another top-master.
     pub parents: Vec<Uid>,
     /// When it reached this hub.
     pub received: UnixMillis,

@@ -167,6 +167,22 @@ pub struct Upstream {
     pub tree: Option<TreeId>,
     /// What makes the parent accept the key.
     pub join_token: Option<JoinToken>,
+    /// To how many of them at a time.
+    pub kept: Kept,
+}
+
+/// To which parents a node keeps a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// To each.
+    All,
+    /// To one at a time, in their order.
+    One {
+        /// How often the first is looked after while another one is held; None: not at all.
+        failback: Option<Duration>,
+        /// The order is drawn at each start.
+        shuffle: bool,
+    },
 }
 
 /// A join token, or where it is.
@@ -216,6 +232,9 @@ const MINION_LINKS: LinkSettings = LinkSettings {
     keepalive: Duration::from_secs(25),
     idle_timeout: Duration::from_secs(75),
 };
+/// How often a minion that holds another hub looks after its first one, unless it is told otherwise: a dial costs the hub some
+/// milliseconds.
+const FAILBACK_EVERY: Duration = Duration::from_secs(30);
 /// A hub's: a whole site hangs on its line.
 const HUB_LINKS: LinkSettings = LinkSettings {
     keepalive: Duration::from_secs(10),
@@ -407,12 +426,18 @@ pub(super) fn hub(settings: &mut Settings, sources: &Sources<'_>) -> Option<HubC
 pub(super) fn minion(settings: &mut Settings, sources: &Sources<'_>) -> Option<MinionConfig> {
     let id = id(settings, sources.environment);
     let is_local = settings.text("file_client").as_deref() == Some("local");
-    let upstream = if is_local && settings.is_missing("master") {
+    let is_alone = settings.text("master_type").as_deref() == Some("disable");
+    let upstream = if is_alone || is_local && settings.is_missing("master") {
         None
     } else {
-        Some(upstream(settings)?)
+        let kept = kept(settings);
+        let upstream = upstream(settings)?;
+        Some(Upstream {
+            kept: kept?,
+            ..upstream
+        })
     };
-    let links = links(settings, MINION_LINKS);
+    let links = links(settings, minion_links(settings));
     let logs = logs(settings);
     let mut options = settings.map("opts");
     options.extend(pillar_options(settings));
@@ -554,7 +579,48 @@ fn upstream(settings: &mut Settings) -> Option<Upstream> {
         parents,
         tree,
         join_token,
+        kept: Kept::All,
     })
+}
+
+/// To which of its parents a minion keeps a connection.
+fn kept(settings: &mut Settings) -> Option<Kept> {
+    if settings.text("master_type")? == "failover" {
+        let interval = |name| seconds(settings, name).filter(|interval| !interval.is_zero());
+        let interval = interval("master_failback_interval")
+            .or_else(|| interval("master_alive_interval"))
+            .unwrap_or(FAILBACK_EVERY);
+        return Some(Kept::One {
+            failback: settings.flag("master_failback").then_some(interval),
+            shuffle: settings.flag("random_master"),
+        });
+    }
+    for name in [
+        "master_failback",
+        "master_failback_interval",
+        "random_master",
+    ] {
+        if settings.is_set(name) {
+            let text = format!(
+                "`{name}` has a meaning with `master_type: failover` alone: set that, or remove it"
+            );
+            let place = settings.place(name);
+            settings.problem(&place, text);
+            return None;
+        }
+    }
+    Some(Kept::All)
+}
+
+/// What holds for a minion's links when nothing else is said: with Salt's `master_alive_interval` what follows from it.
+fn minion_links(settings: &Settings) -> LinkSettings {
+    match seconds(settings, "master_alive_interval") {
+        Some(interval) if !interval.is_zero() => LinkSettings {
+            keepalive: interval,
+            idle_timeout: interval * 3,
+        },
+        _ => MINION_LINKS,
+    }
 }
 
 fn links(settings: &mut Settings, unset: LinkSettings) -> Option<LinkSettings> {

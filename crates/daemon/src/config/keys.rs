@@ -37,6 +37,8 @@ pub enum Kind {
         /// Highest.
         max: u64,
     },
+    /// Yes or no.
+    Flag,
     /// One of these words.
     Word(&'static [&'static str]),
     /// A text, or a list of texts.
@@ -61,6 +63,7 @@ impl fmt::Display for Kind {
             Kind::Text => f.write_str("text"),
             Kind::Secret => f.write_str("text (secret)"),
             Kind::Number { min, max } => write!(f, "whole number from {min} to {max}"),
+            Kind::Flag => f.write_str("true or false"),
             Kind::Word(words) => write!(f, "one of {}", words.join(", ")),
             Kind::Texts => f.write_str("text or list of texts"),
             Kind::Map | Kind::Block(_) => f.write_str("map"),
@@ -117,6 +120,10 @@ const SECONDS: Kind = Kind::Number {
     min: 1,
     max: 31_622_400,
 };
+const SECONDS_OR_NONE: Kind = Kind::Number {
+    min: 0,
+    max: 86_400,
+};
 const HOURS: Kind = Kind::Number {
     min: 1,
     max: 175_680,
@@ -130,11 +137,16 @@ pub const KEYS: &[Key] = &[
     Key { name: "root_dir", default: Unset::Value("/"), help: "Everything that the program keeps lies below this directory: etc/banyan, var/lib/banyan, var/cache/banyan, var/log/banyan, run/banyan.", ..ANY },
     Key { name: "include", kind: Kind::Texts, help: "More files to read, relative to this one; `*` and `?` may stand in the last part. They win over this file and over its `.d` directory.", ..ANY },
     // Parents.
-    Key { name: "master", alias: Some("syndic_master"), programs: CHILDREN, kind: Kind::Texts, default: Unset::Required, help: "The parents: host, host:port or [address]:port. A node keeps a connection to each.", ..ANY },
+    Key { name: "master", alias: Some("syndic_master"), programs: CHILDREN, kind: Kind::Texts, default: Unset::Required, help: "The parents: host, host:port or [address]:port. A node keeps a connection to each; a minion with `master_type: failover` to one.", ..ANY },
     Key { name: "master_port", alias: Some("syndic_master_port"), programs: CHILDREN, kind: PORTS, default: Unset::Value("4510"), unit: "UDP port", help: "Port of the parents that are named without one.", ..ANY },
     Key { name: "master_finger", programs: CHILDREN, help: "Fingerprint of the tree, which the parent has to prove before it is told anything (`top-master identity` prints it).", ..ANY },
     Key { name: "join_token", programs: CHILDREN, kind: Kind::Secret, help: "A join token: the parent accepts the node's key without an operator.", ..ANY },
     Key { name: "join_token_file", programs: CHILDREN, help: "A file that holds the join token; read only when the node has to enrol.", ..ANY },
+    Key { name: "master_type", programs: &[Minion], kind: Kind::Word(MASTER_TYPES), default: Unset::Value("str"), help: "str: a connection to each of `master`. failover: to one of them at a time, in order. disable: to none, for `minion call --local`.", ..ANY },
+    Key { name: "master_alive_interval", programs: &[Minion], kind: SECONDS_OR_NONE, default: Unset::Value("0"), unit: "seconds", help: "Salt's name for `keepalive_seconds`: a hub that is silent for so long is asked for a sign of life, and for three times as long is lost, unless `keepalive_seconds` and `idle_timeout_seconds` say otherwise. 0: as they say.", ..ANY },
+    Key { name: "master_failback", programs: &[Minion], kind: Kind::Flag, default: Unset::Value("false"), help: "With `master_type: failover`: a minion that holds another hub goes back to the first when that answers.", ..ANY },
+    Key { name: "master_failback_interval", programs: &[Minion], kind: SECONDS_OR_NONE, default: Unset::Value("0"), unit: "seconds", help: "How often the first hub is looked after meanwhile. 0: `master_alive_interval`, and without that 30.", ..ANY },
+    Key { name: "random_master", alias: Some("master_shuffle"), programs: &[Minion], kind: Kind::Flag, default: Unset::Value("false"), help: "With `master_type: failover`: the order is drawn at each start; with `master_failback` the first stays the first.", ..ANY },
     Key { name: "site", programs: &[Syndic], default: Unset::Follows("the id"), help: "Label of the site that the syndic serves, below its parent's. Several syndics may serve one site.", ..ANY },
     // Listening.
     Key { name: "interface", programs: HUBS, default: Unset::Value("0.0.0.0"), help: "The address on which the hub listens for its children.", ..ANY },
@@ -339,6 +351,7 @@ pub const SYSLOG_FACILITIES: &[&str] = &[
 ];
 pub(super) const LOG_FORMATS: &[&str] = &["human", "json"];
 pub(super) const STARTUP_STATES: &[&str] = &["highstate", "sls", "top"];
+pub(super) const MASTER_TYPES: &[&str] = &["str", "failover", "disable"];
 pub(super) const FILE_CLIENTS: &[&str] = &["remote", "local"];
 pub(super) const LAYOUTS: &[&str] = &["base", "branches", "branches-and-tags", "folders"];
 
@@ -362,8 +375,9 @@ pub(super) const SALT_KEYS: &[(&str, &str)] = &[
     ("sock_dir", "everything lies below `root_dir`"),
     ("log_level_logfile", "`log_level` holds for the file as well: remove it"),
     ("hash_type", "hashes are not a choice: remove it"),
-    ("master_type", "a node keeps a connection to each of its parents: remove it"),
-    ("random_master", "a node keeps a connection to each of its parents: remove it"),
+    ("syndic_failover", "a syndic keeps a connection to each of its parents: remove it"),
+    ("retry_dns", "a name is looked up anew for each attempt: remove it"),
+    ("master_tries", "a node dials its parents until it reaches one: remove it"),
     ("keep_jobs", "it counts in seconds: set `keep_jobs_seconds`"),
     ("append_domain", "set `id`"),
     ("reactor_worker_threads", "events are answered one after the other: remove it"),

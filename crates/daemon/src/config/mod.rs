@@ -22,8 +22,9 @@ mod shown;
 mod value;
 
 pub use derived::{
-    AccessSettings, CertificateHours, HubConfig, JobSettings, JoinToken, LinkSettings, LocalRoots,
-    LogFormat, LogLevel, LogSettings, MinionConfig, Nodegroup, Reactor, Secret, Startup, Upstream,
+    AccessSettings, CertificateHours, HubConfig, JobSettings, JoinToken, Kept, LinkSettings,
+    LocalRoots, LogFormat, LogLevel, LogSettings, MinionConfig, Nodegroup, Reactor, Secret,
+    Startup, Upstream,
 };
 pub use environment::{Environment, ProcessEnvironment};
 pub use files::{FILE_BYTES_MAX, FILES_MAX, INCLUDE_DEPTH_MAX};

@@ -242,6 +242,14 @@ impl Settings {
         }
     }
 
+    /// Whether a flag that has a default is set.
+    pub(super) fn flag(&self, name: &str) -> bool {
+        matches!(
+            self.values.get(name).map(|given| &given.value),
+            Some(Value::Flag(true))
+        )
+    }
+
     pub(super) fn texts(&self, name: &str) -> Vec<Given<String>> {
         match self.values.get(name).map(|given| &given.value) {
             Some(Value::Texts(texts)) => texts.clone(),

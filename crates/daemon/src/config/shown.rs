@@ -23,6 +23,7 @@ pub(super) fn shown(name: &str, value: &Value) -> Json {
     let value = match value {
         Value::Text(text) => text.as_str().into(),
         Value::Number(number) => (*number).into(),
+        Value::Flag(flag) => (*flag).into(),
         Value::Texts(texts) => texts.iter().map(|text| text.value.as_str()).collect(),
         Value::TextMap(entries) => {
             let entries = entries.iter();

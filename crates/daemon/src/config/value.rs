@@ -12,6 +12,7 @@ use super::settings::Given;
 pub(super) enum Value {
     Text(String),
     Number(u64),
+    Flag(bool),
     Texts(Vec<Given<String>>),
     TextMap(Vec<(String, Given<Vec<String>>)>),
     Map(serde_json::Map<String, Json>),
@@ -70,6 +71,10 @@ pub(super) fn read(
                 _ => return Err(wrong(node, &format!("a whole number from {min} to {max}"))),
             },
             _ => return Err(wrong(node, &format!("a whole number from {min} to {max}"))),
+        },
+        Kind::Flag => match &node.node {
+            Node::Scalar(Json::Bool(flag)) => Value::Flag(*flag),
+            _ => return Err(wrong(node, "true or false")),
         },
         Kind::Word(words) => match &node.node {
             Node::Scalar(Json::String(text)) if words.contains(&text.as_str()) => {

@@ -7,9 +7,11 @@ use wire::{Down, IndexSet, Jid, Json, Reason, ReasonCode, Return, Timing, limits
 
 use crate::LinkId;
 use crate::bounds;
+use crate::dispatch::target_of;
 use crate::exchange::HubOutput;
 use crate::hub::{Held, Hub};
-use crate::job::Job;
+use crate::job::{Job, Origin};
+use crate::node::NodeFacts;
 use crate::planted::{self, Bug};
 use crate::state::{Source, State};
 
@@ -34,6 +36,10 @@ impl Hub {
                 settled.push(*jid);
             }
             let Some(state) = job.claim_of(index, Source::Own) else {
+                // By way of another hub of the site, which it has left.
+                if running.contains(jid) && self.is_meant(job, index) {
+                    claims.push((*jid, State::Running));
+                }
                 continue;
             };
             if running.contains(jid) {
@@ -136,12 +142,25 @@ impl Hub {
         let Some(job) = self.jobs.get(&jid) else {
             return;
         };
-        // Only one that is expected here can have news, and a return stays.
-        if job.claim_of(index, Source::Own).is_none() {
+        // Only one that is expected can have news, here or at another hub of the site, which it has left. A return stays.
+        if job.claim_of(index, Source::Own).is_none() && !self.is_meant(job, index) {
             return;
         }
         let state = state(job);
         self.claim(jid, index, Source::Own, state);
+    }
+
+    /// Whether a job of a hub above is for this minion, which this hub did not know when it named who is expected.
+    fn is_meant(&self, job: &Job, index: u32) -> bool {
+        let Some(order) = job.order.as_ref().filter(|_| job.origin == Origin::Above) else {
+            return false;
+        };
+        self.roster.node(index).is_some_and(|node| {
+            order.scope.contains(&node.path)
+                && target_of(order).is_ok_and(|target| {
+                    target.matches(&NodeFacts::of(node)) == targeting::Verdict::Yes
+                })
+        })
     }
 
     pub(super) fn returned(&mut self, link: LinkId, ret: Return) {

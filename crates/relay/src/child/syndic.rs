@@ -10,7 +10,6 @@ use crate::dispatch::{is_newer, target_of};
 use crate::exchange::HubOutput;
 use crate::gate::Peer;
 use crate::hub::{EXPIRY_SLACK_MS, Held, Hub};
-use crate::job::Origin;
 use crate::planted::{self, Bug};
 use crate::rollout::PROTOCOL_TERMS;
 use crate::state::{Source, State};
@@ -172,7 +171,9 @@ impl Hub {
                 }
             }
         }
-        if !was_complete && job.sources.get(&peer.uid).is_some_and(|s| s.complete) {
+        // Of a job of another top-master this hub asked nobody.
+        let was_asked = !was_complete && !job.keeps_history();
+        if was_asked && job.sources.get(&peer.uid).is_some_and(|s| s.complete) {
             self.work_ends(link);
         }
         let told = self.jobs[&jid].sources.get(&peer.uid);
@@ -229,7 +230,7 @@ impl Hub {
             let old = self.is_too_old(link, job.terms, || {
                 target_of(&order).is_ok_and(|target| is_newer(&target))
             });
-            let is_theirs = job.origin == Origin::Below;
+            let is_theirs = job.keeps_history();
             if (!named || kept) && self.now < order.start_by && !old && !is_theirs {
                 let told = self.in_their_words(vec![link], job);
                 if let Some(source) = self
@@ -298,7 +299,13 @@ impl Hub {
     }
 
     pub(super) fn child_revoked(&mut self, link: LinkId, peer: &Peer, news: Vec<Revocation>) {
-        let (own, foreign): (Vec<_>, Vec<_>) = news.into_iter().partition(|r| {
+        // What is known already came by another way before.
+        let is_news = |r: &Revocation| {
+            let known = self.revocations.get(&r.uid);
+            known.is_none_or(|known| known.at < r.at)
+        };
+        let news = news.into_iter().filter(is_news);
+        let (own, foreign): (Vec<_>, Vec<_>) = news.partition(|r| {
             self.roster.by_uid(r.uid).is_none_or(|node| {
                 node.via.contains_key(&peer.uid) || peer.path.contains(&node.path)
             })

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use wire::record::JobHead;
 use wire::{IndexSet, JobOrder, LedgerDelta, Outcome, Timing, Uid, ValueRef};
 
-use super::Job;
 use super::told::Sink;
+use super::{Job, Origin};
 use crate::bounds;
 use crate::planted::{self, Bug};
 use crate::state::{Source, State};
@@ -67,7 +67,12 @@ impl Job {
             // The mirror named them, and the site itself does not.
             let absent = std::mem::take(&mut told.mirrored);
             for index in absent.iter() {
-                if let Some(State::Held(..)) = self.claim_of(index, source) {
+                let ends = match self.claim_of(index, source) {
+                    Some(State::Held(..)) => true,
+                    Some(State::Unreachable(_)) => self.origin == Origin::Beside,
+                    _ => false,
+                };
+                if ends {
                     self.claim(index, source, State::Withdrawn);
                 }
             }

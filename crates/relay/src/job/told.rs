@@ -265,12 +265,13 @@ impl Job {
     }
 
     /// Whether parents hear of it without having asked: what a site ordered by itself is told as history, in protocol 1 to
-    /// nobody; returns without an order are told, for someone above may know it.
-    pub(crate) fn is_told_to(&self, protocol: u16, signer: Option<u8>) -> bool {
+    /// nobody; returns without an order are told, for someone above may know it. `beside`: the parents are top-masters, and what
+    /// one of them ordered is history for the others.
+    pub(crate) fn is_told_to(&self, protocol: u16, signer: Option<u8>, beside: bool) -> bool {
         let own = self.is_own(signer);
         self.recall.is_none()
             && match self.order {
-                Some(_) => self.origin != Origin::Above && protocol >= PROTOCOL_TERMS,
+                Some(_) => (beside || self.origin != Origin::Above) && protocol >= PROTOCOL_TERMS,
                 None => !own || protocol >= PROTOCOL_TERMS,
             }
     }

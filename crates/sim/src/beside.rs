@@ -1,0 +1,82 @@
+//! What several top-masters know of each other's jobs.
+
+use relay::Hub;
+use wire::{Jid, Role, Standing};
+
+use crate::disk::Saved;
+use crate::node::Machine;
+use crate::world::World;
+
+impl World {
+    /// P1: what one top-master ordered, every other one has heard of that has a site below it which has the job, with all returns of
+    /// that site.
+    pub(crate) fn check_beside(&self, jid: Jid) -> Result<(), String> {
+        let job = &self.model.jobs[&jid];
+        let is_top = |at: &usize| self.nodes[*at].spec.peer.role == Role::TopMaster;
+        // What was on a disk that is lost, the sites have told before.
+        if !is_top(&job.origin) || !job.accepted || self.model.some_hub_restored() {
+            return Ok(());
+        }
+        let others = (0..self.nodes.len()).filter(|at| is_top(at) && *at != job.origin);
+        for at in others.filter(|at| self.knows_history(*at)) {
+            let stored = self.nodes[at].hub_disk.jobs.get(&jid);
+            let stored = stored.filter(|stored| !stored.is_headless());
+            for site in self.sites_of(at) {
+                let disk = &self.nodes[site].hub_disk;
+                let has_it = |jid| disk.jobs.get(jid).filter(|job| !job.is_headless());
+                let Some(theirs) = has_it(&jid) else { continue };
+                let Some(stored) = stored else {
+                    return Err(format!(
+                        "P1: {site} has {jid}, and {at} has never heard of it"
+                    ));
+                };
+                let finished = stored.state.as_ref().is_some_and(|s| s.finished.is_some());
+                if !finished {
+                    return Err(format!(
+                        "P2: {jid} is not finished at {at}, where it is history"
+                    ));
+                }
+                for (index, saved) in &theirs.rows {
+                    let Some(uid) = disk.holder(*index) else {
+                        continue;
+                    };
+                    // Of whom somebody decided that it is no part of the tree no more is heard.
+                    let is_return = matches!(saved, Saved::Returned { .. })
+                        && !self.model.decided.contains(&uid);
+                    let known = self.nodes[at].hub_disk.row(jid, uid);
+                    if is_return && !matches!(known, Some(Saved::Returned { .. })) {
+                        return Err(format!(
+                            "P1: {site} has the return of {uid} to {jid}, and {at} has {known:?}"
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a hub's program knows history at all.
+    fn knows_history(&self, at: usize) -> bool {
+        let spec = &self.nodes[at].spec;
+        !spec.old && !spec.absent
+    }
+
+    /// Hubs right below a top-master that are part of the tree, and tell it of what other top-masters ordered.
+    fn sites_of(&self, top: usize) -> Vec<usize> {
+        let Machine::Hub(hub) = &self.nodes[top].machine else {
+            return Vec::new();
+        };
+        let is_in = |hub: &Hub, at: usize| {
+            let uid = self.nodes[at].spec.peer.uid;
+            let node = hub.node_by_uid(uid);
+            node.is_some_and(|n| n.standing() == Standing::Accepted && n.is_direct())
+        };
+        (0..self.nodes.len())
+            .filter(|at| {
+                let spec = &self.nodes[*at].spec;
+                spec.peer.role.is_hub() && spec.parents.contains(&top) && self.knows_history(*at)
+            })
+            .filter(|at| is_in(hub, *at))
+            .collect()
+    }
+}

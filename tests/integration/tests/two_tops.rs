@@ -1,0 +1,172 @@
+//! Two top-masters of one tree, over two sites.
+
+use integration::{Cli, Deeds, Ledger, Tree, wait_for};
+use serde_json::Value;
+
+const AMS: [&str; 2] = ["ams-web1", "ams-web2"];
+const ALL: [&str; 4] = ["ams-web1", "ams-web2", "fra-db1", "fra-db2"];
+
+/// The sites `ams` and `fra` with a syndic each, below the top-masters `top` and `top2`.
+fn doubled() -> Tree {
+    let mut tree = Tree::new();
+    tree.make_top("top2", "");
+    let file = |name: &str| tree.directory().join(name).display().to_string();
+    let (request, admission) = (file("request"), file("admission"));
+    let (top, top2) = (tree.top(), tree.cli("top2"));
+    top2.expect(0, &["join", "request", &request]);
+    top.expect(0, &["join", "admit", &request, &admission]);
+    top2.expect(0, &["join", "complete", &admission]);
+    tree.node_mut("top2").start();
+    tree.answers("top2");
+    for (site, ids) in [("ams", AMS), ("fra", ["fra-db1", "fra-db2"])] {
+        let hub = format!("{site}-hub");
+        tree.syndic(&hub, site, &["top", "top2"]);
+        for id in ids {
+            tree.new_minion(id, &[&hub], "");
+        }
+    }
+    tree.settle();
+    sees_all(&top2);
+    tree
+}
+
+#[track_caller]
+fn sees_all(top: &Cli) {
+    wait_for("a top-master sees every minion", || {
+        (top.json(&["tree"])["totals"]["up"] == 4).then_some(())
+    });
+}
+
+/// Waits until a top-master has a job, and the account is so.
+#[track_caller]
+fn becomes(top: &Cli, jid: &str, what: &str, is_so: impl Fn(&Ledger) -> bool) -> Ledger {
+    wait_for("a top-master has heard of the job", || {
+        is_listed(top, jid).then_some(())
+    });
+    top.job_becomes(jid, what, is_so)
+}
+
+fn is_listed(top: &Cli, jid: &str) -> bool {
+    let jobs = top.json(&["jobs", "list"]);
+    let jobs = jobs.as_array().cloned().unwrap_or_default();
+    jobs.iter().any(|job| job["jid"] == jid)
+}
+
+/// P1, P2: what one top-master orders stands in the lists of both, while it runs and when it has ended.
+#[test]
+fn each_top_shows_the_jobs_of_both() {
+    let mut tree = doubled();
+    for (one, other) in [("top", "top2"), ("top2", "top")] {
+        let (one, other) = (tree.cli(one), tree.cli(other));
+        let deeds = Deeds::new(
+            &tree,
+            one.json(&["identity"])["id"].as_str().unwrap_or("top"),
+        );
+        let jid = one.submit(&["*", "cmd.run", &deeds.work(2)]);
+        becomes(&other, &jid, "all work in its sight", |ledger| {
+            ledger.count("running") == 4
+        });
+        let ledger = becomes(&other, &jid, "all have returned", |ledger| {
+            ledger.is_finished() && ledger.count("ok") == 4
+        });
+        ledger.all_ok(&ALL);
+        let own = one.job_becomes(&jid, "it has ended", Ledger::is_finished);
+        own.all_ok(&ALL);
+        assert_eq!(ledger.field("origin"), own.field("origin"));
+        assert_eq!(ledger.field("user"), own.field("user"));
+        assert_eq!(deeds.of("begin"), ALL);
+    }
+
+    // A site that is away is named by both.
+    tree.node_mut("fra-hub").kill();
+    for top in ["top", "top2"] {
+        let cli = tree.cli(top);
+        wait_for("fra is cut off", || {
+            (cli.json(&["tree"])["totals"]["cut_off"] == 2).then_some(())
+        });
+    }
+    let (top, top2) = (tree.top(), tree.cli("top2"));
+    let own = top.run(3, &["*", "test.ping", "--start-within", "1"]);
+    let ledger = becomes(&top2, own.jid(), "it has ended", Ledger::is_finished);
+    assert_eq!(ledger.outcomes(), own.outcomes());
+    assert_eq!(ledger.ids("unreachable"), ALL[2..]);
+    tree.node_mut("fra-hub").start();
+    tree.heals();
+
+    // A top-master that was away hears of what it missed, and keeps it.
+    tree.node_mut("top2").kill();
+    let missed = top.run(0, &["*", "test.ping"]);
+    missed.all_ok(&ALL);
+    tree.node_mut("top2").start();
+    tree.answers("top2");
+    let whole = |ledger: &Ledger| ledger.is_finished() && ledger.count("ok") == 4;
+    becomes(&top2, missed.jid(), "both sites have told", whole).all_ok(&ALL);
+    tree.node_mut("top2").restart();
+    tree.answers("top2");
+    top2.show(missed.jid()).all_ok(&ALL);
+}
+
+/// P2: who ordered a job may die: what comes later is seen at the other top-master, and is told to the first when it is back.
+#[test]
+fn the_other_top_sees_a_job_to_its_end() {
+    let mut tree = doubled();
+    let (top, top2) = (tree.top(), tree.cli("top2"));
+    let deeds = Deeds::new(&tree, "alone");
+    let jid = top.submit(&["*", "cmd.run", &deeds.work(3)]);
+    becomes(&top2, &jid, "all work", |ledger| {
+        ledger.count("running") == 4
+    });
+    tree.node_mut("top").kill();
+    let ledger = becomes(&top2, &jid, "it has ended", Ledger::is_finished);
+    ledger.all_ok(&ALL);
+    tree.node_mut("top").start();
+    tree.answers("top");
+    becomes(&top, &jid, "it has ended", Ledger::is_finished).all_ok(&ALL);
+    assert_eq!(deeds.of("begin"), ALL);
+}
+
+/// The standing of a key at a top-master.
+fn standing(top: &Cli, id: &str) -> Value {
+    let keys = top.json(&["keys", "list"]);
+    let keys = keys.as_array().cloned().unwrap_or_default();
+    let key = keys.into_iter().find(|key| key["id"] == id);
+    key.map_or(Value::Null, |key| key["standing"].clone())
+}
+
+/// P5, P8: a decision at one top-master is in force at both, and no site is blamed for passing it on.
+#[test]
+fn keys_are_decided_at_either_top() {
+    let mut tree = doubled();
+    tree.new_minion("fra-db3", &["fra-hub"], "");
+    let steps = [
+        ("top2", "accept", "accepted"),
+        ("top", "reject", "rejected"),
+        ("top2", "accept", "accepted"),
+        ("top2", "delete", "pending"),
+    ];
+    for (at, verb, word) in steps {
+        let cli = tree.cli(at);
+        wait_for("it is known there", || {
+            (!standing(&cli, "fra-db3").is_null()).then_some(())
+        });
+        let mut words = vec!["keys", verb, "fra-db3", "-y"];
+        if verb == "reject" {
+            words.push("--include-accepted");
+        }
+        if verb == "accept" {
+            words.push("--include-rejected");
+        }
+        cli.expect(0, &words);
+        for top in ["top", "top2"] {
+            let cli = tree.cli(top);
+            wait_for(&format!("{verb} at {at} is known at {top}"), || {
+                (standing(&cli, "fra-db3") == word).then_some(())
+            });
+        }
+    }
+    for top in ["top", "top2"] {
+        let log = tree.node(top).log();
+        assert!(!log.contains("tried to revoke"), "{top}: {log}");
+        assert!(!log.contains("denied"), "{top}: {log}");
+    }
+}
