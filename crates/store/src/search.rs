@@ -105,19 +105,32 @@ fn sql_error(error: CodecError) -> rusqlite::Error {
     rusqlite::Error::ToSqlConversionFailure(Box::new(error))
 }
 
+/// Jobs of which nothing is here, or of which an older release may have saved more.
+fn missing(conn: &Connection) -> rusqlite::Result<Vec<i64>> {
+    let count = |table: &str| {
+        let count = format!("SELECT count(*) FROM {table}");
+        conn.query_row(&count, [], |row| row.get::<_, u32>(0))
+    };
+    // Each row here has its job, so equal counts say that each job has its row: that is told without looking for every one.
+    let query = match count("job")? == count("job_search")? {
+        true => {
+            "SELECT id FROM job WHERE open = 1
+             UNION SELECT id FROM job_search s JOIN job ON job.jid = s.jid WHERE s.state & 1 = 0"
+        }
+        false => {
+            "SELECT id FROM job LEFT JOIN job_search s ON s.jid = job.jid
+             WHERE s.jid IS NULL OR open = 1 OR s.state & 1 = 0"
+        }
+    };
+    let mut statement = conn.prepare(query)?;
+    let ids = statement.query_map([], |row| row.get(0))?;
+    ids.collect()
+}
+
 /// Adds what is missing: all jobs of a database from before these tables, and what an older release saved since.
 pub(crate) fn catch_up(conn: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let sql = StoreError::sql(path);
-    let ids: Vec<i64> = conn
-        .prepare(
-            "SELECT id FROM job LEFT JOIN job_search s ON s.jid = job.jid
-             WHERE s.jid IS NULL OR open = 1 OR s.state & 1 = 0",
-        )
-        .and_then(|mut statement| {
-            let ids = statement.query_map([], |row| row.get(0))?;
-            ids.collect()
-        })
-        .map_err(&sql)?;
+    let ids = missing(conn).map_err(&sql)?;
     if ids.len() > CAUGHT_UP_AT_ONCE {
         tracing::info!(jobs = ids.len(), "jobs are made ready to be searched");
     }

@@ -255,6 +255,16 @@ fn what_an_older_release_saved_is_added_at_the_start() {
     let path = store.path.clone();
     drop(store);
     let (store, _) = HubStore::open(&path).unwrap();
+    // Nothing is missing any more, but a job ended.
+    store
+        .conn
+        .execute(
+            "UPDATE job_search SET state = 0 WHERE jid = ?1",
+            [jid(2).to_string()],
+        )
+        .unwrap();
+    drop(store);
+    let (store, _) = HubStore::open(&path).unwrap();
     assert_eq!(found(&store, &all(), &[]), [4, 3, 2, 1]);
     let running = JobFilter {
         states: vec![JobState::Running],
