@@ -189,6 +189,9 @@ async fn child(
     engine.input(HubInput::ChildClosed { link }).await
 }
 
+/// Hears of a session with a parent that stands: the way to it, and its protocol.
+pub type CameUp = dyn Fn(&link::Sender, u16) + Send + Sync;
+
 /// What a dialled link needs.
 pub struct Uplink {
     /// Dials.
@@ -208,7 +211,7 @@ pub struct Uplink {
     /// Spreads the pauses.
     pub seed: u64,
     /// Told each time that the session stands, with the way to the parent and its protocol.
-    pub came_up: Box<dyn Fn(&link::Sender, u16) + Send + Sync>,
+    pub came_up: Box<CameUp>,
 }
 
 /// Keeps a session with one parent, for as long as the hub runs.
@@ -266,7 +269,7 @@ async fn one_uplink(
     parents: &Parents,
     bus: &Bus,
     ids: &LinkIds,
-    came_up: &(dyn Fn(&link::Sender, u16) + Send + Sync),
+    came_up: &CameUp,
 ) -> Result<String, EngineGone> {
     let Some(member) = session.peer().member().cloned() else {
         return Ok("it is no member of the tree".to_owned());

@@ -101,11 +101,15 @@ impl Requests {
                 responder.answer(&answer).await
             }
             (Peer::Member(member), Request::MineGive(entries)) => {
-                let answer = done(self.mine.give(member, &entries));
+                let (mine, member) = (self.mine.clone(), member.clone());
+                let given = tokio::task::spawn_blocking(move || mine.give(&member, &entries));
+                let answer = done(given.await.unwrap_or_else(|error| Err(error.to_string())));
                 responder.answer(&answer).await
             }
             (Peer::Member(member), Request::MineExport(export)) => {
-                let answer = done(self.mine.take_export(member, &export));
+                let (mine, member) = (self.mine.clone(), member.clone());
+                let taken = tokio::task::spawn_blocking(move || mine.take_export(&member, &export));
+                let answer = done(taken.await.unwrap_or_else(|error| Err(error.to_string())));
                 responder.answer(&answer).await
             }
             (Peer::Member(member), Request::MineGet(question)) => {

@@ -387,6 +387,7 @@ async fn start(
         nodegroups.clone(),
     );
     let mine = Arc::new(mine.context("the mine")?);
+    mine.forget_strangers().await;
     let requests = Arc::new(Requests {
         mine: mine.clone(),
         engine: handle.clone(),

@@ -35,6 +35,9 @@ pub(super) struct Record {
     /// Whether it is a minion of this hub; else a hub below told of it.
     pub(super) is_own: bool,
     pub(super) entries: BTreeMap<String, Entry>,
+    /// Whether it exports anything, or ever did: then parents hear of it.
+    #[serde(default)]
+    exports: bool,
     #[serde(skip)]
     bytes: usize,
     #[serde(skip)]
@@ -64,6 +67,7 @@ impl Record {
             ));
         }
         Ok(Record {
+            exports: entries.values().any(|entry| entry.export),
             id: id.to_string(),
             path: path.to_string(),
             is_own,
@@ -142,8 +146,17 @@ impl Book {
     }
 
     /// Keeps a record in the place of an older one: what is on disk is what is answered.
-    pub(super) fn put(&mut self, uid: Uid, record: Record) -> Result<(), String> {
-        let before = self.records.get(&uid).map_or(0, |old| old.bytes);
+    pub(super) fn put(&mut self, uid: Uid, mut record: Record) -> Result<(), String> {
+        let old = self.records.get(&uid);
+        let is_same = |old: &Record| {
+            (&old.id, &old.path, old.is_own, &old.entries)
+                == (&record.id, &record.path, record.is_own, &record.entries)
+        };
+        if old.is_some_and(is_same) {
+            return Ok(());
+        }
+        record.exports |= old.is_some_and(|old| old.exports);
+        let before = old.map_or(0, |old| old.bytes);
         if self.bytes - before + record.bytes > BYTES_MAX {
             return Err(format!(
                 "the mine of this hub is full: it holds at most {BYTES_MAX} bytes"
@@ -163,13 +176,37 @@ impl Book {
         Ok(())
     }
 
+    /// Forgets the records of keys that are known no longer.
+    pub(super) fn forget(&mut self, is_known: impl Fn(&Uid) -> bool) {
+        let folder = self.folder.clone();
+        let bytes = &mut self.bytes;
+        self.records.retain(|uid, record| {
+            let stays = is_known(uid);
+            if !stays {
+                *bytes -= record.bytes;
+                if let Err(error) = std::fs::remove_file(folder.join(uid.to_string())) {
+                    tracing::warn!(id = record.id, %error, "a part of the mine can't be removed");
+                }
+            }
+            stays
+        });
+    }
+
+    /// The keys of all records.
+    pub(super) fn keys(&self) -> Vec<Uid> {
+        self.records.keys().copied().collect()
+    }
+
     pub(super) fn get(&self, uid: &Uid) -> Option<&Record> {
         self.records.get(uid)
     }
 
-    /// The first record that is newer than this revision, with its own.
+    /// The first record for parents that is newer than this revision, with its own.
     pub(super) fn after(&self, revision: u64) -> Option<(u64, Uid, &Record)> {
-        let newer = self.records.iter().filter(|(_, r)| r.revision > revision);
+        let newer = self
+            .records
+            .iter()
+            .filter(|(_, record)| record.exports && record.revision > revision);
         let next = newer.min_by_key(|(_, record)| record.revision);
         next.map(|(uid, record)| (record.revision, *uid, record))
     }
@@ -227,12 +264,24 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut book = Book::open(dir.path()).unwrap();
         let (one, two) = (Uid([1; 16]), Uid([2; 16]));
-        for uid in [one, two, one] {
-            book.put(uid, record("{}").unwrap()).unwrap();
+        let (export, other) = (r#"{"a":{"data":1,"export":true}}"#, r#"{"a":{"data":1}}"#);
+        let untold = Uid([3; 16]);
+        for (uid, json) in [
+            (one, export),
+            (two, export),
+            (untold, "{}"),
+            (one, other),
+            (two, export),
+        ] {
+            book.put(uid, record(json).unwrap()).unwrap();
         }
         let first = book.after(0).map(|(revision, uid, _)| (revision, uid));
-        assert_eq!(first, Some((2, two)));
-        assert_eq!(book.after(2).map(|(_, uid, _)| uid), Some(one));
-        assert_eq!(book.bytes, 4);
+        assert_eq!(first, Some((2, two)), "what is the same is no change");
+        let (_, uid, taken_back) = book.after(2).unwrap();
+        assert_eq!((uid, &taken_back.exported()[..]), (one, &b"{}"[..]));
+        assert_eq!(book.bytes, 2 + export.len() + other.len());
+        book.forget(|uid| *uid == two);
+        assert_eq!((book.keys(), book.bytes), (vec![two], export.len()));
+        assert_eq!(Book::open(dir.path()).unwrap().keys(), [two]);
     }
 }

@@ -72,6 +72,21 @@ impl Mine {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Forgets what is kept of keys that the roster no longer has.
+    pub async fn forget_strangers(&self) {
+        let keys = self.book().keys();
+        let known = self.engine.query(move |hub: &Hub| {
+            let known = keys
+                .into_iter()
+                .filter(|uid| hub.node_by_uid(*uid).is_some());
+            known.collect::<BTreeSet<Uid>>()
+        });
+        // The hub stops otherwise, and then it forgets nothing.
+        if let Ok(known) = known.await {
+            self.book().forget(|uid| known.contains(uid));
+        }
+    }
+
     /// Keeps what a minion gives: all that it has, in the place of what it gave before. Whose it is follows from its certificate.
     ///
     /// # Errors
@@ -101,7 +116,8 @@ impl Mine {
             .get(&export.uid)
             .is_some_and(|record| record.is_own)
         {
-            return Err(format!("{} is a minion of this hub itself", export.id));
+            // It has another hub beside this one, and tells this one itself.
+            return Ok(());
         }
         let mut record = Record::read(&export.id, &export.path, false, &export.entries)?;
         record.entries.retain(|_, entry| entry.export);
