@@ -271,10 +271,10 @@ impl Stage {
             16 => Down::Overriding {
                 envelope: script.envelope(),
                 terms: script.terms(),
-                passes: Override {
+                passes: Box::new(Override {
                     reason: script.text(),
                     signature: [script.byte(); 64],
-                },
+                }),
             },
             _ => match codec::decode::<Down>(script.bytes()) {
                 Ok(message) => message,

@@ -169,7 +169,7 @@ impl Hub {
             Some(passes) => Down::Overriding {
                 envelope: envelope.clone(),
                 terms,
-                passes,
+                passes: Box::new(passes),
             },
         };
         let both = [(plain, Down::Job(envelope)), (told, assign)];

@@ -136,7 +136,7 @@ impl Hub {
                     passes,
                 },
                 true,
-            ) => self.job_from_parent(uid, envelope, terms, Some(passes)),
+            ) => self.job_from_parent(uid, envelope, terms, Some(*passes)),
             (Down::Release { jid, release }, true) => self.released(jid, release),
             (Down::Halt { jid, halt }, true) => self.halted(jid, halt),
             (Down::Recall { jid }, true) => self.tell_order(link, jid),

@@ -224,7 +224,7 @@ fn an_override_goes_with_the_order() {
     };
     let told_over = |outputs: &[HubOutput], link: u64| {
         told(outputs, link).into_iter().any(
-            |message| matches!(message, Down::Overriding { passes: told, .. } if *told == passes),
+            |message| matches!(message, Down::Overriding { passes: told, .. } if **told == passes),
         )
     };
     let mut top = Bench::new("");
@@ -255,7 +255,7 @@ fn an_override_goes_with_the_order() {
         Down::Overriding {
             envelope,
             terms: wire::Terms::default(),
-            passes: passes.clone(),
+            passes: Box::new(passes.clone()),
         },
     );
     assert!(told_over(&outputs, 13));

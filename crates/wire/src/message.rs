@@ -298,8 +298,8 @@ pub enum Down {
         envelope: JobEnvelope,
         /// How to hand it on.
         terms: Terms,
-        /// Why.
-        passes: Override,
+        /// Why. Apart, so that the messages of every day are not as large as this one.
+        passes: Box<Override>,
     },
 }
 

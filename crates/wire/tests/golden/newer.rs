@@ -142,7 +142,7 @@ pub fn protocol_2() -> Vec<Sample> {
         sample!("answer.pillar", Answer, Answer::Pillar(json("{}"))),
         sample!("up.ledger.held", Up, Up::Ledger(held())),
         sample!("down.assign", Down, Down::Assign { envelope: envelope(), terms }),
-        sample!("down.overriding", Down, Down::Overriding { envelope: envelope(), terms, passes: passes() }),
+        sample!("down.overriding", Down, Down::Overriding { envelope: envelope(), terms, passes: Box::new(passes()) }),
         sample!("down.release", Down, Down::Release { jid: jid(), release: release() }),
         sample!("down.halt", Down, Down::Halt { jid: jid(), halt: halt() }),
         sample!("down.recall", Down, Down::Recall { jid: jid() }),
