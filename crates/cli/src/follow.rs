@@ -369,6 +369,11 @@ pub(crate) fn show(
             session.print(&summary)?;
         }
     }
+    let counts = &ledger.progress.counts;
+    // Whoever does not want to see them does not count them either.
+    if view.hides_silent && counts.failed == 0 && counts.returned() > 0 {
+        return Ok(output::OK);
+    }
     Ok(output::exit_code(ledger))
 }
 

@@ -1,6 +1,6 @@
 //! Shows whom a job would be for.
 
-use output::Form;
+use output::{Form, ValueRendering};
 use wire::choice::Preview;
 use wire::control::{Ask, Tell};
 
@@ -19,6 +19,9 @@ pub(crate) fn preview(session: &mut Session<'_, '_>, ask: Ask, view: &View) -> R
         }
     };
     let preview = ask_for(session, ask)?;
+    if session.manner.names_alone {
+        return names(session, &preview, form, view.destination.out_indent);
+    }
     let document = || output::document(&preview);
     match form {
         Form::Json => session.print(&output::json(&document()))?,
@@ -35,6 +38,24 @@ pub(crate) fn preview(session: &mut Session<'_, '_>, ask: Ask, view: &View) -> R
         0 => output::NOTHING_MATCHED,
         _ => output::OK,
     })
+}
+
+/// The ids alone, as Salt lists them.
+fn names(
+    session: &mut Session<'_, '_>,
+    preview: &Preview,
+    form: Form,
+    indent: Option<i32>,
+) -> Result<u8, Trouble> {
+    let ids = preview.minions.iter().map(|row| row.id.as_str().into());
+    let rendering = ValueRendering {
+        form,
+        style: session.style,
+        yaml: yaml::emit,
+        indent,
+    };
+    session.print(&output::value(&ids.collect(), &rendering))?;
+    Ok(output::OK)
 }
 
 fn ask_for(session: &mut Session<'_, '_>, ask: Ask) -> Result<Preview, Trouble> {

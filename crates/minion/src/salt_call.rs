@@ -222,6 +222,9 @@ fn meant(arguments: Arguments) -> Result<(Globals, CallArgs), String> {
     if let Some((_, option, instead)) = refused.iter().find(|(is_given, ..)| *is_given) {
         return Err(format!("{option}: {instead}"));
     }
+    if arguments.grains && !arguments.words.is_empty() {
+        return Err("-g/--grains does not accept any arguments".to_owned());
+    }
     let mut words = arguments.words.into_iter();
     let (function, rest) = if arguments.grains {
         ("grains.items".to_owned(), Vec::new())

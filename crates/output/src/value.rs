@@ -93,7 +93,7 @@ pub(crate) fn keyed(key: &str, value: &Value) -> String {
     }
 }
 
-/// The texts of functions, by name.
+/// The texts of functions, by name, each four columns in.
 pub(crate) fn docs(value: &Value) -> String {
     let Value::Object(map) = value else {
         return keyed("", value);
@@ -103,16 +103,18 @@ pub(crate) fn docs(value: &Value) -> String {
         .filter(|(_, text)| python::truthy(text))
         .collect();
     entries.sort_by_key(|(name, _)| *name);
-    entries
-        .into_iter()
-        .map(|(name, text)| {
-            format!(
-                "{}:\n{}\n\n",
-                escape(name),
-                escape_lines(&python::text(text))
-            )
-        })
-        .collect()
+    let mut out = String::new();
+    for (name, text) in entries {
+        out.push_str(&format!("{}:\n\n", escape(name)));
+        for line in python::text(text).lines() {
+            match line.trim() {
+                "" => out.push('\n'),
+                _ => out.push_str(&format!("    {}\n", escape_lines(line))),
+            }
+        }
+        out.push('\n');
+    }
+    out
 }
 
 #[cfg(test)]

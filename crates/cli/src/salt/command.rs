@@ -19,6 +19,9 @@ use crate::targetargs::TargetArgs;
 use crate::trouble::Trouble;
 use crate::{Session, carry_out, duration};
 
+/// Salt's exit code for a command without a target or a function.
+const INCOMPLETE: u8 = 42;
+
 /// Bytes of arguments that are read from standard input, at most; more is not let into a job.
 const STDIN_BYTES_MAX: u64 = 1 << 20;
 
@@ -135,8 +138,13 @@ impl Old for Arguments {
         if self.args_stdin {
             self.read_words(session)?;
         }
+        if let Some(words) = self.is_incomplete() {
+            session.seat.say(words);
+            return Ok(INCOMPLETE);
+        }
         session.manner = Manner {
             is_salt: true,
+            names_alone: false,
             jid: match (self.verbose, self.show_jid) {
                 (true, _) => ShownJid::Headline,
                 (false, true) => ShownJid::Line,
@@ -149,29 +157,43 @@ impl Old for Arguments {
         view.summary = self.summary;
         view.state_output_diff = self.output_diff;
         view.hides_silent = self.hide_timeout;
+        // As Salt: the function is known by its name, however it is called.
+        if self.words.get(1).is_some_and(|fun| fun == "sys.doc") {
+            self.doc = true;
+        }
         if self.doc {
             view.out = Some(Form::Docs);
         }
         let ask = self.ask(super::user(session)).map_err(Trouble::Usage)?;
         if is_preview {
+            session.manner.names_alone = true;
             let ask = Ask::Preview(Box::new(ask));
             return carry_out(session, Errand::Preview { ask, view });
         }
         let follow = Follow::of_own(None, detach);
         let ask = Ask::Run(Box::new(ask));
+        let is_json = view.out == Some(Form::Json);
         let ended = carry_out(session, Errand::Follow { ask, follow, view });
-        code(session, ended)
+        code(session, ended, is_json)
     }
 }
 
 /// Salt's words at the end, and its exit code.
-fn code(session: &mut Session<'_, '_>, ended: Result<u8, Trouble>) -> Result<u8, Trouble> {
+fn code(
+    session: &mut Session<'_, '_>,
+    ended: Result<u8, Trouble>,
+    is_json: bool,
+) -> Result<u8, Trouble> {
     match ended? {
         exit::OK => Ok(exit::OK),
         exit::NOTHING_MATCHED => {
             session.print(
                 "No minions matched the target. No command was sent, no jid was assigned.\n",
             )?;
+            if is_json {
+                // Whoever reads the last document gets one.
+                session.print("{}\n")?;
+            }
             session.seat.say("ERROR: No return received");
             Ok(exit::NOTHING_MATCHED)
         }
@@ -187,6 +209,16 @@ fn code(session: &mut Session<'_, '_>, ended: Result<u8, Trouble>) -> Result<u8,
 }
 
 impl Arguments {
+    /// What Salt says when words are missing.
+    fn is_incomplete(&self) -> Option<&'static str> {
+        match self.words.len() {
+            _ if self.doc => None,
+            0 => Some("\nCannot execute command without defining a target.\n"),
+            1 if !self.preview_target => Some("\nIncomplete options passed.\n"),
+            _ => None,
+        }
+    }
+
     fn refused(&self) -> Result<(), Trouble> {
         let returners = "returns go where `ext_job_cache` of the hub says (docs/job-caches.md)";
         let batch = "give -b itself; `confirm_above` of the hub asks before a job for many";
@@ -276,7 +308,7 @@ impl Arguments {
         let mut words = self.words.iter().cloned();
         let target = words.next();
         if self.doc {
-            let rest = words.filter(|word| word != "sys.doc").collect::<Vec<_>>();
+            let rest: Vec<String> = words.filter(|word| word != "sys.doc").collect();
             if rest.len() > 1 {
                 return Err("-d takes one function or module at a time".to_owned());
             }

@@ -206,15 +206,15 @@ impl Arguments {
             KeyDecision::Accept | KeyDecision::Deny => ("accepted", "Proceed? [n/Y] ", true),
         };
         if rows.is_empty() {
-            if decision != KeyDecision::Delete {
-                let words = in_words(&standings);
-                self.say(
-                    session,
-                    &format!("The key glob '{glob}' does not match any {words} keys.\n"),
-                )?;
-                return Ok(exit::OK);
-            }
-            self.say(session, &format!("The key glob '{glob}' does not match any accepted, unaccepted or rejected keys.\n"))?;
+            // As Salt, which names no other standings for a deletion.
+            let words = match decision {
+                KeyDecision::Delete => "unaccepted".to_owned(),
+                _ => in_words(&standings),
+            };
+            self.say(
+                session,
+                &format!("The key glob '{glob}' does not match any {words} keys.\n"),
+            )?;
             return Ok(exit::OK);
         }
         let found: Vec<&KeyRow> = rows.iter().collect();

@@ -88,6 +88,8 @@ impl OldName {
 pub(crate) struct Manner {
     /// Salt's words for a job that goes on, and for one that is for nobody.
     pub(crate) is_salt: bool,
+    /// A preview is the list of those who are meant.
+    pub(crate) names_alone: bool,
     /// Name the job when it is taken.
     pub(crate) jid: ShownJid,
 }

@@ -52,14 +52,15 @@ impl Old for Arguments {
         let (fun, args) = if self.doc {
             ("doc.runner".to_owned(), words.collect())
         } else {
-            let fun = words.next().ok_or_else(|| {
-                Trouble::Usage("the runner is missing: salt-run manage.status".to_owned())
-            })?;
-            (fun, words.collect::<Vec<_>>())
+            match words.next() {
+                Some(fun) => (fun, words.collect::<Vec<_>>()),
+                // As Salt: without a word all runners say what they do.
+                None => ("doc.runner".to_owned(), Vec::new()),
+            }
         };
         let form = if self.quiet {
             Some(Form::Quiet)
-        } else if self.doc {
+        } else if fun == "doc.runner" {
             self.common.out.out.or(Some(Form::Docs))
         } else {
             self.common.out.out
