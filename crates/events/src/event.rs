@@ -26,35 +26,29 @@ impl Event {
 /// What a minion sent; none when its data is no JSON.
 pub fn of_minion(event: &wire::Event) -> Option<Event> {
     let inner: Value = serde_json::from_slice(&event.data).ok()?;
-    let is_return = event.tag.starts_with("salt/job/") && event.tag.contains("/ret/");
-    if let (true, Value::Object(mut data)) = (event.tag.starts_with("salt/beacon/"), inner.clone())
-    {
-        data.insert("_stamp".to_owned(), stamp(event.stamp).into());
-        data.insert("id".to_owned(), event.id.as_str().into());
-        data.insert("site".to_owned(), event.path.as_str().into());
-        return Some(Event {
-            tag: event.tag.clone(),
-            data: text(data),
-        });
-    }
+    let is_return =
+        event.tag.starts_with("salt/job/") && event.tag.split('/').nth(3) == Some("ret");
+    let is_beacon = event.tag.starts_with("salt/beacon/");
     let mut data = match inner {
-        // As the return of a job that a hub ordered.
-        Value::Object(ret) if is_return => ret,
+        // As the return of a job that a hub ordered, and as Salt tells of beacons.
+        Value::Object(own) if is_return || is_beacon => own,
         inner => Map::from_iter([("data".to_owned(), inner)]),
     };
-    let cmd = if is_return {
-        "_return"
-    } else {
-        "_minion_event"
-    };
     data.insert("_stamp".to_owned(), stamp(event.stamp).into());
-    data.insert("cmd".to_owned(), cmd.into());
     data.insert("id".to_owned(), event.id.as_str().into());
-    if let Some(jid) = event.jid {
-        data.insert("jid".to_owned(), jid.to_string().into());
-    }
     data.insert("site".to_owned(), event.path.as_str().into());
-    if !is_return {
+    if !is_beacon {
+        let cmd = if is_return {
+            "_return"
+        } else {
+            "_minion_event"
+        };
+        data.insert("cmd".to_owned(), cmd.into());
+        if let Some(jid) = event.jid {
+            data.insert("jid".to_owned(), jid.to_string().into());
+        }
+    }
+    if !is_return && !is_beacon {
         data.insert("pretag".to_owned(), Value::Null);
         data.insert("tag".to_owned(), event.tag.as_str().into());
     }
@@ -116,6 +110,14 @@ mod tests {
         let data: Value = serde_json::from_slice(&event.data).unwrap();
         let expected = serde_json::json!({
             "_stamp": "2026-11-22T22:37:19.123000", "cmd": "_return", "id": "web1", "return": true, "site": "eu/ams",
+        });
+        assert_eq!(data, expected);
+        let mut seen = sent(r#"{"1m":3.0}"#);
+        seen.tag = "salt/beacon/web1/load/".to_owned();
+        let event = of_minion(&seen).unwrap();
+        let data: Value = serde_json::from_slice(&event.data).unwrap();
+        let expected = serde_json::json!({
+            "_stamp": "2026-11-22T22:37:19.123000", "1m": 3.0, "id": "web1", "site": "eu/ams",
         });
         assert_eq!(data, expected);
     }
