@@ -20,7 +20,7 @@ use anyhow::Context;
 use self::nodes::{Ours, Salts};
 use self::outcome::Outcome;
 use self::table::Line;
-use super::known;
+use super::known::{self, Known};
 use super::report::Report;
 use crate::bench::salt::side::finish;
 use crate::workspace::{root, target};
@@ -85,18 +85,28 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let known = known::read(KNOWN)?;
     let mut report = Report::default();
     let (mut total, mut equal) = (0, 0);
+    let mut idle: Vec<&Known> = known.iter().collect();
     for (line, (theirs, ours)) in lines.iter().zip(theirs.iter().zip(&ours)) {
         if !line.has_any(&arguments.only) {
             continue;
         }
         let pieces = outcome::compare(line, theirs, ours);
-        let differs = pieces.iter().any(|piece| !piece.differences.is_empty());
+        let differing = pieces.iter().filter(|piece| !piece.differences.is_empty());
         total += 1;
-        equal += usize::from(!differs);
+        equal += usize::from(differing.clone().next().is_none());
+        idle.retain(|known| {
+            !differing
+                .clone()
+                .any(|piece| known.is(&line.program, piece))
+        });
         report.add(&line.program, pieces, &known);
     }
     let code = report.conclude(arguments.json.as_deref(), &work, "configurations and logs")?;
     println!("\n{equal} of {total} commands are equal in all that is compared.");
+    // Some commands alone need few of them.
+    for known in idle.iter().filter(|_| arguments.only.is_empty()) {
+        println!("Nothing differs any more for this reason: {}", known.reason);
+    }
     Ok(code)
 }
 
