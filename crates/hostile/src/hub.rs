@@ -132,7 +132,10 @@ impl Stage {
             }
             241 => {
                 let (jid, stage) = (script.jid(), u32::from(script.below(4)));
-                self.put(HubInput::GoOn { jid, stage });
+                self.put(match script.yes() {
+                    true => HubInput::GoOn { jid, stage },
+                    false => HubInput::Adopt { jid },
+                });
             }
             242..=244 => {
                 let number = script.below(12);
@@ -231,7 +234,7 @@ impl Stage {
             self.put(HubInput::ParentMessage { link, message });
             return;
         };
-        let message = match script.below(17) {
+        let message = match script.below(20) {
             0 | 1 => Down::Job(script.envelope()),
             2 => Down::Ping {
                 nonce: script.number(),
@@ -266,6 +269,20 @@ impl Stage {
                 halt: script.halt(),
             },
             15 => Down::Recall { jid: script.jid() },
+            16 => Down::Own {
+                jid: script.jid(),
+                owner: script.owner(),
+            },
+            17 => Down::Plan {
+                jid: script.jid(),
+                owner: script.owner(),
+                plan: script.rollout(),
+            },
+            18 => Down::Grant {
+                jid: script.jid(),
+                owner: script.owner(),
+                release: script.release(),
+            },
             _ => match codec::decode::<Down>(script.bytes()) {
                 Ok(message) => message,
                 Err(_) => return self.put(HubInput::ParentClosed { link }),

@@ -3,6 +3,7 @@
 //! It joins link, store, roots, keys and configuration, and decides nothing that the machine decides: the loop in
 //! [`engine`] moves messages, bytes and time. The programs `top-master` and `syndic` use it, nobody else.
 
+mod adopt;
 mod caller;
 mod choice;
 pub mod contents;

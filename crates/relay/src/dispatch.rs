@@ -131,6 +131,7 @@ impl Hub {
                     .after(Held::Out(HubOutput::ToChildren { links, message }));
             }
         }
+        self.tell_plan(jid);
     }
 
     /// An order for these children. Minions get it plain; so do hubs of protocol 1, which hold nothing.

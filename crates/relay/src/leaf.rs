@@ -394,7 +394,10 @@ impl<V: Verify> Leaf<V> {
                 | Down::Assign { .. }
                 | Down::Release { .. }
                 | Down::Halt { .. }
-                | Down::Recall { .. },
+                | Down::Recall { .. }
+                | Down::Own { .. }
+                | Down::Plan { .. }
+                | Down::Grant { .. },
                 _,
             )
             | (_, false) => {

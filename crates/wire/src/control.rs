@@ -121,6 +121,22 @@ pub enum Ask {
     },
     /// Call a function of the hub itself: [`Tell::Value`].
     Runner(Box<RunnerAsk>),
+    /// Own jobs of another top-master from now on: [`Tell::Jobs`] with those that are adopted.
+    Adopt {
+        /// Which.
+        which: Adopted,
+        /// Who asks.
+        user: String,
+    },
+}
+
+/// Jobs of another top-master.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub enum Adopted {
+    /// This one.
+    Job(Jid),
+    /// All of the top-master with this id that have not ended.
+    Of(String),
 }
 
 /// A runner that is to be called.

@@ -233,9 +233,7 @@ impl Hub {
         let Some(job) = self.jobs.get(&jid) else {
             return;
         };
-        if !job.is_own(self.signer) {
-            return;
-        }
+        who = job.settled_here(self.signer, &who);
         who.subtract(&job.settled);
         who.subtract(job.disk.unsaved());
         if !who.is_empty() {

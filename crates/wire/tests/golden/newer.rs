@@ -4,8 +4,8 @@ use wire::files::{Answer, Request};
 use wire::record::Record;
 use wire::{
     Amount, BatchPlan, Between, Down, Event, Events, Halt, KeyDecision, LedgerDelta, Outcome,
-    OutcomeGroup, PlanRecord, ReasonCode, Release, Steps, StopOn, StopRule, StopScope, Terms, Uid,
-    Up,
+    OutcomeGroup, Owner, PlanRecord, ReasonCode, Release, Steps, StopOn, StopRule, StopScope,
+    Terms, Uid, Up,
 };
 
 use crate::messages::{envelope, jid, json, reason, site};
@@ -70,6 +70,7 @@ fn held() -> LedgerDelta {
 pub fn protocol_2() -> Vec<Sample> {
     let check = Between::Check { fun: "test.ping".to_owned(), args: json("[]"), kwargs: json("{}") };
     let terms = Terms { hold: true, by_release: true };
+    let owner = Owner { term: 1, hub: Uid([9; 16]) };
     let pillar = Request::Pillar {
         roots: None,
         grains: json("{}"),
@@ -117,5 +118,10 @@ pub fn protocol_2() -> Vec<Sample> {
         sample!("record.job-untold", Record, Record::JobUntold { jid: jid(), untold: true }),
         sample!("record.undelivered", Record, undelivered(Some(KeyDecision::Deny))),
         sample!("record.undelivered.over", Record, undelivered(None)),
+        sample!("up.owned", Up, Up::Owned { jid: jid(), owner, rollout: vec![PlanRecord::Terms(terms)] }),
+        sample!("down.own", Down, Down::Own { jid: jid(), owner }),
+        sample!("down.plan", Down, Down::Plan { jid: jid(), owner, plan: vec![PlanRecord::Stage(1)] }),
+        sample!("down.grant", Down, Down::Grant { jid: jid(), owner, release: release() }),
+        sample!("plan.owned", PlanRecord, PlanRecord::Owned(owner)),
     ]
 }
