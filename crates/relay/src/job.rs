@@ -223,18 +223,11 @@ impl Job {
         }
     }
 
-    /// Of these returns those that this hub settles: the owner all, and who was the owner those of its own minions, of which the one
-    /// after it does not hear.
-    pub(crate) fn settled_here(&self, signer: Option<u8>, who: &IndexSet) -> IndexSet {
-        if self.is_own(signer) {
-            return who.clone();
-        }
+    /// Whether returns that are on this hub's disk are safe there: it is the owner, or it ordered the job and another top-master has
+    /// adopted it since, which may not hear of all that this one does.
+    pub(crate) fn settles(&self, signer: Option<u8>) -> bool {
         let ordered = self.order.as_ref().is_some_and(|o| o.origin == self.me);
-        if !ordered || self.owner.is_none() {
-            return IndexSet::new();
-        }
-        let is_direct = |index: &u32| self.claim_of(*index, Source::Own).is_some();
-        who.iter().filter(is_direct).collect()
+        self.is_own(signer) || ordered && self.owner.is_some()
     }
 
     /// Whether nobody has to wait for more outcomes: the last one is known. Returns that came without their order are no account:

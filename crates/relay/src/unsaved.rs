@@ -137,7 +137,7 @@ impl Hub {
         };
         job.fresh_bytes = 0;
         let origin = job.is_own(self.signer) || planted::is(Bug::SettlesForOthers);
-        let settles = origin || job.keeps_history();
+        let settles = origin || job.settles(self.signer);
         let mut bytes = 0;
         let mut returned = IndexSet::new();
         while let Some((delta, more)) = job.disk_delta(share.saturating_sub(bytes)) {
@@ -154,11 +154,6 @@ impl Hub {
                 self.saving.record(Record::JobNews(delta));
             }
         }
-        let settles_all = planted::is(Bug::SettlesForOthers);
-        let returned = match self.jobs.get(&jid).filter(|_| !settles_all) {
-            Some(job) => job.settled_here(self.signer, &returned),
-            None => returned,
-        };
         if !returned.is_empty() {
             let who = returned;
             self.saving.after(Held::Settle { jid, who });

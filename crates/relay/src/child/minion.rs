@@ -233,7 +233,9 @@ impl Hub {
         let Some(job) = self.jobs.get(&jid) else {
             return;
         };
-        who = job.settled_here(self.signer, &who);
+        if !job.settles(self.signer) {
+            return;
+        }
         who.subtract(&job.settled);
         who.subtract(job.disk.unsaved());
         if !who.is_empty() {
