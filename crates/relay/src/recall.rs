@@ -47,7 +47,7 @@ impl Hub {
             job.note_owner(*owner);
             job.is_owner_saved = true;
         }
-        if job.is_own(self.signer) && !planted::is(Bug::RestartForgetsSettled) {
+        if job.settles(self.signer) && !planted::is(Bug::RestartForgetsSettled) {
             // What is on the origin's disk is settled; children that still keep copies will ask.
             job.settled = job
                 .rows()
