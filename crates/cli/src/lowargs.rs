@@ -344,6 +344,20 @@ pub(crate) enum JobsCommand {
         after_help = "Read from the file, so whoever may read that may ask.\n\nExamples:\n  PROGRAM jobs journal --since 2h\n  PROGRAM jobs journal --user ann --function 'state.*' --out json"
     )]
     Journal(JournalArgs),
+    /// Take over jobs of another top-master that is gone: their accounts, and the turns of rollouts
+    #[command(
+        after_help = "Nothing runs twice. Run it when the other one is down: when it is back it follows.\n\nExamples:\n  PROGRAM jobs adopt 20261122231556000001\n  PROGRAM jobs adopt --of top1"
+    )]
+    Adopt {
+        /// The job's id
+        #[arg(value_parser = jid, required_unless_present = "of", conflicts_with = "of")]
+        jid: Option<Jid>,
+        /// All jobs of the top-master with this id that have not ended
+        #[arg(long, value_name = "TOP")]
+        of: Option<String>,
+        #[command(flatten)]
+        list: List,
+    },
 }
 
 /// Arguments of `jobs retry`.

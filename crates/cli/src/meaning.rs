@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap_complete::Shell;
 use output::Form;
 use serde_json::Value;
-use wire::control::{Ask, RetryAsk, RunAsk, RunnerAsk};
+use wire::control::{Adopted, Ask, RetryAsk, RunAsk, RunnerAsk};
 use wire::{Jid, Json, KeyDecision, Standing};
 
 use crate::LocalCommand;
@@ -346,6 +346,16 @@ fn jobs(command: JobsCommand, user: &str) -> Result<Deed, String> {
             user: user.to_owned(),
         }),
         JobsCommand::Journal(args) => return Ok(Deed::Local(LocalCommand::Journal(args))),
+        JobsCommand::Adopt { jid, of, list } => Errand::Question {
+            ask: Ask::Adopt {
+                which: match (jid, of) {
+                    (Some(jid), _) => Adopted::Job(jid),
+                    (None, of) => Adopted::Of(of.unwrap_or_default()),
+                },
+                user: user.to_owned(),
+            },
+            form: list.out,
+        },
         JobsCommand::Cache(step) => return Ok(Deed::Local(LocalCommand::JobCache(step))),
     }))
 }

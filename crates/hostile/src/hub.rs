@@ -134,7 +134,10 @@ impl Stage {
             }
             241 => {
                 let (jid, stage) = (script.jid(), u32::from(script.below(4)));
-                self.put(HubInput::GoOn { jid, stage });
+                self.put(match script.yes() {
+                    true => HubInput::GoOn { jid, stage },
+                    false => HubInput::Adopt { jid },
+                });
             }
             242..=244 => {
                 let number = script.below(12);
@@ -233,7 +236,7 @@ impl Stage {
             self.put(HubInput::ParentMessage { link, message });
             return;
         };
-        let message = match script.below(18) {
+        let message = match script.below(21) {
             0 | 1 => Down::Job(script.envelope()),
             2 => Down::Ping {
                 nonce: script.number(),
@@ -275,6 +278,20 @@ impl Stage {
                     reason: script.text(),
                     signature: [script.byte(); 64],
                 }),
+            },
+            17 => Down::Own {
+                jid: script.jid(),
+                owner: script.owner(),
+            },
+            18 => Down::Plan {
+                jid: script.jid(),
+                owner: script.owner(),
+                plan: script.rollout(),
+            },
+            19 => Down::Grant {
+                jid: script.jid(),
+                owner: script.owner(),
+                release: script.release(),
             },
             _ => match codec::decode::<Down>(script.bytes()) {
                 Ok(message) => message,

@@ -3,10 +3,10 @@
 use relay::Peer;
 use wire::{
     Amount, BatchPlan, Between, Halt, Hello, HelloBody, IndexSet, Jid, JobEnvelope, JobOptions,
-    JobOrder, Json, KeyDecision, LedgerDelta, Link, NodeEntry, Outcome, OutcomeGroup, Presence,
-    ProtocolRange, Reason, ReasonCode, Release, Return, Revocation, Role, RootsReport, RosterDelta,
-    RosterMark, RunTarget, SignerId, SitePath, Standing, StopOn, StopRule, StopScope, Terms,
-    Timing, TreeId, Uid, UnixMillis, Up, ValueRef,
+    JobOrder, Json, KeyDecision, LedgerDelta, Link, NodeEntry, Outcome, OutcomeGroup, Owner,
+    PlanRecord, Presence, ProtocolRange, Reason, ReasonCode, Release, Return, Revocation, Role,
+    RootsReport, RosterDelta, RosterMark, RunTarget, SignerId, SitePath, Standing, StopOn,
+    StopRule, StopScope, Terms, Timing, TreeId, Uid, UnixMillis, Up, ValueRef,
 };
 
 use crate::script::Script;
@@ -309,6 +309,7 @@ impl Script<'_> {
     pub(crate) fn up(&mut self, role: Role) -> Up {
         let kind = match (role, self.byte()) {
             (_, 255) => 13,
+            (Role::Syndic, 253..) => 14,
             (_, 252..) => 12,
             (_, any @ 240..) => any % 11,
             (Role::Minion, any) => any % 5,
@@ -346,6 +347,11 @@ impl Script<'_> {
                     failed: self.number(),
                 },
             },
+            14 => Up::Owned {
+                jid: self.jid(),
+                owner: self.owner(),
+                rollout: self.rollout(),
+            },
             13 => Up::Events(wire::Events {
                 events: self.some(3, Script::event),
                 dropped: self.number(),
@@ -359,6 +365,32 @@ impl Script<'_> {
             hold: self.yes(),
             by_release: self.yes(),
         }
+    }
+
+    pub(crate) fn owner(&mut self) -> Owner {
+        Owner {
+            term: u32::from(self.below(4)),
+            hub: self.uid(),
+        }
+    }
+
+    /// What is said of a rollout, in any order.
+    pub(crate) fn rollout(&mut self) -> Vec<PlanRecord> {
+        self.some(6, |script| match script.below(8) {
+            0 => PlanRecord::Terms(script.terms()),
+            1 => PlanRecord::Plan(script.plan()),
+            2 => PlanRecord::Begun {
+                expected: script.number(),
+            },
+            3 => PlanRecord::Stage(script.number32()),
+            4 => PlanRecord::StageOver {
+                stage: script.number32(),
+                at: script.time(),
+            },
+            5 => PlanRecord::Halted(script.halt()),
+            6 => PlanRecord::Owned(script.owner()),
+            _ => PlanRecord::Released(script.release()),
+        })
     }
 
     pub(crate) fn release(&mut self) -> Release {

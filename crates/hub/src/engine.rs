@@ -40,6 +40,8 @@ pub trait Surroundings: Send + 'static {
     fn trust_offered(&mut self, bundle: wire::Json) -> Option<(wire::Json, u64)>;
     /// The number of this hub's job key in the trust bundle; None: it may not order jobs.
     fn job_number(&self) -> Option<u8>;
+    /// Whether the trust bundle has top-masters beside this hub.
+    fn has_other_tops(&self) -> bool;
     /// The roots are to be fetched now.
     fn fetch_roots(&mut self);
     /// A session with a parent ended by the machine's will.
@@ -432,6 +434,9 @@ impl<S: Surroundings> Engine<S> {
             self.hub
                 .handle_input(self.clock.now(), HubInput::Signs(number));
         }
+        let others = self.surroundings.has_other_tops();
+        self.hub
+            .handle_input(self.clock.now(), HubInput::OtherTops(others));
     }
 
     fn saved(&mut self, saved: Option<Result<u64, String>>) -> anyhow::Result<()> {

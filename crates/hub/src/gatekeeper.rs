@@ -44,6 +44,7 @@ fn need(ask: &Ask) -> Need {
         | Ask::TokenCreate { .. }
         | Ask::TokenList
         | Ask::TokenRevoke { .. }
+        | Ask::Adopt { .. }
         | Ask::Delegate { .. } => Need::Area(Area::Wheel),
     }
 }
@@ -57,6 +58,7 @@ fn name(ask: &mut Ask, caller: &Caller) {
         Ask::Cancel { user, .. }
         | Ask::Halt { user, .. }
         | Ask::GoOn { user, .. }
+        | Ask::Adopt { user, .. }
         | Ask::Decide { user, .. } => user,
         _ => return,
     };

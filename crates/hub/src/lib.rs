@@ -4,6 +4,7 @@
 //! [`engine`] moves messages, bytes and time. The programs `top-master` and `syndic` use it, nobody else.
 
 mod above;
+mod adopt;
 mod caller;
 mod choice;
 pub mod contents;

@@ -108,6 +108,7 @@ impl Service {
             Ask::Halt { jid, user } => self.halt(jid, &user, teller).await,
             Ask::Preview(ask) => self.preview(&ask, teller).await,
             Ask::GoOn { jid, user } => self.go_on(jid, &user, teller).await,
+            Ask::Adopt { which, user } => self.adopt(&which, &user, teller).await,
             Ask::Tree { minions } => {
                 let now = self.engine.clock().now();
                 let tree = self

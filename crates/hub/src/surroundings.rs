@@ -93,6 +93,11 @@ impl Surroundings for HubSurroundings {
         trust.signer(&self.job_key).map(|signer| signer.number)
     }
 
+    fn has_other_tops(&self) -> bool {
+        let trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
+        trust.has_other_tops(&self.job_key)
+    }
+
     fn fetch_roots(&mut self) {
         self.roots.fetch();
     }

@@ -133,6 +133,12 @@ impl TrustStore {
         self.bundle()?.signers.iter().find(|s| s.signer == *signer)
     }
 
+    /// Whether top-masters may order that hold another key than this one.
+    pub fn has_other_tops(&self, own: &SignerId) -> bool {
+        let signers = self.bundle().map_or(&[][..], |b| &b.signers);
+        signers.iter().any(|s| s.scope.is_top() && s.signer != *own)
+    }
+
     /// The signers of a node: a top-master's, or a syndic's delegation.
     pub fn signers_of(&self, node: Uid) -> impl Iterator<Item = &Signer> {
         let signers = self.bundle().map_or(&[][..], |b| &b.signers);

@@ -126,6 +126,16 @@ impl JobView<'_> {
         self.0.origin == Origin::Own
     }
 
+    /// Whether this hub owns it and did not order it, and that is on disk.
+    pub fn is_adopted(&self) -> bool {
+        self.0.owner.is_some() && self.0.is_owner_saved && self.is_own()
+    }
+
+    /// Whether another top-master ordered it, or has adopted it: it can be adopted here.
+    pub fn is_beside(&self) -> bool {
+        self.0.origin == Origin::Beside
+    }
+
     /// Whether nothing is awaited but minions that are down, for which the job is kept.
     pub fn waits_for_held_alone(&self) -> bool {
         let counts = self.0.counts();

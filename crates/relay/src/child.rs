@@ -121,6 +121,14 @@ impl Hub {
                 self.flush_soon();
             }
             (Up::Recalled { jid, envelope }, true) => self.order_told(peer.uid, jid, envelope),
+            (
+                Up::Owned {
+                    jid,
+                    owner,
+                    rollout,
+                },
+                true,
+            ) => self.owned_below(link, peer.uid, jid, owner, rollout),
             // The shell reads them beside the machine: they change nothing here.
             (Up::Events(_), true) => {}
         }

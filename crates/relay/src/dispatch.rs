@@ -147,6 +147,7 @@ impl Hub {
             self.saving
                 .after(Held::Out(HubOutput::ToChildren { links, message }));
         }
+        self.tell_plan(jid);
     }
 
     /// A job's order for these children. Minions get it plain; so do hubs of protocol 1, which hold nothing and judge nothing.

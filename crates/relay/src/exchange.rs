@@ -190,6 +190,13 @@ pub enum HubInput {
     /// The number of this hub's job key in the trust bundle: its own jids end with it, and it settles their returns. Told at
     /// the start and when a bundle changes it.
     Signs(u8),
+    /// Whether the trust bundle has other top-masters. Told as [`HubInput::Signs`] is.
+    OtherTops(bool),
+    /// This top-master owns a job of another one from now on: it settles its returns and gives its turns.
+    Adopt {
+        /// Which.
+        jid: Jid,
+    },
     /// The roots that this hub serves.
     Roots(RootsReport),
     /// An operator asks all sites to fetch their roots.

@@ -1,6 +1,6 @@
 //! The one gate: which peer may say what. Handlers take only what passed it.
 
-use wire::{NodeId, Role, SitePath, Uid, Up, limits};
+use wire::{NodeId, PlanRecord, Role, SitePath, Uid, Up, limits};
 
 use crate::planted::{self, Bug};
 
@@ -81,6 +81,7 @@ pub fn authorize(peer: &Peer, message: Up) -> Result<Authorized<Up>, Violation> 
         Up::Roots(_) => ("roots", false, true),
         Up::Recalled { .. } => ("recalled", false, true),
         Up::Events(_) => ("events", true, true),
+        Up::Owned { .. } => ("owned", false, true),
     };
     let allowed = match peer.role {
         Role::Minion => minion,
@@ -110,6 +111,17 @@ pub fn authorize(peer: &Peer, message: Up) -> Result<Authorized<Up>, Violation> 
         Up::Ledger(delta) => (
             delta.groups.iter().map(|group| group.who.len()).sum(),
             limits::LEDGER_ROWS_PER_FRAME,
+        ),
+        Up::Owned { rollout, .. } => (
+            rollout
+                .iter()
+                .map(|entry| match entry {
+                    PlanRecord::Released(release) => release.who.len(),
+                    PlanRecord::TurnedDown(who) => who.len(),
+                    _ => 0,
+                })
+                .sum(),
+            limits::MAX_INDICES,
         ),
         Up::Roster(delta) => (
             delta.links.iter().map(|(_, who)| who.len()).sum(),

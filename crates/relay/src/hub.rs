@@ -83,6 +83,8 @@ pub(crate) enum Timer {
     Steps(Jid),
     /// The time of a job is over in which minions have to be decided about.
     Asked(Jid),
+    /// Turns that were given out of sight of a new owner are over.
+    Handover(Jid),
 }
 
 /// The hub machine.
@@ -109,12 +111,18 @@ pub struct Hub {
     pub(crate) untold: BTreeMap<Jid, BTreeSet<Uid>>,
     /// Those of them that are being told now.
     pub(crate) telling: BTreeSet<Jid>,
+    /// Jobs that are being looked for to be adopted.
+    pub(crate) adopting: BTreeSet<Jid>,
+    /// Who adopted jobs that are not known here.
+    pub(crate) owners: BTreeMap<Jid, wire::Owner>,
     /// Decisions for hubs that are cut off: the hub, the key.
     pub(crate) undelivered: BTreeMap<(Uid, Uid), wire::KeyDecision>,
     pub(crate) trust: Option<(Json, u64)>,
     pub(crate) roots: RootsReport,
     /// Since when someone waits for fresh roots.
     fetch_asked: Option<UnixMillis>,
+    /// Whether the tree has other top-masters, which could go on with this one's rollouts.
+    pub(crate) has_other_tops: bool,
     /// The last two digits of this hub's own jids, once they are known.
     pub(crate) signer: Option<u8>,
     pub(crate) saving: Saving<Record, Held>,
@@ -173,6 +181,8 @@ impl Hub {
                 .map(|jid| (jid, BTreeSet::new()))
                 .collect(),
             telling: BTreeSet::new(),
+            adopting: BTreeSet::new(),
+            owners: BTreeMap::new(),
             undelivered: recovered
                 .undelivered
                 .into_iter()
@@ -182,6 +192,7 @@ impl Hub {
             roots: RootsReport::default(),
             fetch_asked: None,
             signer: None,
+            has_other_tops: false,
             gathered: 0,
             saving,
             outputs: VecDeque::new(),
@@ -247,6 +258,8 @@ impl Hub {
             }
             HubInput::Decide { uids, decision } => self.decide(&uids, decision),
             HubInput::Trust { bundle, version } => self.trust_changed(bundle, version),
+            HubInput::OtherTops(are_there) => self.other_tops(are_there),
+            HubInput::Adopt { jid } => self.adopt(jid),
             HubInput::Signs(number) => self.signer = Some(number),
             HubInput::Roots(report) => self.roots_reported(report),
             HubInput::FetchRoots => self.fetch_roots(),
@@ -272,6 +285,7 @@ impl Hub {
                 Timer::Gathered => (),
                 Timer::Steps(jid) => self.steps_due(jid),
                 Timer::Asked(jid) => self.end_questions(jid),
+                Timer::Handover(jid) => self.handover_over(jid),
             }
         }
         self.pump_when_idle();
@@ -306,6 +320,7 @@ impl Hub {
                 Timer::Gathered => "save what waited for more",
                 Timer::Steps(_) => "tell how far a job is",
                 Timer::Asked(_) => "end the questions about a job's minions",
+                Timer::Handover(_) => "go on with an adopted rollout",
             };
             (at, why)
         })

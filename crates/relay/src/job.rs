@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use wire::record::JobHead;
 use wire::{
-    Counts, Halt, IndexSet, Jid, JobOrder, Json, Override, PlanRecord, Release, Terms, Uid,
+    Counts, Halt, IndexSet, Jid, JobOrder, Json, Override, Owner, PlanRecord, Release, Terms, Uid,
     UnixMillis,
 };
 
@@ -18,6 +18,7 @@ use heard::SourceState;
 use told::Sink;
 
 use crate::LinkId;
+use crate::adoption::Handover;
 use crate::plan::{Plan, Spans};
 use crate::planted::{self, Bug};
 use crate::state::{Source, State};
@@ -27,6 +28,8 @@ const TURN_MS: u64 = 120_000;
 /// How long a run in a rollout lasts that has no bound of its own. Hubs give every such order a bound; this is for those
 /// that come from elsewhere.
 pub const BATCH_RUN_MS: u64 = 3_600_000;
+/// Entries of a plan that a hub keeps which does not decide it, at most: two for each stage.
+const KNOWN_PLAN_MAX: usize = 4_096;
 /// A run that is over its bound is ended within this time.
 const RUN_END_MS: u64 = 30_000;
 
@@ -64,7 +67,7 @@ pub(crate) enum Origin {
     Above,
     /// A hub below, for its own site: this hub keeps its history.
     Below,
-    /// Another top-master, and this one hears of it by the sites that both have below them: it keeps its history.
+    /// Another top-master, or one that adopted it, and this one hears of it by the sites that both have below them: it keeps its history.
     Beside,
 }
 
@@ -100,8 +103,18 @@ pub(crate) struct Job {
     declined: BTreeMap<u32, u32>,
     /// Where nobody begins any more.
     pub halts: Vec<Halt>,
-    /// At the origin of a job that goes by release.
+    /// At the owner of a job that goes by release.
     pub plan: Option<Plan>,
+    /// What an owner above has told of its plan.
+    pub known_plan: Vec<PlanRecord>,
+    /// The top-master that adopted the job; None: the hub that ordered it owns it.
+    pub owner: Option<Owner>,
+    /// That is on disk.
+    pub is_owner_saved: bool,
+    /// At the top-master that adopted it, until it goes on.
+    pub handover: Option<Handover>,
+    /// This very hub.
+    pub me: Uid,
     /// Rows that the plan has not seen as they are now.
     pub plan_dirty: IndexSet,
     /// Minions of this very hub about which the shell was asked: whether they are meant is not known yet.
@@ -148,6 +161,11 @@ impl Job {
             declined: BTreeMap::new(),
             halts: Vec::new(),
             plan: None,
+            known_plan: Vec::new(),
+            owner: None,
+            is_owner_saved: false,
+            handover: None,
+            me,
             plan_dirty: IndexSet::new(),
             asked: IndexSet::new(),
             recall: None,
@@ -212,6 +230,13 @@ impl Job {
         }
     }
 
+    /// Whether returns that are on this hub's disk are safe there: it is the owner, or it ordered the job and another top-master has
+    /// adopted it since, which may not hear of all that this one does.
+    pub(crate) fn settles(&self, signer: Option<u8>) -> bool {
+        let ordered = self.order.as_ref().is_some_and(|o| o.origin == self.me);
+        self.is_own(signer) || ordered && self.owner.is_some()
+    }
+
     /// Whether nobody has to wait for more outcomes: the last one is known. Returns that came without their order are no account:
     /// the store has what is known of it.
     pub(crate) fn has_ended(&self) -> bool {
@@ -261,6 +286,7 @@ impl Job {
     pub(crate) fn note_plan(&mut self, entry: &PlanRecord) {
         match entry {
             PlanRecord::Terms(terms) => self.terms = *terms,
+            PlanRecord::Plan(_) if self.origin != Origin::Own => self.note_known(entry),
             PlanRecord::Plan(spec) => {
                 self.plan = self
                     .order
@@ -286,7 +312,18 @@ impl Job {
                 }
             }
             PlanRecord::Overriding(passes) => self.passes = Some(passes.clone()),
-            PlanRecord::Begun { .. } | PlanRecord::Stage(_) | PlanRecord::StageOver { .. } => {}
+            PlanRecord::Owned(owner) => self.note_owner(*owner),
+            PlanRecord::Begun { .. } | PlanRecord::Stage(_) | PlanRecord::StageOver { .. } => {
+                if self.origin != Origin::Own {
+                    self.note_known(entry);
+                }
+            }
+        }
+    }
+
+    fn note_known(&mut self, entry: &PlanRecord) {
+        if self.known_plan.len() < KNOWN_PLAN_MAX && !self.known_plan.contains(entry) {
+            self.known_plan.push(entry.clone());
         }
     }
 
@@ -445,7 +482,7 @@ impl Job {
 }
 
 /// How long things take in a rollout of this order: a turn lasts as long as a plain job has to start.
-fn spans(order: &JobOrder) -> Spans {
+pub(crate) fn spans(order: &JobOrder) -> Spans {
     Spans {
         window_ms: TURN_MS,
         run_ms: order

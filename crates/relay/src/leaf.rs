@@ -395,7 +395,10 @@ impl<V: Verify> Leaf<V> {
                 | Down::Overriding { .. }
                 | Down::Release { .. }
                 | Down::Halt { .. }
-                | Down::Recall { .. },
+                | Down::Recall { .. }
+                | Down::Own { .. }
+                | Down::Plan { .. }
+                | Down::Grant { .. },
                 _,
             )
             | (_, false) => {

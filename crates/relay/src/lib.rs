@@ -9,6 +9,7 @@
 //! says that the records before it are on disk: see [`saving`].
 
 mod account;
+mod adoption;
 mod arrivals;
 mod bounds;
 mod child;

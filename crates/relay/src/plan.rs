@@ -123,6 +123,22 @@ impl Plan {
         self.stage
     }
 
+    /// How it is to go and how far it is, but for turns.
+    pub(crate) fn entries(&self) -> Vec<PlanRecord> {
+        let mut entries = vec![PlanRecord::Plan(self.spec.clone())];
+        let begun = self.expected.map(|expected| PlanRecord::Begun { expected });
+        entries.extend(begun);
+        if self.stage > 0 {
+            entries.push(PlanRecord::Stage(self.stage));
+        }
+        let stage = self.stage;
+        let over = self
+            .stage_over
+            .map(|at| PlanRecord::StageOver { stage, at });
+        entries.extend(over);
+        entries
+    }
+
     pub(crate) fn between(&self) -> &Between {
         &self.spec.between
     }
@@ -158,7 +174,9 @@ impl Plan {
         }
         match (self.expected, self.stage_over, &self.spec.between) {
             (None, ..) => Doing::Naming,
-            (_, Some(at), Between::Pause(ms)) => Doing::Pausing { until: at + ms },
+            (_, Some(at), Between::Pause(ms)) => Doing::Pausing {
+                until: at.saturating_add(*ms),
+            },
             (_, Some(_), Between::Confirm) => Doing::Asking,
             (_, Some(_), Between::Check { .. }) => Doing::Checking,
             _ => Doing::Rolling,
@@ -276,7 +294,8 @@ impl Plan {
     /// A place is free, after a while if the plan wants that.
     fn vacate(&mut self, now: UnixMillis, index: u32, site: u32, cools: bool) {
         if cools && self.spec.wait_ms > 0 {
-            self.cooling.insert((now + self.spec.wait_ms, index, site));
+            self.cooling
+                .insert((now.saturating_add(self.spec.wait_ms), index, site));
             return;
         }
         self.all.places -= 1;
@@ -318,7 +337,7 @@ impl Plan {
         if let Some(over) = self.stage_over {
             let goes_on = match self.spec.between {
                 Between::Nothing => true,
-                Between::Pause(ms) => now >= over + ms,
+                Between::Pause(ms) => now >= over.saturating_add(ms),
                 Between::Confirm | Between::Check { .. } => false,
             };
             return goes_on.then_some(PlanRecord::Stage(self.stage + 1));
@@ -462,7 +481,7 @@ impl Plan {
             }
         }
         (!who.is_empty()).then(|| Release {
-            round: self.round + 1,
+            round: self.round.saturating_add(1),
             until: (now + self.spans.window_ms).min(self.spans.until),
             who,
         })
@@ -471,7 +490,10 @@ impl Plan {
     /// Takes an entry in: one that was just decided, or, with the time at which the hub started again, one from the disk.
     pub(crate) fn apply(&mut self, entry: &PlanRecord, restarted: Option<UnixMillis>) {
         match entry {
-            PlanRecord::Terms(_) | PlanRecord::Plan(_) | PlanRecord::Overriding(_) => {}
+            PlanRecord::Terms(_)
+            | PlanRecord::Plan(_)
+            | PlanRecord::Overriding(_)
+            | PlanRecord::Owned(_) => {}
             PlanRecord::Begun { expected } => self.expected = Some(*expected),
             PlanRecord::Released(release) => self.released(release, restarted),
             PlanRecord::TurnedDown(who) => {
@@ -562,7 +584,7 @@ impl Plan {
         let lease = self.ends.first().map(|(at, _)| *at);
         let cool = self.cooling.first().map(|(at, ..)| *at);
         let pause = match (&self.spec.between, self.stage_over) {
-            (Between::Pause(ms), Some(over)) => Some(over + ms),
+            (Between::Pause(ms), Some(over)) => Some(over.saturating_add(*ms)),
             _ => None,
         };
         [lease, cool, pause].into_iter().flatten().min()

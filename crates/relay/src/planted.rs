@@ -147,6 +147,10 @@ bugs! {
     HaltsOwnAlone,
     /// A minion that is out of reach counts as failed.
     CountsUnreachable,
+    /// A hub gives turns of an owner that another one has followed.
+    ObeysFormerOwner,
+    /// A top-master that adopts a rollout does not ask what turns were given.
+    TakesOverBlind,
 }
 
 #[cfg(feature = "planted")]

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use wire::record::{JobHead, Record};
-use wire::{Down, Halt, IndexSet, Jid, JobEnvelope, JobOrder, Json, PlanRecord, ReasonCode, Uid};
+use wire::{Down, Halt, Jid, JobEnvelope, JobOrder, Json, PlanRecord, ReasonCode, Uid};
 
 use crate::LinkId;
 use crate::dispatch::target_of;
@@ -17,7 +17,7 @@ use crate::exchange::{HubOutput, RecoveredJob};
 use crate::hub::{Held, Hub, OPEN_JOBS_MAX};
 use crate::job::{Job, Origin, Recall, signer_of};
 use crate::planted::{self, Bug};
-use crate::rollout::{PROTOCOL_TERMS, note_rows};
+use crate::rollout::PROTOCOL_TERMS;
 use crate::state::{Source, State};
 
 /// Old jobs that are told to parents at once.
@@ -41,7 +41,13 @@ impl Hub {
         if job.origin == Origin::Own {
             self.signer = Some(signer_of(jid));
         }
-        if job.is_own(self.signer) && !planted::is(Bug::RestartForgetsSettled) {
+        let owned = |entry: &PlanRecord| matches!(entry, PlanRecord::Owned(_));
+        let adoption = stored.plan.iter().rposition(owned);
+        if let Some(PlanRecord::Owned(owner)) = adoption.map(|at| &stored.plan[at]) {
+            job.note_owner(*owner);
+            job.is_owner_saved = true;
+        }
+        if job.settles(self.signer) && !planted::is(Bug::RestartForgetsSettled) {
             // What is on the origin's disk is settled; children that still keep copies will ask.
             job.settled = job
                 .rows()
@@ -56,16 +62,19 @@ impl Hub {
             job.note_plan(entry);
         }
         self.suspect_other_ways(&mut job);
-        if let Some(mut plan) = job.plan.take() {
-            let rows: IndexSet = job.rows().map(|(index, _)| index).collect();
-            note_rows(&mut plan, &job, &self.roster, &rows, self.now);
-            for entry in stored.plan.iter().filter(is_known) {
-                plan.apply(entry, Some(self.now));
-            }
-            note_rows(&mut plan, &job, &self.roster, &rows, self.now);
-            job.plan = Some(plan);
+        // What an earlier owner gave, this one has written down again.
+        let since = adoption.unwrap_or(0);
+        let entries: Vec<PlanRecord> = stored.plan[since..]
+            .iter()
+            .filter(is_known)
+            .cloned()
+            .collect();
+        if job.plan.is_some() {
+            self.replay_plan(&mut job, &entries);
             self.unsaved.insert(jid);
         }
+        let is_adopted = job.owner.is_some() && job.origin == Origin::Own;
+        let goes_on = job.plan.is_none() && job.finished.is_none();
         // Those that told of it before are to tell again, so that nothing hangs on what a hub no longer knows.
         let complete = job.is_complete();
         let tellers: Vec<(u32, Uid)> = job
@@ -99,6 +108,9 @@ impl Hub {
         }
         self.jobs.insert(jid, job);
         self.ask(jid);
+        if is_adopted && goes_on {
+            self.begin_handover(jid);
+        }
     }
 
     /// Of what several hubs said of a minion the disk has one word. Whoever had its turn may have got it by another way, until
@@ -150,6 +162,11 @@ impl Hub {
 
     /// What the store has of a job.
     pub(crate) fn recalled(&mut self, jid: Jid, stored: Option<Box<RecoveredJob>>) {
+        self.recall_over(jid, stored);
+        self.adopt_recalled(jid);
+    }
+
+    fn recall_over(&mut self, jid: Jid, stored: Option<Box<RecoveredJob>>) {
         if self.telling.contains(&jid) && stored.is_none() {
             // Its retention is over before a parent could hear of it.
             self.keep_untold(jid, None);
@@ -170,6 +187,7 @@ impl Hub {
                 if let Some(job) = self.jobs.get_mut(&jid) {
                     job.is_history = job.finished.is_some();
                 }
+                self.tell_owner_up(jid, None);
                 self.begin_uplinks(jid);
             }
             (false, _) => {}

@@ -72,7 +72,12 @@ impl Hub {
         self.saving.record(record);
         match entry {
             PlanRecord::Released(_) if planted::is(Bug::GivesUnsaved) => self.act(jid, entry),
-            PlanRecord::Released(_) | PlanRecord::Halted(_) => {
+            PlanRecord::Released(_)
+            | PlanRecord::Halted(_)
+            | PlanRecord::Owned(_)
+            | PlanRecord::Begun { .. }
+            | PlanRecord::Stage(_)
+            | PlanRecord::StageOver { .. } => {
                 self.saving.after(Held::Act { jid, entry });
             }
             _ => self.saving.after(Held::Out(HubOutput::JobChanged { jid })),
@@ -86,6 +91,11 @@ impl Hub {
             PlanRecord::Halted(halt) => {
                 self.tell_halt(jid, &halt);
                 self.halt_here(jid, &halt);
+            }
+            PlanRecord::Owned(owner) => self.act_as_owner(jid, owner),
+            PlanRecord::Begun { .. } | PlanRecord::Stage(_) | PlanRecord::StageOver { .. } => {
+                self.outputs.push_back(HubOutput::JobChanged { jid });
+                self.tell_plan(jid);
             }
             _ => {}
         }
@@ -146,7 +156,8 @@ impl Hub {
                     who,
                     ..release.clone()
                 };
-                self.tell_child(link, Down::Release { jid, release });
+                let message = self.turn_words(jid, release);
+                self.tell_child(link, message);
             }
         }
     }
@@ -395,9 +406,16 @@ impl Hub {
             }
         }
         let halts = job.halts.clone();
+        if let Some(owner) = job.owner.filter(|_| job.is_owner_saved) {
+            self.tell_child(link, Down::Own { jid, owner });
+        }
+        if let Some(plan) = self.plan_told(jid) {
+            self.tell_child(link, plan);
+        }
         for ((round, until), who) in releases {
             let release = Release { round, until, who };
-            self.tell_child(link, Down::Release { jid, release });
+            let message = self.turn_words(jid, release);
+            self.tell_child(link, message);
         }
         for halt in halts {
             self.tell_child(link, Down::Halt { jid, halt });

@@ -137,11 +137,12 @@ impl Hub {
         };
         job.fresh_bytes = 0;
         let origin = job.is_own(self.signer) || planted::is(Bug::SettlesForOthers);
+        let settles = origin || job.settles(self.signer);
         let mut bytes = 0;
         let mut returned = IndexSet::new();
         while let Some((delta, more)) = job.disk_delta(share.saturating_sub(bytes)) {
             bytes += more;
-            if origin {
+            if settles {
                 for group in &delta.groups {
                     if matches!(group.outcome, Outcome::Returned { .. }) {
                         returned.extend(&group.who);

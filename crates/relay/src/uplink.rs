@@ -137,7 +137,26 @@ impl Hub {
                 },
                 true,
             ) => self.job_from_parent(uid, envelope, terms, Some(*passes)),
-            (Down::Release { jid, release }, true) => self.released(jid, release),
+            (Down::Release { jid, release }, true) => {
+                let is_adopted = self.jobs.get(&jid).is_some_and(|job| job.owner.is_some());
+                if !is_adopted || planted::is(Bug::ObeysFormerOwner) {
+                    self.released(jid, release);
+                }
+            }
+            (
+                Down::Grant {
+                    jid,
+                    owner,
+                    release,
+                },
+                true,
+            ) => {
+                if self.is_obeyed(jid, owner) {
+                    self.released(jid, release);
+                }
+            }
+            (Down::Own { jid, owner }, true) => self.owned_above(link, uid, jid, owner),
+            (Down::Plan { jid, owner, plan }, true) => self.plan_above(jid, owner, plan),
             (Down::Halt { jid, halt }, true) => self.halted(jid, halt),
             (Down::Recall { jid }, true) => self.tell_order(link, jid),
             (Down::SettledBy { jid, who }, true) => self.settle(jid, &who),
@@ -210,6 +229,9 @@ impl Hub {
             link,
             message: Up::Roots(roots),
         });
+        if protocol >= PROTOCOL_TERMS {
+            self.tell_owners(link);
+        }
         let (signer, beside) = (self.signer, self.is_below_tops());
         // The parent hears of jobs that it (or another parent) sent, of returns that nobody here can place, and of what this
         // site did on its own.
@@ -283,6 +305,9 @@ impl Hub {
             received: self.now,
         };
         self.take_job(head, order, terms, passes.map(PlanRecord::Overriding));
+        if let Some(owner) = self.owners.remove(&jid) {
+            self.record_plan(jid, PlanRecord::Owned(owner));
+        }
         if let Some(orphan) = orphan {
             self.join(jid, orphan);
         }

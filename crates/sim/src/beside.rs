@@ -1,13 +1,44 @@
 //! What several top-masters know of each other's jobs.
 
-use relay::Hub;
+use relay::{Hub, HubInput};
 use wire::{Jid, Role, Standing};
 
 use crate::disk::Saved;
-use crate::node::Machine;
-use crate::world::World;
+use crate::node::{Fate, Machine};
+use crate::world::{Event, World};
 
 impl World {
+    /// An operator at one top-master adopts a job of another one, which is dead, or may as well be alive.
+    pub(crate) fn adopt_some_job(&mut self) {
+        let is_top = |at: &usize| self.nodes[*at].spec.peer.role == Role::TopMaster;
+        let tops: Vec<usize> = (0..self.nodes.len()).filter(is_top).collect();
+        let jids: Vec<Jid> = self.model.jobs.keys().rev().take(8).copied().collect();
+        let (Some(&at), Some(&jid)) = (self.rng.pick(&tops), self.rng.pick(&jids)) else {
+            return;
+        };
+        let origin = self.model.jobs[&jid].origin;
+        if !matches!(self.nodes[at].machine, Machine::Hub(_)) || !tops.contains(&origin) {
+            return;
+        }
+        if self.plan.faults && self.rng.percent(60) {
+            let owner = tops.iter().copied().find(|top| *top != at);
+            let back = self.rng.between(1, self.plan.outage_ms);
+            if let Some(node) = owner {
+                let fate = Fate::Lost;
+                self.schedule(0, Event::Crash { node, fate, back });
+            }
+        }
+        self.adopt(at, jid);
+    }
+
+    /// An operator says to a hub that it owns a job of another one.
+    pub fn adopt(&mut self, at: usize, jid: Jid) {
+        self.trace
+            .note(self.now, at, "adopts", jid.to_string().as_bytes());
+        self.model.adopted(at, jid, &self.nodes);
+        self.feed_hub(at, HubInput::Adopt { jid });
+    }
+
     /// P1: what one top-master ordered, every other one has heard of that has a site below it which has the job, with all returns of
     /// that site.
     pub(crate) fn check_beside(&self, jid: Jid) -> Result<(), String> {

@@ -31,6 +31,8 @@ pub struct Job {
     pub finished: Option<UnixMillis>,
     /// How many may run it at once.
     pub budget: Option<u64>,
+    /// Top-masters that were told to adopt it.
+    pub adopters: BTreeSet<usize>,
     /// Its origin's database was put back since: what came after the copy may be missing.
     pub restored: bool,
 }
@@ -95,6 +97,7 @@ impl Model {
             accepted: false,
             finished: None,
             budget: None,
+            adopters: BTreeSet::new(),
             restored: false,
         };
         self.jobs.insert(signed.order.jid, job);
@@ -104,6 +107,22 @@ impl Model {
     pub fn limit(&mut self, jid: Jid, budget: u64) {
         if let Some(job) = self.jobs.get_mut(&jid) {
             job.budget = Some(budget);
+        }
+    }
+
+    /// A top-master is told to adopt a job. Who is right below a top-master is out of another one's sight, and has turns of its own
+    /// from then on.
+    pub fn adopted(&mut self, at: usize, jid: Jid, nodes: &[Node]) {
+        if let Some(job) = self.jobs.get_mut(&jid) {
+            job.adopters.insert(at);
+        }
+        if let Some(running) = self.running.get_mut(&jid) {
+            let is_direct = |uid: &Uid| {
+                nodes
+                    .iter()
+                    .any(|n| n.spec.peer.uid == *uid && is_below_top(n, nodes))
+            };
+            running.retain(|uid, _| !is_direct(uid));
         }
     }
 
@@ -196,7 +215,9 @@ impl Model {
         let run = self.runs.entry((jid, uid)).or_default();
         run.count += 1;
         assert_eq!(run.count, 1, "P4: {at} runs {jid} again");
-        self.running.entry(jid).or_default().insert(uid, now);
+        if job.adopters.is_empty() || !is_below_top(node, nodes) {
+            self.running.entry(jid).or_default().insert(uid, now);
+        }
     }
 
     /// A rollout never has more minions at work than it was given, over the whole tree. One that was frozen in the middle of
@@ -267,7 +288,7 @@ impl Model {
 
     /// A minion is about to free its copy of a return.
     pub fn check_settled(&self, at: usize, jid: Jid, nodes: &[Node]) {
-        let Some(kept) = nodes[at].leaf_disk.kept(jid) else {
+        let Some(ret) = nodes[at].leaf_disk.kept(jid) else {
             return;
         };
         let Some(job) = self.jobs.get(&jid) else {
@@ -277,11 +298,16 @@ impl Model {
             return;
         }
         let uid = nodes[at].spec.peer.uid;
-        match nodes[job.origin].hub_disk.row(jid, uid) {
+        let kept = |owner: &usize| {
+            let row = nodes[*owner].hub_disk.row(jid, uid);
+            row.is_some_and(|row| matches!(row, Saved::Returned { .. }))
+        };
+        let owner = job.adopters.iter().copied().find(kept);
+        match nodes[owner.unwrap_or(job.origin)].hub_disk.row(jid, uid) {
             Some(Saved::Returned { retcode, value }) => {
                 assert_eq!(
                     (*retcode, value),
-                    (kept.retcode, &kept.value),
+                    (ret.retcode, &ret.value),
                     "P3: {jid} of {at}"
                 );
             }
@@ -343,4 +369,10 @@ impl Model {
             links: vec![],
         })
     }
+}
+
+/// Whether a top-master hands orders to a minion itself.
+fn is_below_top(node: &Node, nodes: &[Node]) -> bool {
+    let mut parents = node.spec.parents.iter();
+    parents.any(|parent| nodes[*parent].spec.peer.role == Role::TopMaster)
 }

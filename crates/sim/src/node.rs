@@ -2,7 +2,7 @@
 
 use relay::{Hub, HubConfig, HubInput, HubOutput, Leaf, LeafConfig, LeafInput, LeafOutput, Verify};
 use wire::record::{JournalRecord, Record};
-use wire::{Jid, JidClock, Standing, Uid, UnixMillis, Up, codec};
+use wire::{Jid, JidClock, Role, Standing, Uid, UnixMillis, Up, codec};
 
 use crate::disk::{HubDisk, LeafDisk};
 use crate::net::Side;
@@ -158,6 +158,9 @@ impl World {
             node.machine = Machine::Hub(Box::new(hub));
             self.model.check_recovered(at, &self.nodes[at]);
             self.feed_hub(at, HubInput::Signs((at % 100) as u8));
+            let tops = self.nodes.iter().map(|n| n.spec.peer.role);
+            let tops = tops.filter(|role| *role == Role::TopMaster).count();
+            self.feed_hub(at, HubInput::OtherTops(tops > 1));
             self.drain_hub(at);
         } else {
             let config = LeafConfig {

@@ -130,6 +130,7 @@ impl World {
             92..94 if plan.faults => self.speak_out_of_place(),
             94..97 if plan.faults => self.pause_someone(),
             97..100 if plan.restores => self.restore_some_hub(),
+            97..100 => self.adopt_some_job(),
             _ => {}
         }
     }

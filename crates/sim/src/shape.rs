@@ -103,18 +103,31 @@ impl Shape {
     /// A small tree below one top-master, node by node: `s` a syndic, `m` a minion, and after it the places of its parents,
     /// none for the top. Syndics with the same parents serve one site.
     pub fn of(nodes: &[&str]) -> Shape {
+        Shape::of_tops(1, nodes)
+    }
+
+    /// As [`Shape::of`], below so many top-masters, which are the first nodes; `f` is a syndic of another site than `s`.
+    pub fn of_tops(tops: usize, nodes: &[&str]) -> Shape {
         let mut rng = Rng::new(1);
         let mut shape = Shape::default();
-        shape.add("top", Role::TopMaster, SitePath::top(), vec![], &mut rng);
-        for (at, text) in (1..).zip(nodes) {
+        for top in 0..tops {
+            let id = match top {
+                0 => "top".to_owned(),
+                more => format!("top{more}"),
+            };
+            let at = shape.add(&id, Role::TopMaster, SitePath::top(), vec![], &mut rng);
+            shape.nodes[at].old = false;
+        }
+        for (at, text) in (tops..).zip(nodes) {
             let (kind, places) = text.split_at(1);
             let mut parents: Vec<usize> = places.bytes().map(|b| usize::from(b - b'0')).collect();
             if parents.is_empty() {
-                parents.push(0);
+                parents.extend(0..tops);
             }
             let above = shape.nodes[parents[0]].peer.path.clone();
             let (role, path) = match kind {
                 "s" => (Role::Syndic, above.child("ams").unwrap_or_default()),
+                "f" => (Role::Syndic, above.child("fra").unwrap_or_default()),
                 _ => (Role::Minion, above),
             };
             shape.add(&format!("{kind}{at}"), role, path, parents, &mut rng);

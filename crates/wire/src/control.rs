@@ -128,6 +128,22 @@ pub enum Ask {
     RunnerDetached(Box<RunnerAsk>),
     /// Run an orchestration: answers as `Run`. Its function is one of the runners that orchestrate.
     Orchestrate(Box<RunnerAsk>),
+    /// Own jobs of another top-master from now on: [`Tell::Jobs`] with those that are adopted.
+    Adopt {
+        /// Which.
+        which: Adopted,
+        /// Who asks.
+        user: String,
+    },
+}
+
+/// Jobs of another top-master.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub enum Adopted {
+    /// This one.
+    Job(Jid),
+    /// All of the top-master with this id that have not ended.
+    Of(String),
 }
 
 /// A runner that is to be called.

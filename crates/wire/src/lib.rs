@@ -40,7 +40,7 @@ pub use message::{
     Steps, Up, Welcome,
 };
 pub use plan::{
-    Amount, AmountError, BatchPlan, Between, Halt, PlanRecord, Release, StopOn, StopRule,
+    Amount, AmountError, BatchPlan, Between, Halt, Owner, PlanRecord, Release, StopOn, StopRule,
     StopScope, Terms,
 };
 pub use roster::{Link, NodeEntry, Presence, RootsReport, RosterDelta, RosterMark, Standing};

@@ -3,8 +3,8 @@
 use bincode::{Decode, Encode};
 
 use crate::{
-    Events, Halt, IndexSet, Jid, JobEnvelope, Json, LedgerDelta, Override, Reason, Release,
-    RootsReport, RosterDelta, RosterMark, Terms, Uid, UnixMillis,
+    Events, Halt, IndexSet, Jid, JobEnvelope, Json, LedgerDelta, Override, Owner, PlanRecord,
+    Reason, Release, RootsReport, RosterDelta, RosterMark, Terms, Uid, UnixMillis,
 };
 
 /// The protocols that a build speaks.
@@ -212,6 +212,16 @@ pub enum Up {
     },
     /// Events that somebody above subscribed to: of a minion its own, of a syndic those of its site. They are never kept. Protocol 2.
     Events(Events),
+    /// Syndic: who owns a job, and what is known of its rollout, in the numbers of this syndic's roster: the answer to [`Down::Own`],
+    /// and told to other parents. Protocol 2.
+    Owned {
+        /// Which job.
+        jid: Jid,
+        /// Who.
+        owner: Owner,
+        /// How it is to go, how far it is, whose turn it was.
+        rollout: Vec<PlanRecord>,
+    },
 }
 
 /// From a parent to its child.
@@ -300,6 +310,31 @@ pub enum Down {
         terms: Terms,
         /// Why. Apart, so that the messages of every day are not as large as this one.
         passes: Box<Override>,
+    },
+    /// To a syndic: a top-master owns this job from now on; turns that an earlier owner gives count no longer. Protocol 2.
+    Own {
+        /// Which job.
+        jid: Jid,
+        /// Who.
+        owner: Owner,
+    },
+    /// To a syndic: how the rollout of a job goes, so that another top-master could take it over. Protocol 2.
+    Plan {
+        /// Which job.
+        jid: Jid,
+        /// Who says so.
+        owner: Owner,
+        /// All entries but turns.
+        plan: Vec<PlanRecord>,
+    },
+    /// To a syndic: as [`Down::Release`], of a job that was adopted. Protocol 2.
+    Grant {
+        /// Which job.
+        jid: Jid,
+        /// Whose word it is.
+        owner: Owner,
+        /// Who, and until when.
+        release: Release,
     },
 }
 

@@ -5,7 +5,7 @@
 use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use crate::{IndexSet, Json, Override, Reason, SitePath, UnixMillis};
+use crate::{IndexSet, Json, Override, Reason, SitePath, Uid, UnixMillis};
 
 /// How hubs hand a job on. The plain terms: at once, to whoever is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
@@ -224,6 +224,18 @@ pub enum PlanRecord {
     TurnedDown(IndexSet),
     /// The job may pass over the rules of sites.
     Overriding(Override),
+    /// A top-master owns the job from now on.
+    Owned(Owner),
+}
+
+/// Who gives the turns of a job and settles its returns. The hub that ordered it does with the term 0; of two statements about one job
+/// the greater one holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub struct Owner {
+    /// How often the job was adopted.
+    pub term: u32,
+    /// The hub.
+    pub hub: Uid,
 }
 
 /// Nobody who has not begun begins any more.

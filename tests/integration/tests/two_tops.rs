@@ -170,3 +170,169 @@ fn keys_are_decided_at_either_top() {
         assert!(!log.contains("denied"), "{top}: {log}");
     }
 }
+
+/// P1, P4: a top-master that dies before its order has left any disk but its own has ordered it all the same: there is nothing to adopt,
+/// and when it is back the job goes on, or its time is over.
+#[test]
+fn the_owner_dies_before_the_order_left() {
+    let mut tree = doubled();
+    for hub in ["ams-hub", "fra-hub"] {
+        tree.node_mut(hub).kill();
+    }
+    let (top, top2) = (tree.top(), tree.cli("top2"));
+    for cli in [&top, &top2] {
+        wait_for("both sites are cut off", || {
+            (cli.json(&["tree"])["totals"]["cut_off"] == 4).then_some(())
+        });
+    }
+    let deeds = Deeds::new(&tree, "unsent");
+    let jid = top.submit(&["*", "cmd.run", &deeds.work(1), "--hold", "10m"]);
+    tree.node_mut("top").kill();
+    for hub in ["ams-hub", "fra-hub"] {
+        tree.node_mut(hub).start();
+    }
+    sees_all(&top2);
+    top2.expect(2, &["jobs", "adopt", &jid]);
+    top2.run(0, &["*", "test.ping"]).all_ok(&ALL);
+    tree.node_mut("top").start();
+    tree.answers("top");
+    becomes(&top, &jid, "it is done after all", Ledger::is_finished).all_ok(&ALL);
+    becomes(&top2, &jid, "it has ended there too", Ledger::is_finished).all_ok(&ALL);
+    assert_eq!(deeds.of("begin"), ALL);
+}
+
+/// Kills the top-master that ordered a job and lets the other one adopt it.
+fn adopted(tree: &mut Tree, jid: &str) -> Cli {
+    let top2 = tree.cli("top2");
+    tree.node_mut("top").kill();
+    let said = top2.expect(0, &["jobs", "adopt", jid]);
+    assert!(said.out.contains(jid), "{said:#?}");
+    top2
+}
+
+/// The first top-master comes back, and sees the job as the one that owns it does.
+#[track_caller]
+fn follows(tree: &mut Tree, jid: &str, deeds: &Deeds) {
+    tree.node_mut("top").start();
+    tree.answers("top");
+    let (top, top2) = (tree.top(), tree.cli("top2"));
+    let own = becomes(&top2, jid, "it has ended", Ledger::is_finished);
+    own.all_ok(&ALL);
+    let theirs = becomes(&top, jid, "it follows", |ledger| {
+        ledger.is_finished() && ledger.outcomes() == own.outcomes()
+    });
+    theirs.all_ok(&ALL);
+    assert_eq!(deeds.of("begin"), ALL, "nobody ran it twice");
+    assert_eq!(deeds.of("end"), ALL);
+    // Nobody keeps anything for it any more, and both are top-masters as before.
+    for cli in [&top, &top2] {
+        sees_all(cli);
+        cli.run(0, &["*", "test.ping"]).all_ok(&ALL);
+    }
+    let log = tree.node("top").log();
+    assert!(log.contains("was adopted by another top-master"), "{log}");
+}
+
+/// P3, P4: the owner dies when half of the minions have begun; the others are in a site that it did not reach.
+#[test]
+fn the_owner_dies_when_half_have_begun() {
+    let mut tree = doubled();
+    let (top, top2) = (tree.top(), tree.cli("top2"));
+    tree.node_mut("fra-hub").kill();
+    for cli in [&top, &top2] {
+        wait_for("fra is cut off", || {
+            (cli.json(&["tree"])["totals"]["cut_off"] == 2).then_some(())
+        });
+    }
+    let deeds = Deeds::new(&tree, "half");
+    let jid = top.submit(&["*", "cmd.run", &deeds.work(4), "--hold", "10m"]);
+    becomes(&top2, &jid, "half of them work", |ledger| {
+        ledger.count("running") == 2
+    });
+    let top2 = adopted(&mut tree, &jid);
+    tree.node_mut("fra-hub").start();
+    let ledger = top2.job_becomes(&jid, "all have returned", |ledger| {
+        ledger.is_finished() && ledger.count("ok") == 4
+    });
+    ledger.all_ok(&ALL);
+    follows(&mut tree, &jid, &deeds);
+}
+
+/// P3, P4: all have returned, and the owner died before it said that it has the returns: the other one says so.
+#[test]
+fn the_owner_dies_before_it_acknowledged() {
+    let mut tree = doubled();
+    let (top, top2) = (tree.top(), tree.cli("top2"));
+    let deeds = Deeds::new(&tree, "unacked");
+    let jid = top.submit(&["*", "cmd.run", &deeds.work(2)]);
+    becomes(&top2, &jid, "all work", |ledger| {
+        ledger.count("running") == 4
+    });
+    tree.node_mut("top").kill();
+    becomes(&top2, &jid, "all have returned", Ledger::is_finished).all_ok(&ALL);
+    top2.expect(0, &["jobs", "adopt", &jid]);
+    follows(&mut tree, &jid, &deeds);
+}
+
+/// P4: in the middle of a batch: the other one goes on where it stood, one at a time over the whole tree.
+#[test]
+fn the_owner_dies_in_the_middle_of_a_batch() {
+    let mut tree = doubled();
+    let (top, top2) = (tree.top(), tree.cli("top2"));
+    let deeds = Deeds::new(&tree, "batch");
+    let work = deeds.work(2);
+    let jid = top.submit(&["*", "cmd.run", &work, "-b", "1", "--time-limit", "20"]);
+    becomes(&top2, &jid, "one is done and one works", |ledger| {
+        ledger.count("ok") == 1 && ledger.count("running") == 1
+    });
+    let top2 = adopted(&mut tree, &jid);
+    // One comes back that believes that it gives turns: nobody takes them.
+    tree.node_mut("top").start();
+    tree.answers("top");
+    let ledger = top2.job_becomes(&jid, "all have had their turn", |ledger| {
+        assert!(ledger.count("running") <= 1, "{ledger:#?}");
+        ledger.is_finished()
+    });
+    ledger.all_ok(&ALL);
+    let text = std::fs::read_to_string(tree.directory().join("deeds-batch"));
+    let text = text.expect("they have written");
+    let words: Vec<_> = text.lines().filter_map(|l| l.split(' ').next()).collect();
+    assert_eq!(words, ["begin", "end"].repeat(ALL.len()), "one at a time");
+    tree.node_mut("top").kill();
+    follows(&mut tree, &jid, &deeds);
+}
+
+/// All of a top-master's jobs at once; what is not another top-master's is refused.
+#[test]
+fn all_jobs_of_a_top_are_adopted_at_once() {
+    let mut tree = doubled();
+    let (top, top2) = (tree.top(), tree.cli("top2"));
+    let deeds: Vec<Deeds> = (0..3)
+        .map(|n| Deeds::new(&tree, &format!("of-{n}")))
+        .collect();
+    let jids: Vec<String> = deeds
+        .iter()
+        .map(|deeds| top.submit(&["*", "cmd.run", &deeds.work(3)]))
+        .collect();
+    for jid in &jids {
+        becomes(&top2, jid, "all work", |ledger| {
+            ledger.count("running") == 4
+        });
+    }
+    let own = top2.run(0, &["*", "test.ping"]);
+    tree.node_mut("top").kill();
+    let rows = top2.json(&["jobs", "adopt", "--of", "top"]);
+    assert_eq!(rows.as_array().map(Vec::len), Some(3), "{rows:#}");
+    for jid in &jids {
+        becomes(&top2, jid, "all have returned", Ledger::is_finished).all_ok(&ALL);
+    }
+    top2.expect(4, &["jobs", "adopt", own.jid()])
+        .complains("own");
+    top2.expect(2, &["jobs", "adopt", "20200101000000000000"]);
+    tree.cli("ams-hub")
+        .expect(4, &["jobs", "adopt", &jids[0]])
+        .complains("only a top-master");
+    for deeds in &deeds {
+        assert_eq!(deeds.of("begin"), ALL);
+    }
+}

@@ -233,7 +233,7 @@ impl Hub {
         let Some(job) = self.jobs.get(&jid) else {
             return;
         };
-        if !job.is_own(self.signer) {
+        if !job.settles(self.signer) {
             return;
         }
         who.subtract(&job.settled);

@@ -255,8 +255,11 @@ impl Hub {
         let rolled: Vec<Jid> = self
             .jobs
             .iter()
-            .filter(|(_, job)| job.sources.contains_key(&peer.uid))
-            .filter(|(_, job)| job.terms.by_release || !job.halts.is_empty())
+            .filter(|(_, job)| {
+                let is_in = job.sources.contains_key(&peer.uid);
+                let is_steered = job.terms.by_release || !job.halts.is_empty();
+                job.handover.is_some() || is_in && (is_steered || job.owner.is_some())
+            })
             .map(|(jid, _)| *jid)
             .collect();
         for jid in rolled {

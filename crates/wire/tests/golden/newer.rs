@@ -4,8 +4,8 @@ use wire::files::{Answer, MineExport, MineQuestion, Request};
 use wire::record::{Record, RunOutcome, RunRecord};
 use wire::{
     Amount, BatchPlan, Between, Down, Event, Events, Halt, KeyDecision, LedgerDelta, Outcome,
-    OutcomeGroup, Override, PlanRecord, ReasonCode, Release, Steps, StopOn, StopRule, StopScope,
-    Terms, Uid, Up,
+    OutcomeGroup, Override, Owner, PlanRecord, ReasonCode, Release, Steps, StopOn, StopRule,
+    StopScope, Terms, Uid, Up,
 };
 
 use crate::messages::{envelope, jid, json, reason, site};
@@ -107,6 +107,7 @@ fn mine_question() -> MineQuestion {
 pub fn protocol_2() -> Vec<Sample> {
     let check = Between::Check { fun: "test.ping".to_owned(), args: json("[]"), kwargs: json("{}") };
     let terms = Terms { hold: true, by_release: true };
+    let owner = Owner { term: 1, hub: Uid([9; 16]) };
     let pillar = Request::Pillar {
         roots: None,
         grains: json("{}"),
@@ -163,5 +164,10 @@ pub fn protocol_2() -> Vec<Sample> {
         sample!("record.undelivered.over", Record, undelivered(None)),
         sample!("run.returned", RunRecord, run(RunOutcome::Returned { retcode: 1, value: json("{}") })),
         sample!("run.lost", RunRecord, run(RunOutcome::Lost(reason(ReasonCode::Interrupted)))),
+        sample!("up.owned", Up, Up::Owned { jid: jid(), owner, rollout: vec![PlanRecord::Terms(terms)] }),
+        sample!("down.own", Down, Down::Own { jid: jid(), owner }),
+        sample!("down.plan", Down, Down::Plan { jid: jid(), owner, plan: vec![PlanRecord::Stage(1)] }),
+        sample!("down.grant", Down, Down::Grant { jid: jid(), owner, release: release() }),
+        sample!("plan.owned", PlanRecord, PlanRecord::Owned(owner)),
     ]
 }
