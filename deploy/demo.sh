@@ -119,6 +119,22 @@ base:
   'ams-*': [ams]
   'fra-*': [fra]
 END
+mkdir -p "$work/checkout/salt/orch"
+cat >"$work/checkout/salt/orch/rollout.sls" <<'END'
+amsterdam first:
+  salt.state:
+    - tgt: 'city:Amsterdam'
+    - tgt_type: pillar
+    - highstate: True
+    - batch: 2
+
+then everybody:
+  salt.function:
+    - name: test.ping
+    - tgt: '*'
+    - require:
+      - salt: amsterdam first
+END
 echo 'city: Amsterdam' >"$work/checkout/pillar/ams.sls"
 echo 'city: Frankfurt' >"$work/checkout/pillar/fra.sls"
 commit() { # TEXT
@@ -216,6 +232,20 @@ for minion in ams-web1 ams-web2 ams-web3 fra-web1 fra-web2 fra-web3; do
 done
 show 0 run ams-web1 cp.get_file_str salt://motd/motd.jinja
 says "second edition"
+
+bold "What hands remember: Salt's commands by their old names, targets by pillar, runners, an orchestration"
+mkdir "$work/names"
+show 0 install-names --dir "$work/names"
+salt=("$work/names/salt" --root-dir "$work/top" -I city:Amsterdam test.ping --static --out=json --out-indent=-1)
+printf '$ salt'; printf ' %q' "${salt[@]:3}"; printf '\n'
+shown=$("${salt[@]}") || fail "salt has failed"
+echo "$shown"
+says '{"ams-web1": true, "ams-web2": true, "ams-web3": true}'
+show 0 run -I city:Frankfurt --dry-run
+show 0 orchestrate orch.rollout
+says "Succeeded: 2"
+show 0 runner manage.up --out txt
+show 0 jobs list --function 'state.*' --limit 3
 
 bold "A dead minion is named at once"
 kill -KILL "${pids[ams-web2]}"

@@ -47,14 +47,14 @@ fn names(
     form: Form,
     indent: Option<i32>,
 ) -> Result<u8, Trouble> {
-    let ids = preview.minions.iter().map(|row| row.id.as_str().into());
+    let ids: serde_json::Value = preview.minions.iter().map(|row| row.id.as_str()).collect();
     let rendering = ValueRendering {
         form,
         style: session.style,
         yaml: yaml::emit,
         indent,
     };
-    session.print(&output::value(&ids.collect(), &rendering))?;
+    session.print(&output::value(&ids, &rendering))?;
     Ok(output::OK)
 }
 
