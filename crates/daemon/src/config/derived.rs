@@ -385,7 +385,7 @@ pub(super) fn hub(settings: &mut Settings, sources: &Sources<'_>) -> Option<HubC
         links: links?,
         children_idle_timeout: children_idle_timeout?,
         roots,
-        pillar_options: pillar_options(settings),
+        pillar_options: hub_options(settings),
         shown: settings.shown(),
         roots_update_interval: seconds(settings, "roots_update_interval")?,
         nodegroups,
@@ -440,7 +440,7 @@ pub(super) fn minion(settings: &mut Settings, sources: &Sources<'_>) -> Option<M
     let links = links(settings, minion_links(settings));
     let logs = logs(settings);
     let mut options = settings.map("opts");
-    options.extend(pillar_options(settings));
+    options.extend(with_nodegroups(settings));
     let local_roots = is_local.then(|| LocalRoots {
         files: folders(settings, "file_roots"),
         pillar: folders(settings, "pillar_roots"),
@@ -485,11 +485,17 @@ fn startup(settings: &mut Settings) -> Option<Startup> {
     None
 }
 
-/// The options that were set, and the nodegroups.
-fn pillar_options(settings: &Settings) -> Map<String, Value> {
-    let mut options = settings.options();
+/// What templates of a hub see: not what the hub itself does.
+fn hub_options(settings: &Settings) -> Map<String, Value> {
+    let mut options = with_nodegroups(settings);
     options.remove("reactor");
     options.remove("schedule");
+    options
+}
+
+/// The options that were set, and the nodegroups.
+fn with_nodegroups(settings: &Settings) -> Map<String, Value> {
+    let mut options = settings.options();
     let groups = settings.text_map("nodegroups").into_iter();
     let groups: Map<String, Value> = groups
         .map(|(name, words)| (name, words.value.join(" ").into()))
