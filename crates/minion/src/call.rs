@@ -19,6 +19,9 @@ use crate::files::{JobFiles, Sessions};
 use crate::roots::{LocalRoots, Roots};
 use crate::surroundings::{JobContext, Surroundings};
 
+/// Salt's exit code for a function that is not there.
+const SALT_UNKNOWN: u8 = 255;
+
 /// Runs the function and prints what it answers; the exit code is 0, or 1 when it failed.
 ///
 /// With `retcode_passthrough` it is the function's own return code.
@@ -87,6 +90,12 @@ pub fn call(config: &MinionConfig, wish: &CallArgs) -> ExitCode {
     };
     let outcome = registry.call(&call, &context, &Cancel::new());
     let ok = outcome.success && outcome.retcode == 0;
+    if wish.is_salt
+        && let Some(words) = unknown(function, &outcome.value)
+    {
+        eprintln!("{words}");
+        return ExitCode::from(SALT_UNKNOWN);
+    }
     let is_terminal = wish.out_file.is_none() && std::io::stdout().is_terminal();
     let rendering = Rendering {
         form: wish.out.unwrap_or(suiting),
@@ -118,6 +127,14 @@ pub fn call(config: &MinionConfig, wish: &CallArgs) -> ExitCode {
         Ok(code) if wish.retcode_passthrough && code != 0 => ExitCode::from(code),
         _ => ExitCode::from(exit::FAILED),
     }
+}
+
+/// What a call says whose function is not there.
+fn unknown<'v>(function: &str, value: &'v Value) -> Option<&'v str> {
+    let words = value.as_str()?;
+    words
+        .starts_with(&format!("'{function}' is not available."))
+        .then_some(words)
 }
 
 /// The file for the result, when there is one.

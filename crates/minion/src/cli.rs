@@ -114,6 +114,9 @@ pub(crate) struct CallArgs {
     /// Colour in any case, or in none.
     #[arg(skip)]
     pub(crate) color: Option<bool>,
+    /// Whether it is Salt's command: an unknown function has an end of its own there.
+    #[arg(skip)]
+    pub(crate) is_salt: bool,
     /// How much of each state is printed: full, terse, mixed, changes, filter, and each with _id for ids in place of names.
     #[arg(long, value_name = "MODE", default_value = "full")]
     pub(crate) state_output: States,

@@ -265,6 +265,7 @@ fn meant(arguments: Arguments) -> Result<(Globals, CallArgs), String> {
             (false, true) => Some(false),
             (false, false) => None,
         },
+        is_salt: true,
         state_output: arguments.state_output,
         state_verbose: arguments.state_verbose.eq_ignore_ascii_case("true"),
     };

@@ -75,6 +75,9 @@ fn scripts_for_salt_go_on_working() {
     let said = salt(64, &["*", "test.ping", "--no-such-option"]);
     assert!(said.err.contains("no-such-option"), "{}", said.err);
 
+    let said = salt(42, &["*"]);
+    said.complains("Incomplete options passed.");
+
     // Files.
     let source = place.path().join("source");
     let content: Vec<u8> = (0..300_000_u32).map(|n| (n % 251) as u8).collect();
@@ -167,7 +170,7 @@ fn scripts_for_salt_go_on_working() {
         "{silent}"
     );
     let said = salt(
-        1,
+        0,
         &["*", "test.ping", "--hide-timeout", "--static", "--out=json"],
     );
     assert_eq!(said.json(), json!({"fra-db1": true}));

@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Answer, Args, Env, Failure};
 
-/// What the name of a file ends with that has not come whole yet; before it stands a dot.
+/// What the name of a file ends with that has not come whole yet; before it stand a dot and the number of this
+/// process, since two minions may share a disk.
 const PART_END: &str = ".salt-cp";
 
 /// Writes files, or the next piece of each. Answers the paths, and whether each is written.
@@ -109,7 +110,8 @@ impl Piece {
     /// Adds it to what came before. The file takes its place with the last piece.
     fn write(&self, place: &Path, bytes: &[u8]) -> Result<(), Failure> {
         let name = place.file_name().unwrap_or_default().to_string_lossy();
-        let part = place.with_file_name(format!(".{name}{PART_END}"));
+        let process = std::process::id();
+        let part = place.with_file_name(format!(".{name}.{process}{PART_END}"));
         let failure = |error| Failure::io(&part, error);
         let mut options = OpenOptions::new();
         // Nobody's link leads the pieces elsewhere.
