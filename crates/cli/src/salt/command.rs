@@ -172,7 +172,7 @@ impl Old for Arguments {
         }
         let follow = Follow::of_own(None, detach);
         let ask = Ask::Run(Box::new(ask));
-        let is_json = view.out == Some(Form::Json);
+        let is_json = view.out == Some(Form::Json) && !view.one_document;
         let ended = carry_out(session, Errand::Follow { ask, follow, view });
         code(session, ended, is_json)
     }
