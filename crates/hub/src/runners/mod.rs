@@ -1,6 +1,6 @@
 //! Runners and wheel functions: what the hub itself answers, over the whole tree, by the names in Salt.
 //!
-//! A module is a file here with a table of its functions, and a line in [`MODULES`]. What is said of a function there is what
+//! A module is a file here with a table of its functions, and a line in `MODULES`. What is said of a function there is what
 //! `doc.runner`, `runner --list` and the generated page show.
 
 mod cache;
