@@ -81,7 +81,7 @@ pub fn preview_notes(preview: &Preview) -> Vec<String> {
     }
     if counts.undecided > 0 {
         notes.push(format!(
-            "The target can't be decided here for {}, whose grains are not known here: their own hub decides when the job comes.",
+            "The target can't be decided here for {}, of whom not enough is known here: their own hub decides when the job comes.",
             count(counts.undecided, "minion")
         ));
     }

@@ -17,6 +17,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use events::Event;
+use gitsync::Snapshot;
 use orchestrate::Answer;
 use serde_json::{Map, Value, json};
 use sls::compile::{Options, Run, event_tag, is_success};
@@ -272,7 +273,8 @@ impl Service {
             values: json(&Value::Object(wish.pillar.clone())),
         };
         let pillars = &self.runners.pillars;
-        let pillar = pillars.compile(snapshot.clone(), id.clone(), asked).await?;
+        let pillar_files = snapshot.as_ref().and_then(Snapshot::pillar);
+        let pillar = pillars.compile(pillar_files, id.clone(), asked).await?;
         let mut options = pillars.options().as_object().cloned().unwrap_or_default();
         for (name, value) in [
             ("id", json!(id)),
