@@ -160,7 +160,7 @@ mod tests {
         let notes = preview_notes(&words).join("\n");
         assert!(!notes.contains('\u{1b}'), "{notes}");
         assert!(notes.contains("--expect 3"), "{notes}");
-        assert!(notes.contains("1 minion, whose"), "{notes}");
+        assert!(notes.contains("1 minion, of whom"), "{notes}");
         assert!(notes.ends_with("Nothing was run."), "{notes}");
     }
 }
