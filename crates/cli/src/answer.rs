@@ -19,6 +19,7 @@ pub(crate) fn question(
     // A fetch is judged only by one who waited for it.
     let judges_roots = matches!(ask, Ask::RootsUpdate { wait_ms: 1.., .. });
     match ask_within(&session.connect, ask, None)? {
+        Tell::Jobs(rows) => list(session, form, &rows, output::jobs(&rows)),
         Tell::Tree(tree) => list(session, form, &tree, output::tree(&tree)),
         Tell::Tokens(rows) => list(session, form, &rows, output::tokens(&rows)),
         Tell::Identity(identity) => list(session, form, &identity, output::identity(&identity)),
