@@ -45,13 +45,7 @@ pub fn fingerprints(rows: &[KeyRow], style: Style) -> String {
 pub(crate) fn standings(value: &Value, style: Style) -> Option<String> {
     let map = value.as_object()?;
     let mut out = String::new();
-    let name_of = |standing| match standing {
-        Standing::Accepted => "minions",
-        Standing::Denied => "minions_denied",
-        Standing::Pending => "minions_pre",
-        Standing::Rejected => "minions_rejected",
-    };
-    let names = SECTIONS.map(|(standing, _)| name_of(standing));
+    let names = SECTIONS.map(|(standing, _)| standing.in_salt());
     if map
         .keys()
         .any(|key| !names.contains(&key.as_str()) && key != "local")
@@ -59,7 +53,7 @@ pub(crate) fn standings(value: &Value, style: Style) -> Option<String> {
         return None;
     }
     for (standing, heading) in SECTIONS {
-        let Some(keys) = map.get(name_of(standing)) else {
+        let Some(keys) = map.get(standing.in_salt()) else {
             continue;
         };
         let mut lines: Vec<String> = match keys {

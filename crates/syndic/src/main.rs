@@ -2,14 +2,11 @@
 //!
 //! Its command line is that of `cli`, its daemon that of `hub`; a syndic is a hub that has parents.
 
-use std::io::Write;
 use std::process::ExitCode;
 
-use cli::{Globals, JobCacheStep, LocalCommand, Program};
+use cli::{Globals, LocalCommand, Program};
 use daemon::config::ProcessEnvironment;
 use daemon::exit;
-use hub::job_journal::{self, Wanted};
-use hub::places;
 
 fn main() -> ExitCode {
     cli::main(Program::Syndic, local)
@@ -22,23 +19,8 @@ fn local(globals: &Globals, command: LocalCommand) -> ExitCode {
     };
     let done = match command {
         LocalCommand::Serve => hub::serve::serve(config),
-        LocalCommand::JobCache(step) => {
-            let done = match step {
-                JobCacheStep::Schema => places::schema(&config),
-                JobCacheStep::Init => places::init(&config),
-                JobCacheStep::Check => places::check(&config),
-            };
-            done.and_then(|text| Ok(writeln!(std::io::stdout(), "{text}")?))
-        }
-        LocalCommand::Journal(args) => job_journal::print(
-            &config,
-            &Wanted {
-                since: args.since,
-                raw: args.is_json(),
-                user: args.user,
-                function: args.function,
-            },
-        ),
+        LocalCommand::JobCache(step) => step.run(&config),
+        LocalCommand::Journal(args) => args.run(&config),
         // Its command line has no such commands.
         LocalCommand::Init(_) | LocalCommand::Join(_) => {
             return fail(exit::USAGE, "only a top-master does that");

@@ -2,14 +2,11 @@
 //!
 //! Its command line is that of `cli`, its daemon that of `hub`; a top-master is a hub without parents.
 
-use std::io::Write;
 use std::process::ExitCode;
 
-use cli::{Globals, JobCacheStep, JoinStep, LocalCommand, Program};
+use cli::{Globals, JoinStep, LocalCommand, Program};
 use daemon::config::{HubConfig, ProcessEnvironment};
 use daemon::exit;
-use hub::job_journal::{self, Wanted};
-use hub::places;
 use pki::Fingerprint;
 
 fn main() -> ExitCode {
@@ -36,23 +33,8 @@ fn local(globals: &Globals, command: LocalCommand) -> ExitCode {
     let done = match command {
         LocalCommand::Serve => hub::serve::serve(config),
         LocalCommand::Init(_) => init(&config, id.is_some()),
-        LocalCommand::JobCache(step) => {
-            let done = match step {
-                JobCacheStep::Schema => places::schema(&config),
-                JobCacheStep::Init => places::init(&config),
-                JobCacheStep::Check => places::check(&config),
-            };
-            done.and_then(|text| Ok(writeln!(std::io::stdout(), "{text}")?))
-        }
-        LocalCommand::Journal(args) => job_journal::print(
-            &config,
-            &Wanted {
-                since: args.since,
-                raw: args.is_json(),
-                user: args.user,
-                function: args.function,
-            },
-        ),
+        LocalCommand::JobCache(step) => step.run(&config),
+        LocalCommand::Journal(args) => args.run(&config),
         LocalCommand::Join(step) => join(&config, step, id.is_some()),
     };
     match done {

@@ -31,6 +31,16 @@ impl Standing {
             Standing::Denied => "denied",
         }
     }
+
+    /// The word that Salt's key functions have for it: the folder in which its master keeps such keys.
+    pub fn in_salt(self) -> &'static str {
+        match self {
+            Standing::Pending => "minions_pre",
+            Standing::Accepted => "minions",
+            Standing::Rejected => "minions_rejected",
+            Standing::Denied => "minions_denied",
+        }
+    }
 }
 
 /// Whether a node can be reached.

@@ -16,12 +16,12 @@ use crate::follow::ask_within;
 use crate::keys::{ANSWER_BYTES_MAX, Globs, all};
 use crate::trouble::Trouble;
 
-/// Standings with Salt's names and the words for them, in the order of Salt's output.
-const STANDINGS: [(Standing, &str, &str); 4] = [
-    (Standing::Accepted, "minions", "accepted"),
-    (Standing::Denied, "minions_denied", "denied"),
-    (Standing::Pending, "minions_pre", "unaccepted"),
-    (Standing::Rejected, "minions_rejected", "rejected"),
+/// Standings with Salt's words for them, in the order of Salt's output.
+const STANDINGS: [(Standing, &str); 4] = [
+    (Standing::Accepted, "accepted"),
+    (Standing::Denied, "denied"),
+    (Standing::Pending, "unaccepted"),
+    (Standing::Rejected, "rejected"),
 ];
 
 /// Show keys, and decide about them, as Salt's command does
@@ -142,7 +142,7 @@ impl Old for Arguments {
             Some(word) => named(word)?,
         };
         let rows: Vec<&KeyRow> = rows.iter().collect();
-        let standings: Vec<Standing> = listed.iter().map(|(standing, ..)| *standing).collect();
+        let standings: Vec<Standing> = listed.iter().map(|(standing, _)| *standing).collect();
         let value = by_standing(&rows, &standings, false);
         self.print(session, &value)
     }
@@ -253,7 +253,7 @@ impl Arguments {
     fn standings(&self, decision: KeyDecision) -> Vec<Standing> {
         let accepts = decision == KeyDecision::Accept;
         let includes = match decision {
-            KeyDecision::Delete => return STANDINGS.map(|(standing, ..)| standing).to_vec(),
+            KeyDecision::Delete => return STANDINGS.map(|(standing, _)| standing).to_vec(),
             _ => [
                 (
                     Standing::Accepted,
@@ -300,7 +300,7 @@ impl Arguments {
 /// Keys as Salt names their standings: those named have a list, also an empty one.
 fn by_standing(rows: &[&KeyRow], named: &[Standing], with_fingerprints: bool) -> Value {
     let mut map = Map::new();
-    for (standing, name, _) in STANDINGS {
+    for (standing, _) in STANDINGS {
         let mut keys: Vec<&KeyRow> = rows
             .iter()
             .copied()
@@ -321,13 +321,13 @@ fn by_standing(rows: &[&KeyRow], named: &[Standing], with_fingerprints: bool) ->
         } else {
             keys.iter().map(|row| json!(row.id)).collect()
         };
-        map.insert(name.to_owned(), value);
+        map.insert(standing.in_salt().to_owned(), value);
     }
     Value::Object(map)
 }
 
 /// The standings that a word begins.
-fn named(word: &str) -> Result<Vec<(Standing, &'static str, &'static str)>, Trouble> {
+fn named(word: &str) -> Result<Vec<(Standing, &'static str)>, Trouble> {
     let begins = |beginnings: &[&str]| beginnings.iter().any(|b| word.starts_with(b));
     let standing = if begins(&["acc"]) {
         Standing::Accepted
@@ -354,7 +354,7 @@ fn named(word: &str) -> Result<Vec<(Standing, &'static str, &'static str)>, Trou
 fn in_words(standings: &[Standing]) -> String {
     let word = |standing: &Standing| {
         let found = STANDINGS.iter().find(|(s, ..)| s == standing);
-        found.map_or("", |(_, _, word)| *word)
+        found.map_or("", |(_, word)| *word)
     };
     let words: Vec<&str> = standings.iter().map(word).collect();
     match &words[..] {

@@ -42,12 +42,12 @@ pub(super) const RUNNERS: &[Runner] = &[
 /// The name of this hub's own key, as Salt has it.
 const OWN_KEY: &str = "master.pub";
 
-/// Standings as Salt names them, in its order.
-const PLACES: [(&str, Standing); 4] = [
-    ("minions", Standing::Accepted),
-    ("minions_pre", Standing::Pending),
-    ("minions_rejected", Standing::Rejected),
-    ("minions_denied", Standing::Denied),
+/// Standings in Salt's order.
+const STANDINGS: [Standing; 4] = [
+    Standing::Accepted,
+    Standing::Pending,
+    Standing::Rejected,
+    Standing::Denied,
 ];
 
 /// A key of the roster.
@@ -94,11 +94,10 @@ fn matching(keys: &Keys, globs: &[Glob]) -> Keys {
 }
 
 fn by_place(keys: &Keys) -> Map<String, Value> {
-    let places = PLACES
+    STANDINGS
         .iter()
-        .filter(|(_, standing)| keys.contains_key(standing));
-    places
-        .map(|(place, standing)| ((*place).to_owned(), ids(keys.get(standing))))
+        .filter(|standing| keys.contains_key(standing))
+        .map(|standing| (standing.in_salt().to_owned(), ids(keys.get(standing))))
         .collect()
 }
 
@@ -112,9 +111,9 @@ async fn list_all(call: Call<'_>) -> Answered {
 }
 
 fn all(keys: &Keys) -> Value {
-    let mut all: Map<String, Value> = PLACES
+    let mut all: Map<String, Value> = STANDINGS
         .iter()
-        .map(|(place, standing)| ((*place).to_owned(), ids(keys.get(standing))))
+        .map(|standing| (standing.in_salt().to_owned(), ids(keys.get(standing))))
         .collect();
     all.insert("local".to_owned(), json!([OWN_KEY]));
     Value::Object(all)
@@ -135,8 +134,8 @@ async fn list(call: Call<'_>) -> Answered {
             )));
         }
     };
-    let (place, standing) = PLACES[place];
-    Ok(json!({ place: ids(keys.get(&standing)) }).into())
+    let standing = STANDINGS[place];
+    Ok(json!({ standing.in_salt(): ids(keys.get(&standing)) }).into())
 }
 
 async fn glob_match(call: Call<'_>) -> Answered {
@@ -153,7 +152,8 @@ fn named(call: &Call<'_>, keys: &Keys) -> Result<Keys, Trouble> {
     };
     let mut found = Keys::new();
     for (place, wanted) in wanted {
-        let Some((_, standing)) = PLACES.iter().find(|(known, _)| known == place) else {
+        let standing = STANDINGS.iter().find(|known| known.in_salt() == place);
+        let Some(standing) = standing else {
             return Err(Trouble::usage(format!(
                 "{place:?} is no standing: minions, minions_pre, minions_rejected or minions_denied"
             )));
@@ -281,13 +281,13 @@ async fn finger(call: Call<'_>) -> Answered {
     let globs = globs(call.value("match"));
     let found = matching(&keys(&call).await?, &globs);
     let mut answer = Map::new();
-    for (place, standing) in PLACES {
+    for standing in STANDINGS {
         if let Some(keys) = found.get(&standing) {
             let mut fingers = Map::new();
             for key in keys {
                 fingers.insert(key.id.clone(), key.fingerprint.as_str().into());
             }
-            answer.insert(place.to_owned(), fingers.into());
+            answer.insert(standing.in_salt().to_owned(), fingers.into());
         }
     }
     if globs.iter().any(|glob| glob.matches(OWN_KEY)) {
