@@ -226,6 +226,25 @@ impl Tree {
         self.add("top-master", id, &format!("{head}{more}"));
     }
 
+    /// Adds a second top-master, and waits until it answers.
+    ///
+    /// # Panics
+    /// When the three steps do not show the fingerprints that a person compares.
+    #[track_caller]
+    pub fn second_top(&mut self, id: &str) {
+        self.make_top(id, "");
+        let file = |name: &str| self.directory().join(name).display().to_string();
+        let (request, admission) = (file("request"), file("admission"));
+        let (top, second) = (self.top(), self.cli(id));
+        let asked = second.expect(0, &["join", "request", &request]).out;
+        let admitted = top.expect(0, &["join", "admit", &request, &admission]).out;
+        assert_eq!(asked, admitted, "both show the fingerprint of the new key");
+        let joined = second.expect(0, &["join", "complete", &admission]).out;
+        assert_eq!(joined.trim(), self.fingerprint());
+        self.node_mut(id).start();
+        self.answers(id);
+    }
+
     /// Adds a syndic, and waits until it is part of the tree and answers.
     pub fn syndic(&mut self, id: &str, site: &str, parents: &[&str]) {
         self.new_syndic(id, site, parents, "");

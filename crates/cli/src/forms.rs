@@ -1,10 +1,11 @@
 //! The forms of results, as they are typed, and where what is printed goes.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use daemon::out_file;
 use output::Form;
 
 use crate::trouble::Trouble;
@@ -38,14 +39,7 @@ impl Destination {
         let Some(path) = &self.out_file else {
             return Ok(None);
         };
-        let mut options = OpenOptions::new();
-        options.create(true).write(true);
-        if self.out_file_append {
-            options.append(true);
-        } else {
-            options.truncate(true);
-        }
-        let opened = options.open(path).map_err(|source| Trouble::Write {
+        let opened = out_file::open(path, self.out_file_append).map_err(|source| Trouble::Write {
             what: path.display().to_string(),
             source,
         });

@@ -11,5 +11,6 @@ pub mod http;
 pub mod logs;
 pub mod metrics;
 pub mod names;
+pub mod out_file;
 pub mod signals;
 pub mod user;

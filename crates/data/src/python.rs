@@ -131,6 +131,19 @@ pub fn is_true(value: &Value) -> bool {
     }
 }
 
+/// The texts of a list, or those of a text with commas between; of null none.
+pub fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::Null => Vec::new(),
+        Value::Array(items) => items.iter().map(text).collect(),
+        value => text(value)
+            .split(',')
+            .map(|item| item.trim().to_owned())
+            .filter(|item| !item.is_empty())
+            .collect(),
+    }
+}
+
 /// Python's `text.splitlines()`: lines without their ends, of which Python knows more than the line feed.
 pub fn split_lines(text: &str) -> Vec<&str> {
     const ENDS: [char; 10] = [

@@ -142,14 +142,7 @@ fn open(wish: &CallArgs) -> Result<Option<File>, String> {
     let Some(path) = &wish.out_file else {
         return Ok(None);
     };
-    let mut options = File::options();
-    options.create(true);
-    if wish.out_file_append {
-        options.append(true);
-    } else {
-        options.write(true).truncate(true);
-    }
-    let opened = options.open(path);
+    let opened = daemon::out_file::open(path, wish.out_file_append);
     opened
         .map(Some)
         .map_err(|error| format!("{}: {error}", path.display()))

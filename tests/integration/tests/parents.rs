@@ -9,17 +9,7 @@ const ALL: [&str; 2] = ["web1", "web2"];
 /// Two top-masters over two syndics of one site, with minions that keep a connection to both.
 fn doubled() -> Tree {
     let mut tree = Tree::new();
-    tree.make_top("top2", "");
-    let file = |name: &str| tree.directory().join(name).display().to_string();
-    let (request, admission) = (file("request"), file("admission"));
-    let (top, top2) = (tree.top(), tree.cli("top2"));
-    let asked = top2.expect(0, &["join", "request", &request]).out;
-    let admitted = top.expect(0, &["join", "admit", &request, &admission]).out;
-    assert_eq!(asked, admitted, "both show the fingerprint of the new key");
-    let joined = top2.expect(0, &["join", "complete", &admission]).out;
-    assert_eq!(joined.trim(), tree.fingerprint());
-    tree.node_mut("top2").start();
-    tree.answers("top2");
+    tree.second_top("top2");
     for hub in ["ams-hub1", "ams-hub2"] {
         tree.syndic(hub, "ams", &["top", "top2"]);
     }

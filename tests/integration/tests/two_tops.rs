@@ -9,15 +9,7 @@ const ALL: [&str; 4] = ["ams-web1", "ams-web2", "fra-db1", "fra-db2"];
 /// The sites `ams` and `fra` with a syndic each, below the top-masters `top` and `top2`.
 fn doubled() -> Tree {
     let mut tree = Tree::new();
-    tree.make_top("top2", "");
-    let file = |name: &str| tree.directory().join(name).display().to_string();
-    let (request, admission) = (file("request"), file("admission"));
-    let (top, top2) = (tree.top(), tree.cli("top2"));
-    top2.expect(0, &["join", "request", &request]);
-    top.expect(0, &["join", "admit", &request, &admission]);
-    top2.expect(0, &["join", "complete", &admission]);
-    tree.node_mut("top2").start();
-    tree.answers("top2");
+    tree.second_top("top2");
     for (site, ids) in [("ams", AMS), ("fra", ["fra-db1", "fra-db2"])] {
         let hub = format!("{site}-hub");
         tree.syndic(&hub, site, &["top", "top2"]);
@@ -26,7 +18,7 @@ fn doubled() -> Tree {
         }
     }
     tree.settle();
-    sees_all(&top2);
+    sees_all(&tree.cli("top2"));
     tree
 }
 

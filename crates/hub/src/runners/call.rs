@@ -133,7 +133,7 @@ impl Call<'_> {
 
     /// An argument as texts: a list, or text with commas; none where it is not given.
     pub(super) fn texts(&self, name: &str) -> Vec<String> {
-        texts(self.value(name))
+        python::texts(self.value(name))
     }
 
     /// The id of a job.
@@ -175,7 +175,7 @@ impl Call<'_> {
     /// A job for this target, in Salt's words, without a function yet.
     pub(super) fn ask(&self, tgt: &Value, tgt_type: &str) -> Result<RunAsk, Trouble> {
         let target = match tgt {
-            Value::Array(_) => texts(tgt).join(","),
+            Value::Array(_) => python::texts(tgt).join(","),
             Value::Object(_) | Value::Null => {
                 return Err(Trouble::usage(
                     "the target has to be a text or a list of ids",
@@ -198,18 +198,5 @@ impl Call<'_> {
     pub(super) fn progress(&self, message: &str) {
         let data = json!({ "message": message });
         self.service.announce(self.kind, self.jid, "progress", data);
-    }
-}
-
-/// A list of texts, or text with commas.
-pub(super) fn texts(value: &Value) -> Vec<String> {
-    match value {
-        Value::Null => Vec::new(),
-        Value::Array(items) => items.iter().map(python::text).collect(),
-        value => python::text(value)
-            .split(',')
-            .map(|item| item.trim().to_owned())
-            .filter(|item| !item.is_empty())
-            .collect(),
     }
 }

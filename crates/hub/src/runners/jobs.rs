@@ -1,6 +1,7 @@
 //! `jobs`: what runs and what ran, in Salt's shapes, from this hub's memory and store.
 
 use data::python;
+use data::python::texts;
 use relay::Hub;
 use serde_json::{Map, Value, json};
 use store::HubReader;
@@ -8,7 +9,7 @@ use wire::control::Ledger;
 use wire::find::{JobFilter, LISTED_MAX};
 use wire::{Jid, JobOrder, OutcomeKind, limits};
 
-use super::call::{Answered, Call, Trouble, texts};
+use super::call::{Answered, Call, Trouble};
 use super::{Runner, runner};
 use crate::moment;
 use crate::report::{arguments, target_of};

@@ -1,6 +1,7 @@
 //! The wheel module `key`: keys of the whole tree, by standing. Nodes make their own keys, and only fingerprints travel, so nothing
 //! here makes or prints one.
 
+use data::python::texts;
 use std::collections::BTreeMap;
 
 use pki::Fingerprint;
@@ -9,7 +10,7 @@ use serde_json::{Map, Value, json};
 use targeting::Glob;
 use wire::{KeyDecision, Role, Standing, Uid};
 
-use super::call::{Answered, Call, Trouble, texts};
+use super::call::{Answered, Call, Trouble};
 use super::{Runner, runner};
 
 #[rustfmt::skip] // A table is read in rows.

@@ -2,9 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Args, Env, Failure, Function};
+use super::{Answer, Args, Env, Failure, Function, is_test};
 use crate::beacons::{Beacon, Beacons, available};
-use crate::python;
 use crate::timetable::Part;
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -162,15 +161,6 @@ fn desk<'a>(env: &Env<'a>) -> Result<&'a dyn Beacons, Failure> {
 
 fn answer(result: bool, comment: String) -> Answer {
     Ok(json!({"comment": comment, "result": result}))
-}
-
-fn is_test(args: &Args, env: &Env) -> bool {
-    let said = args.extra_kwargs.get("test").map(python::truthy);
-    said.unwrap_or_else(|| {
-        env.ctx
-            .config("test")
-            .is_some_and(|test| python::truthy(&test))
-    })
 }
 
 fn modify(args: &Args, env: &Env) -> Answer {

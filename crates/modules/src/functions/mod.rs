@@ -72,6 +72,7 @@ pub(crate) use file::{expand_user, normal};
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::python;
 use crate::registry::{Env, Function};
 use crate::signature::Args;
 
@@ -160,3 +161,13 @@ pub(crate) const MODULES: &[&[Function]] = &[
     user::FUNCTIONS,
     virtualenv::FUNCTIONS,
 ];
+
+/// Whether a function that changes what the minion does shall only say so: by its own `test`, else by that of the settings.
+fn is_test(args: &Args, env: &Env) -> bool {
+    let said = args.extra_kwargs.get("test").map(python::truthy);
+    said.unwrap_or_else(|| {
+        env.ctx
+            .config("test")
+            .is_some_and(|test| python::truthy(&test))
+    })
+}

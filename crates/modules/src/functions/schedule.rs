@@ -5,7 +5,7 @@ mod item;
 use jiff::fmt::strtime;
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Args, Env, Failure, Function};
+use super::{Answer, Args, Env, Failure, Function, is_test};
 use crate::context::PillarWish;
 use crate::python;
 use crate::timetable::{Part, Timetable};
@@ -225,15 +225,6 @@ fn no_publishing(_: &Env) -> Answer {
     Err(Failure::command(
         "a minion orders nothing from others: order schedule.add on them",
     ))
-}
-
-fn is_test(args: &Args, env: &Env) -> bool {
-    let said = args.extra_kwargs.get("test").map(python::truthy);
-    said.unwrap_or_else(|| {
-        env.ctx
-            .config("test")
-            .is_some_and(|test| python::truthy(&test))
-    })
 }
 
 fn persists(args: &Args) -> bool {

@@ -43,14 +43,6 @@ impl Options {
 
     /// A list, or text with commas.
     pub(crate) fn texts(&self, name: &str) -> Vec<String> {
-        match self.value(name) {
-            Value::Null => Vec::new(),
-            Value::Array(items) => items.iter().map(python::text).collect(),
-            value => python::text(value)
-                .split(',')
-                .map(|item| item.trim().to_owned())
-                .filter(|item| !item.is_empty())
-                .collect(),
-        }
+        python::texts(self.value(name))
     }
 }
