@@ -119,7 +119,7 @@ impl Service {
             Err(failure) => return Ok(Err(NotTaken::Failed(failure))),
         };
         let jid = order.jid;
-        let (signed, meant) = (order.clone(), aim.clone());
+        let to_journal = self.journal.is_on().then(|| (order.clone(), aim.clone()));
         tracing::info!(%jid, user = %order.user, fun = %order.fun, target = %order.target.typed, "job");
         // Rules of this hub bind its own user alone, and he alone passes over them; so it is with those of sites.
         let reason = ask.override_reason.as_deref().filter(|_| caller.is_owner);
@@ -145,7 +145,7 @@ impl Service {
         let taken = self.engine.submit(submission).await?;
         if let Err(not_taken) = &taken {
             tracing::info!(%jid, ?not_taken, "the job is not taken");
-        } else if self.journal.is_on() {
+        } else if let Some((signed, meant)) = to_journal {
             let (minions, undecided) = self.engine.query(move |hub| meant.counts(hub)).await?;
             self.journal.accepted(&Accepted {
                 order: &signed,

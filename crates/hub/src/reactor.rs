@@ -151,7 +151,7 @@ impl Reactor {
             );
             return;
         }
-        let snapshot = self.snapshot();
+        let snapshot = self.service.roots.snapshot(None).await.ok();
         let (tag, options, id) = (event.tag.clone(), self.options.clone(), self.id.clone());
         let work = move || {
             let read =
@@ -172,11 +172,6 @@ impl Reactor {
                 Err(error) => tracing::error!(tag = event.tag, "no reaction: {error}"),
             }
         }
-    }
-
-    fn snapshot(&self) -> Option<Snapshot> {
-        let mirror = self.service.roots.mirror()?;
-        mirror.snapshot(mirror.state()?.id()).ok()
     }
 
     async fn react(&self, tag: &str, reaction: Reaction, depth: u8) {

@@ -257,12 +257,8 @@ impl Service {
         let wish = &order.wish;
         let id = self.master_id();
         let roots = self.roots.served();
-        let snapshot = match self.roots.mirror() {
-            Some(mirror) => mirror
-                .state()
-                .map(|state| mirror.snapshot(state.id()))
-                .transpose()
-                .map_err(|error| error.to_string())?,
+        let snapshot = match &roots {
+            Some(state) => Some(self.roots.snapshot(Some(state)).await?),
             None => None,
         };
         let grains = compile::grains(&id);

@@ -48,13 +48,9 @@ fn check_backend(call: &Call<'_>) -> Result<(), Trouble> {
 }
 
 /// The roots in service.
-pub(super) fn snapshot(call: &Call<'_>) -> Result<Snapshot, Trouble> {
-    let mirror = call.service.roots.mirror();
-    let mirror = mirror.ok_or_else(|| Trouble::refused("this hub serves no roots"))?;
-    let state = mirror.state();
-    let state = state.ok_or_else(|| Trouble::refused("this hub has no roots yet"))?;
-    let snapshot = mirror.snapshot(state.id());
-    snapshot.map_err(|error| Trouble::refused(error.to_string()))
+pub(super) async fn snapshot(call: &Call<'_>) -> Result<Snapshot, Trouble> {
+    let snapshot = call.service.roots.snapshot(None).await;
+    snapshot.map_err(Trouble::refused)
 }
 
 async fn update(call: Call<'_>) -> Answered {
@@ -67,7 +63,7 @@ async fn update_pillar(call: Call<'_>) -> Answered {
     for name in ["branch", "repo"] {
         call.refuse(name, "the pillar comes from the one remote of the roots")?;
     }
-    if snapshot(&call)?.pillar().is_none() {
+    if snapshot(&call).await?.pillar().is_none() {
         return Err(Trouble::refused("the roots of this hub have no pillar"));
     }
     fetched(&call).await?;
@@ -93,15 +89,15 @@ async fn fetched(call: &Call<'_>) -> Result<(), Trouble> {
 async fn envs(call: Call<'_>) -> Answered {
     check_backend(&call)?;
     call.refuse("sources", "there is one source")?;
-    let snapshot = snapshot(&call)?;
+    let snapshot = snapshot(&call).await?;
     let mut envs: Vec<&str> = snapshot.environments().map(|(env, _)| env).collect();
     envs.sort_unstable();
     Ok(json!(envs).into())
 }
 
 /// The paths of an environment; there are none in one that is not there, as in Salt.
-pub(super) fn paths(call: &Call<'_>, saltenv: &str) -> Result<Vec<String>, Trouble> {
-    let snapshot = snapshot(call)?;
+pub(super) async fn paths(call: &Call<'_>, saltenv: &str) -> Result<Vec<String>, Trouble> {
+    let snapshot = snapshot(call).await?;
     let is_there = snapshot.environments().any(|(env, _)| env == saltenv);
     if !is_there {
         return Ok(Vec::new());
@@ -114,12 +110,12 @@ pub(super) fn paths(call: &Call<'_>, saltenv: &str) -> Result<Vec<String>, Troub
 
 async fn file_list(call: Call<'_>) -> Answered {
     check_backend(&call)?;
-    Ok(json!(paths(&call, &call.text("saltenv")?)?).into())
+    Ok(json!(paths(&call, &call.text("saltenv")?).await?).into())
 }
 
 async fn dir_list(call: Call<'_>) -> Answered {
     check_backend(&call)?;
-    let paths = paths(&call, &call.text("saltenv")?)?;
+    let paths = paths(&call, &call.text("saltenv")?).await?;
     Ok(json!(folders(&paths)).into())
 }
 
@@ -138,13 +134,13 @@ fn folders(paths: &[String]) -> BTreeSet<&str> {
 
 async fn nothing_listed(call: Call<'_>) -> Answered {
     check_backend(&call)?;
-    snapshot(&call)?;
+    snapshot(&call).await?;
     Ok(json!([]).into())
 }
 
 async fn nothing_linked(call: Call<'_>) -> Answered {
     check_backend(&call)?;
-    snapshot(&call)?;
+    snapshot(&call).await?;
     Ok(json!({}).into())
 }
 

@@ -61,7 +61,7 @@ async fn show_top(call: Call<'_>) -> Answered {
 }
 
 async fn made(call: &Call<'_>, id: String, asked: Asked) -> Result<pillar::Pillar, Trouble> {
-    let snapshot = snapshot(call)?.pillar();
+    let snapshot = snapshot(call).await?.pillar();
     let made = call.service.runners.pillars.compile(snapshot, id, asked);
     made.await.map_err(Trouble::refused)
 }

@@ -58,12 +58,12 @@ fn check(kind: &str, paths: &[String]) -> Result<(), Trouble> {
 
 async fn sync(call: Call<'_>) -> Answered {
     let kind = call.fun.strip_prefix("saltutil.sync_").unwrap_or_default();
-    check(kind, &paths(&call, &call.text("saltenv")?)?)?;
+    check(kind, &paths(&call, &call.text("saltenv")?).await?)?;
     Ok(json!([]).into())
 }
 
 async fn sync_all(call: Call<'_>) -> Answered {
-    let paths = paths(&call, &call.text("saltenv")?)?;
+    let paths = paths(&call, &call.text("saltenv")?).await?;
     let mut answer = Map::new();
     for kind in kinds() {
         check(kind, &paths)?;
