@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use daemon::out_file;
+use daemon::files;
 use output::Form;
 
 use crate::trouble::Trouble;
@@ -39,10 +39,11 @@ impl Destination {
         let Some(path) = &self.out_file else {
             return Ok(None);
         };
-        let opened = out_file::open(path, self.out_file_append).map_err(|source| Trouble::Write {
-            what: path.display().to_string(),
-            source,
-        });
+        let opened =
+            files::for_results(path, self.out_file_append).map_err(|source| Trouble::Write {
+                what: path.display().to_string(),
+                source,
+            });
         opened.map(Some)
     }
 }

@@ -7,10 +7,10 @@
 pub mod clock;
 pub mod config;
 pub mod exit;
+pub mod files;
 pub mod http;
 pub mod logs;
 pub mod metrics;
 pub mod names;
-pub mod out_file;
 pub mod signals;
 pub mod user;

@@ -142,7 +142,7 @@ fn open(wish: &CallArgs) -> Result<Option<File>, String> {
     let Some(path) = &wish.out_file else {
         return Ok(None);
     };
-    let opened = daemon::out_file::open(path, wish.out_file_append);
+    let opened = daemon::files::for_results(path, wish.out_file_append);
     opened
         .map(Some)
         .map_err(|error| format!("{}: {error}", path.display()))

@@ -1,7 +1,6 @@
 //! What this minion gives to the mine: in a file, and at each of its hubs.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -87,15 +86,6 @@ impl Mine {
             _ => Err("the hub answered something else".to_owned()),
         }
     }
-
-    fn write(&self, text: &[u8]) -> std::io::Result<()> {
-        let folder = self.file.parent().unwrap_or(&self.file);
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(text)?;
-        file.as_file().sync_all()?;
-        file.persist(&self.file)?;
-        Ok(())
-    }
 }
 
 fn packed(entries: &Map<String, Value>) -> Result<Json, String> {
@@ -136,7 +126,7 @@ impl modules::Mine for Mine {
         let text = packed(&entries)?;
         {
             let mut state = self.state();
-            let written = self.write(&text);
+            let written = daemon::files::replace(&self.file, &text);
             written.map_err(|error| format!("{}: {error}", self.file.display()))?;
             state.entries = entries;
             state.version += 1;

@@ -1,7 +1,6 @@
 //! What functions changed of the settings, over the settings; and files that outlive the process.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -96,15 +95,7 @@ impl Disk {
     /// When it cannot be written.
     pub fn write(&self, name: &str, text: &[u8]) -> Result<(), String> {
         let path = self.folder.join(name);
-        let written = || -> std::io::Result<()> {
-            std::fs::create_dir_all(&self.folder)?;
-            let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-            file.write_all(text)?;
-            file.as_file().sync_all()?;
-            file.persist(&path)?;
-            std::fs::File::open(&self.folder)?.sync_all()
-        };
-        written().map_err(|error| format!("{}: {error}", path.display()))
+        daemon::files::replace(&path, text).map_err(|error| format!("{}: {error}", path.display()))
     }
 }
 

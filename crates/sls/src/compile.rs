@@ -33,7 +33,7 @@ mod verify;
 
 pub use call::{Answer, Call, CallNumber, Pause};
 pub use chunk::Chunk;
-pub use controls::{Condition, Controls, Creates, Findings};
+pub use controls::{Asked, Condition, Controls, Creates, Findings};
 pub use event::event_tag;
 pub use exclude::add_excludes;
 pub use graph::Requisite;

@@ -1,7 +1,6 @@
 //! What minions gave to the mine, each under the key of its minion, in memory and in a file of its own.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -163,15 +162,8 @@ impl Book {
             ));
         }
         let text = serde_json::to_vec(&record).map_err(|error| error.to_string())?;
-        let written = || -> std::io::Result<()> {
-            std::fs::create_dir_all(&self.folder)?;
-            let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-            file.write_all(&text)?;
-            file.as_file().sync_all()?;
-            file.persist(self.folder.join(uid.to_string()))?;
-            Ok(())
-        };
-        written().map_err(|error| format!("the mine can't be written: {error}"))?;
+        let written = daemon::files::replace(&self.folder.join(uid.to_string()), &text);
+        written.map_err(|error| format!("the mine can't be written: {error}"))?;
         self.take(uid, record);
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::Zoned;
 use serde_json::{Map, Value};
 use sls::compile::{
-    Answer, Call, CallNumber, Chunk, Condition, Controls, Findings, Return, Run, Step,
+    Answer, Asked, Call, CallNumber, Condition, Controls, Findings, Return, Run, Step,
 };
 use sls::probe::Ground;
 use sls::render::Functions;
@@ -128,17 +128,11 @@ fn hear(of: &Orchestration, wishes: &Wishes, run: &mut Run, number: CallNumber, 
 
 /// The records of the states that a call watches.
 fn watched(run: &Run, call: &Call) -> Map<String, Value> {
-    let requisites = call.chunk.0.get("__reqs__").and_then(Value::as_object);
-    let chunks = requisites.into_iter().flat_map(|kinds| kinds.values());
-    let tags = chunks
-        .filter_map(Value::as_array)
-        .flatten()
-        .filter_map(|chunk| Some(Chunk(chunk.as_object()?.clone()).tag()));
-    tags.filter_map(|tag| {
+    let records = call.requisites().filter_map(|tag| {
         let record = run.record(&tag)?.clone();
         Some((tag, Value::Object(record)))
-    })
-    .collect()
+    });
+    records.collect()
 }
 
 async fn answer(
@@ -288,22 +282,9 @@ fn holds(functions: &impl Functions, condition: &Condition) -> Result<Option<boo
     let Condition::Function(fun, arguments) = condition else {
         return Ok(None);
     };
-    let (mut args, mut kwargs, mut part) = (Vec::new(), Map::new(), None);
-    for (name, value) in arguments {
-        match (name.as_str(), value) {
-            ("args", Value::Array(listed)) => args.clone_from(listed),
-            ("args", single) => args = vec![single.clone()],
-            ("get_return", path) => part = Some(data::python::text(path)),
-            _ => drop(kwargs.insert(name.clone(), value.clone())),
-        }
-    }
-    let value = functions.call(fun, &args, &kwargs)?;
-    Ok(Some(match part {
-        None => data::python::truthy(&value),
-        Some(path) => {
-            data::traverse(&value, &path, data::DEFAULT_DELIMITER).is_some_and(data::python::truthy)
-        }
-    }))
+    let asked = Asked::of(arguments);
+    let answer = functions.call(fun, &asked.args, &asked.kwargs)?;
+    Ok(Some(asked.holds(&answer)))
 }
 
 /// The local time of day, as `10:20:30.123456`.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Map, Value};
-use sls::compile::{Chunk, Condition, Controls, Creates, Findings};
+use sls::compile::{Asked, Chunk, Condition, Controls, Creates, Findings};
 
 use super::slots;
 use crate::call::Call;
@@ -79,23 +79,14 @@ fn succeeds(env: &Env, command: &str, options: &Map<String, Value>) -> bool {
 }
 
 fn answers_truth(env: &Env, fun: &str, arguments: &Map<String, Value>) -> bool {
-    let mut call = Call::new(fun);
-    let mut part = None;
-    for (name, value) in arguments {
-        match (name.as_str(), value) {
-            ("args", Value::Array(args)) => call.args.clone_from(args),
-            ("args", arg) => call.args = vec![arg.clone()],
-            ("get_return", path) => part = Some(python::text(path)),
-            _ => drop(call.kwargs.insert(name.clone(), value.clone())),
-        }
-    }
+    let asked = Asked::of(arguments);
+    let mut call = Call {
+        fun: fun.to_owned(),
+        args: asked.args.clone(),
+        kwargs: asked.kwargs.clone(),
+    };
     match slots::fill_call(env, &mut call).and_then(|()| env.call(&call)) {
-        Ok(outcome) if outcome.retcode != 0 => false,
-        Ok(outcome) => match part {
-            None => python::truthy(&outcome.value),
-            Some(path) => data::traverse(&outcome.value, &path, data::DEFAULT_DELIMITER)
-                .is_some_and(python::truthy),
-        },
+        Ok(outcome) => outcome.retcode == 0 && asked.holds(&outcome.value),
         Err(failure) => {
             tracing::warn!(fun, "the function of a condition failed: {failure}");
             false

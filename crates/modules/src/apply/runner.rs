@@ -134,13 +134,6 @@ fn hear(
 /// The records that the function looks at: `mod_watch` at those of its requisites, and what cleans a directory at those of the
 /// states that it requires, which it keeps the files of.
 fn records_for(run: &Run, call: &Call) -> Map<String, Value> {
-    let requisites = call.chunk.0.get("__reqs__").and_then(Value::as_object);
-    let chunks = requisites
-        .into_iter()
-        .flat_map(|kinds| kinds.values())
-        .filter_map(Value::as_array)
-        .flatten();
-    let watched = chunks.filter_map(|chunk| Some(Chunk(chunk.as_object()?.clone()).tag()));
     let named: BTreeSet<&str> = call
         .chunk
         .0
@@ -157,7 +150,7 @@ fn records_for(run: &Run, call: &Call) -> Map<String, Value> {
         parts.any(|part| named.contains(part))
     };
     let required = run.tags().filter(is_named).map(str::to_owned);
-    watched
+    call.requisites()
         .chain(required)
         .filter_map(|tag| {
             let record = run.record(&tag)?.clone();

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
 use super::chunk::Chunk;
 use super::record::Return;
 
@@ -41,6 +43,19 @@ pub struct Call {
     pub group: Vec<Chunk>,
     /// The wait before it, when it is tried again.
     pub pause: Option<Pause>,
+}
+
+impl Call {
+    /// The tags of the states whose requisites led to a `mod_watch`.
+    pub fn requisites(&self) -> impl Iterator<Item = String> {
+        let kinds = self.chunk.0.get("__reqs__").and_then(Value::as_object);
+        kinds
+            .into_iter()
+            .flat_map(|kinds| kinds.values())
+            .filter_map(Value::as_array)
+            .flatten()
+            .filter_map(|chunk| Some(Chunk(chunk.as_object()?.clone()).tag()))
+    }
 }
 
 /// What came out of a call.

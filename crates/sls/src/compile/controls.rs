@@ -39,6 +39,43 @@ impl Condition {
     }
 }
 
+/// A function that a condition asks.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Asked {
+    /// Positional arguments.
+    pub args: Vec<Value>,
+    /// Named ones.
+    pub kwargs: Map<String, Value>,
+    /// The part of its answer that counts; none: all of it.
+    part: Option<String>,
+}
+
+impl Asked {
+    /// Reads the arguments of a [`Condition::Function`].
+    pub fn of(arguments: &Map<String, Value>) -> Asked {
+        let mut asked = Asked::default();
+        for (name, value) in arguments {
+            match (name.as_str(), value) {
+                ("args", Value::Array(args)) => asked.args.clone_from(args),
+                ("args", arg) => asked.args = vec![arg.clone()],
+                ("get_return", path) => asked.part = Some(text(path)),
+                _ => drop(asked.kwargs.insert(name.clone(), value.clone())),
+            }
+        }
+        asked
+    }
+
+    /// Whether the condition holds with this answer.
+    pub fn holds(&self, answer: &Value) -> bool {
+        match &self.part {
+            None => is_truthy(answer),
+            Some(path) => {
+                data::traverse(answer, path, data::DEFAULT_DELIMITER).is_some_and(is_truthy)
+            }
+        }
+    }
+}
+
 /// Paths that make a call needless when they exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Creates {
