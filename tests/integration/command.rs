@@ -50,7 +50,11 @@ impl Cli {
     pub fn of_user(&self, user: &str, place: &Path) -> Cli {
         let program = place.join(self.program.file_name().expect("a program has a name"));
         if !program.exists() {
-            std::fs::copy(&self.program, &program).expect("the program is copied");
+            // Not by this process: a program that another thread starts just then would hold the file open for writing until its
+            // `exec`, and meanwhile the copy can't be run.
+            let mut copy = Command::new("cp");
+            let done = copy.arg(&self.program).arg(&program).status();
+            assert!(done.expect("cp starts").success(), "the program is copied");
         }
         Cli {
             program,
