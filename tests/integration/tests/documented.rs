@@ -94,6 +94,7 @@ impl Sample {
             }
             fs::write(base.join("salt/top.sls"), "base: {'*': [nginx]}\n").expect("a top file");
         }
+        fs::create_dir(place.path().join("bin")).expect("a folder");
         roots.push("README", "roots\n");
         let more = format!(
             "{}  root: salt\n  pillar_root: pillar\next_job_cache: rawfile_json\nrawfile_json.filename: {}\nnodegroups: {{web: 'web*'}}\njournal_file: {}\n",
@@ -160,6 +161,11 @@ impl Sample {
         }
         if first == "events" && !words.iter().any(|word| word == "--count") {
             words.extend(["--count".to_owned(), "1".to_owned()]);
+        }
+        if first == "install-names" {
+            // Not among the programs of this host, where they would outlive the test.
+            let names = self.place.path().join("bin");
+            words.extend(["--dir".to_owned(), names.display().to_string()]);
         }
         if first == "init" {
             // A tree is made where there is none.
