@@ -182,7 +182,7 @@ pub(crate) fn groups(programs: &Map<String, Value>) -> Vec<String> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::testing::Host;
+    use crate::testing::{Host, write_script};
 
     /// A supervisorctl with the programs web (running) and jobs:a, jobs:b (stopped); new ones come with `add`.
     pub(crate) fn fake(host: &Host) -> String {
@@ -203,10 +203,9 @@ pub(crate) mod tests {
             *) echo "$1 done";;
             esac"#
         );
-        let path = host.write("env/bin/supervisorctl", &format!("#!/bin/sh\n{script}\n"));
         host.program("supervisorctl", &script);
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(path, mode).unwrap();
+        // One of a virtual environment.
+        write_script(Path::new(&host.path("env/bin/supervisorctl")), &script);
         format!("{state}.calls")
     }
 
