@@ -13,4 +13,5 @@ pub mod logs;
 pub mod metrics;
 pub mod names;
 pub mod signals;
+pub mod socket;
 pub mod user;

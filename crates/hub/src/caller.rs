@@ -41,14 +41,13 @@ impl Caller {
     /// # Errors
     /// When the kernel does not say.
     pub fn of(stream: &UnixStream) -> std::io::Result<Caller> {
-        let credentials = stream.peer_cred()?;
-        let uid = Uid::from_raw(credentials.uid());
-        if uid.is_root() || uid == Uid::effective() {
+        let peer = daemon::socket::peer(stream)?;
+        if peer.is_owner {
             return Ok(Caller::owner());
         }
         Ok(Caller {
-            user: login_name(uid),
-            groups: group_names(uid, Gid::from_raw(credentials.gid())),
+            user: login_name(peer.uid),
+            groups: group_names(peer.uid, peer.gid),
             is_owner: false,
             reaction: 0,
         })

@@ -3,12 +3,11 @@
 //! One connection carries one question. The socket lies in a directory that only the hub's own user may enter, unless rules let
 //! others in: then the kernel says who they are, and `gatekeeper` what they may do.
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use daemon::socket;
+use tokio::io::AsyncWriteExt;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use wire::codec;
@@ -25,35 +24,6 @@ const OTHERS_MAX: usize = 64;
 const ASK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Progress is told at most this often.
 pub(crate) const PROGRESS_EVERY: Duration = Duration::from_millis(200);
-
-/// Binds the socket, in place of one that a killed daemon left; `is_open`: for all users of the host.
-///
-/// # Errors
-/// When a living daemon holds it, or the directory cannot be made private.
-pub fn bind(path: &Path, is_open: bool) -> anyhow::Result<UnixListener> {
-    let (dir_mode, socket_mode) = match is_open {
-        true => (0o755, 0o666),
-        false => (0o700, 0o600),
-    };
-    if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir)?;
-        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(dir_mode))?;
-    }
-    if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        anyhow::bail!("another daemon answers at {}", path.display());
-    }
-    match std::fs::remove_file(path) {
-        Ok(()) => {}
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-        Err(e) => {
-            return Err(anyhow::Error::new(e).context(format!("can't replace {}", path.display())));
-        }
-    }
-    let listener = UnixListener::bind(path)
-        .map_err(|e| anyhow::Error::new(e).context(format!("can't bind {}", path.display())))?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(socket_mode))?;
-    Ok(listener)
-}
 
 /// Serves until the task is dropped.
 pub async fn serve(listener: UnixListener, service: Arc<Service>) {
@@ -140,10 +110,7 @@ impl Teller {
     }
 
     async fn ask(&mut self) -> anyhow::Result<Ask> {
-        let mut prefix = [0; codec::PREFIX];
-        self.stream.read_exact(&mut prefix).await?;
-        let mut body = vec![0; codec::frame_len(prefix)?];
-        self.stream.read_exact(&mut body).await?;
+        let body = socket::read_frame(&mut self.stream).await?;
         Ok(codec::decode(&body)?)
     }
 
@@ -158,7 +125,6 @@ impl Teller {
 
     /// Ends when the command line hangs up: it says nothing after its question.
     pub async fn hung_up(&mut self) {
-        let mut byte = [0; 1];
-        let _ = self.stream.read(&mut byte).await;
+        socket::hung_up(&mut self.stream).await;
     }
 }

@@ -13,6 +13,7 @@ use daemon::config::{AccessSettings, HubConfig, RootsLayout, RootsSettings};
 use daemon::http::{Pages, Readiness};
 use daemon::metrics::HubMetrics;
 use daemon::signals::{self, Notice, Signals};
+use daemon::socket::Audience;
 use gitsync::{Auth, EnvironmentRule, HostKeys, Layout, Limits, Mirror, Remote, SshKey};
 use link::{Endpoint, Tuning};
 use membership::{Applicant, Membership, ParentAddress, enrol};
@@ -509,7 +510,11 @@ async fn start(
         tokio::spawn(timetable.run());
     }
     let socket = config.paths.control_socket();
-    let listener = control::bind(&socket, policy.opens())?;
+    let audience = match policy.opens() {
+        true => Audience::Everybody,
+        false => Audience::Owner,
+    };
+    let listener = daemon::socket::bind(&socket, audience)?;
     tokio::spawn(control::serve(listener, service.clone()));
     let retention = Retention {
         keep_ms: millis(config.jobs.keep),

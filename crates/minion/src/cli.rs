@@ -43,9 +43,9 @@ pub(crate) struct Globals {
 enum Command {
     /// Run the daemon: enrol with the configured masters, then take orders from them.
     Serve,
-    /// Run a function on this host, here and now, without a hub. Files of `salt://`, states and pillar need `--local`.
+    /// Run a function on this host, here and now, with the files and the pillar of its hub, or with those of this host by `--local`.
     #[command(
-        after_help = "Example: minion call test.ping\n         minion call cmd.run 'uptime' --out json\n         minion call --local state.apply nginx test=True"
+        after_help = "Example: minion call test.ping\n         minion call state.apply nginx test=True\n         minion call --local state.apply nginx\n\nThe daemon of this host runs the function; where none runs, the call is the minion for as long as it lasts."
     )]
     Call(Box<CallArgs>),
     /// Print the fingerprint of this minion's key, to compare before it is accepted.
@@ -83,7 +83,7 @@ pub(crate) struct CallArgs {
     /// A folder that is the pillar of the environment base, in place of `pillar_roots`. Implies `--local`.
     #[arg(long, value_name = "DIR")]
     pub(crate) pillar_root: Option<String>,
-    /// The minion's id, in place of that of the configuration.
+    /// The minion's id, in place of that of the configuration. A daemon that runs has its own.
     #[arg(long)]
     pub(crate) id: Option<String>,
     /// End with the function's own return code: 2 when a state failed.
@@ -111,6 +111,12 @@ pub(crate) struct CallArgs {
         allow_negative_numbers = true
     )]
     pub(crate) out_indent: Option<i32>,
+    /// Send no event with what the function returned.
+    #[arg(long)]
+    pub(crate) no_return_event: bool,
+    /// Print all of the return: the job's id, the function, the return code.
+    #[arg(long)]
+    pub(crate) metadata: bool,
     /// Colour in any case, or in none.
     #[arg(skip)]
     pub(crate) color: Option<bool>,
@@ -160,7 +166,7 @@ pub fn main() -> ExitCode {
         },
         Command::Serve => with_config(&arguments.globals, crate::serve::serve),
         Command::Fingerprint => with_config(&arguments.globals, |config| {
-            let keys = pki::KeyStore::open(crate::serve::key_directory(&config))?;
+            let keys = pki::KeyStore::open(crate::node::key_directory(&config))?;
             println!("{}", keys.link_key()?.public().fingerprint());
             Ok(())
         }),

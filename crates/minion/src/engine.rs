@@ -88,6 +88,8 @@ pub struct Unsaved {
 pub struct Engine {
     /// The machine.
     pub leaf: Leaf<Trust>,
+    /// Why it takes no jobs of hubs at all.
+    pub closed: Option<String>,
     /// Verifies trust bundles.
     pub trust: Trust,
     /// The journal.
@@ -238,6 +240,7 @@ impl Engine {
     /// Why no further job is to begin.
     fn objection(&self) -> Option<String> {
         match &self.unsaved {
+            _ if self.closed.is_some() => self.closed.clone(),
             Some(_) => Some("the disk of its journal is full".to_owned()),
             None => self.room.objection(),
         }

@@ -12,11 +12,12 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use wire::{Jid, JobOptions, JobOrder, Return, limits};
 
+use crate::caller::Caller;
 use crate::files::{JobFiles, Sessions};
 use crate::herald::Herald;
 use crate::orphans::Groups;
 use crate::roots::LocalRoots as LocalFolders;
-use crate::surroundings::{JobContext, Surroundings};
+use crate::surroundings::{JobContext, Surroundings, Watched};
 
 /// A function that ran over its time gets TERM; KILL follows after this long.
 const KILL_AFTER: Duration = Duration::from_secs(5);
@@ -40,6 +41,8 @@ pub struct Task {
     pub options: JobOptions,
     /// Whether hubs know of the job, and want to hear how far it is.
     pub is_ordered: bool,
+    /// The command that waits for it.
+    pub caller: Option<Caller>,
     /// Folders of this host in the place of the hub's roots.
     pub local_roots: Option<LocalRoots>,
 }
@@ -58,6 +61,7 @@ impl Task {
             user: order.user.clone(),
             options: order.options.clone(),
             is_ordered: true,
+            caller: None,
             local_roots: None,
         }
     }
@@ -148,6 +152,11 @@ impl Executor {
     /// The same with a task; whoever makes tasks bounds how many there are.
     pub fn begin(&self, task: Task) {
         let order = Arc::new(task);
+        // It may be a job itself that waits for this one, so there may be no place before it has ended.
+        if order.caller.is_some() {
+            self.spawn(order, false);
+            return;
+        }
         if self.registry.is_quick(&order.call.fun) {
             self.run(&order);
             return;
@@ -179,20 +188,43 @@ impl Executor {
             "{} was cancelled by {by} while it waited for a place",
             order.call.fun
         );
-        let _ = self.finished.send(Return {
-            jid,
+        let outcome = Outcome {
             retcode: CANCELLED,
-            success: false,
-            value: travelling(&text.into(), limits::MAX_RETURN).into(),
-            started: unix_millis(SystemTime::now()),
-            duration_ms: 0,
-        });
+            ..Outcome::failed(text)
+        };
+        self.finish(&order, &outcome, SystemTime::now(), Duration::ZERO);
         true
+    }
+
+    /// Tells what came of a task.
+    fn finish(&self, task: &Task, outcome: &Outcome, started: SystemTime, took: Duration) {
+        if let Some(caller) = &task.caller {
+            caller.ended(outcome, started);
+        }
+        let ret = Return {
+            jid: task.jid,
+            retcode: outcome.retcode,
+            success: outcome.success,
+            value: travelling(&outcome.value, limits::MAX_RETURN).into(),
+            started: unix_millis(started),
+            duration_ms: u32::try_from(took.as_millis()).unwrap_or(u32::MAX),
+        };
+        // The loop is there as long as the process is.
+        let _ = self.finished.send(ret);
+    }
+
+    /// Ends a job that runs, as `saltutil.term_job` does. False when none of that jid runs.
+    pub fn end(&self, jid: Jid, by: &str) -> bool {
+        let ended = self
+            .surroundings
+            .signal(&jid.to_string(), CancelKind::Term, by);
+        ended.is_some()
     }
 
     fn spawn(&self, order: Arc<Task>, in_place: bool) {
         let executor = self.clone();
         let name = format!("job-{}", order.jid);
+        let awaited = order.caller.is_some().then(|| order.clone());
         let spawned = std::thread::Builder::new().name(name).spawn(move || {
             let mut next = Some(order);
             while let Some(order) = next.take() {
@@ -212,6 +244,11 @@ impl Executor {
         });
         if let Err(error) = spawned {
             tracing::error!(%error, "no thread for a job");
+            // Somebody waits for it.
+            if let Some(task) = awaited {
+                let outcome = Outcome::failed(format!("no thread for {}: {error}", task.call.fun));
+                self.finish(&task, &outcome, SystemTime::now(), Duration::ZERO);
+            }
         }
     }
 
@@ -264,7 +301,11 @@ impl Executor {
         self.surroundings.begin(job, cancel.clone());
         let mut context = self.context(order.local_roots.as_ref(), order.options.roots.clone());
         context.jid = Some((order.jid, jid.clone()));
-        context.watched = order.is_ordered.then(|| self.sessions.clone());
+        context.watched = match &order.caller {
+            Some(caller) => Some(Watched::Caller(caller.clone())),
+            None if order.is_ordered => Some(Watched::Hubs(self.sessions.clone())),
+            None => None,
+        };
         context.user.clone_from(&order.user);
         let watch = order
             .options
@@ -288,20 +329,12 @@ impl Executor {
             outcome.value = ended(words, outcome.value);
             outcome.success = false;
         }
-        let ret = Return {
-            jid: order.jid,
-            retcode: outcome.retcode,
-            success: outcome.success,
-            value: travelling(&outcome.value, limits::MAX_RETURN).into(),
-            started: unix_millis(started),
-            duration_ms: u32::try_from(began.elapsed().as_millis()).unwrap_or(u32::MAX),
-        };
-        // The loop is there as long as the process is.
-        let _ = self.finished.send(ret);
+        self.finish(order, &outcome, started, began.elapsed());
     }
 }
 
-fn unix_millis(time: SystemTime) -> u64 {
+/// A time of the host's clock as it travels.
+pub fn unix_millis(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH)
         .map_or(0, |d| d.as_millis() as u64)
 }

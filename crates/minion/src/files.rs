@@ -2,8 +2,8 @@
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use events::{Filters, Outbox};
 use modules::{FileHash, FileSource};
@@ -23,6 +23,9 @@ const TRIES: u32 = 5;
 /// A hub that has something to say of events does so within this time after its welcome.
 const READS_WAIT: Duration = Duration::from_secs(1);
 
+/// A hub that is dialled since somebody needs one has this long to welcome this minion.
+const REACH_WAIT: Duration = Duration::from_secs(15);
+
 /// Sessions that requests may use, oldest first; shared with the tasks that dial.
 #[derive(Default)]
 pub struct Sessions {
@@ -31,6 +34,18 @@ pub struct Sessions {
     welcomed: watch::Sender<bool>,
     /// Whether any hub ever said what is read of events.
     told_reads: watch::Sender<bool>,
+    /// How hubs are dialled where that is left until somebody needs one.
+    on_demand: OnceLock<OnDemand>,
+    /// Why there is no session.
+    trouble: Mutex<String>,
+}
+
+/// Hubs that are dialled when somebody needs one.
+struct OnDemand {
+    dial: Box<dyn Fn() + Send + Sync>,
+    dialled_at: OnceLock<Instant>,
+    reads: Once,
+    runtime: tokio::runtime::Handle,
 }
 
 /// A session with a hub.
@@ -67,6 +82,76 @@ impl Waiting {
 impl Sessions {
     fn hubs(&self) -> MutexGuard<'_, Vec<Hub>> {
         self.hubs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on hubs are dialled, by this, when somebody needs one.
+    pub fn on_demand(
+        &self,
+        runtime: tokio::runtime::Handle,
+        dial: impl Fn() + Send + Sync + 'static,
+    ) {
+        // It is said once.
+        let _ = self.on_demand.set(OnDemand {
+            dial: Box::new(dial),
+            dialled_at: OnceLock::new(),
+            reads: Once::new(),
+            runtime,
+        });
+    }
+
+    /// Somebody on a thread of its own needs a hub: where they are dialled on demand, dials and waits for the welcome of one, and for what it
+    /// says of events where those are `for_events`.
+    pub fn reach(&self, for_events: bool) {
+        let Some(on_demand) = self.on_demand.get() else {
+            return;
+        };
+        let dialled_at = on_demand.dialled_at.get_or_init(|| {
+            (on_demand.dial)();
+            Instant::now()
+        });
+        let left = REACH_WAIT.saturating_sub(dialled_at.elapsed());
+        let is_reached = on_demand
+            .runtime
+            .block_on(async { tokio::time::timeout(left, self.welcome()).await.is_ok() });
+        if is_reached && for_events {
+            let wait = || on_demand.runtime.block_on(self.first_reads());
+            on_demand.reads.call_once(wait);
+        }
+    }
+
+    /// A hub could not be dialled, or there is none to dial.
+    pub fn failed(&self, why: &str) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        why.clone_into(&mut trouble);
+    }
+
+    /// Words for whoever needs a hub where there is none.
+    fn lacking(&self, what: &str) -> String {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match trouble.as_str() {
+            "" => format!("no hub is connected, so there {what}"),
+            why => format!("no hub is connected, so there {what}: {why}"),
+        }
+    }
+
+    /// Waits until what was said in the sessions has been taken by their hubs: events are on their way, and an answer to a later request came back.
+    pub async fn flushed(&self) {
+        let hubs: Vec<_> = self
+            .hubs()
+            .iter()
+            .filter(|hub| hub.protocol > 0)
+            .map(|hub| (hub.sender.clone(), hub.events.clone()))
+            .collect();
+        for (sender, events) in hubs {
+            while let Some(waiting) = events.take() {
+                if let Ok(frame) = wire::codec::frame(&Up::Events(waiting)) {
+                    let _ = sender.send(frame.into());
+                }
+            }
+            sender.drained().await;
+            // Whatever it says: it came later than what was said before.
+            let _ = sender.request(&Request::Environments { roots: None }).await;
+        }
     }
 
     /// A session with the hub of this key began. Gives the events that wait for it.
@@ -141,9 +226,17 @@ impl Sessions {
 
     /// Waits until a hub has welcomed this minion, and said what is read of events if it does so at once.
     pub async fn first_welcome(&self) {
+        self.welcome().await;
+        self.first_reads().await;
+    }
+
+    async fn welcome(&self) {
         let mut welcomed = self.welcomed.subscribe();
         // The senders live as long as this does.
         let _ = welcomed.wait_for(|welcomed| *welcomed).await;
+    }
+
+    async fn first_reads(&self) {
         let mut told_reads = self.told_reads.subscribe();
         let told_reads = told_reads.wait_for(|told| *told);
         let _ = tokio::time::timeout(READS_WAIT, told_reads).await;
@@ -201,10 +294,10 @@ pub struct JobFiles {
 
 impl JobFiles {
     fn ask(&self, request: Request) -> Result<(Answer, link::BodyReader), String> {
-        let session = self
-            .sessions
-            .any()
-            .ok_or("no hub is connected, so there are neither files nor pillar")?;
+        self.sessions.reach(false);
+        let session = self.sessions.any();
+        let session =
+            session.ok_or_else(|| self.sessions.lacking("are neither files nor pillar"))?;
         self.runtime.block_on(async move {
             match tokio::time::timeout(ANSWER_TIMEOUT, session.request(&request)).await {
                 Ok(Ok((Answer::Refused(text), _))) => Err(text),
@@ -359,6 +452,7 @@ impl Roots for JobFiles {
     }
 
     fn pillar(&self, asked: &Asked<'_>) -> Result<Value, String> {
+        self.sessions.reach(false);
         if !self.sessions.makes_pillars() {
             return Err(
                 "the hub is of an older release, which makes no pillar: upgrade it".to_owned(),

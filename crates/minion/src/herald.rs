@@ -51,6 +51,11 @@ impl Herald {
         self.sessions.is_read_below(prefix)
     }
 
+    /// Has a hub dialled where that is left until an event is to be sent.
+    pub fn reach(&self) {
+        self.sessions.reach(true);
+    }
+
     /// Sends an event to whoever reads its tag.
     ///
     /// # Errors

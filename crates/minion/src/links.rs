@@ -103,6 +103,7 @@ impl Dialler {
                         self.refusals.set();
                     }
                     let word = error.to_string();
+                    self.sessions.failed(&format!("{hub}: {word}"));
                     if word != last {
                         tracing::warn!(%hub, "no session: {word}");
                         last = word;
@@ -194,6 +195,7 @@ impl Dialler {
                 if matches!(error, DialError::Refused(_)) {
                     self.refusals.set();
                 }
+                self.sessions.failed(&format!("{hub}: {error}"));
                 format!("no session: {error}")
             }
         };

@@ -131,6 +131,7 @@ impl modules::Mine for Mine {
             state.entries = entries;
             state.version += 1;
         }
+        self.sessions.reach(false);
         let hubs = self.sessions.with_protocol(PROTOCOL_MINE);
         if hubs.is_empty() {
             return Err("no hub is connected that has a mine: one is told when it is".to_owned());
@@ -159,6 +160,7 @@ impl modules::Mine for Mine {
         tgt_type: &str,
         funs: &[String],
     ) -> Result<Map<String, Value>, String> {
+        self.sessions.reach(false);
         let hubs = self.sessions.with_protocol(PROTOCOL_MINE);
         let (_, sender) = hubs
             .into_iter()

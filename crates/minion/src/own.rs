@@ -1,4 +1,4 @@
-//! Jobs that this minion began itself: by its clock, or since it started. Each has a jid of its own, and what it returns is told as an
+//! Jobs that this minion began itself: by its clock, since it started, or as a command on its host asked for. Each has a jid of its own, and what it returns is told as an
 //! event, as no hub has an account of it.
 
 use std::collections::BTreeMap;
@@ -9,9 +9,11 @@ use daemon::config::LocalRoots;
 use modules::Call;
 use modules::cut::travelling;
 use serde_json::{Map, Value, json};
+use tokio::sync::watch;
 use wire::limits::MAX_EVENT_DATA;
 use wire::{Jid, JidClock, JobOptions, NodeId, Return};
 
+use crate::caller::Caller;
 use crate::executor::{Executor, Task};
 use crate::herald::Herald;
 
@@ -27,6 +29,8 @@ const JID_NUMBER: u8 = wire::limits::MINIONS_JID_NUMBER;
 pub struct OwnJob {
     /// Its name in the schedule; none when it is not from there.
     pub schedule: Option<String>,
+    /// The command that asked for it; none when it is not from there.
+    pub caller: Option<Caller>,
     /// What runs.
     pub call: Call,
     /// Whether what it returns is told.
@@ -44,6 +48,8 @@ pub struct OwnJobs {
     herald: Arc<Herald>,
     clock: Clock,
     state: Mutex<State>,
+    /// How many have not ended.
+    count: watch::Sender<usize>,
 }
 
 struct State {
@@ -63,7 +69,15 @@ impl OwnJobs {
                 jids: JidClock::new(JID_NUMBER, 0),
                 running: BTreeMap::new(),
             }),
+            count: watch::Sender::new(0),
         }
+    }
+
+    /// Waits until none runs, and what came of each is told.
+    pub async fn idle(&self) {
+        let mut count = self.count.subscribe();
+        // The sender lives as long as this does.
+        let _ = count.wait_for(|count| *count == 0).await;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -92,22 +106,29 @@ impl OwnJobs {
             }
             let jid = state.jids.next(self.clock.now());
             state.running.insert(jid, job.clone());
+            self.count.send_replace(state.running.len());
             jid
+        };
+        let user = match &job.caller {
+            Some(caller) => caller.user.clone(),
+            None => "minion".to_owned(),
         };
         let name = job.schedule.as_deref().unwrap_or("none");
         tracing::info!(%jid, fun = %job.call.fun, schedule = name, "a job of the minion's own starts");
         self.executor.begin(Task {
             jid,
             call: job.call,
-            user: "minion".to_owned(),
+            user,
             options: JobOptions::default(),
             is_ordered: false,
+            caller: job.caller,
             local_roots: job.local_roots,
         });
         Ok(jid)
     }
 
-    /// Takes what a job returned, and tells it; none when the job is not of this minion's own.
+    /// Takes what a job returned, and tells it; none when the job is not of this minion's own. Every run that no hub ordered ends here, one
+    /// of `salt-call` with its caller.
     pub fn ended(&self, ret: &Return) -> Option<OwnJob> {
         let job = self.state().running.remove(&ret.jid)?;
         let (retcode, ms) = (ret.retcode, ret.duration_ms);
@@ -118,6 +139,8 @@ impl OwnJobs {
                 tracing::warn!(jid = %ret.jid, "what a job returned can't be told: {error}");
             }
         }
+        let state = self.state();
+        self.count.send_replace(state.running.len());
         Some(job)
     }
 }

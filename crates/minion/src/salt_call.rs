@@ -94,15 +94,18 @@ struct Arguments {
     /// Whether states that went well and changed nothing are shown
     #[arg(long, alias = "state_verbose", value_name = "TRUTH", action = ArgAction::Set, value_parser = ["true", "false", "True", "False"], default_value = "true")]
     state_verbose: String,
-    /// Taken, and without effect: nothing is cached, and no hub is asked
+    /// Print all of the return: the job's id, the function, the return code
+    #[arg(long)]
+    metadata: bool,
+    /// Send no event with what the function returned
+    #[arg(long)]
+    no_return_event: bool,
+    /// Taken, and without effect: grains are never cached on disk
     #[arg(long)]
     skip_grains: bool,
     /// Taken, and without effect, as --skip-grains
     #[arg(long)]
     refresh_grains_cache: bool,
-    /// Taken, and without effect: the result goes to no hub
-    #[arg(long)]
-    no_return_event: bool,
     /// Taken, and without effect: the function is waited for
     #[arg(short = 't', long, value_name = "SECONDS")]
     timeout: Option<i64>,
@@ -122,8 +125,6 @@ struct Arguments {
     returner: Option<String>,
     #[arg(long, value_name = "DIR", hide = true)]
     states_dir: Option<String>,
-    #[arg(long, hide = true)]
-    metadata: bool,
     #[arg(long, value_name = "VALUES", hide = true)]
     set_metadata: Option<String>,
     #[arg(long, value_name = "PRIORITY", hide = true)]
@@ -182,7 +183,11 @@ fn meant(arguments: Arguments) -> Result<(Globals, CallArgs), String> {
             "--module-dirs",
             "custom modules come with the roots (docs/custom-modules.md)",
         ),
-        (arguments.master.is_some(), "--master", "a call asks no hub"),
+        (
+            arguments.master.is_some(),
+            "--master",
+            "the hubs are those of `master` in the settings, whose key this minion knows",
+        ),
         (
             arguments.returner.is_some(),
             "--return",
@@ -194,9 +199,9 @@ fn meant(arguments: Arguments) -> Result<(Globals, CallArgs), String> {
             "custom states come with the roots (docs/custom-modules.md)",
         ),
         (
-            arguments.metadata || arguments.set_metadata.is_some(),
-            "--metadata",
-            "a call has no metadata",
+            arguments.set_metadata.is_some(),
+            "--set-metadata",
+            "a call keeps no metadata",
         ),
         (
             arguments.priv_.is_some(),
@@ -265,6 +270,8 @@ fn meant(arguments: Arguments) -> Result<(Globals, CallArgs), String> {
             (false, true) => Some(false),
             (false, false) => None,
         },
+        no_return_event: arguments.no_return_event,
+        metadata: arguments.metadata,
         is_salt: true,
         state_output: arguments.state_output,
         state_verbose: arguments.state_verbose.eq_ignore_ascii_case("true"),
@@ -311,7 +318,7 @@ mod tests {
         assert!(
             read(&["--master=x", "test.ping"])
                 .unwrap_err()
-                .contains("asks no hub")
+                .contains("`master` in the settings")
         );
         assert!(read(&[]).unwrap_err().contains("the function is missing"));
     }

@@ -64,6 +64,7 @@ impl AtStart {
         };
         let begun = self.own_jobs.begin(OwnJob {
             schedule: None,
+            caller: None,
             call,
             is_told: true,
             metadata: None,

@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use wire::{Jid, Steps};
 
+use crate::caller::Caller;
 use crate::files::Sessions;
 use crate::herald::Herald;
 use crate::roots::{Asked, Roots};
@@ -192,6 +193,31 @@ impl Surroundings {
             );
     }
 
+    /// Signals a job that runs, and gives it; none when none of that jid runs.
+    pub fn signal(self: &Arc<Self>, jid: &str, kind: CancelKind, by: &str) -> Option<RunningJob> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = running.get_mut(jid)?;
+        found.cancel.cancel(kind);
+        if found.cancel.is_cancelled() {
+            found.cancelled_by.get_or_insert_with(|| by.to_owned());
+        }
+        if kind == CancelKind::Term {
+            let surroundings = self.clone();
+            let jid = jid.to_owned();
+            std::thread::spawn(move || {
+                std::thread::sleep(KILL_AFTER);
+                let running = surroundings
+                    .running
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                if let Some(found) = running.get(&jid) {
+                    found.cancel.cancel(CancelKind::Kill);
+                }
+            });
+        }
+        Some(found.job.clone())
+    }
+
     /// A job ended. Gives who told it to, if anybody did.
     pub fn end(&self, jid: &str) -> Option<String> {
         let ended = self
@@ -201,6 +227,14 @@ impl Surroundings {
             .remove(jid);
         ended.and_then(|running| running.cancelled_by)
     }
+}
+
+/// Who hears how far a job is.
+pub enum Watched {
+    /// Hubs, which know of it.
+    Hubs(Arc<Sessions>),
+    /// The command that waits for it.
+    Caller(Caller),
 }
 
 /// The minion around one job.
@@ -215,8 +249,8 @@ pub struct JobContext {
     pub cache: PathBuf,
     /// Its id, and that as text; none for a call without a hub.
     pub jid: Option<(Jid, String)>,
-    /// Hubs that hear how far it is; none when they do not know of it.
-    pub watched: Option<Arc<Sessions>>,
+    /// Who hears how far it is.
+    pub watched: Option<Watched>,
     /// Sends its events; none for a call without a hub.
     pub herald: Option<Arc<Herald>>,
     /// Who ordered it.
@@ -253,13 +287,15 @@ impl Context for JobContext {
     }
 
     fn steps(&self, done: usize, total: usize, failed: usize) {
-        if let (Some((jid, _)), Some(sessions)) = (&self.jid, &self.watched) {
-            let steps = Steps {
-                done: done as u64,
-                total: total as u64,
-                failed: failed as u64,
-            };
-            sessions.tell_steps(*jid, steps);
+        let steps = Steps {
+            done: done as u64,
+            total: total as u64,
+            failed: failed as u64,
+        };
+        match (&self.jid, &self.watched) {
+            (Some((jid, _)), Some(Watched::Hubs(sessions))) => sessions.tell_steps(*jid, steps),
+            (Some(_), Some(Watched::Caller(caller))) => caller.steps(steps),
+            (None, _) | (_, None) => {}
         }
     }
 
@@ -269,6 +305,7 @@ impl Context for JobContext {
             return Ok(false);
         };
         let jid = self.jid.as_ref().map(|(jid, _)| *jid);
+        herald.reach();
         herald.fire(tag, data, jid)?;
         Ok(true)
     }
@@ -311,37 +348,15 @@ impl Context for JobContext {
     }
 
     fn signal_job(&self, jid: &str, kind: CancelKind) -> Option<RunningJob> {
-        let mut running = self
-            .surroundings
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let Some(found) = running.get_mut(jid) else {
+        let found = self.surroundings.signal(jid, kind, &self.user);
+        if found.is_none() {
+            // The loop is there as long as jobs run.
             let _ = self.surroundings.news.send(News::CancelUnseen {
                 jid: jid.to_owned(),
                 by: self.user.clone(),
             });
-            return None;
-        };
-        found.cancel.cancel(kind);
-        if found.cancel.is_cancelled() {
-            found.cancelled_by.get_or_insert_with(|| self.user.clone());
         }
-        if kind == CancelKind::Term {
-            let surroundings = self.surroundings.clone();
-            let jid = jid.to_owned();
-            std::thread::spawn(move || {
-                std::thread::sleep(KILL_AFTER);
-                let running = surroundings
-                    .running
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                if let Some(found) = running.get(&jid) {
-                    found.cancel.cancel(CancelKind::Kill);
-                }
-            });
-        }
-        Some(found.job.clone())
+        found
     }
 
     fn files(&self) -> &dyn FileSource {

@@ -5,8 +5,9 @@
 //! bytes or the types below. Any crate may use it.
 //!
 //! Directions have names: [`Up`] travels from a child to its parent, [`Down`] from a parent to its child, and
-//! [`control`] between a command line and the daemon on the same host.
+//! [`control`] between a command line and the hub on the same host, and [`call`] between one and the minion.
 
+pub mod call;
 pub mod choice;
 pub mod codec;
 pub mod control;

@@ -210,6 +210,7 @@ impl Keeper {
             let name = firing.name.clone();
             let begun = self.own_jobs.begin(OwnJob {
                 schedule: Some(firing.name),
+                caller: None,
                 call: Call {
                     fun: firing.function,
                     args: firing.args,

@@ -1,10 +1,11 @@
 //! What a command line and the daemon on its host say to each other, as far as it is the same in each release since the first.
 
+use wire::call::{CallAsk, CallEnd, CallRun, CallTell};
 use wire::control::{
     Ask, Failure, FailureKind, HubRow, Identity, KeyRow, MinionCounts, MinionRow, RootsRow,
     SiteRow, Tell, TokenRow, Tree,
 };
-use wire::{KeyDecision, Presence, Role, Standing};
+use wire::{KeyDecision, Presence, Role, Standing, Steps};
 
 use crate::messages::{jid, roots};
 use crate::records::summary;
@@ -92,5 +93,24 @@ pub fn control() -> Vec<Sample> {
         sample!("tell.failed.not-found", Tell, failed(FailureKind::NotFound)),
         sample!("tell.failed.refused", Tell, failed(FailureKind::Refused)),
         sample!("tell.failed.internal", Tell, failed(FailureKind::Internal)),
+    ]
+}
+
+/// The same of a call and the minion of its host: a call of one release may meet the daemon of another while that still runs.
+#[rustfmt::skip] // A table is read in rows.
+pub fn call() -> Vec<Sample> {
+    let json = |text: &str| text.as_bytes().into();
+    let run = CallRun { id: text("web1"), fun: text("test.echo"), args: json("[1]"), kwargs: json("{}"), is_told: true };
+    let end = CallEnd { retcode: 2, success: false, started: 300 };
+    let failure = Failure { kind: FailureKind::Refused, text: text("why") };
+    vec![
+        sample!("call-ask.run", CallAsk, CallAsk::Run(run)),
+        sample!("call-ask.who", CallAsk, CallAsk::Who),
+        sample!("call-tell.begun", CallTell, CallTell::Begun { jid: jid() }),
+        sample!("call-tell.steps", CallTell, CallTell::Steps(Steps { done: 1, total: 3, failed: 0 })),
+        sample!("call-tell.part", CallTell, CallTell::Part(json("[1"))),
+        sample!("call-tell.ended", CallTell, CallTell::Ended(end)),
+        sample!("call-tell.failed", CallTell, CallTell::Failed(failure)),
+        sample!("call-tell.who", CallTell, CallTell::Who { is_daemon: true, pid: 7 }),
     ]
 }

@@ -70,6 +70,7 @@ fn samples() -> Vec<Sample> {
         messages::job(),
         requests::requests(),
         control::control(),
+        control::call(),
         newer::protocol_2(),
         records::records(),
         records::trust(),
@@ -129,7 +130,7 @@ fn each_line_has_its_sample() {
 }
 
 /// Enums of which each variant has a sample.
-const ENUMS: [&str; 8] = [
+const ENUMS: [&str; 10] = [
     "Up",
     "Down",
     "Request",
@@ -138,6 +139,8 @@ const ENUMS: [&str; 8] = [
     "Record",
     "JournalRecord",
     "PlanRecord",
+    "CallAsk",
+    "CallTell",
 ];
 
 #[test]
