@@ -70,6 +70,7 @@ impl Stage {
             save_bytes_max: 64,
             gather_ms: relay::GATHER_MS,
             awaited_max: relay::AWAITED_MAX,
+            adopt_after_ms: 0,
             judges: false,
         };
         let mut stage = Stage {
@@ -236,7 +237,7 @@ impl Stage {
             self.put(HubInput::ParentMessage { link, message });
             return;
         };
-        let message = match script.below(21) {
+        let message = match script.below(22) {
             0 | 1 => Down::Job(script.envelope()),
             2 => Down::Ping {
                 nonce: script.number(),
@@ -293,6 +294,7 @@ impl Stage {
                 owner: script.owner(),
                 release: script.release(),
             },
+            20 => Down::Witness { top: script.uid() },
             _ => match codec::decode::<Down>(script.bytes()) {
                 Ok(message) => message,
                 Err(_) => return self.put(HubInput::ParentClosed { link }),

@@ -309,6 +309,7 @@ impl Script<'_> {
     pub(crate) fn up(&mut self, role: Role) -> Up {
         let kind = match (role, self.byte()) {
             (_, 255) => 13,
+            (Role::Syndic, 254) => 15,
             (Role::Syndic, 253..) => 14,
             (_, 252..) => 12,
             (_, any @ 240..) => any % 11,
@@ -351,6 +352,11 @@ impl Script<'_> {
                 jid: self.jid(),
                 owner: self.owner(),
                 rollout: self.rollout(),
+            },
+            15 => Up::Witness {
+                top: self.uid(),
+                away_ms: self.yes().then(|| self.number()),
+                tops: self.some(3, Script::uid),
             },
             13 => Up::Events(wire::Events {
                 events: self.some(3, Script::event),

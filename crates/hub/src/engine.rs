@@ -547,6 +547,12 @@ impl<S: Surroundings> Engine<S> {
             }
             HubOutput::FetchRoots => self.surroundings.fetch_roots(),
             HubOutput::Ask { jid, who } => self.surroundings.ask(&self.hub, jid, &who),
+            HubOutput::Adopting { jid, owner } => {
+                let order = self.hub.job(jid).and_then(|job| job.shared_order());
+                let ordered = order.filter(|order| order.origin == owner);
+                let owner = ordered.map_or_else(|| owner.to_string(), |o| o.origin_id.to_string());
+                tracing::warn!(alarm = true, %jid, owner, "a job is adopted: every syndic that has a part in it has lost its owner");
+            }
             HubOutput::Alarm(text) => tracing::warn!(alarm = true, "{text}"),
         }
         Ok(())

@@ -297,6 +297,7 @@ async fn start(
             parents: parents.len(),
             save_bytes_max: relay::SAVE_BYTES_MAX,
             gather_ms: relay::GATHER_MS,
+            adopt_after_ms: u64::try_from(config.jobs.adopt_after.as_millis())?,
             awaited_max: relay::AWAITED_MAX,
             judges: policy.binds_above(),
             job_key: Some(job_key.public().0),

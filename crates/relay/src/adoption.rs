@@ -78,7 +78,7 @@ impl Job {
 }
 
 impl Hub {
-    /// An operator says that this top-master owns a job of another one from now on.
+    /// This top-master owns a job of another one from now on: an operator says so, or all witnesses do.
     pub(crate) fn adopt(&mut self, jid: Jid) {
         let Some(job) = self.jobs.get(&jid) else {
             self.adopting.insert(jid);
@@ -268,6 +268,7 @@ impl Hub {
             self.timers.clear(Timer::Handover(jid));
             self.timers.clear(Timer::Plan(jid));
             self.record_plan(jid, PlanRecord::Owned(owner));
+            self.watch_owner(jid);
             self.unsaved.insert(jid);
             return;
         }

@@ -129,6 +129,9 @@ impl Hub {
                 },
                 true,
             ) => self.owned_below(link, peer.uid, jid, owner, rollout),
+            (Up::Witness { top, away_ms, tops }, true) => {
+                self.witness_heard(peer.uid, top, away_ms, &tops);
+            }
             // The shell reads them beside the machine: they change nothing here.
             (Up::Events(_), true) => {}
         }

@@ -37,6 +37,9 @@ pub struct HubConfig {
     pub gather_ms: u64,
     /// Its site has rules about orders from above: each is a question to the shell.
     pub judges: bool,
+    /// How long the owner of a job has to be away from every hub that has a part in it, until this top-master adopts the job by itself,
+    /// in milliseconds; 0: never.
+    pub adopt_after_ms: u64,
     /// Outcomes of open jobs that may be awaited: [`AWAITED_MAX`](crate::AWAITED_MAX), less in tests.
     pub awaited_max: u64,
 }
@@ -305,6 +308,13 @@ pub enum HubOutput {
     TrustOffered(Json),
     /// Fetch the roots now.
     FetchRoots,
+    /// This top-master adopts a job by itself: whoever has a part in it has been without its owner for too long.
+    Adopting {
+        /// Which.
+        jid: Jid,
+        /// The owner until now.
+        owner: Uid,
+    },
     /// Something that an operator should see at once.
     Alarm(String),
     /// Whom this job means of these minions, all of them children of this very hub, is decided by their pillars, or by rules of

@@ -82,6 +82,7 @@ pub fn authorize(peer: &Peer, message: Up) -> Result<Authorized<Up>, Violation> 
         Up::Recalled { .. } => ("recalled", false, true),
         Up::Events(_) => ("events", true, true),
         Up::Owned { .. } => ("owned", false, true),
+        Up::Witness { .. } => ("witness", false, true),
     };
     let allowed = match peer.role {
         Role::Minion => minion,

@@ -28,6 +28,7 @@ use crate::state::{Source, State};
 use crate::steps::Counted;
 use crate::unsaved::Unsaved;
 use crate::uplink::Parent;
+use crate::witness::{Parted, Witnesses};
 
 /// Jobs that are open at once, at most: a job is open until its last return is with its origin. Above it new jobs
 /// are refused. At 10,000 minions an open job takes a few hundred KiB.
@@ -85,6 +86,8 @@ pub(crate) enum Timer {
     Asked(Jid),
     /// Turns that were given out of sight of a new owner are over.
     Handover(Jid),
+    /// Hubs below are asked whether owners of jobs are gone.
+    Witness,
 }
 
 /// The hub machine.
@@ -115,6 +118,8 @@ pub struct Hub {
     pub(crate) adopting: BTreeSet<Jid>,
     /// Who adopted jobs that are not known here.
     pub(crate) owners: BTreeMap<Jid, wire::Owner>,
+    pub(crate) witnesses: Witnesses,
+    pub(crate) parted: Parted,
     /// Decisions for hubs that are cut off: the hub, the key.
     pub(crate) undelivered: BTreeMap<(Uid, Uid), wire::KeyDecision>,
     pub(crate) trust: Option<(Json, u64)>,
@@ -183,6 +188,8 @@ impl Hub {
             telling: BTreeSet::new(),
             adopting: BTreeSet::new(),
             owners: BTreeMap::new(),
+            witnesses: Witnesses::default(),
+            parted: Parted::new(now),
             undelivered: recovered
                 .undelivered
                 .into_iter()
@@ -286,6 +293,7 @@ impl Hub {
                 Timer::Steps(jid) => self.steps_due(jid),
                 Timer::Asked(jid) => self.end_questions(jid),
                 Timer::Handover(jid) => self.handover_over(jid),
+                Timer::Witness => self.ask_witnesses(),
             }
         }
         self.pump_when_idle();
@@ -321,6 +329,7 @@ impl Hub {
                 Timer::Steps(_) => "tell how far a job is",
                 Timer::Asked(_) => "end the questions about a job's minions",
                 Timer::Handover(_) => "go on with an adopted rollout",
+                Timer::Witness => "ask whether owners of jobs are gone",
             };
             (at, why)
         })

@@ -215,6 +215,7 @@ mod tests {
             save_bytes_max: crate::SAVE_BYTES_MAX,
             gather_ms: 0,
             awaited_max: crate::AWAITED_MAX,
+            adopt_after_ms: 0,
             judges: false,
         };
         let mut hub = Hub::new(config, HubRecovered::default(), 1);

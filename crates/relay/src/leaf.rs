@@ -398,7 +398,8 @@ impl<V: Verify> Leaf<V> {
                 | Down::Recall { .. }
                 | Down::Own { .. }
                 | Down::Plan { .. }
-                | Down::Grant { .. },
+                | Down::Grant { .. }
+                | Down::Witness { .. },
                 _,
             )
             | (_, false) => {

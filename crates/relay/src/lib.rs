@@ -36,6 +36,7 @@ mod state;
 mod steps;
 mod unsaved;
 mod uplink;
+mod witness;
 
 pub use account::{JobView, NameOf, Replay, Returned};
 pub use exchange::{HubConfig, HubInput, HubOutput, HubRecovered, HubStats, RecoveredJob};

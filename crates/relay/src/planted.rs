@@ -151,6 +151,8 @@ bugs! {
     ObeysFormerOwner,
     /// A top-master that adopts a rollout does not ask what turns were given.
     TakesOverBlind,
+    /// One hub's word that a top-master is gone is enough.
+    AdoptsOnOneWord,
 }
 
 #[cfg(feature = "planted")]

@@ -107,6 +107,7 @@ impl Hub {
             self.expires(order);
         }
         self.jobs.insert(jid, job);
+        self.watch_owner(jid);
         self.ask(jid);
         if is_adopted && goes_on {
             self.begin_handover(jid);
@@ -328,6 +329,7 @@ impl Hub {
         self.expires(&order);
         let is_own = job.origin == Origin::Own;
         self.jobs.insert(jid, job);
+        self.watch_owner(jid);
         self.state_dirty.insert(jid);
         if is_own {
             // How it was to be rolled out is lost with the disk that had it.

@@ -97,6 +97,7 @@ impl Hub {
     /// A session is over: what was told in it may be lost, so the next one tells it again.
     pub(crate) fn parent_closed(&mut self, link: LinkId) {
         if let Some(parent) = self.parents.remove(&link) {
+            self.parted.note(parent.peer.uid, self.now);
             for job in self.jobs.values_mut() {
                 job.uplinks.remove(&parent.peer.uid);
             }
@@ -156,6 +157,7 @@ impl Hub {
                 }
             }
             (Down::Own { jid, owner }, true) => self.owned_above(link, uid, jid, owner),
+            (Down::Witness { top }, true) => self.bear_witness(link, top),
             (Down::Plan { jid, owner, plan }, true) => self.plan_above(jid, owner, plan),
             (Down::Halt { jid, halt }, true) => self.halted(jid, halt),
             (Down::Recall { jid }, true) => self.tell_order(link, jid),

@@ -10,8 +10,6 @@ use wire::{
     ValueRef,
 };
 
-/// The top-master that ordered.
-const OTHER: Uid = Uid([77; 16]);
 /// The one of the bench.
 const ME: Uid = Uid([100; 16]);
 const MINE: Owner = Owner { term: 1, hub: ME };
@@ -22,37 +20,6 @@ fn ok() -> Outcome {
         success: true,
         value: ValueRef::Inline(json("true")),
     }
-}
-
-fn at(site: &str, number: u8) -> relay::Peer {
-    peer(number, Role::Minion, &format!("m{number}"), site)
-}
-
-/// A top-master with the sites ams (m1) and fra (m2), which hears from ams of a job of another one.
-fn beside(outcome: Outcome) -> Bench {
-    let mut bench = Bench::new("");
-    for (link, site, minion) in [(10, "ams", 1), (20, "fra", 2)] {
-        bench.connect(link, peer(link as u8, Role::Syndic, site, site));
-        bench.says(link, roster_of(&at(site, minion), 5));
-        bench.says(link, Up::Resumed { ledgers: 0 });
-    }
-    bench.says(10, tells(1, 5, outcome));
-    let (envelope, order) = order_of(OTHER, jid(1), "*");
-    let outputs = bench.says(
-        10,
-        Up::Recalled {
-            jid: jid(1),
-            envelope: Some(envelope.clone()),
-        },
-    );
-    let is_offered = |output: &HubOutput| matches!(output, HubOutput::JobOffered { .. });
-    assert!(outputs.iter().any(is_offered), "{outputs:?}");
-    bench.put(HubInput::Vouched {
-        jid: jid(1),
-        envelope,
-        order: Some(order),
-    });
-    bench
 }
 
 fn adopt(bench: &mut Bench) -> Vec<HubOutput> {

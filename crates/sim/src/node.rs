@@ -151,6 +151,7 @@ impl World {
                 save_bytes_max: self.plan.save_bytes_max,
                 gather_ms: self.plan.gather_ms,
                 awaited_max: relay::AWAITED_MAX,
+                adopt_after_ms: self.plan.adopt_after_ms,
                 judges: self.plan.pillars,
                 job_key: None,
             };
@@ -407,6 +408,11 @@ impl World {
                 self.model.job_finished(at, jid, self.now, disk);
             }
             HubOutput::Enrolled { uid, standing } => self.enrolled(at, uid, standing),
+            HubOutput::Adopting { jid, .. } => {
+                self.trace
+                    .note(self.now, at, "adopts by itself", jid.to_string().as_bytes());
+                self.model.adopted(at, jid, &self.nodes);
+            }
             HubOutput::Alarm(text) => self.trace.note(self.now, at, "alarm", text.as_bytes()),
             HubOutput::Recall { jid } => {
                 let job = self.nodes[at].hub_disk.jobs.get(&jid);

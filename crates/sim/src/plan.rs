@@ -33,6 +33,8 @@ pub struct Plan {
     pub gather_ms: u64,
     /// Jobs have targets by pillar, too, and sites have rules about orders from above.
     pub pillars: bool,
+    /// Top-masters adopt jobs by themselves whose owners have been gone for so long; 0: an operator has to say so.
+    pub adopt_after_ms: u64,
 }
 
 /// What a job may take at most from its submission to its last outcome when nothing fails: its time to start, the slack
@@ -56,6 +58,7 @@ impl Plan {
         save_bytes_max: relay::SAVE_BYTES_MAX,
         gather_ms: 0,
         pillars: false,
+        adopt_after_ms: 0,
     };
 
     /// Faults of machines and links, and no decisions about keys.
@@ -120,8 +123,16 @@ impl Plan {
         ..Plan::CHAOS
     };
 
+    /// Jobs of top-masters that are gone find new owners by themselves.
+    pub const HEIRS: Plan = Plan {
+        name: "heirs",
+        adopt_after_ms: 8_000,
+        heal_ms: Plan::CALM.heal_ms + 60_000,
+        ..Plan::CHAOS
+    };
+
     /// All plans.
-    pub const ALL: [Plan; 9] = [
+    pub const ALL: [Plan; 10] = [
         Plan::CALM,
         Plan::FAULTS,
         Plan::CHAOS,
@@ -131,6 +142,7 @@ impl Plan {
         Plan::GATHERED,
         Plan::DAYS,
         Plan::PILLARS,
+        Plan::HEIRS,
     ];
 
     /// The plan of this name.

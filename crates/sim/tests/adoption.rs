@@ -25,9 +25,21 @@ fn ask(hold: bool, plan: Option<BatchPlan>) -> Ask {
 /// The world at its end, when a job is ordered at the first top-master, which dies `after` and is back when `back` has passed; with
 /// nought it lives, and somebody was mistaken.
 fn run(seed: u64, ask: Ask, after: u64, back: u64) -> (World, Jid) {
+    let (mut world, jid) = ordered(seed, ask, after, back, 0);
+    world.pass_until(ORDERED + after + 30);
+    world.adopt(1, jid);
+    // Long enough for a rollout of one at a time.
+    world.pass_until(ORDERED + after + back.max(90_000));
+    world.run();
+    (world, jid)
+}
+
+/// The world up to the moment after which the first top-master dies.
+fn ordered(seed: u64, ask: Ask, after: u64, back: u64, adopt_after_ms: u64) -> (World, Jid) {
     let plan = Plan {
         active_ms: 0,
         latency_max: 20,
+        adopt_after_ms,
         // It is not a calm world.
         decisions: true,
         ..Plan::CALM
@@ -48,11 +60,6 @@ fn run(seed: u64, ask: Ask, after: u64, back: u64) -> (World, Jid) {
             },
         );
     }
-    world.pass_until(ORDERED + after + 30);
-    world.adopt(1, jid);
-    // Long enough for a rollout of one at a time.
-    world.pass_until(ORDERED + after + back.max(90_000));
-    world.run();
     (world, jid)
 }
 
@@ -122,6 +129,48 @@ fn a_rollout_in_stages() {
         ..BatchPlan::default()
     };
     sweep("stages", false, Some(&plan), (0..6_000).step_by(150));
+}
+
+/// How long owners may be gone where nobody has to say that they are.
+const ADOPT_AFTER_MS: u64 = 6_000;
+
+/// Jobs that were taken over by themselves, when the first top-master is back after each of these times.
+fn by_themselves(name: &str, plan: Option<&BatchPlan>, backs: &[u64]) -> usize {
+    let mut taken = 0;
+    for (seed, after) in (0..).zip((0..120).step_by(8).chain((300..6_000).step_by(300))) {
+        for &back in backs {
+            let ask = ask(false, plan.cloned());
+            let (mut world, jid) = ordered(seed, ask, after, back, ADOPT_AFTER_MS);
+            world.pass_until(ORDERED + after + back.max(90_000));
+            world.run();
+            let text = format!("{name}, seed {seed}, after {after} ms, back after {back} ms");
+            taken += usize::from(is_taken_over(&world, jid, &text));
+        }
+    }
+    taken
+}
+
+#[test]
+fn jobs_of_a_dead_owner_are_adopted_without_an_operator() {
+    let turns = BatchPlan {
+        size: Some(Amount::Count(1)),
+        ..BatchPlan::default()
+    };
+    // It is back in the middle of it, and long after.
+    let backs = [9_000, 12_000, 80_000];
+    assert!(by_themselves("plain", None, &backs) > 0);
+    assert!(by_themselves("turns", Some(&turns), &backs) > 20);
+}
+
+#[test]
+fn an_owner_that_is_back_in_time_keeps_its_jobs() {
+    // Whether it lived all the time, or was away for a moment: also when a job takes longer than that.
+    let turns = BatchPlan {
+        size: Some(Amount::Count(1)),
+        ..BatchPlan::default()
+    };
+    let backs = [0, 50, ADOPT_AFTER_MS / 2];
+    assert_eq!(by_themselves("turns", Some(&turns), &backs), 0);
 }
 
 /// A bug that these worlds are to find.

@@ -56,6 +56,11 @@ fn worlds_with_lost_databases() {
 }
 
 #[test]
+fn worlds_in_which_jobs_find_new_owners_by_themselves() {
+    worlds(Plan::HEIRS, 80_000..80_200);
+}
+
+#[test]
 fn worlds_that_save_in_parts() {
     worlds(Plan::PARTS, 60_000..60_200);
 }

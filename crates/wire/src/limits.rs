@@ -43,6 +43,8 @@ pub const MAX_EVENT_FILTERS: usize = 64;
 pub const MAX_MINE: usize = BULK_FRAME - 4_096;
 /// Values that one minion gives to the mine.
 pub const MAX_MINE_ENTRIES: usize = 256;
+/// Parents of one hub of which something is told; more are not configured anywhere.
+pub const MAX_PARENTS: usize = 16;
 /// What jids end with that minions give to jobs of their own: no hub has this number.
 pub const MINIONS_JID_NUMBER: u8 = 99;
 

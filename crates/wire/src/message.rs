@@ -222,6 +222,15 @@ pub enum Up {
         /// How it is to go, how far it is, whose turn it was.
         rollout: Vec<PlanRecord>,
     },
+    /// Syndic: the answer to [`Down::Witness`]. Protocol 2.
+    Witness {
+        /// About which top-master.
+        top: Uid,
+        /// How long there has been no session with it, in milliseconds; None: there is one.
+        away_ms: Option<u64>,
+        /// All top-masters with which there is one, at most [`MAX_PARENTS`](crate::limits::MAX_PARENTS).
+        tops: Vec<Uid>,
+    },
 }
 
 /// From a parent to its child.
@@ -335,6 +344,11 @@ pub enum Down {
         owner: Owner,
         /// Who, and until when.
         release: Release,
+    },
+    /// To a syndic: since when has there been no session with this top-master, which owns jobs? Protocol 2.
+    Witness {
+        /// Which.
+        top: Uid,
     },
 }
 

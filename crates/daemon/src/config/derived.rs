@@ -275,6 +275,8 @@ pub struct JobSettings {
     pub timeout: Option<Duration>,
     /// A job for more minions is taken only with their count; None: never asked.
     pub confirm_above: Option<u64>,
+    /// When a job of another top-master whose owner is gone is adopted; zero: never by itself.
+    pub adopt_after: Duration,
 }
 
 /// Lives of certificates.
@@ -397,6 +399,7 @@ pub(super) fn hub(settings: &mut Settings, sources: &Sources<'_>) -> Option<HubC
             start_within: seconds(settings, "job_start_within")?,
             timeout: seconds(settings, "timeout"),
             confirm_above: settings.number("confirm_above"),
+            adopt_after: Duration::from_secs(settings.number("adopt_after").unwrap_or_default()),
         },
         access: AccessSettings {
             publisher_acl: settings.map("publisher_acl").into(),

@@ -242,6 +242,7 @@ metrics_port: 9
             start_within: Duration::from_secs(5),
             timeout: Some(Duration::from_secs(6)),
             confirm_above: Some(500),
+            adopt_after: Duration::from_secs(300),
         }
     );
     assert_eq!(hub.journal_file, Some("/journal".into()));

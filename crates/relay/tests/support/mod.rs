@@ -12,6 +12,9 @@ use wire::{
 
 pub const NOW: UnixMillis = 1_795_387_000_000;
 
+/// How long an owner may be gone until its jobs are adopted.
+pub const ADOPT_AFTER_MS: u64 = 300_000;
+
 /// Outcomes that a hub of the bench may await.
 pub const AWAITED_MAX: u64 = 40;
 
@@ -184,6 +187,7 @@ impl Bench {
             gather_ms,
             // A few minions are enough to reach it.
             awaited_max: AWAITED_MAX,
+            adopt_after_ms: ADOPT_AFTER_MS,
             judges: false,
         };
         let mut bench = Bench {
@@ -512,4 +516,38 @@ pub fn from_parent(bench: &mut Bench, message: Down) -> Vec<HubOutput> {
         link: LinkId(50),
         message,
     })
+}
+
+/// A top-master that is not the one of the bench.
+pub const OTHER: Uid = Uid([77; 16]);
+
+pub fn at(site: &str, number: u8) -> relay::Peer {
+    peer(number, Role::Minion, &format!("m{number}"), site)
+}
+
+/// A top-master with the sites ams (m1) and fra (m2), which hears from ams of a job of another one.
+pub fn beside(outcome: Outcome) -> Bench {
+    let mut bench = Bench::new("");
+    for (link, site, minion) in [(10, "ams", 1), (20, "fra", 2)] {
+        bench.connect(link, peer(link as u8, Role::Syndic, site, site));
+        bench.says(link, roster_of(&at(site, minion), 5));
+        bench.says(link, Up::Resumed { ledgers: 0 });
+    }
+    bench.says(10, tells(1, 5, outcome));
+    let (envelope, order) = order_of(OTHER, jid(1), "*");
+    let outputs = bench.says(
+        10,
+        Up::Recalled {
+            jid: jid(1),
+            envelope: Some(envelope.clone()),
+        },
+    );
+    let is_offered = |output: &HubOutput| matches!(output, HubOutput::JobOffered { .. });
+    assert!(outputs.iter().any(is_offered), "{outputs:?}");
+    bench.put(HubInput::Vouched {
+        jid: jid(1),
+        envelope,
+        order: Some(order),
+    });
+    bench
 }

@@ -33,6 +33,7 @@ impl Stand {
             save_bytes_max: SAVE_BYTES_MAX,
             gather_ms: relay::GATHER_MS,
             awaited_max: relay::AWAITED_MAX,
+            adopt_after_ms: 0,
             judges: false,
         };
         let mut stand = Stand {

@@ -148,6 +148,7 @@ impl Explorer {
                     save_bytes_max: 1,
                     gather_ms: 0,
                     awaited_max: relay::AWAITED_MAX,
+                    adopt_after_ms: 0,
                     judges: false,
                 };
                 let disk = self.hub_disks[disk as usize].recovered();

@@ -169,5 +169,7 @@ pub fn protocol_2() -> Vec<Sample> {
         sample!("down.plan", Down, Down::Plan { jid: jid(), owner, plan: vec![PlanRecord::Stage(1)] }),
         sample!("down.grant", Down, Down::Grant { jid: jid(), owner, release: release() }),
         sample!("plan.owned", PlanRecord, PlanRecord::Owned(owner)),
+        sample!("up.witness", Up, Up::Witness { top: owner.hub, away_ms: Some(300), tops: vec![owner.hub] }),
+        sample!("down.witness", Down, Down::Witness { top: owner.hub }),
     ]
 }
