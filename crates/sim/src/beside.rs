@@ -31,6 +31,23 @@ impl World {
         self.adopt(at, jid);
     }
 
+    /// A top-master whose job is open dies, and nobody says so to another one.
+    pub(crate) fn lose_some_owner(&mut self) {
+        let open = self
+            .model
+            .jobs
+            .values()
+            .filter(|job| job.finished.is_none());
+        let owners: Vec<usize> = open.map(|job| job.origin).collect();
+        if let Some(&node) = self.rng.pick(&owners)
+            && self.nodes[node].spec.peer.role == Role::TopMaster
+        {
+            let fate = Fate::Lost;
+            let back = self.rng.between(1, 2 * self.plan.outage_ms);
+            self.schedule(0, Event::Crash { node, fate, back });
+        }
+    }
+
     /// An operator says to a hub that it owns a job of another one.
     pub fn adopt(&mut self, at: usize, jid: Jid) {
         self.trace

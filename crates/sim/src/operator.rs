@@ -118,6 +118,7 @@ impl World {
         let plan = self.plan;
         match self.rng.below(100) {
             0..30 => self.submit_somewhere(),
+            30..40 if plan.adopt_after_ms > 0 => self.lose_some_owner(),
             30..33 => self.forge(),
             33..37 => self.replay_old_order(),
             37..41 => self.steer_some_job(),

@@ -35,6 +35,8 @@ pub struct Plan {
     pub pillars: bool,
     /// Top-masters adopt jobs by themselves whose owners have been gone for so long; 0: an operator has to say so.
     pub adopt_after_ms: u64,
+    /// Of a hundred worlds so many have two top-masters.
+    pub two_tops_percent: u64,
 }
 
 /// What a job may take at most from its submission to its last outcome when nothing fails: its time to start, the slack
@@ -59,6 +61,7 @@ impl Plan {
         gather_ms: 0,
         pillars: false,
         adopt_after_ms: 0,
+        two_tops_percent: 30,
     };
 
     /// Faults of machines and links, and no decisions about keys.
@@ -127,6 +130,7 @@ impl Plan {
     pub const HEIRS: Plan = Plan {
         name: "heirs",
         adopt_after_ms: 8_000,
+        two_tops_percent: 100,
         heal_ms: Plan::CALM.heal_ms + 60_000,
         ..Plan::CHAOS
     };

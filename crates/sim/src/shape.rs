@@ -38,9 +38,9 @@ const LABELS: [&str; 4] = ["ams", "fra", "lon", "osl"];
 
 impl Shape {
     /// A random tree: one or two tops, up to four levels of sites, some of them with two syndics, and minions.
-    pub fn random(rng: &mut Rng) -> Shape {
+    pub fn random(rng: &mut Rng, two_tops_percent: u64) -> Shape {
         let mut shape = Shape::default();
-        let tops: Vec<usize> = (0..1 + usize::from(rng.percent(30)))
+        let tops: Vec<usize> = (0..1 + usize::from(rng.percent(two_tops_percent)))
             .map(|n| {
                 shape.add(
                     &format!("top{n}"),
@@ -104,6 +104,16 @@ impl Shape {
     /// none for the top. Syndics with the same parents serve one site.
     pub fn of(nodes: &[&str]) -> Shape {
         Shape::of_tops(1, nodes)
+    }
+
+    /// Minions that have no hub but top-masters.
+    pub fn minions_of_tops(&self) -> BTreeSet<usize> {
+        let is_top = |at: &usize| self.nodes[*at].peer.role == Role::TopMaster;
+        let is_direct =
+            |spec: &Spec| spec.peer.role == Role::Minion && spec.parents.iter().all(is_top);
+        (0..self.nodes.len())
+            .filter(|at| is_direct(&self.nodes[*at]))
+            .collect()
     }
 
     /// As [`Shape::of`], below so many top-masters, which are the first nodes; `f` is a syndic of another site than `s`.

@@ -133,8 +133,16 @@ pub struct World {
 impl World {
     /// The world of a scenario.
     pub fn new(scenario: &Scenario, print: bool) -> World {
-        let mut shape = Shape::random(&mut Rng::of(scenario.seed, 0));
-        shape.leave_out(&scenario.without);
+        let mut shape = Shape::random(
+            &mut Rng::of(scenario.seed, 0),
+            scenario.plan.two_tops_percent,
+        );
+        let mut without = scenario.without.clone();
+        if scenario.plan.adopt_after_ms > 0 {
+            // Of what they do no other top-master hears.
+            without.extend(shape.minions_of_tops());
+        }
+        shape.leave_out(&without);
         let mut world = World::with_shape(scenario.seed, shape, scenario.plan, print);
         world.only = scenario.only.clone();
         world

@@ -121,7 +121,7 @@ fn prompt_without_faults() {
             gather_ms: if seed % 2 == 0 { relay::GATHER_MS } else { 0 },
             ..Plan::CALM
         };
-        let shape = Shape::random(&mut Rng::new(seed));
+        let shape = Shape::random(&mut Rng::new(seed), 30);
         let mut world = World::with_shape(seed, shape, plan, false);
         while world.step(DAWN + 5_000) {}
         let jid = world.submit(0, sim::orders::Target::All, "ping", 30_000);
