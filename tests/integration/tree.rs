@@ -232,7 +232,12 @@ impl Tree {
     /// When the three steps do not show the fingerprints that a person compares.
     #[track_caller]
     pub fn second_top(&mut self, id: &str) {
-        self.make_top(id, "");
+        self.second_top_with(id, "");
+    }
+
+    /// As [`Tree::second_top`], with more lines in its configuration.
+    pub fn second_top_with(&mut self, id: &str, more: &str) {
+        self.make_top(id, more);
         let file = |name: &str| self.directory().join(name).display().to_string();
         let (request, admission) = (file("request"), file("admission"));
         let (top, second) = (self.top(), self.cli(id));

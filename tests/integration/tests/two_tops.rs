@@ -8,8 +8,13 @@ const ALL: [&str; 4] = ["ams-web1", "ams-web2", "fra-db1", "fra-db2"];
 
 /// The sites `ams` and `fra` with a syndic each, below the top-masters `top` and `top2`.
 fn doubled() -> Tree {
-    let mut tree = Tree::new();
-    tree.second_top("top2");
+    doubled_with("")
+}
+
+/// The same, with more lines in the settings of both top-masters.
+fn doubled_with(more: &str) -> Tree {
+    let mut tree = Tree::with_top(more);
+    tree.second_top_with("top2", more);
     for (site, ids) in [("ams", AMS), ("fra", ["fra-db1", "fra-db2"])] {
         let hub = format!("{site}-hub");
         tree.syndic(&hub, site, &["top", "top2"]);
@@ -327,4 +332,30 @@ fn all_jobs_of_a_top_are_adopted_at_once() {
     for deeds in &deeds {
         assert_eq!(deeds.of("begin"), ALL);
     }
+}
+
+/// P3, P4: nobody says anything: a job whose owner lives stays where it is, however long it takes; one whose owner is dead finds a new
+/// one when all sites have been without it for long enough.
+#[test]
+fn a_dead_owner_loses_its_jobs_by_itself() {
+    const ADOPTED: &str = "a job is adopted";
+    let mut tree = doubled_with("adopt_after: 2\n");
+    let (top, top2) = (tree.top(), tree.cli("top2"));
+    // Longer than that, with some rounds of questions in it.
+    let deeds = Deeds::new(&tree, "lives");
+    let jid = top.submit(&["*", "cmd.run", &deeds.work(6)]);
+    becomes(&top2, &jid, "it has ended", Ledger::is_finished).all_ok(&ALL);
+    assert!(!tree.node("top2").log().contains(ADOPTED));
+    let deeds = Deeds::new(&tree, "dies");
+    let work = deeds.work(3);
+    let jid = top.submit(&["*", "cmd.run", &work, "-b", "2", "--time-limit", "20"]);
+    becomes(&top2, &jid, "half of them work", |ledger| {
+        ledger.count("running") == 2
+    });
+    tree.node_mut("top").kill();
+    // The turns of the second half are the new owner's.
+    let ledger = top2.job_becomes(&jid, "all have returned", Ledger::is_finished);
+    ledger.all_ok(&ALL);
+    assert!(tree.node("top2").log().contains(ADOPTED));
+    follows(&mut tree, &jid, &deeds);
 }
