@@ -1,10 +1,12 @@
 //! One connection to a database of either protocol. Values travel as text.
 
+use std::collections::BTreeMap;
+
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlSslMode};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
-use sqlx::{AssertSqlSafe, Connection, Executor};
+use sqlx::{AssertSqlSafe, Connection, Executor, Row};
 
-use crate::{Dialect, Server};
+use crate::{CacheError, Dialect, Host, Server, readiness};
 
 pub(crate) enum Session {
     Mysql(MySqlConnection),
@@ -12,17 +14,18 @@ pub(crate) enum Session {
 }
 
 impl Session {
-    pub(crate) async fn open(server: &Server) -> Result<Session, sqlx::Error> {
-        match server.dialect {
+    /// Connects to a host of a server that is ready for writes.
+    pub(crate) async fn open(server: &Server, host: &Host) -> Result<Session, CacheError> {
+        let mut session = match server.dialect {
             Dialect::Mysql => {
-                let connection = MySqlConnection::connect_with(&mysql(server)).await?;
-                Ok(Session::Mysql(connection))
+                Session::Mysql(MySqlConnection::connect_with(&mysql(server, host)).await?)
             }
             Dialect::Pgjsonb | Dialect::Postgres => {
-                let connection = PgConnection::connect_with(&postgres(server)?).await?;
-                Ok(Session::Postgres(connection))
+                Session::Postgres(PgConnection::connect_with(&postgres(server, host)?).await?)
             }
-        }
+        };
+        readiness::look(&mut session).await?;
+        Ok(session)
     }
 
     /// A statement without values, which need not be one that can be prepared.
@@ -78,6 +81,20 @@ impl Session {
     }
 }
 
+/// Pairs of text, as MySQL's SHOW gives them.
+pub(crate) async fn pairs(
+    connection: &mut MySqlConnection,
+    sql: &'static str,
+) -> Result<BTreeMap<String, String>, sqlx::Error> {
+    let rows = connection.fetch_all(sqlx::raw_sql(sql)).await?;
+    rows.iter()
+        .map(|row| {
+            let name: String = row.try_get(0)?;
+            Ok((name.to_ascii_lowercase(), row.try_get(1)?))
+        })
+        .collect()
+}
+
 /// PostgreSQL numbers its values.
 fn numbered(sql: &str) -> String {
     let mut text = String::with_capacity(sql.len() + 16);
@@ -93,10 +110,10 @@ fn numbered(sql: &str) -> String {
     text
 }
 
-fn mysql(server: &Server) -> MySqlConnectOptions {
+fn mysql(server: &Server, host: &Host) -> MySqlConnectOptions {
     let mut options = MySqlConnectOptions::new()
-        .host(&server.host)
-        .port(server.port)
+        .host(&host.name)
+        .port(host.port)
         .username(&server.user)
         .database(&server.database);
     // MySQL tells no password and an empty one apart.
@@ -115,11 +132,11 @@ fn mysql(server: &Server) -> MySqlConnectOptions {
     options
 }
 
-fn postgres(server: &Server) -> Result<PgConnectOptions, sqlx::Error> {
+fn postgres(server: &Server, host: &Host) -> Result<PgConnectOptions, sqlx::Error> {
     // The environment of the daemon and files of its user say nothing about this connection.
     let mut options = PgConnectOptions::new_without_pgpass()
-        .host(&server.host)
-        .port(server.port)
+        .host(&host.name)
+        .port(host.port)
         .username(&server.user)
         .password(&server.password)
         .database(&server.database)

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 /// What happens to the first packet that holds a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,12 +16,15 @@ pub enum Fault {
     CutAfter(&'static str),
     /// The packet and everything after it stays on the way for as long as the connection lives.
     Stall(&'static str),
+    /// The packet stays on the way, also when the client is gone: the server hears nothing of either until it is let go.
+    Hold(&'static str),
 }
 
 pub struct Proxy {
     pub port: u16,
     fault: Arc<Mutex<Option<Fault>>>,
     happened: Arc<AtomicBool>,
+    let_go: Arc<Notify>,
 }
 
 impl Proxy {
@@ -30,11 +34,19 @@ impl Proxy {
             port: listener.local_addr().unwrap().port(),
             fault: Arc::default(),
             happened: Arc::default(),
+            let_go: Arc::default(),
         };
         let (fault, happened) = (proxy.fault.clone(), proxy.happened.clone());
+        let let_go = proxy.let_go.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(carry(client, server, fault.clone(), happened.clone()));
+                tokio::spawn(carry(
+                    client,
+                    server,
+                    fault.clone(),
+                    happened.clone(),
+                    let_go.clone(),
+                ));
             }
         });
         proxy
@@ -44,6 +56,11 @@ impl Proxy {
     pub fn set(&self, fault: Fault) {
         *self.fault.lock().unwrap() = Some(fault);
         self.happened.store(false, Ordering::SeqCst);
+    }
+
+    /// Sends on what is held.
+    pub fn let_go(&self) {
+        self.let_go.notify_one();
     }
 
     pub fn happened(&self) -> bool {
@@ -56,6 +73,7 @@ async fn carry(
     server: u16,
     fault: Arc<Mutex<Option<Fault>>>,
     happened: Arc<AtomicBool>,
+    let_go: Arc<Notify>,
 ) {
     let Ok(server) = TcpStream::connect(("127.0.0.1", server)).await else {
         return;
@@ -74,7 +92,12 @@ async fn carry(
         let hit = {
             let mut fault = fault.lock().unwrap();
             let word = match *fault {
-                Some(Fault::CutBefore(word) | Fault::CutAfter(word) | Fault::Stall(word)) => word,
+                Some(
+                    Fault::CutBefore(word)
+                    | Fault::CutAfter(word)
+                    | Fault::Stall(word)
+                    | Fault::Hold(word),
+                ) => word,
                 None => "\u{0}never",
             };
             match packet
@@ -95,7 +118,10 @@ async fn carry(
                 }
             }
             Some(Fault::CutBefore(_)) => break,
-            Some(Fault::CutAfter(_)) => {
+            Some(fault @ (Fault::CutAfter(_) | Fault::Hold(_))) => {
+                if matches!(fault, Fault::Hold(_)) {
+                    let_go.notified().await;
+                }
                 // The answer must not reach the client: its way ends first.
                 back.abort();
                 let _ = back.await;

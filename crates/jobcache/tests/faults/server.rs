@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use jobcache::{Cache, Dialect, Place, Server, Tls};
+use jobcache::{Cache, Dialect, Host, Place, Server, Tls};
 
 /// A user without rights that every Debian has; database servers refuse to run as root.
 const NOBODY: u32 = 65_534;
@@ -15,6 +15,8 @@ const NOBODY: u32 = 65_534;
 pub const PASSWORD: &str = "kept-to-itself";
 const STARTS_WITHIN: Duration = Duration::from_secs(40);
 
+/// What a server says.
+const LOG: &str = "log";
 /// What takes the room of a server's disk.
 const FILL: &str = "fill";
 
@@ -23,7 +25,7 @@ pub struct Database {
     pub port: u16,
     dir: Directory,
     child: Option<Child>,
-    options: Vec<String>,
+    pub options: Vec<String>,
 }
 
 /// Where a server lives.
@@ -112,14 +114,9 @@ impl Database {
             "{}",
             String::from_utf8_lossy(&made.stderr)
         );
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
         let mut database = Database {
             dialect,
-            port,
+            port: free_port(),
             dir,
             child: None,
             options: options.to_vec(),
@@ -144,8 +141,37 @@ impl Database {
         database
     }
 
+    /// Another server that is not started, with what this one has on its disk, which must be stopped.
+    pub fn copy(&self, options: Vec<String>) -> Database {
+        let dir = Directory {
+            dir: tempfile::tempdir().unwrap(),
+            is_disk: false,
+        };
+        if is_root() {
+            std::os::unix::fs::chown(dir.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        let mut copy = program("cp");
+        copy.arg("-a")
+            .arg(self.dir.path().join("data"))
+            .arg(dir.path());
+        assert!(copy.status().unwrap().success());
+        Database {
+            dialect: self.dialect,
+            port: free_port(),
+            dir,
+            child: None,
+            options,
+        }
+    }
+
     /// Starts the program and waits until it answers.
     pub async fn run(&mut self) {
+        self.spawn();
+        self.until_up().await;
+    }
+
+    /// Starts the program.
+    pub fn spawn(&mut self) {
         let data = self.dir.path().join("data");
         let mut command = match self.dialect {
             Dialect::Mysql => {
@@ -176,17 +202,43 @@ impl Database {
             .args(&self.options)
             .current_dir(self.dir.path())
             .stdout(Stdio::null())
-            .stderr(Stdio::null());
+            .stderr(self.log());
         self.child = Some(command.spawn().unwrap());
+    }
+
+    /// Waits until the program answers.
+    pub async fn until_up(&self) {
         let begun = Instant::now();
         let first = match self.dialect {
             Dialect::Mysql => "mysql",
             Dialect::Pgjsonb | Dialect::Postgres => "postgres",
         };
         while !self.answers(first) {
-            assert!(begun.elapsed() < STARTS_WITHIN, "the server does not start");
+            assert!(
+                begun.elapsed() < STARTS_WITHIN,
+                "the server does not start: {}",
+                std::fs::read_to_string(self.dir.path().join(LOG)).unwrap()
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    fn log(&self) -> std::fs::File {
+        std::fs::File::create(self.dir.path().join(LOG)).unwrap()
+    }
+
+    /// Ends it as an operator does.
+    pub fn stop(&mut self) {
+        let mut child = self.child.take().unwrap();
+        let pid = child.id().to_string();
+        let told = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        assert!(told.success());
+        assert!(child.wait().unwrap().success());
+    }
+
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
     }
 
     /// As a power cut ends it.
@@ -218,10 +270,14 @@ impl Database {
     }
 
     pub fn place(&self, port: u16) -> Place {
+        self.place_of(&[port])
+    }
+
+    /// A place with several ports.
+    pub fn place_of(&self, ports: &[u16]) -> Place {
         Place::Server(Box::new(Server {
             dialect: self.dialect,
-            host: "127.0.0.1".to_owned(),
-            port,
+            hosts: ports.iter().copied().map(host).collect(),
             user: "salt".to_owned(),
             password: PASSWORD.to_owned(),
             database: "salt".to_owned(),
@@ -258,6 +314,8 @@ impl Database {
                     "-N",
                     "-B",
                 ]);
+                // What other nodes of a cluster have is told as well; alone it means nothing.
+                command.arg("--init-command=SET wsrep_sync_wait = 1");
                 command.args(["-e", statement, database]);
                 command
             }
@@ -288,6 +346,19 @@ impl Drop for Database {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+}
+
+/// A port that nobody uses now.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+fn host(port: u16) -> Host {
+    Host {
+        name: "127.0.0.1".to_owned(),
+        port,
     }
 }
 
