@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::session::Session;
 use crate::tables::Work;
@@ -51,7 +51,8 @@ pub struct Cache {
     place: Place,
     hub: String,
     within: Duration,
-    session: Option<Session>,
+    /// And when it was used.
+    session: Option<(Session, Instant)>,
     /// Which host is tried first: the one that worked last.
     at: usize,
 }
@@ -116,18 +117,24 @@ impl Cache {
             };
             // Taken out, so that a failure or a cut in the middle leaves no connection with a transaction that is open.
             let session = self.session.take();
-            let (hub, dialect) = (&self.hub, server.dialect);
+            let (hub, dialect, within) = (&self.hub, server.dialect, self.within);
             let attempt = async {
                 let mut session = match session {
-                    Some(session) => session,
-                    None => Session::open(server, host).await?,
+                    Some((session, used)) if used.elapsed() < within => session,
+                    other => {
+                        // The server, or something on the way, may have forgotten it.
+                        if let Some((session, _)) = other {
+                            session.close().await;
+                        }
+                        Session::open(server, host, within).await?
+                    }
                 };
-                tables::write(&mut session, dialect, hub, work).await?;
+                tables::write(&mut session, dialect, hub, work, within).await?;
                 Ok(session)
             };
-            match timely(self.within, attempt).await {
+            match timely(within, attempt).await {
                 Ok(session) => {
-                    self.session = Some(session);
+                    self.session = Some((session, Instant::now()));
                     if !failures.is_empty() {
                         let failed = CacheError::Hosts(failures);
                         tracing::info!(%host, "another host of the database is written to: {failed}");
@@ -201,7 +208,7 @@ impl Cache {
         let mut ready = None;
         let mut failures = Vec::new();
         for host in &server.hosts {
-            match timely(self.within, Session::open(server, host)).await {
+            match timely(self.within, Session::open(server, host, self.within)).await {
                 Ok(session) => ready = ready.or(Some(session)),
                 Err(error) => failures.push((host.clone(), error)),
             }

@@ -1,7 +1,7 @@
 //! Events in Salt's table `salt_events`, or as lines of a file.
 
 use crate::json::ascii_text;
-use crate::rows::stamp;
+use crate::rows::row_time;
 use crate::session::Session;
 use crate::{CacheError, Dialect};
 
@@ -56,24 +56,23 @@ pub(crate) async fn write(
     master: &str,
     batch: &EventBatch,
 ) -> Result<(), CacheError> {
-    let (insert, form) = match dialect {
-        Dialect::Mysql => (
-            "INSERT INTO salt_events (tag, data, alter_time, master_id) VALUES (?, ?, ?, ?)",
-            "%Y-%m-%d %H:%M:%S",
-        ),
-        Dialect::Pgjsonb => (
-            "INSERT INTO salt_events (tag, data, alter_time, master_id) VALUES (?, CAST(? AS jsonb), CAST(CAST(? AS text) AS timestamp with time zone), ?)",
-            "%Y-%m-%d %H:%M:%S.%3f+00",
-        ),
-        Dialect::Postgres => (
-            "INSERT INTO salt_events (tag, data, alter_time, master_id) VALUES (?, ?, CAST(CAST(? AS text) AS timestamp with time zone), ?)",
-            "%Y-%m-%d %H:%M:%S.%3f+00",
-        ),
+    let insert = match dialect {
+        Dialect::Mysql => {
+            "INSERT INTO salt_events (tag, data, alter_time, master_id) VALUES (?, ?, ?, ?)"
+        }
+        Dialect::Pgjsonb => {
+            "INSERT INTO salt_events (tag, data, alter_time, master_id) VALUES (?, CAST(? AS jsonb), CAST(CAST(? AS text) AS timestamp with time zone), ?)"
+        }
+        Dialect::Postgres => {
+            "INSERT INTO salt_events (tag, data, alter_time, master_id) VALUES (?, ?, CAST(CAST(? AS text) AS timestamp with time zone), ?)"
+        }
     };
     for event in &batch.events {
-        let tag: String = event.tag.chars().take(TAG_CHARS_MAX).collect();
+        // Tables may hold fewer characters than a tag may have.
+        let mut tag = ascii_text(&event.tag, false);
+        tag.truncate(TAG_CHARS_MAX);
         let data = ascii_text(&event.data, dialect == Dialect::Pgjsonb);
-        let values = [&*tag, &data, &stamp(event.heard, form), master];
+        let values = [&*tag, &data, &row_time(dialect, event.heard), master];
         session.run(insert, &values).await?;
     }
     Ok(())

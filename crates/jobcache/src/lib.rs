@@ -22,7 +22,7 @@ mod tables;
 pub use cache::{Cache, Place, Report};
 pub use error::CacheError;
 pub use events::{Event, EventBatch};
-pub use rows::{Batch, Job, Return, VALUE_BYTES_MAX};
+pub use rows::{Batch, Job, Return};
 pub use schema::{Dialect, schema};
 pub use server::{Host, Server, Tls};
 pub use syslog::Syslog;

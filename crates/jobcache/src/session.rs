@@ -1,6 +1,7 @@
 //! One connection to a database of either protocol. Values travel as text.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlSslMode};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
@@ -14,8 +15,12 @@ pub(crate) enum Session {
 }
 
 impl Session {
-    /// Connects to a host of a server that is ready for writes.
-    pub(crate) async fn open(server: &Server, host: &Host) -> Result<Session, CacheError> {
+    /// Connects to a host of a server that is ready for writes, where transactions that take longer than `within` end by themselves.
+    pub(crate) async fn open(
+        server: &Server,
+        host: &Host,
+        within: Duration,
+    ) -> Result<Session, CacheError> {
         let mut session = match server.dialect {
             Dialect::Mysql => {
                 Session::Mysql(MySqlConnection::connect_with(&mysql(server, host)).await?)
@@ -25,14 +30,50 @@ impl Session {
             }
         };
         readiness::look(&mut session).await?;
+        if let Session::Mysql(_) = session {
+            session.raw(STRICT).await?;
+            // Where one of these words is not known the server's own limits hold.
+            match session.raw(&limits_of_mysql(within)).await {
+                Err(sqlx::Error::Database(_)) | Ok(()) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
         Ok(session)
+    }
+
+    /// Begins a transaction that the server ends when it waits longer than `within` for a lock, or for this side to go on.
+    pub(crate) async fn begin(&mut self, within: Duration) -> Result<(), sqlx::Error> {
+        match self {
+            Session::Mysql(_) => self.plain("BEGIN").await,
+            Session::Postgres(_) => {
+                let millis = within.as_millis().max(1);
+                let begin = format!(
+                    "BEGIN; SET LOCAL lock_timeout = {millis}; SET LOCAL idle_in_transaction_session_timeout = {millis}"
+                );
+                self.raw(&begin).await
+            }
+        }
+    }
+
+    /// Says goodbye, so that the server does not log a connection that broke.
+    pub(crate) async fn close(self) {
+        // One that is broken is closed as well.
+        let _ = match self {
+            Session::Mysql(connection) => connection.close().await,
+            Session::Postgres(connection) => connection.close().await,
+        };
     }
 
     /// A statement without values, which need not be one that can be prepared.
     pub(crate) async fn plain(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
+        self.raw(sql).await
+    }
+
+    async fn raw(&mut self, sql: &str) -> Result<(), sqlx::Error> {
+        let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
         match self {
-            Session::Mysql(connection) => connection.execute(sqlx::raw_sql(sql)).await.map(drop),
-            Session::Postgres(connection) => connection.execute(sqlx::raw_sql(sql)).await.map(drop),
+            Session::Mysql(connection) => connection.execute(query).await.map(drop),
+            Session::Postgres(connection) => connection.execute(query).await.map(drop),
         }
     }
 
@@ -79,6 +120,19 @@ impl Session {
             }
         }
     }
+}
+
+/// What a column can't hold is an error. Without it MySQL writes the beginning, and says nothing that anybody hears.
+const STRICT: &str = "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')";
+
+/// How long a server waits for a lock, and for a side that says nothing: one that is gone without a word may hold the hub's row.
+/// A connection without a transaction may be silent for `within`.
+fn limits_of_mysql(within: Duration) -> String {
+    let seconds = within.as_secs().max(1);
+    format!(
+        "SET SESSION innodb_lock_wait_timeout = {seconds}, wait_timeout = {}",
+        2 * seconds
+    )
 }
 
 /// Pairs of text, as MySQL's SHOW gives them.

@@ -1,9 +1,10 @@
 //! Rows of Salt's tables, written once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::json::ascii;
-use crate::rows::stamp;
+use crate::rows::row_time;
 use crate::session::Session;
 use crate::{Batch, CacheError, Dialect, EventBatch, Job, Return, events};
 
@@ -22,12 +23,13 @@ pub(crate) enum Work<'a> {
     },
 }
 
-/// Writes rows and the hub's mark in one transaction.
+/// Writes rows and the hub's mark in one transaction, which does not outlive `within` by much when this side is gone.
 pub(crate) async fn write(
     session: &mut Session,
     dialect: Dialect,
     hub: &str,
     work: &Work<'_>,
+    within: Duration,
 ) -> Result<(), CacheError> {
     let (mark, through) = match work {
         Work::Jobs(batch) => (hub.to_owned(), batch.through),
@@ -35,7 +37,7 @@ pub(crate) async fn write(
     };
     let through = through.to_string();
     mark_first(session, &mark).await?;
-    session.plain("BEGIN").await?;
+    session.begin(within).await?;
     let written = marked(session, dialect, &mark, &through, work).await;
     let end = if written.is_ok() {
         "COMMIT"
@@ -156,10 +158,6 @@ async fn write_return(
         (_, true) => "true",
         (_, false) => "false",
     };
-    let form = match dialect {
-        Dialect::Mysql => "%Y-%m-%d %H:%M:%S",
-        Dialect::Pgjsonb | Dialect::Postgres => "%Y-%m-%d %H:%M:%S.%3f+00",
-    };
     let values = [
         &*fun,
         &answer.jid,
@@ -167,7 +165,7 @@ async fn write_return(
         &answer.id,
         success,
         &ascii(&answer.full(), for_jsonb),
-        &stamp(answer.ended, form),
+        &row_time(dialect, answer.ended),
     ];
     session.run(insert, &values).await?;
     Ok(())

@@ -1,10 +1,12 @@
 //! Job caches in real databases that fail: at each point of a transaction, with the truth counted by the databases' own clients.
 
 mod cluster;
+mod failover;
 mod full;
 mod galera;
 mod proxy;
 mod server;
+mod strange;
 mod tls;
 
 use std::time::{Duration, Instant};
@@ -16,6 +18,10 @@ use server::Database;
 
 /// What a database needs for a batch, at most, and how long a stalled one is waited for.
 const WITHIN: Duration = Duration::from_secs(3);
+/// The same where many attempts have to fail.
+const SHORT: Duration = Duration::from_secs(1);
+/// Connections at a time of a hub whose database hangs: the one that hangs, those before it that have not ended, the one that waits.
+const SESSIONS_MAX: u32 = 4;
 /// A batch has to be written by then whose fault is over.
 const HEALS_WITHIN: Duration = Duration::from_secs(40);
 
@@ -56,6 +62,17 @@ fn truth(database: &Database) -> [String; 4] {
         "SELECT hub, through FROM banyan_exports ORDER BY hub",
     ]
     .map(|query| database.client("salt", query))
+}
+
+/// Connections of ours that the server knows of.
+fn sessions(database: &Database) -> u32 {
+    let ask = match database.dialect {
+        Dialect::Mysql => "SELECT count(*) FROM information_schema.processlist WHERE user = 'salt'",
+        Dialect::Pgjsonb | Dialect::Postgres => {
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'banyan'"
+        }
+    };
+    database.client("salt", ask).parse().unwrap()
 }
 
 async fn until_written(cache: &mut Cache, batch: &Batch) {
@@ -104,6 +121,28 @@ async fn faults(dialect: Dialect) {
         ];
         assert_eq!(truth(&database), expected, "{fault:?}");
     }
+
+    // The way goes dead in the middle, as with a firewall that forgets: the server hears nothing of it, and keeps the locks.
+    number += 1;
+    let next = batch(number);
+    cache = Cache::new(database.place(proxy.port), "hub1".to_owned()).within(SHORT);
+    proxy.set(Fault::Hold("INSERT INTO salt_returns"));
+    cache.write(&next).await.expect_err("the fault");
+    assert!(proxy.happened());
+    until_written(&mut cache, &next).await;
+    let open = sessions(&database);
+    assert!(open <= SESSIONS_MAX, "{open} sessions");
+    proxy.let_go();
+    // What says nothing for long is closed by the server; that is no fault.
+    if dialect == Dialect::Mysql {
+        let begun = Instant::now();
+        while sessions(&database) > 0 {
+            assert!(begun.elapsed() < HEALS_WITHIN, "never closed");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+    number += 1;
+    cache.write(&batch(number)).await.unwrap();
 
     // The server itself: killed before, and killed in the middle of a stalled transaction.
     number += 1;
@@ -200,6 +239,10 @@ async fn faults(dialect: Dialect) {
         "{full}"
     );
 
+    strange::rows(&database).await;
+    if dialect == Dialect::Mysql {
+        strange::modes(&database).await;
+    }
     events(&database, &proxy).await;
 
     // A table that is missing is named; that of the events only where there are some.

@@ -35,13 +35,25 @@ struct Directory {
 }
 
 impl Directory {
+    fn new() -> Directory {
+        Directory::of(tempfile::tempdir().unwrap(), false)
+    }
+
+    /// One that the servers may write to.
+    fn of(dir: tempfile::TempDir, is_disk: bool) -> Directory {
+        if is_root() {
+            std::os::unix::fs::chown(dir.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        Directory { dir, is_disk }
+    }
+
     /// On a disk of its own with so many MiB.
     fn disk(mib: u64) -> Directory {
         let dir = tempfile::tempdir().unwrap();
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", &format!("size={mib}m"), "tmpfs"]);
         assert!(mount.arg(dir.path()).status().unwrap().success());
-        Directory { dir, is_disk: true }
+        Directory::of(dir, true)
     }
 
     fn path(&self) -> &Path {
@@ -68,11 +80,7 @@ impl Database {
 
     /// The same with more options of the server.
     pub async fn start_with(dialect: Dialect, options: &[String]) -> Database {
-        let dir = Directory {
-            dir: tempfile::tempdir().unwrap(),
-            is_disk: false,
-        };
-        Database::start_in(dir, dialect, options).await
+        Database::start_in(Directory::new(), dialect, options).await
     }
 
     /// The same on a small disk of its own; None, with a message, where this user may not mount one.
@@ -88,9 +96,7 @@ impl Database {
         let data = dir.path().join("data");
         std::fs::create_dir(&data).unwrap();
         if is_root() {
-            for path in [dir.path(), &data] {
-                std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
-            }
+            std::os::unix::fs::chown(&data, Some(NOBODY), Some(NOBODY)).unwrap();
         }
         let mut make = match dialect {
             Dialect::Mysql => {
@@ -143,13 +149,7 @@ impl Database {
 
     /// Another server that is not started, with what this one has on its disk, which must be stopped.
     pub fn copy(&self, options: Vec<String>) -> Database {
-        let dir = Directory {
-            dir: tempfile::tempdir().unwrap(),
-            is_disk: false,
-        };
-        if is_root() {
-            std::os::unix::fs::chown(dir.path(), Some(NOBODY), Some(NOBODY)).unwrap();
-        }
+        let dir = Directory::new();
         let mut copy = program("cp");
         copy.arg("-a")
             .arg(self.dir.path().join("data"))
@@ -161,6 +161,32 @@ impl Database {
             dir,
             child: None,
             options,
+        }
+    }
+
+    /// A standby of this PostgreSQL that is not started.
+    pub fn standby(&self) -> Database {
+        let dir = Directory::new();
+        let mut copy = program(postgres("pg_basebackup"));
+        copy.args([
+            "-h",
+            "127.0.0.1",
+            "-U",
+            "salt",
+            "-p",
+            &self.port.to_string(),
+        ])
+        .args(["--no-sync", "-c", "fast", "-R", "-D"])
+        .arg(dir.path().join("data"));
+        let made = copy.output().unwrap();
+        let error = String::from_utf8_lossy(&made.stderr);
+        assert!(made.status.success(), "{error}");
+        Database {
+            dialect: self.dialect,
+            port: free_port(),
+            dir,
+            child: None,
+            options: Vec::new(),
         }
     }
 
