@@ -10,6 +10,7 @@ mod cache;
 mod error;
 mod events;
 mod file;
+mod insert;
 mod json;
 mod readiness;
 mod rows;

@@ -46,7 +46,7 @@ async fn a_standby_of_postgresql_takes_over() {
     let next = batch(2);
     let place = primary.place(primary.port);
     let mut short = Cache::new(place, "hub1".to_owned()).within(SHORT);
-    for _ in 0..2 * SESSIONS_MAX {
+    for _ in 0..SESSIONS_MAX + 2 {
         short.write(&next).await.expect_err("no standby");
     }
     let sessions = sessions(&primary);

@@ -240,6 +240,7 @@ async fn faults(dialect: Dialect) {
     );
 
     strange::rows(&database).await;
+    strange::far(&database, &proxy).await;
     if dialect == Dialect::Mysql {
         strange::modes(&database).await;
     }

@@ -1,7 +1,8 @@
 //! A way to a database that breaks at one moment of a transaction.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,9 +23,17 @@ pub enum Fault {
 
 pub struct Proxy {
     pub port: u16,
-    fault: Arc<Mutex<Option<Fault>>>,
-    happened: Arc<AtomicBool>,
-    let_go: Arc<Notify>,
+    way: Arc<Way>,
+}
+
+/// What all connections have in common.
+#[derive(Default)]
+struct Way {
+    fault: Mutex<Option<Fault>>,
+    happened: AtomicBool,
+    let_go: Notify,
+    /// Milliseconds that a packet to the server takes.
+    delay: AtomicU64,
 }
 
 impl Proxy {
@@ -32,21 +41,12 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy = Proxy {
             port: listener.local_addr().unwrap().port(),
-            fault: Arc::default(),
-            happened: Arc::default(),
-            let_go: Arc::default(),
+            way: Arc::default(),
         };
-        let (fault, happened) = (proxy.fault.clone(), proxy.happened.clone());
-        let let_go = proxy.let_go.clone();
+        let way = proxy.way.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(carry(
-                    client,
-                    server,
-                    fault.clone(),
-                    happened.clone(),
-                    let_go.clone(),
-                ));
+                tokio::spawn(carry(client, server, way.clone()));
             }
         });
         proxy
@@ -54,27 +54,27 @@ impl Proxy {
 
     /// Breaks the next packet that holds the word, once.
     pub fn set(&self, fault: Fault) {
-        *self.fault.lock().unwrap() = Some(fault);
-        self.happened.store(false, Ordering::SeqCst);
+        *self.way.fault.lock().unwrap() = Some(fault);
+        self.way.happened.store(false, Ordering::SeqCst);
     }
 
     /// Sends on what is held.
     pub fn let_go(&self) {
-        self.let_go.notify_one();
+        self.way.let_go.notify_one();
     }
 
     pub fn happened(&self) -> bool {
-        self.happened.load(Ordering::SeqCst)
+        self.way.happened.load(Ordering::SeqCst)
+    }
+
+    /// Makes the way long: so much for each packet.
+    pub fn delay(&self, delay: Duration) {
+        let millis = u64::try_from(delay.as_millis()).unwrap();
+        self.way.delay.store(millis, Ordering::SeqCst);
     }
 }
 
-async fn carry(
-    client: TcpStream,
-    server: u16,
-    fault: Arc<Mutex<Option<Fault>>>,
-    happened: Arc<AtomicBool>,
-    let_go: Arc<Notify>,
-) {
+async fn carry(client: TcpStream, server: u16, way: Arc<Way>) {
     let Ok(server) = TcpStream::connect(("127.0.0.1", server)).await else {
         return;
     };
@@ -90,7 +90,7 @@ async fn carry(
         }
         let packet = &packet[..length];
         let hit = {
-            let mut fault = fault.lock().unwrap();
+            let mut fault = way.fault.lock().unwrap();
             let word = match *fault {
                 Some(
                     Fault::CutBefore(word)
@@ -109,8 +109,9 @@ async fn carry(
             }
         };
         if hit.is_some() {
-            happened.store(true, Ordering::SeqCst);
+            way.happened.store(true, Ordering::SeqCst);
         }
+        tokio::time::sleep(Duration::from_millis(way.delay.load(Ordering::SeqCst))).await;
         match hit {
             None => {
                 if to_server.write_all(packet).await.is_err() {
@@ -120,7 +121,7 @@ async fn carry(
             Some(Fault::CutBefore(_)) => break,
             Some(fault @ (Fault::CutAfter(_) | Fault::Hold(_))) => {
                 if matches!(fault, Fault::Hold(_)) {
-                    let_go.notified().await;
+                    way.let_go.notified().await;
                 }
                 // The answer must not reach the client: its way ends first.
                 back.abort();

@@ -1,9 +1,15 @@
 //! Rows and servers that are not as usual.
 
+use std::time::Duration;
+
 use jobcache::{Batch, Cache, Event, EventBatch, Return};
 
+use crate::proxy::Proxy;
 use crate::server::Database;
-use crate::{batch, until_written};
+use crate::{WITHIN, batch, until_written};
+
+/// What a packet takes to a database on another continent, in part.
+const FAR: Duration = Duration::from_millis(40);
 
 /// Rows that a table would not take as they are.
 pub async fn rows(database: &Database) {
@@ -53,6 +59,41 @@ pub async fn rows(database: &Database) {
         "salt",
         "DELETE FROM banyan_exports WHERE hub LIKE 'strange%'",
     );
+}
+
+/// A database that is far away: a batch takes a few journeys, however many rows it has.
+pub async fn far(database: &Database, proxy: &Proxy) {
+    let mut full = Batch::default();
+    for number in 0..100 {
+        let mut batch = batch(number);
+        batch.jobs[0].jid = format!("strange{number}");
+        batch.returns.truncate(1);
+        batch.returns[0].jid = batch.jobs[0].jid.clone();
+        full.jobs.append(&mut batch.jobs);
+        full.returns.append(&mut batch.returns);
+    }
+    // One that is there already.
+    let mut cache = Cache::new(database.place(proxy.port), "strange".to_owned()).within(WITHIN);
+    let one = Batch {
+        through: 1,
+        jobs: vec![full.jobs[7].clone()],
+        returns: vec![full.returns[7].clone()],
+    };
+    cache.write(&one).await.unwrap();
+    proxy.delay(FAR);
+    cache.write(&full).await.unwrap();
+    proxy.delay(Duration::ZERO);
+    for (table, column) in [
+        ("jids", "jid"),
+        ("salt_returns", "jid"),
+        ("banyan_exports", "hub"),
+    ] {
+        let rows = format!("FROM {table} WHERE {column} LIKE 'strange%'");
+        let count = database.client("salt", &format!("SELECT count(*) {rows}"));
+        let expected = if column == "hub" { "1" } else { "100" };
+        assert_eq!(count, expected, "{table}");
+        database.client("salt", &format!("DELETE {rows}"));
+    }
 }
 
 /// Modes of MySQL that change what a statement means or what becomes of a value.
