@@ -101,11 +101,11 @@ impl Exporter {
         let through = last.number;
         let mut rows = Rows::new(self.surroundings.uid, reader);
         for change in changes {
-            rows.add(change)?;
+            for batch in rows.add(change)? {
+                self.cache.write(&batch).await?;
+            }
         }
-        for batch in rows.batches(through) {
-            self.cache.write(&batch).await?;
-        }
+        self.cache.write(&rows.end()).await?;
         let Some(committer) = self.surroundings.committer.upgrade() else {
             return Ok(false);
         };

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use daemon::config::keys::{SYSLOG_FACILITIES, SYSLOG_LEVELS};
-use daemon::config::{HubConfig, JobCacheKind, JobCacheSettings};
-use jobcache::{Cache, Dialect, Place, Server, Syslog, Tls};
+use daemon::config::{DatabaseHost, HubConfig, JobCacheKind, JobCacheSettings};
+use jobcache::{Cache, Dialect, Host, Place, Server, Syslog, Tls};
 
 /// The socket of the host's log.
 const LOG_SOCKET: &str = "/dev/log";
@@ -33,10 +33,14 @@ pub fn check(config: &HubConfig) -> anyhow::Result<String> {
         let report = once(cache.check(with_events)).context(
             "make the tables with `jobs cache init`, or with the statements of `jobs cache schema`",
         )?;
-        Ok(format!(
+        let mut text = format!(
             "{place}: ready; hubs that write there: {}",
             report.marks.len()
-        ))
+        );
+        for (host, error) in &report.failures {
+            text.push_str(&format!("\n  not {host}: {error}"));
+        }
+        Ok(text)
     })
 }
 
@@ -131,8 +135,7 @@ pub(crate) fn place(settings: &JobCacheSettings) -> anyhow::Result<Place> {
                 JobCacheKind::Pgjsonb => Dialect::Pgjsonb,
                 JobCacheKind::Postgres => Dialect::Postgres,
             },
-            host: server.host.clone(),
-            port: server.port,
+            hosts: server.hosts.iter().map(host).collect(),
             user: server.user.clone(),
             password: server.password.reveal().to_owned(),
             database: server.database.clone(),
@@ -144,4 +147,11 @@ pub(crate) fn place(settings: &JobCacheSettings) -> anyhow::Result<Place> {
             },
         })),
     })
+}
+
+fn host(host: &DatabaseHost) -> Host {
+    Host {
+        name: host.name.clone(),
+        port: host.port,
+    }
 }

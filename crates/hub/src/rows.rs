@@ -15,11 +15,14 @@ const BATCH_ROWS_MAX: usize = 200;
 /// Bytes of values of one transaction after which no further row is taken.
 const BATCH_BYTES_MAX: usize = 8 << 20;
 
-/// Collects rows in the order of the changes, cut into transactions.
+/// Collects rows in the order of the changes, cut into transactions. What is full is handed out after each change: one change may
+/// be the returns of a whole site, and a backlog has many.
 pub struct Rows<'a> {
     uid: Uid,
     reader: &'a HubReader,
-    batches: Vec<Batch>,
+    full: Vec<Batch>,
+    last: Batch,
+    /// Of values of the last batch.
     bytes: usize,
     /// The last change of which all rows are collected.
     through: u64,
@@ -40,7 +43,8 @@ impl<'a> Rows<'a> {
         Rows {
             uid,
             reader,
-            batches: vec![Batch::default()],
+            full: Vec::new(),
+            last: Batch::default(),
             bytes: 0,
             through: 0,
             names: BTreeMap::new(),
@@ -48,11 +52,12 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Adds the rows of a change.
+    /// Adds the rows of a change. Gives the transactions that are full, in order.
     ///
     /// # Errors
     /// When the store can't be read, or what it holds is damaged.
-    pub fn add(&mut self, change: Change) -> anyhow::Result<()> {
+    pub fn add(&mut self, change: Change) -> anyhow::Result<Vec<Batch>> {
+        self.through = change.number.saturating_sub(1);
         let envelope = &change.head.envelope;
         let order: Option<JobOrder> = match envelope.order.is_empty() {
             true => None,
@@ -70,15 +75,13 @@ impl<'a> Rows<'a> {
             }
         }
         self.through = change.number;
-        Ok(())
+        Ok(std::mem::take(&mut self.full))
     }
 
-    /// The transactions, in order; the last one reaches up to this change.
-    pub fn batches(mut self, through: u64) -> Vec<Batch> {
-        if let Some(last) = self.batches.last_mut() {
-            last.through = through;
-        }
-        self.batches
+    /// The last transaction, with what is left.
+    pub fn end(mut self) -> Batch {
+        self.last.through = self.through;
+        self.last
     }
 
     fn add_job(&mut self, jid: Jid, order: Option<&JobOrder>) {
@@ -135,20 +138,15 @@ impl<'a> Rows<'a> {
 
     /// The batch that the next row goes to.
     fn room(&mut self, bytes: usize) -> &mut Batch {
-        let full = |batch: &Batch| batch.jobs.len() + batch.returns.len() >= BATCH_ROWS_MAX;
-        if self.batches.is_empty()
-            || self.bytes >= BATCH_BYTES_MAX
-            || self.batches.last().is_some_and(full)
-        {
-            if let Some(last) = self.batches.last_mut() {
-                last.through = self.through;
-            }
-            self.batches.push(Batch::default());
+        let rows = self.last.jobs.len() + self.last.returns.len();
+        if self.bytes >= BATCH_BYTES_MAX || rows >= BATCH_ROWS_MAX {
+            let mut full = std::mem::take(&mut self.last);
+            full.through = self.through;
+            self.full.push(full);
             self.bytes = 0;
         }
         self.bytes += bytes;
-        let last = self.batches.len() - 1;
-        &mut self.batches[last]
+        &mut self.last
     }
 
     fn value(&mut self, jid: Jid, value: &ValueRef) -> anyhow::Result<Json> {

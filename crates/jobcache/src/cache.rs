@@ -3,11 +3,13 @@
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::session::Session;
 use crate::tables::Work;
-use crate::{Batch, CacheError, EventBatch, Server, Syslog, events, file, schema, syslog, tables};
+use crate::{
+    Batch, CacheError, EventBatch, Host, Server, Syslog, events, file, schema, syslog, tables,
+};
 
 /// A connection, a batch or a check has to be done by then.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
@@ -36,10 +38,12 @@ impl fmt::Display for Place {
 }
 
 /// What a check found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Report {
     /// The marks of hubs that write there.
     pub marks: Vec<String>,
+    /// Hosts that can't be written to now, while another one can.
+    pub failures: Vec<(Host, CacheError)>,
 }
 
 /// A job cache and the connection to it.
@@ -47,7 +51,10 @@ pub struct Cache {
     place: Place,
     hub: String,
     within: Duration,
-    session: Option<Session>,
+    /// And when it was used.
+    session: Option<(Session, Instant)>,
+    /// Which host is tried first: the one that worked last.
+    at: usize,
 }
 
 impl Cache {
@@ -58,6 +65,7 @@ impl Cache {
             hub,
             within: ANSWER_WITHIN,
             session: None,
+            at: 0,
         }
     }
 
@@ -99,27 +107,48 @@ impl Cache {
         }
     }
 
+    /// Tries one host after the other, from the one that worked last, until each failed once.
     async fn at_server(&mut self, server: &Server, work: &Work<'_>) -> Result<(), CacheError> {
         let mut conflicts = 0;
+        let mut failures = Vec::new();
         loop {
+            let Some(host) = server.hosts.get(self.at) else {
+                return Err(of_all(failures));
+            };
             // Taken out, so that a failure or a cut in the middle leaves no connection with a transaction that is open.
             let session = self.session.take();
-            let (hub, dialect) = (&self.hub, server.dialect);
+            let (hub, dialect, within) = (&self.hub, server.dialect, self.within);
             let attempt = async {
                 let mut session = match session {
-                    Some(session) => session,
-                    None => Session::open(server).await?,
+                    Some((session, used)) if used.elapsed() < within => session,
+                    other => {
+                        // The server, or something on the way, may have forgotten it.
+                        if let Some((session, _)) = other {
+                            session.close().await;
+                        }
+                        Session::open(server, host, within).await?
+                    }
                 };
-                tables::write(&mut session, dialect, hub, work).await?;
+                tables::write(&mut session, dialect, hub, work, within).await?;
                 Ok(session)
             };
-            match timely(self.within, attempt).await {
+            match timely(within, attempt).await {
                 Ok(session) => {
-                    self.session = Some(session);
+                    self.session = Some((session, Instant::now()));
+                    if !failures.is_empty() {
+                        let failed = CacheError::Hosts(failures);
+                        tracing::info!(%host, "another host of the database is written to: {failed}");
+                    }
                     return Ok(());
                 }
                 Err(error) if error.is_conflict() && conflicts < CONFLICTS_MAX => conflicts += 1,
-                Err(error) => return Err(error),
+                Err(error) => {
+                    failures.push((host.clone(), error));
+                    self.at = (self.at + 1) % server.hosts.len();
+                    if failures.len() >= server.hosts.len() {
+                        return Err(of_all(failures));
+                    }
+                }
             }
         }
     }
@@ -132,8 +161,8 @@ impl Cache {
         let Place::Server(server) = &self.place else {
             return Ok(());
         };
+        let (mut session, _) = self.any_host(server).await?;
         timely(self.within, async {
-            let mut session = Session::open(server).await?;
             for statement in schema(server.dialect) {
                 session.plain(statement).await?;
             }
@@ -142,32 +171,62 @@ impl Cache {
         .await
     }
 
-    /// Looks whether everything is there that writing needs; events have a table of their own.
+    /// Looks whether everything is there that writing needs; events have a table of their own. Each host of a database is asked.
     ///
     /// # Errors
-    /// When the place can't be reached or a table is missing.
+    /// When the place can't be reached, no host is ready, or a table is missing.
     pub async fn check(&mut self, with_events: bool) -> Result<Report, CacheError> {
         match &self.place {
             Place::File(path) => {
                 file::append(path, &Batch::default())?;
-                Ok(Report { marks: Vec::new() })
+                Ok(Report::default())
             }
             Place::Syslog(syslog) => {
                 syslog::send(syslog, &Batch::default())?;
-                Ok(Report { marks: Vec::new() })
+                Ok(Report::default())
             }
             Place::Server(server) => {
+                let (mut session, failures) = self.any_host(server).await?;
                 timely(self.within, async {
-                    let mut session = Session::open(server).await?;
                     tables::check(&mut session, server.dialect, with_events).await?;
                     let mut marks = session
                         .texts("SELECT hub FROM banyan_exports ORDER BY hub", &[])
                         .await?;
                     marks.retain(|mark| !events::is_mark(mark));
-                    Ok(Report { marks })
+                    Ok(Report { marks, failures })
                 })
                 .await
             }
+        }
+    }
+
+    /// Connects to each host. Gives the first that is ready, and what was wrong with others.
+    async fn any_host(
+        &self,
+        server: &Server,
+    ) -> Result<(Session, Vec<(Host, CacheError)>), CacheError> {
+        let mut ready = None;
+        let mut failures = Vec::new();
+        for host in &server.hosts {
+            match timely(self.within, Session::open(server, host, self.within)).await {
+                Ok(session) => ready = ready.or(Some(session)),
+                Err(error) => failures.push((host.clone(), error)),
+            }
+        }
+        match ready {
+            Some(session) => Ok((session, failures)),
+            None => Err(of_all(failures)),
+        }
+    }
+}
+
+/// What is said when no host took it: of a single one its own words.
+fn of_all(mut failures: Vec<(Host, CacheError)>) -> CacheError {
+    match (failures.pop(), failures.is_empty()) {
+        (Some((_, only)), true) => only,
+        (last, _) => {
+            failures.extend(last);
+            CacheError::Hosts(failures)
         }
     }
 }

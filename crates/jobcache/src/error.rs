@@ -1,11 +1,19 @@
 //! What can go wrong outside, in the words of an operator. No text holds a password.
 
+use crate::Host;
+
 /// Why a batch was not written, or whether it was is not known. All of them may be tried again.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
     /// The database, or the way there, said no. Its text holds what it follows from, so the chain ends here.
     #[error("the database: {0}")]
     Database(sqlx::Error),
+    /// The server answers, and is not the one to write to.
+    #[error("not in service: {0}")]
+    NotReady(String),
+    /// Each host of a database failed in its own way.
+    #[error("{}", all(.0))]
+    Hosts(Vec<(Host, CacheError)>),
     /// No answer in time; what was begun may or may not be done.
     #[error("no answer within {0} s")]
     Slow(u64),
@@ -25,6 +33,14 @@ pub enum CacheError {
         /// What the database said.
         said: sqlx::Error,
     },
+}
+
+fn all(failures: &[(Host, CacheError)]) -> String {
+    let texts: Vec<String> = failures
+        .iter()
+        .map(|(host, error)| format!("{host}: {error}"))
+        .collect();
+    texts.join("; ")
 }
 
 impl From<sqlx::Error> for CacheError {

@@ -1,7 +1,8 @@
 //! Events in Salt's table `salt_events`, or as lines of a file.
 
+use crate::insert::Insert;
 use crate::json::ascii_text;
-use crate::rows::stamp;
+use crate::rows::row_time;
 use crate::session::Session;
 use crate::{CacheError, Dialect};
 
@@ -56,25 +57,22 @@ pub(crate) async fn write(
     master: &str,
     batch: &EventBatch,
 ) -> Result<(), CacheError> {
-    let (insert, form) = match dialect {
-        Dialect::Mysql => (
-            "INSERT INTO salt_events (tag, data, alter_time, master_id) VALUES (?, ?, ?, ?)",
-            "%Y-%m-%d %H:%M:%S",
-        ),
-        Dialect::Pgjsonb => (
-            "INSERT INTO salt_events (tag, data, alter_time, master_id) VALUES (?, CAST(? AS jsonb), CAST(CAST(? AS text) AS timestamp with time zone), ?)",
-            "%Y-%m-%d %H:%M:%S.%3f+00",
-        ),
-        Dialect::Postgres => (
-            "INSERT INTO salt_events (tag, data, alter_time, master_id) VALUES (?, ?, CAST(CAST(? AS text) AS timestamp with time zone), ?)",
-            "%Y-%m-%d %H:%M:%S.%3f+00",
-        ),
+    let row = match dialect {
+        Dialect::Mysql => "(?, ?, ?, ?)",
+        Dialect::Pgjsonb => {
+            "(?, CAST(? AS jsonb), CAST(CAST(? AS text) AS timestamp with time zone), ?)"
+        }
+        Dialect::Postgres => "(?, ?, CAST(CAST(? AS text) AS timestamp with time zone), ?)",
     };
+    let into = "INSERT INTO salt_events (tag, data, alter_time, master_id)";
+    let mut insert = Insert::new(session, into, row);
     for event in &batch.events {
-        let tag: String = event.tag.chars().take(TAG_CHARS_MAX).collect();
+        // Tables may hold fewer characters than a tag may have.
+        let mut tag = ascii_text(&event.tag, false);
+        tag.truncate(TAG_CHARS_MAX);
         let data = ascii_text(&event.data, dialect == Dialect::Pgjsonb);
-        let values = [&*tag, &data, &stamp(event.heard, form), master];
-        session.run(insert, &values).await?;
+        let time = row_time(dialect, event.heard);
+        insert.push([tag, data, time, master.to_owned()]).await?;
     }
-    Ok(())
+    Ok(insert.end().await?)
 }

@@ -4,8 +4,16 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-/// Longest value of a return that is written, in bytes of JSON: it stands in a row twice, and a packet of MariaDB holds 16 MiB.
-pub const VALUE_BYTES_MAX: usize = 4 << 20;
+use crate::Dialect;
+use crate::json::ascii;
+
+/// Longest value of a return that is written, in bytes as the tables have it: it stands in a row twice, beside arguments, and a packet
+/// of MariaDB holds 16 MiB.
+const VALUE_BYTES_MAX: usize = 7 << 20;
+/// How much longer a text may be in the tables: a control character in what is no JSON becomes six.
+const GROWTH_MAX: usize = 6;
+/// What a TIMESTAMP of MySQL holds, in milliseconds since 1970.
+const MYSQL_TIMES: std::ops::RangeInclusive<u64> = 1_000..=2_147_483_647_000;
 
 /// Rows that go out together.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -71,15 +79,17 @@ impl Job {
 impl Return {
     /// The column `return`. A value that is too long is named, with where it is found whole.
     pub(crate) fn value(&self) -> Value {
+        // What is no JSON is kept as text: nothing is lost.
+        let value = serde_json::from_str(&self.value)
+            .unwrap_or_else(|_| Value::String(self.value.to_string()));
         let bytes = self.value.len();
-        if bytes > VALUE_BYTES_MAX {
+        if bytes > VALUE_BYTES_MAX / GROWTH_MAX && ascii(&value, false).len() > VALUE_BYTES_MAX {
             return Value::String(format!(
                 "{bytes} bytes, too long for the job cache: `jobs show {}` has them",
                 self.jid
             ));
         }
-        // What is no JSON is kept as text: nothing is lost.
-        serde_json::from_str(&self.value).unwrap_or_else(|_| Value::String(self.value.to_string()))
+        value
     }
 
     /// The column `full_ret`.
@@ -98,6 +108,17 @@ impl Return {
             stamp(self.ended, "%Y-%m-%dT%H:%M:%S.%6f").into(),
         );
         Value::Object(full)
+    }
+}
+
+/// The time of a row. One that a column can't hold, of a host whose clock is wrong, becomes the nearest that it can.
+pub(crate) fn row_time(dialect: Dialect, millis: u64) -> String {
+    match dialect {
+        Dialect::Mysql => {
+            let (first, last) = (*MYSQL_TIMES.start(), *MYSQL_TIMES.end());
+            stamp(millis.clamp(first, last), "%Y-%m-%d %H:%M:%S")
+        }
+        Dialect::Pgjsonb | Dialect::Postgres => stamp(millis, "%Y-%m-%d %H:%M:%S.%3f+00"),
     }
 }
 

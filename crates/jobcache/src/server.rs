@@ -10,10 +10,8 @@ use crate::Dialect;
 pub struct Server {
     /// Whose tables.
     pub dialect: Dialect,
-    /// The host's name or address; for PostgreSQL also the directory of its socket.
-    pub host: String,
-    /// Its TCP port.
-    pub port: u16,
+    /// Where it answers; of a cluster its nodes, in the order in which they are tried. At least one.
+    pub hosts: Vec<Host>,
     /// The user.
     pub user: String,
     /// Its password. Never printed.
@@ -22,6 +20,26 @@ pub struct Server {
     pub database: String,
     /// Protection of the way there.
     pub tls: Tls,
+}
+
+/// One place where a database answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    /// Its name or address; for PostgreSQL also the directory of its socket.
+    pub name: String,
+    /// Its TCP port.
+    pub port: u16,
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Host { name, port } = self;
+        if name.contains(':') {
+            write!(f, "[{name}]:{port}")
+        } else {
+            write!(f, "{name}:{port}")
+        }
+    }
 }
 
 /// TLS of a connection.
@@ -47,11 +65,12 @@ impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Server {
             user,
-            host,
-            port,
+            hosts,
             database,
             ..
         } = self;
-        write!(f, "{:?} {user}@{host}:{port}/{database}", self.dialect)
+        let hosts: Vec<String> = hosts.iter().map(Host::to_string).collect();
+        let hosts = hosts.join(",");
+        write!(f, "{:?} {user}@{hosts}/{database}", self.dialect)
     }
 }

@@ -1,16 +1,16 @@
 //! Rows of Salt's tables, written once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
+use crate::insert::{Insert, ROWS_MAX};
 use crate::json::ascii;
-use crate::rows::stamp;
+use crate::rows::row_time;
 use crate::session::Session;
 use crate::{Batch, CacheError, Dialect, EventBatch, Job, Return, events};
 
 /// Characters of the column `fun`.
 const FUN_CHARS_MAX: usize = 50;
-/// Ids that one query asks for.
-const IDS_MAX: usize = 100;
 
 /// What goes into tables together.
 pub(crate) enum Work<'a> {
@@ -22,12 +22,13 @@ pub(crate) enum Work<'a> {
     },
 }
 
-/// Writes rows and the hub's mark in one transaction.
+/// Writes rows and the hub's mark in one transaction, which does not outlive `within` by much when this side is gone.
 pub(crate) async fn write(
     session: &mut Session,
     dialect: Dialect,
     hub: &str,
     work: &Work<'_>,
+    within: Duration,
 ) -> Result<(), CacheError> {
     let (mark, through) = match work {
         Work::Jobs(batch) => (hub.to_owned(), batch.through),
@@ -35,7 +36,7 @@ pub(crate) async fn write(
     };
     let through = through.to_string();
     mark_first(session, &mark).await?;
-    session.plain("BEGIN").await?;
+    session.begin(within).await?;
     let written = marked(session, dialect, &mark, &through, work).await;
     let end = if written.is_ok() {
         "COMMIT"
@@ -69,81 +70,116 @@ async fn marked(
     let before = session.texts(lock, &[mark]).await?;
     match work {
         Work::Jobs(batch) => rows(session, dialect, batch).await?,
-        Work::Events { .. } if before == [through] => return Ok(()),
+        Work::Events { .. } if before == [through] => {}
         Work::Events { master, batch } => events::write(session, dialect, master, batch).await?,
     }
     let update = "UPDATE banyan_exports SET through = ? WHERE hub = ?";
+    // A cluster that takes writes at each node knows no lock of another node. It compares at the commit which rows changed, and
+    // lets one of two transactions through that changed the same: so this row has to change, also where its number stays.
+    if before == [through] {
+        session.run(update, &["", mark]).await?;
+    }
     session.run(update, &[through, mark]).await?;
     Ok(())
 }
 
 async fn rows(session: &mut Session, dialect: Dialect, batch: &Batch) -> Result<(), CacheError> {
-    for job in &batch.jobs {
-        write_job(session, dialect, job).await?;
-    }
-    let mut by_job: BTreeMap<&str, Vec<&Return>> = BTreeMap::new();
-    for answer in &batch.returns {
-        by_job.entry(&answer.jid).or_default().push(answer);
-    }
-    for (jid, answers) in by_job {
-        let mut there = BTreeSet::new();
-        for part in answers.chunks(IDS_MAX) {
-            there.extend(ids_there(session, jid, part).await?);
-        }
-        for answer in answers {
-            if there.insert(answer.id.clone()) {
-                write_return(session, dialect, answer).await?;
-            }
-        }
-    }
-    Ok(())
+    write_jobs(session, dialect, &batch.jobs).await?;
+    write_returns(session, dialect, &batch.returns).await
 }
 
-async fn write_job(session: &mut Session, dialect: Dialect, job: &Job) -> Result<(), CacheError> {
-    let there = "SELECT jid FROM jids WHERE jid = ?";
-    if !session.texts(there, &[&job.jid]).await?.is_empty() {
-        return Ok(());
-    }
-    let insert = match dialect {
-        Dialect::Mysql => "INSERT INTO jids (jid, `load`) VALUES (?, ?)",
-        Dialect::Pgjsonb => "INSERT INTO jids (jid, load) VALUES (?, CAST(? AS jsonb))",
-        Dialect::Postgres => "INSERT INTO jids (jid, load) VALUES (?, ?)",
-    };
-    let load = ascii(&job.load(), dialect == Dialect::Pgjsonb);
-    session.run(insert, &[&job.jid, &load]).await?;
-    Ok(())
-}
-
-async fn ids_there(
-    session: &mut Session,
-    jid: &str,
-    answers: &[&Return],
-) -> Result<Vec<String>, CacheError> {
-    let ids = vec!["?"; answers.len()].join(", ");
-    let query = format!("SELECT id FROM salt_returns WHERE jid = ? AND id IN ({ids})");
-    let mut values = vec![jid];
-    values.extend(answers.iter().map(|answer| answer.id.as_str()));
-    Ok(session.texts(&query, &values).await?)
-}
-
-async fn write_return(
+async fn write_jobs(
     session: &mut Session,
     dialect: Dialect,
-    answer: &Return,
+    jobs: &[Job],
 ) -> Result<(), CacheError> {
-    let insert = match dialect {
-        Dialect::Mysql => {
-            "INSERT INTO salt_returns (fun, jid, `return`, id, success, full_ret, alter_time) VALUES (?, ?, ?, ?, ?, ?, ?)"
-        }
-        Dialect::Pgjsonb => {
-            "INSERT INTO salt_returns (fun, jid, return, id, success, full_ret, alter_time) VALUES (?, ?, CAST(? AS jsonb), ?, ?, CAST(? AS jsonb), CAST(CAST(? AS text) AS timestamp with time zone))"
-        }
-        Dialect::Postgres => {
-            "INSERT INTO salt_returns (fun, jid, return, id, success, full_ret, alter_time) VALUES (?, ?, ?, ?, ?, ?, CAST(CAST(? AS text) AS timestamp with time zone))"
-        }
+    let mut there = BTreeSet::new();
+    for part in jobs.chunks(ROWS_MAX) {
+        let jids: Vec<&str> = part.iter().map(|job| job.jid.as_str()).collect();
+        let query = format!("SELECT jid FROM jids WHERE jid IN ({})", marks(&jids));
+        there.extend(session.texts(&query, &jids).await?);
+    }
+    let (into, row) = match dialect {
+        Dialect::Mysql => ("INSERT INTO jids (jid, `load`)", "(?, ?)"),
+        Dialect::Pgjsonb => ("INSERT INTO jids (jid, load)", "(?, CAST(? AS jsonb))"),
+        Dialect::Postgres => ("INSERT INTO jids (jid, load)", "(?, ?)"),
     };
+    let mut insert = Insert::new(session, into, row);
+    for job in jobs {
+        if there.insert(job.jid.clone()) {
+            let load = ascii(&job.load(), dialect == Dialect::Pgjsonb);
+            insert.push([job.jid.clone(), load]).await?;
+        }
+    }
+    Ok(insert.end().await?)
+}
+
+async fn write_returns(
+    session: &mut Session,
+    dialect: Dialect,
+    returns: &[Return],
+) -> Result<(), CacheError> {
+    let mut answers: Vec<&Return> = returns.iter().collect();
+    answers.sort_by_key(|answer| &answer.jid);
+    let mut there = BTreeSet::new();
+    for part in answers.chunks(ROWS_MAX) {
+        there.extend(returns_there(session, part).await?);
+    }
+    let (into, row) = match dialect {
+        Dialect::Mysql => (
+            "INSERT INTO salt_returns (fun, jid, `return`, id, success, full_ret, alter_time)",
+            "(?, ?, ?, ?, ?, ?, ?)",
+        ),
+        Dialect::Pgjsonb => (
+            "INSERT INTO salt_returns (fun, jid, return, id, success, full_ret, alter_time)",
+            "(?, ?, CAST(? AS jsonb), ?, ?, CAST(? AS jsonb), CAST(CAST(? AS text) AS timestamp with time zone))",
+        ),
+        Dialect::Postgres => (
+            "INSERT INTO salt_returns (fun, jid, return, id, success, full_ret, alter_time)",
+            "(?, ?, ?, ?, ?, ?, CAST(CAST(? AS text) AS timestamp with time zone))",
+        ),
+    };
+    let mut insert = Insert::new(session, into, row);
+    for answer in answers {
+        if there.insert(name(&answer.jid, &answer.id)) {
+            insert.push(row_of(dialect, answer)).await?;
+        }
+    }
+    Ok(insert.end().await?)
+}
+
+/// Which of these returns, which stand in the order of their jobs, the table has.
+async fn returns_there(
+    session: &mut Session,
+    answers: &[&Return],
+) -> Result<Vec<String>, sqlx::Error> {
+    let mut wanted = Vec::new();
+    let mut values = Vec::new();
+    for of_job in answers.chunk_by(|one, other| one.jid == other.jid) {
+        let ids: Vec<&str> = of_job.iter().map(|answer| answer.id.as_str()).collect();
+        wanted.push(format!("(jid = ? AND id IN ({}))", marks(&ids)));
+        values.push(of_job[0].jid.as_str());
+        values.extend(ids);
+    }
+    let query = format!(
+        "SELECT CONCAT(jid, '/', id) FROM salt_returns WHERE {}",
+        wanted.join(" OR ")
+    );
+    session.texts(&query, &values).await
+}
+
+/// A return as [`returns_there`] names it; a jid has no slash.
+fn name(jid: &str, id: &str) -> String {
+    format!("{jid}/{id}")
+}
+
+/// A `?` for each.
+fn marks(values: &[&str]) -> String {
+    vec!["?"; values.len()].join(", ")
+}
+
+fn row_of(dialect: Dialect, answer: &Return) -> [String; 7] {
     let for_jsonb = dialect == Dialect::Pgjsonb;
-    let fun: String = answer.fun.chars().take(FUN_CHARS_MAX).collect();
     // As Python's drivers write it: a truth value into a column of text.
     let success = match (dialect, answer.success) {
         (Dialect::Mysql, true) => "1",
@@ -151,21 +187,15 @@ async fn write_return(
         (_, true) => "true",
         (_, false) => "false",
     };
-    let form = match dialect {
-        Dialect::Mysql => "%Y-%m-%d %H:%M:%S",
-        Dialect::Pgjsonb | Dialect::Postgres => "%Y-%m-%d %H:%M:%S.%3f+00",
-    };
-    let values = [
-        &*fun,
-        &answer.jid,
-        &ascii(&answer.value(), for_jsonb),
-        &answer.id,
-        success,
-        &ascii(&answer.full(), for_jsonb),
-        &stamp(answer.ended, form),
-    ];
-    session.run(insert, &values).await?;
-    Ok(())
+    [
+        answer.fun.chars().take(FUN_CHARS_MAX).collect(),
+        answer.jid.clone(),
+        ascii(&answer.value(), for_jsonb),
+        answer.id.clone(),
+        success.to_owned(),
+        ascii(&answer.full(), for_jsonb),
+        row_time(dialect, answer.ended),
+    ]
 }
 
 /// Reads no row of each table, so that a missing one is named.

@@ -1,4 +1,4 @@
-//! A parent's address as it is typed.
+//! The address of another host as it is typed.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -75,7 +75,7 @@ impl HostPort {
         &self.host
     }
 
-    /// The UDP port.
+    /// The port.
     pub fn port(&self) -> u16 {
         self.port
     }

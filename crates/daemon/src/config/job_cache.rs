@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::derived::Secret;
+use super::host::{HostPort, HostPortError};
 use super::settings::Settings;
 
 /// Where jobs and returns are written beside the hub's own store.
@@ -28,10 +29,8 @@ pub enum JobCacheSettings {
 pub struct JobCacheServer {
     /// Which returner of Salt wrote there.
     pub kind: JobCacheKind,
-    /// Its host.
-    pub host: String,
-    /// Its TCP port.
-    pub port: u16,
+    /// Where it answers, in the order in which they are tried; at least one.
+    pub hosts: Vec<DatabaseHost>,
     /// Its user.
     pub user: String,
     /// That user's password.
@@ -47,6 +46,18 @@ pub struct JobCacheServer {
     /// Its key.
     pub key: Option<PathBuf>,
 }
+
+/// One host of a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseHost {
+    /// Its name or address, or the directory of its socket.
+    pub name: String,
+    /// Its TCP port.
+    pub port: u16,
+}
+
+/// Most hosts of one database.
+const HOSTS_MAX: usize = 16;
 
 /// Salt's returners for databases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,20 +99,21 @@ pub struct EventReturn {
 }
 
 /// The events to write, when there are some.
-pub(super) fn events(settings: &Settings) -> Option<EventReturn> {
+pub(super) fn events(settings: &mut Settings) -> Option<EventReturn> {
     let word = settings.text("event_return")?;
+    let place = place(settings, &word)?;
     let globs = |name| {
         let given = settings.texts(name).into_iter();
         given.map(|glob| glob.value).collect()
     };
     Some(EventReturn {
-        place: place(settings, &word)?,
+        place,
         whitelist: globs("event_return_whitelist"),
         blacklist: globs("event_return_blacklist"),
     })
 }
 
-fn place(settings: &Settings, word: &str) -> Option<JobCacheSettings> {
+fn place(settings: &mut Settings, word: &str) -> Option<JobCacheSettings> {
     Some(match word {
         "rawfile_json" => {
             JobCacheSettings::File(PathBuf::from(settings.text("rawfile_json.filename")?))
@@ -123,18 +135,22 @@ fn place(settings: &Settings, word: &str) -> Option<JobCacheSettings> {
 }
 
 fn server(
-    settings: &Settings,
+    settings: &mut Settings,
     kind: JobCacheKind,
     prefix: &str,
     password: &str,
 ) -> Option<JobCacheSettings> {
+    let port = settings.number(&format!("{prefix}.port"))?;
+    let hosts = hosts(
+        settings,
+        &format!("{prefix}.host"),
+        u16::try_from(port).ok()?,
+    )?;
     let text = |name: &str| settings.text(&format!("{prefix}.{name}"));
     let path = |names: [&str; 2]| names.into_iter().find_map(text).map(PathBuf::from);
-    let port = settings.number(&format!("{prefix}.port"))?;
     Some(JobCacheSettings::Server(Box::new(JobCacheServer {
         kind,
-        host: text("host")?,
-        port: u16::try_from(port).ok()?,
+        hosts,
         user: text("user")?,
         password: Secret::new(text(password)?),
         database: text("db")?,
@@ -143,4 +159,47 @@ fn server(
         certificate: path(["ssl_cert", "sslcert"]),
         key: path(["ssl_key", "sslkey"]),
     })))
+}
+
+/// The hosts that a key names, each with a port of its own or this one; None when there is a problem, which is told once although
+/// jobs and events may have one place.
+fn hosts(settings: &mut Settings, key: &str, port: u16) -> Option<Vec<DatabaseHost>> {
+    let mut hosts: Vec<DatabaseHost> = Vec::new();
+    let mut problems = Vec::new();
+    for given in settings.texts(key) {
+        for text in given.value.split(',').map(str::trim) {
+            match host(text, port) {
+                Ok(host) if hosts.contains(&host) => {
+                    problems.push((given.place.clone(), format!("`{key}` names {text} twice")));
+                }
+                Ok(host) => hosts.push(host),
+                Err(e) => problems.push((given.place.clone(), format!("`{key}`: {e}"))),
+            }
+        }
+    }
+    if hosts.len() > HOSTS_MAX {
+        let message = format!("`{key}` names more than {HOSTS_MAX} hosts");
+        problems.push((settings.place(key), message));
+    }
+    let is_right = problems.is_empty();
+    for (place, message) in problems {
+        let is_told = settings.problems.iter().any(|told| told.message == message);
+        if !is_told {
+            settings.problem(&place, message);
+        }
+    }
+    is_right.then_some(hosts)
+}
+
+fn host(text: &str, port: u16) -> Result<DatabaseHost, HostPortError> {
+    // PostgreSQL's socket is in a directory.
+    if text.starts_with('/') {
+        let name = text.to_owned();
+        return Ok(DatabaseHost { name, port });
+    }
+    let host = HostPort::parse(text, port)?;
+    Ok(DatabaseHost {
+        name: host.host().to_owned(),
+        port: host.port(),
+    })
 }

@@ -29,7 +29,7 @@ pub use derived::{
 pub use environment::{Environment, ProcessEnvironment};
 pub use files::{FILE_BYTES_MAX, FILES_MAX, INCLUDE_DEPTH_MAX};
 pub use host::{HostPort, HostPortError};
-pub use job_cache::{EventReturn, JobCacheKind, JobCacheServer, JobCacheSettings};
+pub use job_cache::{DatabaseHost, EventReturn, JobCacheKind, JobCacheServer, JobCacheSettings};
 pub use paths::{Paths, Program};
 pub use problem::{ConfigErrors, Place, Problem};
 pub use reference::reference_markdown;

@@ -693,12 +693,28 @@ fn a_job_cache_has_the_keys_of_salt() {
     let Some(JobCacheSettings::Server(server)) = settings.job_cache else {
         panic!("a server");
     };
+    let hosts = |server: &JobCacheServer| {
+        let hosts = server.hosts.iter();
+        hosts
+            .map(|host| format!("{} {}", host.name, host.port))
+            .collect::<Vec<_>>()
+    };
     assert_eq!(
-        (&*server.host, server.port, &*server.user),
-        ("db", 3306, "salt")
+        (hosts(&server), &*server.user),
+        (vec!["db 3306".to_owned()], "salt")
     );
     assert_eq!(server.password.reveal(), "hush");
     assert!(!format!("{server:?}").contains("hush"));
+    for written in [
+        "'a, b:99,/run/pg,[::1]:7'",
+        "[a, 'b:99', '/run/pg,[::1]:7']",
+    ] {
+        let text = format!("ext_job_cache: pgjsonb\nreturner.pgjsonb.host: {written}\n");
+        let Some(JobCacheSettings::Server(server)) = top(&text).hub().job_cache else {
+            panic!("a server");
+        };
+        assert_eq!(hosts(&server), ["a 5432", "b 99", "/run/pg 5432", "::1 7"]);
+    }
     let case = top("master_job_cache: postgres\n").variable("BANYAN_RETURNER_POSTGRES_PASSWD", "x");
     assert!(matches!(
         case.hub().job_cache,
@@ -711,6 +727,11 @@ fn a_job_cache_has_the_keys_of_salt() {
             "name two job caches",
         ),
         ("event_return: syslog\n", "event_return"),
+        (
+            "event_return: mysql\next_job_cache: mysql\nmysql.host: a:0\n",
+            "`mysql.host`: \"0\" is not a port",
+        ),
+        ("ext_job_cache: mysql\nmysql.host: [a, 'a:3306']\n", "twice"),
         ("event_return_queue: 100\n", "wait go out together"),
         ("ext_job_cache: redis\n", "redis"),
     ] {

@@ -157,3 +157,36 @@ async fn what_waits_is_written_in_order_when_the_cache_is_back() {
         assert_eq!(line["_stamp"], "2023-11-14T22:13:21.500000");
     }
 }
+
+/// The returns of a whole site come at once: they go out in transactions of their own size, and none waits for the next change.
+#[test]
+fn a_long_change_is_cut_into_transactions() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = HubStore::open(&dir.path().join("hub.sqlite")).unwrap();
+    store.keep_changes(true).unwrap();
+    let site: Vec<u32> = (1..=450).collect();
+    let minions: Vec<Record> = site.iter().copied().map(minion).collect();
+    store.commit(&minions).unwrap();
+    let value = ValueRef::Inline(Json::from(&b"true"[..]));
+    let Record::JobNews(mut news) = returned(1, 1, value) else {
+        unreachable!()
+    };
+    news.groups[0].who = site.into_iter().collect();
+    let records = [job(1, OWN), Record::JobNews(news), job(3, OWN)];
+    store.commit(&records).unwrap();
+    let reader = store.reader().unwrap();
+    let changes = reader.changes(CHANGES_MAX).unwrap();
+    let numbers: Vec<u64> = changes.iter().map(|change| change.number).collect();
+    let mut rows = Rows::new(OWN, &reader);
+    let shape = |batch: &jobcache::Batch| (batch.through, batch.jobs.len(), batch.returns.len());
+    let mut full = Vec::new();
+    for change in changes {
+        let batches = rows.add(change).unwrap();
+        full.push(batches.iter().map(shape).collect::<Vec<_>>());
+    }
+    let before = numbers[1] - 1;
+    let site = vec![(before, 1, 199), (before, 0, 200)];
+    assert_eq!(full[..2], [Vec::new(), site]);
+    assert!(full[2..].iter().all(Vec::is_empty), "{full:?}");
+    assert_eq!(shape(&rows.end()), (numbers[2], 1, 51));
+}

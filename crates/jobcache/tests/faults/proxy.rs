@@ -1,10 +1,12 @@
 //! A way to a database that breaks at one moment of a transaction.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 /// What happens to the first packet that holds a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,12 +17,23 @@ pub enum Fault {
     CutAfter(&'static str),
     /// The packet and everything after it stays on the way for as long as the connection lives.
     Stall(&'static str),
+    /// The packet stays on the way, also when the client is gone: the server hears nothing of either until it is let go.
+    Hold(&'static str),
 }
 
 pub struct Proxy {
     pub port: u16,
-    fault: Arc<Mutex<Option<Fault>>>,
-    happened: Arc<AtomicBool>,
+    way: Arc<Way>,
+}
+
+/// What all connections have in common.
+#[derive(Default)]
+struct Way {
+    fault: Mutex<Option<Fault>>,
+    happened: AtomicBool,
+    let_go: Notify,
+    /// Milliseconds that a packet to the server takes.
+    delay: AtomicU64,
 }
 
 impl Proxy {
@@ -28,13 +41,12 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy = Proxy {
             port: listener.local_addr().unwrap().port(),
-            fault: Arc::default(),
-            happened: Arc::default(),
+            way: Arc::default(),
         };
-        let (fault, happened) = (proxy.fault.clone(), proxy.happened.clone());
+        let way = proxy.way.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(carry(client, server, fault.clone(), happened.clone()));
+                tokio::spawn(carry(client, server, way.clone()));
             }
         });
         proxy
@@ -42,21 +54,27 @@ impl Proxy {
 
     /// Breaks the next packet that holds the word, once.
     pub fn set(&self, fault: Fault) {
-        *self.fault.lock().unwrap() = Some(fault);
-        self.happened.store(false, Ordering::SeqCst);
+        *self.way.fault.lock().unwrap() = Some(fault);
+        self.way.happened.store(false, Ordering::SeqCst);
+    }
+
+    /// Sends on what is held.
+    pub fn let_go(&self) {
+        self.way.let_go.notify_one();
     }
 
     pub fn happened(&self) -> bool {
-        self.happened.load(Ordering::SeqCst)
+        self.way.happened.load(Ordering::SeqCst)
+    }
+
+    /// Makes the way long: so much for each packet.
+    pub fn delay(&self, delay: Duration) {
+        let millis = u64::try_from(delay.as_millis()).unwrap();
+        self.way.delay.store(millis, Ordering::SeqCst);
     }
 }
 
-async fn carry(
-    client: TcpStream,
-    server: u16,
-    fault: Arc<Mutex<Option<Fault>>>,
-    happened: Arc<AtomicBool>,
-) {
+async fn carry(client: TcpStream, server: u16, way: Arc<Way>) {
     let Ok(server) = TcpStream::connect(("127.0.0.1", server)).await else {
         return;
     };
@@ -72,9 +90,14 @@ async fn carry(
         }
         let packet = &packet[..length];
         let hit = {
-            let mut fault = fault.lock().unwrap();
+            let mut fault = way.fault.lock().unwrap();
             let word = match *fault {
-                Some(Fault::CutBefore(word) | Fault::CutAfter(word) | Fault::Stall(word)) => word,
+                Some(
+                    Fault::CutBefore(word)
+                    | Fault::CutAfter(word)
+                    | Fault::Stall(word)
+                    | Fault::Hold(word),
+                ) => word,
                 None => "\u{0}never",
             };
             match packet
@@ -86,8 +109,9 @@ async fn carry(
             }
         };
         if hit.is_some() {
-            happened.store(true, Ordering::SeqCst);
+            way.happened.store(true, Ordering::SeqCst);
         }
+        tokio::time::sleep(Duration::from_millis(way.delay.load(Ordering::SeqCst))).await;
         match hit {
             None => {
                 if to_server.write_all(packet).await.is_err() {
@@ -95,7 +119,10 @@ async fn carry(
                 }
             }
             Some(Fault::CutBefore(_)) => break,
-            Some(Fault::CutAfter(_)) => {
+            Some(fault @ (Fault::CutAfter(_) | Fault::Hold(_))) => {
+                if matches!(fault, Fault::Hold(_)) {
+                    way.let_go.notified().await;
+                }
                 // The answer must not reach the client: its way ends first.
                 back.abort();
                 let _ = back.await;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use jobcache::{Cache, Dialect, Place, Server, Tls};
+use jobcache::{Cache, Dialect, Host, Place, Server, Tls};
 
 /// A user without rights that every Debian has; database servers refuse to run as root.
 const NOBODY: u32 = 65_534;
@@ -15,6 +15,8 @@ const NOBODY: u32 = 65_534;
 pub const PASSWORD: &str = "kept-to-itself";
 const STARTS_WITHIN: Duration = Duration::from_secs(40);
 
+/// What a server says.
+const LOG: &str = "log";
 /// What takes the room of a server's disk.
 const FILL: &str = "fill";
 
@@ -23,7 +25,7 @@ pub struct Database {
     pub port: u16,
     dir: Directory,
     child: Option<Child>,
-    options: Vec<String>,
+    pub options: Vec<String>,
 }
 
 /// Where a server lives.
@@ -33,13 +35,25 @@ struct Directory {
 }
 
 impl Directory {
+    fn new() -> Directory {
+        Directory::of(tempfile::tempdir().unwrap(), false)
+    }
+
+    /// One that the servers may write to.
+    fn of(dir: tempfile::TempDir, is_disk: bool) -> Directory {
+        if is_root() {
+            std::os::unix::fs::chown(dir.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        Directory { dir, is_disk }
+    }
+
     /// On a disk of its own with so many MiB.
     fn disk(mib: u64) -> Directory {
         let dir = tempfile::tempdir().unwrap();
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", &format!("size={mib}m"), "tmpfs"]);
         assert!(mount.arg(dir.path()).status().unwrap().success());
-        Directory { dir, is_disk: true }
+        Directory::of(dir, true)
     }
 
     fn path(&self) -> &Path {
@@ -66,11 +80,7 @@ impl Database {
 
     /// The same with more options of the server.
     pub async fn start_with(dialect: Dialect, options: &[String]) -> Database {
-        let dir = Directory {
-            dir: tempfile::tempdir().unwrap(),
-            is_disk: false,
-        };
-        Database::start_in(dir, dialect, options).await
+        Database::start_in(Directory::new(), dialect, options).await
     }
 
     /// The same on a small disk of its own; None, with a message, where this user may not mount one.
@@ -86,9 +96,7 @@ impl Database {
         let data = dir.path().join("data");
         std::fs::create_dir(&data).unwrap();
         if is_root() {
-            for path in [dir.path(), &data] {
-                std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
-            }
+            std::os::unix::fs::chown(&data, Some(NOBODY), Some(NOBODY)).unwrap();
         }
         let mut make = match dialect {
             Dialect::Mysql => {
@@ -112,14 +120,9 @@ impl Database {
             "{}",
             String::from_utf8_lossy(&made.stderr)
         );
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
         let mut database = Database {
             dialect,
-            port,
+            port: free_port(),
             dir,
             child: None,
             options: options.to_vec(),
@@ -144,8 +147,57 @@ impl Database {
         database
     }
 
+    /// Another server that is not started, with what this one has on its disk, which must be stopped.
+    pub fn copy(&self, options: Vec<String>) -> Database {
+        let dir = Directory::new();
+        let mut copy = program("cp");
+        copy.arg("-a")
+            .arg(self.dir.path().join("data"))
+            .arg(dir.path());
+        assert!(copy.status().unwrap().success());
+        Database {
+            dialect: self.dialect,
+            port: free_port(),
+            dir,
+            child: None,
+            options,
+        }
+    }
+
+    /// A standby of this PostgreSQL that is not started.
+    pub fn standby(&self) -> Database {
+        let dir = Directory::new();
+        let mut copy = program(postgres("pg_basebackup"));
+        copy.args([
+            "-h",
+            "127.0.0.1",
+            "-U",
+            "salt",
+            "-p",
+            &self.port.to_string(),
+        ])
+        .args(["--no-sync", "-c", "fast", "-R", "-D"])
+        .arg(dir.path().join("data"));
+        let made = copy.output().unwrap();
+        let error = String::from_utf8_lossy(&made.stderr);
+        assert!(made.status.success(), "{error}");
+        Database {
+            dialect: self.dialect,
+            port: free_port(),
+            dir,
+            child: None,
+            options: Vec::new(),
+        }
+    }
+
     /// Starts the program and waits until it answers.
     pub async fn run(&mut self) {
+        self.spawn();
+        self.until_up().await;
+    }
+
+    /// Starts the program.
+    pub fn spawn(&mut self) {
         let data = self.dir.path().join("data");
         let mut command = match self.dialect {
             Dialect::Mysql => {
@@ -176,17 +228,43 @@ impl Database {
             .args(&self.options)
             .current_dir(self.dir.path())
             .stdout(Stdio::null())
-            .stderr(Stdio::null());
+            .stderr(self.log());
         self.child = Some(command.spawn().unwrap());
+    }
+
+    /// Waits until the program answers.
+    pub async fn until_up(&self) {
         let begun = Instant::now();
         let first = match self.dialect {
             Dialect::Mysql => "mysql",
             Dialect::Pgjsonb | Dialect::Postgres => "postgres",
         };
         while !self.answers(first) {
-            assert!(begun.elapsed() < STARTS_WITHIN, "the server does not start");
+            assert!(
+                begun.elapsed() < STARTS_WITHIN,
+                "the server does not start: {}",
+                std::fs::read_to_string(self.dir.path().join(LOG)).unwrap()
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    fn log(&self) -> std::fs::File {
+        std::fs::File::create(self.dir.path().join(LOG)).unwrap()
+    }
+
+    /// Ends it as an operator does.
+    pub fn stop(&mut self) {
+        let mut child = self.child.take().unwrap();
+        let pid = child.id().to_string();
+        let told = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        assert!(told.success());
+        assert!(child.wait().unwrap().success());
+    }
+
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
     }
 
     /// As a power cut ends it.
@@ -218,10 +296,14 @@ impl Database {
     }
 
     pub fn place(&self, port: u16) -> Place {
+        self.place_of(&[port])
+    }
+
+    /// A place with several ports.
+    pub fn place_of(&self, ports: &[u16]) -> Place {
         Place::Server(Box::new(Server {
             dialect: self.dialect,
-            host: "127.0.0.1".to_owned(),
-            port,
+            hosts: ports.iter().copied().map(host).collect(),
             user: "salt".to_owned(),
             password: PASSWORD.to_owned(),
             database: "salt".to_owned(),
@@ -258,6 +340,8 @@ impl Database {
                     "-N",
                     "-B",
                 ]);
+                // What other nodes of a cluster have is told as well; alone it means nothing.
+                command.arg("--init-command=SET wsrep_sync_wait = 1");
                 command.args(["-e", statement, database]);
                 command
             }
@@ -288,6 +372,19 @@ impl Drop for Database {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+}
+
+/// A port that nobody uses now.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+fn host(port: u16) -> Host {
+    Host {
+        name: "127.0.0.1".to_owned(),
+        port,
     }
 }
 
