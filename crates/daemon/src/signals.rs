@@ -1,6 +1,7 @@
 //! What the system and the service manager say to the process, and hear from it.
 
 use std::io;
+use std::task::Poll;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -44,6 +45,54 @@ impl Signals {
             else => std::future::pending().await,
         }
     }
+}
+
+/// The signals that tell a command to end: SIGINT, SIGTERM, and SIGHUP when its terminal goes. Those that are ignored stay so, as for a
+/// command behind `nohup`.
+pub struct EndSignals(Vec<Signal>);
+
+impl EndSignals {
+    /// Takes the signals over; from now on none of them ends the process by itself.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn install() -> io::Result<EndSignals> {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let ignored = ignored(&status);
+        let kinds = [
+            SignalKind::interrupt(),
+            SignalKind::terminate(),
+            SignalKind::hangup(),
+        ];
+        let heard = kinds
+            .into_iter()
+            .filter(|kind| !is_among(*kind, ignored))
+            .map(signal);
+        Ok(EndSignals(heard.collect::<io::Result<_>>()?))
+    }
+
+    /// Waits for the next one. Nothing is lost when the future is dropped.
+    pub async fn next(&mut self) {
+        std::future::poll_fn(|context| {
+            let mut heard = self.0.iter_mut();
+            match heard.any(|signal| matches!(signal.poll_recv(context), Poll::Ready(Some(())))) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
+    }
+}
+
+/// The set of ignored signals in what the kernel says of a process: the lowest bit is signal 1.
+fn ignored(status: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    line.and_then(|set| u64::from_str_radix(set.trim(), 16).ok())
+        .unwrap_or(0)
+}
+
+fn is_among(kind: SignalKind, set: u64) -> bool {
+    set >> (kind.as_raw_value() - 1) & 1 == 1
 }
 
 /// Tells the service manager, when there is one, that the program does its work.
@@ -98,6 +147,14 @@ mod tests {
 
     /// Set for the child: this very test binary, which then waits for signals.
     const CHILD: &str = "BANYAN_TEST_SIGNALS_CHILD";
+
+    #[test]
+    fn ignored_signals_are_known() {
+        let set = ignored("Name:\tx\nSigBlk:\tffffffffffffffff\nSigIgn:\t0000000000001001\n");
+        assert!(is_among(SignalKind::hangup(), set));
+        assert!(!is_among(SignalKind::interrupt(), set));
+        assert_eq!(ignored(""), 0);
+    }
 
     #[test]
     fn the_child_prints_what_it_is_told() {

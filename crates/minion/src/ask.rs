@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use daemon::exit;
-use daemon::signals::{Notice, Signals};
+use daemon::signals::EndSignals;
 use daemon::socket::{self, ReadError};
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
@@ -45,8 +45,8 @@ impl Trouble {
     }
 }
 
-/// Asks whoever listens at this socket, and waits for the end of the run. SIGINT and SIGTERM end the run, and what it returns then is the
-/// answer; the second one is not waited for. None: nobody listens.
+/// Asks whoever listens at this socket, and waits for the end of the run. SIGINT, SIGTERM and SIGHUP end the run, and what it returns then is
+/// the answer; the second one is not waited for. None: nobody listens.
 ///
 /// # Errors
 /// What keeps it from an answer.
@@ -62,7 +62,7 @@ pub async fn ask(path: &Path, run: &CallRun) -> Result<Option<Answered>, Trouble
         }
         Err(_) => return Ok(None),
     };
-    let mut signals = Signals::install().map_err(|error| Trouble::internal(&error))?;
+    let mut signals = EndSignals::install().map_err(|error| Trouble::internal(&error))?;
     let frame = codec::frame(&CallAsk::Run(run.clone()))
         .map_err(|error| Trouble::new(exit::USAGE, format!("too many arguments: {error}")))?;
     if stream.write_all(&frame).await.is_err() {
@@ -80,18 +80,15 @@ pub async fn ask(path: &Path, run: &CallRun) -> Result<Option<Answered>, Trouble
         let body = loop {
             tokio::select! {
                 body = &mut frame => break body,
-                notice = signals.next() => match notice {
-                    Notice::Reload => {}
-                    Notice::Drain if was_told_to_end => {
+                () = signals.next() => {
+                    if was_told_to_end {
                         let text = format!("left {} alone, which is told to end", run.fun);
                         return Err(Trouble::new(exit::FAILED, text));
                     }
-                    Notice::Drain => {
-                        was_told_to_end = true;
-                        // Whoever has gone needs not be told.
-                        let _ = writer.shutdown().await;
-                    }
-                },
+                    was_told_to_end = true;
+                    // Whoever has gone needs not be told.
+                    let _ = writer.shutdown().await;
+                }
             }
         };
         let tell: CallTell = match body {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use daemon::clock::Clock;
 use daemon::config::MinionConfig;
 use daemon::metrics::{MinionMetrics, Registry};
-use daemon::signals::{Notice, Signals};
+use daemon::signals::EndSignals;
 use daemon::socket::{self, Audience};
 use store::JournalError;
 use tokio::runtime::Handle;
@@ -88,13 +88,11 @@ pub async fn visit(config: &MinionConfig, run: &CallRun) -> anyhow::Result<Resul
     // Whoever comes later is a visitor himself; whoever came meanwhile is served to the end.
     let _ = std::fs::remove_file(&path);
     serving.abort();
-    let mut signals = Signals::install()?;
-    loop {
-        tokio::select! {
-            () = own_jobs.idle() => break,
-            // Whoever waits for a function that does not end may leave it.
-            notice = signals.next() => if notice == Notice::Drain { break },
-        }
+    let mut signals = EndSignals::install()?;
+    tokio::select! {
+        () = own_jobs.idle() => {}
+        // Whoever waits for a function that does not end may leave it.
+        () = signals.next() => {}
     }
     let _ = tokio::time::timeout(FLUSH_WAIT, sessions.flushed()).await;
     running.stop().await?;
