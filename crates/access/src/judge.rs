@@ -86,7 +86,7 @@ impl<'a> Tally<'a> {
 }
 
 impl Policy {
-    /// Whether the asker may run a function on these minions: all that the job's target means, each once. `overrides`: the
+    /// Whether the asker may run a function, or several with commas between, on these minions: all that the job's target means, each once. `overrides`: the
     /// hub's own user has a reason to pass over `deny` rules.
     ///
     /// # Errors
@@ -109,7 +109,8 @@ impl Policy {
                 asker.user
             )));
         }
-        if !asker.is_owner && self.barred.iter().any(|pattern| pattern.matches(fun)) {
+        let is_barred = |fun: &str| self.barred.iter().any(|pattern| pattern.matches(fun));
+        if !asker.is_owner && fun.split(',').any(is_barred) {
             return Err(refused(format!(
                 "nobody may run {fun} but the hub's own user: `publisher_acl_blacklist` says so"
             )));

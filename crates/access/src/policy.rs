@@ -125,7 +125,13 @@ impl Rule {
         (self.within.is_empty() || any(&self.within)) && !any(&self.outside)
     }
 
+    /// Whether it decides about a function. One of several functions is enough for a rule that denies, and all have to be permitted by the same rule.
     pub(crate) fn is_about(&self, fun: &str) -> bool {
-        self.functions.iter().any(|pattern| pattern.matches(fun))
+        let names = |fun: &str| self.functions.iter().any(|pattern| pattern.matches(fun));
+        let mut functions = fun.split(',');
+        match self.denies {
+            true => functions.any(names),
+            false => functions.all(names),
+        }
     }
 }

@@ -127,6 +127,32 @@ fn a_job_is_covered_as_a_whole() {
     assert!(refusal(run(&policy, alice, "state.apply", &unknown)).ends_with("not on x"));
 }
 
+/// A pattern never takes several functions for one name that it matches.
+#[test]
+fn several_functions_are_judged_one_by_one() {
+    let rules = json!([
+        {"who": "alice", "may": ["test.*", "grains.items"]},
+        {"who": "alice", "may": "cmd.run"},
+        {"who": "alice", "deny": "test.exception"},
+    ]);
+    let blacklist = json!({"modules": ["shadow.*"]});
+    let policy = policy(Value::Null, blacklist, rules);
+    let alice = asks("alice", &[]);
+    let minions = [Minion("a", "eu", None)];
+    let may = |fun| run(&policy, alice, fun, &minions).is_ok();
+    assert!(may("test.ping,grains.items,test.echo"));
+    for fun in [
+        "test.ping,cmd.run_all",
+        "cmd.run_all,test.ping",
+        "test.ping,test.exception",
+        "test.ping,shadow.info",
+        // Each is permitted, and by no rule together.
+        "test.ping,cmd.run",
+    ] {
+        assert!(!may(fun), "{fun}");
+    }
+}
+
 #[test]
 fn what_is_forbidden_binds_the_owner_until_there_is_a_reason() {
     let rules = json!([

@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use output::{Rendering, Report, Style};
+use output::{Rendering, Report};
 use wire::choice::Confirm;
 use wire::control::{Ask, Ledger, Tell};
 use wire::{Jid, OutcomeKind};
@@ -17,6 +17,7 @@ use crate::control::{Control, ControlError};
 use crate::live::Live;
 use crate::meaning::Follow;
 use crate::runargs::View;
+use crate::salt::Batch;
 use crate::seat::Connect;
 use crate::trouble::Trouble;
 use crate::user;
@@ -94,6 +95,7 @@ fn attempt(
         detach: follow.detach,
         owns_job: follow.owns_job,
         interrupts: 0,
+        batch: session.manner.batch.map(|amount| Batch::new(amount, now)),
         sender: sender.clone(),
         view,
         session,
@@ -129,6 +131,8 @@ struct Follower<'s, 'a, 'b> {
     owns_job: bool,
     /// How often Ctrl-C was pressed.
     interrupts: u32,
+    /// What is printed while the job runs.
+    batch: Option<Batch>,
     /// For the thread that cancels.
     sender: SyncSender<Event>,
 }
@@ -163,8 +167,14 @@ impl Follower<'_, '_, '_> {
     /// The next event; None when the wait is over. Draws what is due in between.
     fn next(&mut self, events: &Receiver<Event>) -> Option<Event> {
         loop {
+            let is_due = |due: Instant| due <= Instant::now();
+            if self.batch.as_ref().and_then(Batch::due).is_some_and(is_due) {
+                self.look();
+            }
             self.live.draw(Instant::now(), self.session.seat.err);
-            let wake = [self.deadline, self.live.due()].into_iter().flatten().min();
+            let look = self.batch.as_ref().and_then(Batch::due);
+            let wakes = [self.deadline, self.live.due(), look];
+            let wake = wakes.into_iter().flatten().min();
             // This follower holds a sender, so the channel never ends.
             let Some(wake) = wake else {
                 return events.recv().ok();
@@ -203,14 +213,52 @@ impl Follower<'_, '_, '_> {
             }
             (Some(Tell::Progress(progress)), _) => {
                 self.live.update(progress);
+                if let Some(batch) = &mut self.batch {
+                    batch.stir();
+                }
                 Ok(None)
             }
-            (Some(Tell::Ledger(ledger)), _) => show(self.session, &ledger, self.view).map(Some),
+            (Some(Tell::Ledger(ledger)), _) => match self.batch.take() {
+                Some(batch) => self.end_batch(batch, &ledger).map(Some),
+                None => show(self.session, &ledger, self.view).map(Some),
+            },
             (Some(Tell::Failed(failure)), _) => Err(Trouble::Told(failure)),
             (Some(_), _) => Err(Trouble::Unexpected),
             (None, Some(jid)) => Err(Trouble::Abandoned(jid)),
             (None, None) => Err(Trouble::NoAnswer),
         }
+    }
+
+    /// Prints what is new of a batch. The account at the end has all that could not be asked for now.
+    fn look(&mut self) {
+        let (Some(batch), Some(jid)) = (&mut self.batch, self.jid) else {
+            return;
+        };
+        let began = Instant::now();
+        let asked = answer(&self.session.connect, Ask::Show { jid });
+        batch.looked(Instant::now(), began.elapsed());
+        if let Ok(Tell::Ledger(ledger)) = asked {
+            let news = batch.news(&ledger, &rendering(self.session, &ledger, self.view));
+            if !news.is_empty() {
+                self.live.erase(self.session.seat.err);
+                // Nobody who reads any more is told at the end.
+                let _ = self.session.print(&news);
+            }
+        }
+    }
+
+    /// Prints the rest of a batch. The exit code is Salt's.
+    fn end_batch(&mut self, mut batch: Batch, ledger: &Ledger) -> Result<u8, Trouble> {
+        if ledger.minions.is_empty() && output::exit_code(ledger) == output::NOTHING_MATCHED {
+            self.session.print("No minions matched the target.\n")?;
+            self.session.seat.say("ERROR: No return received");
+            return Ok(output::NOTHING_MATCHED);
+        }
+        let rendering = rendering(self.session, ledger, self.view);
+        let news = batch.news(ledger, &rendering);
+        self.session.print(&news)?;
+        conclude(self.session, ledger, self.view, rendering.form)?;
+        Ok(crate::salt::batch_code(ledger))
     }
 
     /// With `--async`: the id on standard output alone, for scripts.
@@ -340,22 +388,41 @@ pub(crate) fn show(
     ledger: &Ledger,
     view: &View,
 ) -> Result<u8, Trouble> {
-    let form = view.form(&ledger.fun);
-    let style: Style = session.style;
-    let rendering = Rendering {
-        form,
-        one_document: view.one_document,
-        style,
-        yaml: yaml::emit,
-        states: view.states(),
-        indent: view.destination.out_indent,
-    };
+    let rendering = rendering(session, ledger, view);
     let text = if view.hides_silent {
         output::render(&Report::new(&without_silent(ledger)), &rendering)
     } else {
         output::render(&Report::new(ledger), &rendering)
     };
     session.print(&text)?;
+    conclude(session, ledger, view, rendering.form)?;
+    let counts = &ledger.progress.counts;
+    // Whoever does not want to see them does not count them either.
+    if view.hides_silent && counts.failed == 0 && counts.returned() > 0 {
+        return Ok(output::OK);
+    }
+    Ok(output::exit_code(ledger))
+}
+
+/// How the results of a job are printed.
+fn rendering(session: &Session<'_, '_>, ledger: &Ledger, view: &View) -> Rendering {
+    Rendering {
+        form: view.form(&ledger.fun),
+        one_document: view.one_document,
+        style: session.style,
+        yaml: yaml::emit,
+        states: view.states(),
+        indent: view.destination.out_indent,
+    }
+}
+
+/// What is said when all results are printed.
+fn conclude(
+    session: &mut Session<'_, '_>,
+    ledger: &Ledger,
+    view: &View,
+    form: output::Form,
+) -> Result<(), Trouble> {
     if form != output::Form::Quiet {
         for note in output::notes(ledger) {
             session.seat.say(&note);
@@ -369,12 +436,7 @@ pub(crate) fn show(
             session.print(&summary)?;
         }
     }
-    let counts = &ledger.progress.counts;
-    // Whoever does not want to see them does not count them either.
-    if view.hides_silent && counts.failed == 0 && counts.returned() > 0 {
-        return Ok(output::OK);
-    }
-    Ok(output::exit_code(ledger))
+    Ok(())
 }
 
 /// The account with the minions alone that returned.

@@ -10,6 +10,7 @@
 
 mod answer;
 mod cacheargs;
+mod called;
 mod choice;
 mod confirm;
 mod control;

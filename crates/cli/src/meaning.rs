@@ -10,6 +10,7 @@ use wire::control::{Adopted, Ask, RetryAsk, RunAsk, RunnerAsk};
 use wire::{Jid, Json, KeyDecision, Standing};
 
 use crate::LocalCommand;
+use crate::called::{SEPARATOR, called};
 use crate::findargs::Page;
 use crate::forms::Destination;
 use crate::lowargs::{
@@ -194,16 +195,16 @@ fn token(command: TokenCommand) -> Errand {
 }
 
 fn run(args: RunArgs, user: &str) -> Result<Errand, String> {
-    let (positional, named) = yaml::parse_arguments(&args.args);
+    let called = called(args.fun.unwrap_or_default(), &args.args, SEPARATOR, &[])?;
     let is_preview = args.choice.dry_run;
     let ask = RunAsk {
         target_kind: args.kind.name().to_owned(),
         target: args.target,
         site: args.kind.site,
         delimiter: args.kind.delimiter,
-        fun: args.fun.unwrap_or_default(),
-        args: json(&Value::Array(positional)),
-        kwargs: json(&Value::Object(named)),
+        fun: called.fun,
+        args: called.args,
+        kwargs: called.kwargs,
         user: user.to_owned(),
         // 0 is the hub's own setting.
         start_within_ms: args.start_within.map(millis).unwrap_or(0),

@@ -17,10 +17,10 @@ use crate::targetargs::TargetArgs;
 pub struct RunArgs {
     /// Which minions: a glob over ids, or a path with a glob (eu/ams/web*)
     pub(crate) target: String,
-    /// Which function: module.function
+    /// Which function: module.function; several with commas between run one after the other
     #[arg(value_name = "FUN", required_unless_present = "dry_run")]
     pub(crate) fun: Option<String>,
-    /// Its arguments, read as YAML, and key=value for named ones; after -- none is taken for an option
+    /// Its arguments, read as YAML, and key=value for named ones; after -- none is taken for an option. Those of several functions have a comma between
     #[arg(value_name = "ARGS", allow_negative_numbers = true)]
     pub(crate) args: Vec<String>,
 

@@ -18,8 +18,6 @@ const START_PART: u64 = 4;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The service manager is asked for so much more time at each look.
 const START_EXTENSION: Duration = Duration::from_secs(10);
-/// What orders begin with that end other jobs. They make room, so the reserve is there for them as well.
-const CONTROL_FUNCTIONS: &str = "saltutil.";
 
 /// The file system of the store.
 #[derive(Debug, Clone)]
@@ -44,7 +42,8 @@ impl Disk {
 
     /// Why an order of this hub's own is not taken now.
     pub fn objection(&self, order: &JobOrder) -> Option<String> {
-        if order.fun.starts_with(CONTROL_FUNCTIONS) {
+        // What ends other jobs makes room, so the reserve is there for it as well.
+        if order.is_control() {
             return None;
         }
         self.shortage(self.reserve_bytes)

@@ -206,6 +206,7 @@ impl JobDesk {
             )));
         }
         check_function(&ask.fun)?;
+        check_calls(ask)?;
         let trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
         let signer = self.right(&trust, now)?;
         let order = JobOrder {
@@ -316,7 +317,19 @@ pub(crate) fn typed(ask: &RunAsk) -> String {
     text
 }
 
+/// Functions in one job, at most.
+const FUNCTIONS_MAX: usize = 64;
+
 fn check_function(fun: &str) -> Result<(), Failure> {
+    if fun.contains(',') {
+        let count = wire::functions(fun).count();
+        if count > FUNCTIONS_MAX {
+            return Err(usage(format!(
+                "one job has at most {FUNCTIONS_MAX} functions, and these are {count}"
+            )));
+        }
+        return wire::functions(fun).try_for_each(check_function);
+    }
     let word = |part: &str| {
         !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
     };
@@ -328,9 +341,47 @@ fn check_function(fun: &str) -> Result<(), Failure> {
     }
 }
 
+/// Several functions have a list of arguments each.
+fn check_calls(ask: &RunAsk) -> Result<(), Failure> {
+    let count = wire::functions(&ask.fun).count();
+    if count == 1 {
+        return Ok(());
+    }
+    let lists: Result<Vec<Vec<serde_json::Value>>, _> = serde_json::from_slice(&ask.args);
+    let has_keywords = ask.kwargs.as_ref() != b"{}";
+    match lists {
+        Ok(lists) if lists.len() == count && !has_keywords => Ok(()),
+        _ => Err(usage(format!(
+            "{}: {count} functions in one job need {count} lists of arguments",
+            ask.fun
+        ))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::check_function;
+    use super::{FUNCTIONS_MAX, check_calls, check_function};
+    use wire::control::RunAsk;
+
+    #[test]
+    fn several_functions_have_a_list_each() {
+        let check = |fun: &str, args: &str, kwargs: &str| {
+            let ask = RunAsk {
+                fun: fun.to_owned(),
+                args: args.as_bytes().into(),
+                kwargs: kwargs.as_bytes().into(),
+                ..RunAsk::of("root".to_owned())
+            };
+            check_function(fun).and_then(|()| check_calls(&ask)).is_ok()
+        };
+        assert!(check("test.ping,cmd.run", r#"[[], ["id"]]"#, "{}"));
+        assert!(!check("test.ping,cmd.run", r#"["id"]"#, "{}"));
+        assert!(!check("test.ping,cmd.run", "[[]]", "{}"));
+        assert!(!check("test.ping,cmd.run", "[[], []]", r#"{"x": 1}"#));
+        assert!(!check("test.ping,", "[[], []]", "{}"));
+        let many = vec!["test.ping"; FUNCTIONS_MAX + 1].join(",");
+        assert!(check_function(&many).is_err());
+    }
 
     #[test]
     fn functions_are_module_and_name() {

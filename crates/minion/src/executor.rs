@@ -10,7 +10,7 @@ use modules::cut::travelling;
 use modules::{Call, Cancel, CancelKind, Context, Outcome, PillarWish, Registry, RunningJob};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
-use wire::{Jid, JobOptions, JobOrder, Return, limits};
+use wire::{Jid, JobOptions, JobOrder, KEYWORDS_MARK, Return, limits};
 
 use crate::caller::Caller;
 use crate::files::{JobFiles, Sessions};
@@ -33,8 +33,8 @@ const _: () = assert!(modules::cut::WHOLE_BYTES_MAX == limits::MAX_RETURN);
 pub struct Task {
     /// Its job.
     pub jid: Jid,
-    /// The function with its arguments.
-    pub call: Call,
+    /// The functions with their arguments, at least one; they run one after the other.
+    pub calls: Vec<Call>,
     /// Who ordered it.
     pub user: String,
     /// What else was ordered.
@@ -48,16 +48,17 @@ pub struct Task {
 }
 
 impl Task {
+    /// Its function, or several with commas between.
+    fn fun(&self) -> String {
+        let names: Vec<&str> = self.calls.iter().map(|call| call.fun.as_str()).collect();
+        names.join(",")
+    }
+
     /// What a hub ordered.
     fn ordered(order: &JobOrder) -> Task {
-        let kwargs: Map<String, Value> = serde_json::from_slice(&order.kwargs).unwrap_or_default();
         Task {
             jid: order.jid,
-            call: Call {
-                fun: order.fun.clone(),
-                args: serde_json::from_slice(&order.args).unwrap_or_default(),
-                kwargs,
-            },
+            calls: calls(order),
             user: order.user.clone(),
             options: order.options.clone(),
             is_ordered: true,
@@ -157,11 +158,14 @@ impl Executor {
             self.spawn(order, false);
             return;
         }
-        if self.registry.is_quick(&order.call.fun) {
+        if let [call] = &order.calls[..]
+            && self.registry.is_quick(&call.fun)
+        {
             self.run(&order);
             return;
         }
-        if self.registry.is_control(&order.call.fun) {
+        let mut calls = order.calls.iter();
+        if calls.all(|call| self.registry.is_control(&call.fun)) {
             self.spawn(order, false);
             return;
         }
@@ -186,7 +190,7 @@ impl Executor {
         let Some(order) = order else { return false };
         let text = format!(
             "{} was cancelled by {by} while it waited for a place",
-            order.call.fun
+            order.fun()
         );
         let outcome = Outcome {
             retcode: CANCELLED,
@@ -194,6 +198,29 @@ impl Executor {
         };
         self.finish(&order, &outcome, SystemTime::now(), Duration::ZERO);
         true
+    }
+
+    /// Runs functions one after the other, as long as the job is not cancelled: their values by name, and the highest return code.
+    fn each(&self, calls: &[Call], jid: &str, context: &JobContext, cancel: &Cancel) -> Outcome {
+        let mut values = Map::new();
+        let (mut retcode, mut success) = (0, true);
+        for call in calls {
+            if cancel.is_cancelled() {
+                break;
+            }
+            self.surroundings.turn_to(jid, call);
+            let outcome = self.registry.call(call, context, cancel);
+            if retcode == 0 || outcome.retcode > retcode {
+                retcode = outcome.retcode;
+            }
+            success &= outcome.success;
+            values.insert(call.fun.clone(), outcome.value);
+        }
+        Outcome {
+            value: Value::Object(values),
+            retcode,
+            success,
+        }
     }
 
     /// Tells what came of a task.
@@ -246,7 +273,7 @@ impl Executor {
             tracing::error!(%error, "no thread for a job");
             // Somebody waits for it.
             if let Some(task) = awaited {
-                let outcome = Outcome::failed(format!("no thread for {}: {error}", task.call.fun));
+                let outcome = Outcome::failed(format!("no thread for {}: {error}", task.fun()));
                 self.finish(&task, &outcome, SystemTime::now(), Duration::ZERO);
             }
         }
@@ -288,12 +315,13 @@ impl Executor {
         let began = Instant::now();
         let started = SystemTime::now();
         let jid = order.jid.to_string();
-        let call = &order.call;
+        let fun = order.fun();
         let cancel = Cancel::watched(self.groups.of_job(&jid));
+        let first = order.calls.first().cloned().unwrap_or_default();
         let job = RunningJob {
             jid: jid.clone(),
-            fun: call.fun.clone(),
-            args: call.args.clone(),
+            fun: first.fun,
+            args: first.args,
             pid: std::process::id(),
             started,
             user: order.user.clone(),
@@ -311,11 +339,13 @@ impl Executor {
             .options
             .run_ms_max
             .map(|ms| Watchdog::start(Duration::from_millis(ms), cancel.clone()));
-        let mut outcome = self.registry.call(call, &context, &cancel);
+        let mut outcome = match &order.calls[..] {
+            [call] => self.registry.call(call, &context, &cancel),
+            calls => self.each(calls, &jid, &context, &cancel),
+        };
         if let Some(limit) = watch.and_then(Watchdog::stop) {
             let words = format!(
-                "{} did not end within {} s and was ended",
-                call.fun,
+                "{fun} did not end within {} s and was ended",
                 limit.as_secs_f64()
             );
             outcome = Outcome {
@@ -325,12 +355,40 @@ impl Executor {
             };
         }
         if let Some(by) = self.surroundings.end(&jid) {
-            let words = format!("{} was cancelled by {by}", call.fun);
+            let words = format!("{fun} was cancelled by {by}");
             outcome.value = ended(words, outcome.value);
             outcome.success = false;
         }
         self.finish(order, &outcome, started, began.elapsed());
     }
+}
+
+/// The functions of an order. Those of several have a list of arguments each, with the named ones in a marked object at its end.
+fn calls(order: &JobOrder) -> Vec<Call> {
+    let args: Vec<Value> = serde_json::from_slice(&order.args).unwrap_or_default();
+    let functions: Vec<&str> = order.functions().collect();
+    if let [fun] = functions[..] {
+        let kwargs = serde_json::from_slice(&order.kwargs).unwrap_or_default();
+        let fun = fun.to_owned();
+        return vec![Call { fun, args, kwargs }];
+    }
+    let mut args = args.into_iter();
+    let call = |fun: &str| {
+        let mut call = Call::new(fun);
+        if let Some(Value::Array(args)) = args.next() {
+            call.args = args;
+        }
+        let is_marked = |last: &mut Value| {
+            let mark = last.as_object().and_then(|last| last.get(KEYWORDS_MARK));
+            mark == Some(&Value::Bool(true))
+        };
+        if let Some(Value::Object(kwargs)) = call.args.pop_if(is_marked) {
+            call.kwargs = kwargs;
+            call.kwargs.remove(KEYWORDS_MARK);
+        }
+        call
+    };
+    functions.into_iter().map(call).collect()
 }
 
 /// A time of the host's clock as it travels.
@@ -382,6 +440,39 @@ impl Watchdog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_order_of_several_functions_has_a_call_for_each() {
+        let order = |fun: &str, args: Value, kwargs: Value| JobOrder {
+            tree: wire::TreeId([0; 32]),
+            jid: "20261122223700000001".parse().unwrap(),
+            origin: wire::Uid([0; 16]),
+            origin_id: "top".parse().unwrap(),
+            scope: wire::SitePath::default(),
+            user: "root".to_owned(),
+            target: wire::RunTarget {
+                compound: "*".to_owned(),
+                typed: "*".to_owned(),
+            },
+            fun: fun.to_owned(),
+            args: args.to_string().into_bytes().into(),
+            kwargs: kwargs.to_string().into_bytes().into(),
+            issued: 0,
+            start_by: 0,
+            options: JobOptions::default(),
+        };
+        let one = calls(&order("a.b", json!([[1]]), json!({"x": 1})));
+        assert_eq!(one, [Call::new("a.b").arg(json!([1])).kwarg("x", 1)]);
+        let args = json!([[], [1, {"__kwarg__": true, "x": 2}], [{"x": 3}]]);
+        let several = calls(&order("a.b,c.d,e.f", args, json!({})));
+        let expected = [
+            Call::new("a.b"),
+            Call::new("c.d").arg(1).kwarg("x", 2),
+            Call::new("e.f").arg(json!({"x": 3})),
+        ];
+        assert_eq!(several, expected);
+    }
 
     #[test]
     fn what_was_ended_says_so_and_keeps_its_mark() {

@@ -117,7 +117,7 @@ impl OwnJobs {
         tracing::info!(%jid, fun = %job.call.fun, schedule = name, "a job of the minion's own starts");
         self.executor.begin(Task {
             jid,
-            call: job.call,
+            calls: vec![job.call],
             user,
             options: JobOptions::default(),
             is_ordered: false,

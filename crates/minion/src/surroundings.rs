@@ -9,7 +9,8 @@ use std::time::Duration;
 use daemon::config::MinionConfig;
 use modules::beacons::Beacons;
 use modules::{
-    Cancel, CancelKind, Context, FileSource, Mine, PillarWish, Registry, RunningJob, Timetable,
+    Call, Cancel, CancelKind, Context, FileSource, Mine, PillarWish, Registry, RunningJob,
+    Timetable,
 };
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
@@ -216,6 +217,15 @@ impl Surroundings {
             });
         }
         Some(found.job.clone())
+    }
+
+    /// A job of several functions runs this one now.
+    pub fn turn_to(&self, jid: &str, call: &Call) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = running.get_mut(jid) {
+            found.job.fun.clone_from(&call.fun);
+            found.job.args.clone_from(&call.args);
+        }
     }
 
     /// A job ended. Gives who told it to, if anybody did.

@@ -157,11 +157,11 @@ fn check(
             signer: signer.scope.clone(),
         });
     }
-    if !signer
-        .functions
-        .iter()
-        .any(|pattern| allows(pattern, &order.fun))
-    {
+    let is_allowed = |fun| {
+        let mut patterns = signer.functions.iter();
+        patterns.any(|pattern| allows(pattern, fun))
+    };
+    if !order.functions().all(is_allowed) {
         return Err(JobRefusal::Function(order.fun.clone()));
     }
     let latest_issue = now.saturating_add(ORDER_SKEW_MILLIS);
@@ -464,12 +464,19 @@ mod tests {
             NOW,
             None,
         );
+        check(
+            &case.syndic,
+            local(&|o| o.fun = "test.ping,cmd.run".into()),
+            NOW,
+            None,
+        );
         for fun in [
             "cmd.run_all",
             "cmd",
             "testing.ping",
             "test",
             "state.apply",
+            "test.ping,cmd.run_all",
             "",
         ] {
             check(

@@ -38,9 +38,6 @@ const VALUE_IN_MEMORY_MAX: usize = 4 << 10;
 /// A journalled start is forgotten this long after its order's time is over: clocks may differ by that much.
 const FORGET_SLACK_MS: u64 = 600_000;
 
-/// What orders that act on other jobs begin with.
-const CONTROL_FUNCTIONS: &str = "saltutil.";
-
 /// How a job stands at this minion.
 #[derive(Debug)]
 enum Work {
@@ -530,7 +527,7 @@ impl<V: Verify> Leaf<V> {
 
     /// Why there is no room for one more job.
     fn overload(&self, order: &JobOrder) -> Option<String> {
-        let is_control = order.fun.starts_with(CONTROL_FUNCTIONS);
+        let is_control = order.is_control();
         let extra = if is_control { CONTROL_EXTRA } else { 0 };
         if self.running().count() >= RUNNING_MAX + extra {
             return Some(format!("{RUNNING_MAX} jobs run already"));

@@ -39,9 +39,10 @@ pub struct JobOrder {
     pub user: String,
     /// Which minions.
     pub target: RunTarget,
-    /// The function, `test.ping`.
+    /// The function, `test.ping`; or several with commas between, which run one after the other.
     pub fun: String,
-    /// Positional arguments: a JSON array.
+    /// Positional arguments: a JSON array. Of several functions an array of arrays, one for each, whose last element may be an object of
+    /// keyword arguments that has [`KEYWORDS_MARK`].
     pub args: Json,
     /// Keyword arguments: a JSON object.
     pub kwargs: Json,
@@ -52,6 +53,26 @@ pub struct JobOrder {
     /// What else the operator asked for.
     pub options: JobOptions,
 }
+
+impl JobOrder {
+    /// The functions of the order.
+    pub fn functions(&self) -> impl Iterator<Item = &str> {
+        functions(&self.fun)
+    }
+
+    /// Whether it only looks at other jobs or orders them about: it has to get through where no other job does.
+    pub fn is_control(&self) -> bool {
+        self.functions().all(|fun| fun.starts_with("saltutil."))
+    }
+}
+
+/// The functions that a text names, with commas between.
+pub fn functions(fun: &str) -> impl Iterator<Item = &str> {
+    fun.split(',')
+}
+
+/// Tells keyword arguments of one of several functions from an object that is an argument.
+pub const KEYWORDS_MARK: &str = "__kwarg__";
 
 /// Options of a job that minions or hubs act on.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]

@@ -30,8 +30,8 @@ pub use event::{Event, Events};
 pub use id::{Jid, JidClock, NodeId, NodeIdError, Role, SitePath, SitePathError, TreeId, Uid};
 pub use indices::IndexSet;
 pub use job::{
-    JobEnvelope, JobOptions, JobOrder, Override, RunTarget, SIGNING_DOMAIN_JOB,
-    SIGNING_DOMAIN_OVERRIDE, SignerId,
+    JobEnvelope, JobOptions, JobOrder, KEYWORDS_MARK, Override, RunTarget, SIGNING_DOMAIN_JOB,
+    SIGNING_DOMAIN_OVERRIDE, SignerId, functions,
 };
 pub use ledger::{
     Counts, LedgerDelta, Outcome, OutcomeGroup, OutcomeKind, Reason, ReasonCode, Timing, ValueRef,

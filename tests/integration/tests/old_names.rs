@@ -61,6 +61,35 @@ fn scripts_for_salt_go_on_working() {
     let said = salt(0, &["fra*", "test.ping", "--preview-target", "--out=yaml"]);
     assert!(said.out.contains("fra-db1"), "{}", said.out);
 
+    // Several functions in one job.
+    let words = [
+        "ams*",
+        "test.ping,test.kwarg",
+        ",",
+        "x=1",
+        "--static",
+        "--out=json",
+    ];
+    let each = json!({"test.ping": true, "test.kwarg": {"x": 1}});
+    assert_eq!(
+        salt(0, &words).json(),
+        json!({"ams-web1": each, "ams-web2": each})
+    );
+    salt(1, &["ams-web1", "test.ping,cmd.run", ",exit 3"]);
+    salt(42, &["*", "test.ping,test.echo"]).complains("without defining all arguments");
+
+    // Turn by turn.
+    let said = salt(3, &["-b", "1", "ams*", "cmd.run", "exit 3", "--out=txt"]);
+    for id in ["ams-web1", "ams-web2"] {
+        let turn = format!("\nExecuting run on ['{id}']\n\n");
+        assert!(said.out.contains(&turn), "{said:#?}");
+        assert!(said.out.contains(&format!("{id}: \n")), "{said:#?}");
+    }
+    assert_eq!(said.out.matches("retcode: 3\n").count(), 2, "{said:#?}");
+    assert_eq!(said.out.matches("jid: 20").count(), 2, "{said:#?}");
+    let said = salt(2, &["-b", "1", "nobody*", "test.ping"]);
+    said.complains("ERROR: No return received");
+
     // Ends that are not well.
     let said = salt(2, &["nobody*", "test.ping"]);
     assert!(

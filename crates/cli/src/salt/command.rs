@@ -6,14 +6,14 @@ use std::time::Duration;
 use clap::Parser;
 use daemon::exit;
 use output::Form;
-use serde_json::Value;
 use wire::Amount;
 use wire::choice::Choice;
 use wire::control::{Ask, RunAsk};
 
 use super::options::{Common, refuse};
 use super::{Manner, Old, ShownJid};
-use crate::meaning::{Errand, Follow, json};
+use crate::called::{SEPARATOR, called};
+use crate::meaning::{Errand, Follow};
 use crate::rollout::RolloutArgs;
 use crate::targetargs::TargetArgs;
 use crate::trouble::Trouble;
@@ -87,6 +87,9 @@ pub(super) struct Arguments {
     /// Also the lines of standard input are words
     #[arg(long)]
     args_stdin: bool,
+    /// Stands between the arguments of several functions
+    #[arg(long, value_name = "TEXT", default_value = SEPARATOR)]
+    args_separator: String,
     /// Named arguments that stay the text that they are, with commas between
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     no_parse: Vec<String>,
@@ -150,6 +153,7 @@ impl Old for Arguments {
                 (false, true) => ShownJid::Line,
                 (false, false) => ShownJid::Hidden,
             },
+            batch: self.batch.filter(|_| !self.one_document),
         };
         let is_preview = self.preview_target;
         let (detach, mut view) = (self.detach, self.common.out.view());
@@ -164,6 +168,10 @@ impl Old for Arguments {
         if self.doc {
             view.out = Some(Form::Docs);
         }
+        if let Err(words) = self.parted() {
+            session.seat.say(words);
+            return Ok(INCOMPLETE);
+        }
         let ask = self.ask(super::user(session)).map_err(Trouble::Usage)?;
         if is_preview {
             session.manner.names_alone = true;
@@ -173,7 +181,11 @@ impl Old for Arguments {
         let follow = Follow::of_own(None, detach);
         let ask = Ask::Run(Box::new(ask));
         let is_json = view.out == Some(Form::Json) && !view.one_document;
+        let is_batch = session.manner.batch.is_some() && !detach;
         let ended = carry_out(session, Errand::Follow { ask, follow, view });
+        if is_batch {
+            return ended;
+        }
         code(session, ended, is_json)
     }
 }
@@ -216,6 +228,16 @@ impl Arguments {
             0 => Some("\nCannot execute command without defining a target.\n"),
             1 if !self.preview_target => Some("\nIncomplete options passed.\n"),
             _ => None,
+        }
+    }
+
+    /// What Salt says when several functions have not a list of arguments each.
+    fn parted(&self) -> Result<(), &'static str> {
+        match &self.words[..] {
+            [_, fun, words @ ..] if !self.doc => {
+                called(fun.clone(), words, &self.args_separator, &[]).map(drop)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -277,8 +299,8 @@ impl Arguments {
     }
 
     fn ask(self, user: String) -> Result<RunAsk, String> {
-        let (target, fun, args) = self.called()?;
-        let (positional, named) = parsed(&args, &self.no_parse);
+        let (target, fun, words) = self.called()?;
+        let called = called(fun, &words, &self.args_separator, &self.no_parse)?;
         let plan = RolloutArgs {
             batch_size: self.batch,
             batch_wait: self.batch_wait,
@@ -290,9 +312,9 @@ impl Arguments {
             target_kind: self.kind.name().to_owned(),
             target,
             delimiter: self.kind.delimiter,
-            fun,
-            args: json(&Value::Array(positional)),
-            kwargs: json(&Value::Object(named)),
+            fun: called.fun,
+            args: called.args,
+            kwargs: called.kwargs,
             plan: plan.plan()?,
             detach: self.detach,
             choice: Choice {
@@ -321,11 +343,6 @@ impl Arguments {
             None if self.preview_target => String::new(),
             None => return Err("the function is missing: salt '*' test.ping".to_owned()),
         };
-        if fun.contains(',') {
-            return Err(format!(
-                "{fun}: several functions in one job are not built; call them one after the other"
-            ));
-        }
         // As Salt: blanks, too, stand between the ids of a list.
         let target = if self.kind.name() == "list" && !target.contains(',') {
             target.split_whitespace().collect::<Vec<_>>().join(",")
@@ -334,20 +351,4 @@ impl Arguments {
         };
         Ok((target, fun, words.collect()))
     }
-}
-
-/// Arguments as YAML, but for these names.
-fn parsed(args: &[String], unparsed: &[String]) -> (Vec<Value>, serde_json::Map<String, Value>) {
-    let is_unparsed = |arg: &String| {
-        arg.split_once('=')
-            .is_some_and(|(name, _)| unparsed.iter().any(|unparsed| unparsed == name))
-    };
-    let (raw, rest): (Vec<String>, Vec<String>) = args.iter().cloned().partition(is_unparsed);
-    let (positional, mut named) = yaml::parse_arguments(&rest);
-    for arg in raw {
-        if let Some((name, value)) = arg.split_once('=') {
-            named.insert(name.to_owned(), value.into());
-        }
-    }
-    (positional, named)
 }

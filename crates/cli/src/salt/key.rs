@@ -80,7 +80,7 @@ pub(super) struct Arguments {
     /// Do not ask
     #[arg(short = 'y', long)]
     yes: bool,
-    /// Print nothing
+    /// Taken, and without effect: there is no log that it would hush
     #[arg(short = 'q', long)]
     quiet: bool,
 
@@ -211,24 +211,28 @@ impl Arguments {
                 KeyDecision::Delete => "unaccepted".to_owned(),
                 _ => in_words(&standings),
             };
-            self.say(
-                session,
-                &format!("The key glob '{glob}' does not match any {words} keys.\n"),
-            )?;
+            session.print(&format!(
+                "The key glob '{glob}' does not match any {words} keys.\n"
+            ))?;
             return Ok(exit::OK);
         }
         let found: Vec<&KeyRow> = rows.iter().collect();
-        self.say(
-            session,
-            &format!("The following keys are going to be {verb}:\n"),
-        )?;
+        session.print(&format!("The following keys are going to be {verb}:\n"))?;
         self.print(session, &by_standing(&found, &[], false))?;
         if !self.yes {
-            self.say(session, question)?;
+            session.print(question)?;
             if !agreed(session, by_default) {
                 return Ok(exit::OK);
             }
         }
+        // In the order in which Salt tells what it did.
+        let rank = |row: &KeyRow| match row.standing {
+            Standing::Pending => 0,
+            Standing::Rejected => 1,
+            Standing::Accepted => 2,
+            Standing::Denied => 3,
+        };
+        rows.sort_by(|a, b| (rank(a), &a.id).cmp(&(rank(b), &b.id)));
         // What was shown, although a new key may match by now.
         let ask = Ask::Decide {
             ids: rows.iter().map(|row| row.id.clone()).collect(),
@@ -237,10 +241,11 @@ impl Arguments {
             user: super::user(session),
         };
         match ask_within(&session.connect, ask, None)? {
-            Tell::Keys(decided) => {
+            Tell::Keys(mut decided) => {
+                decided.sort_by_key(|done| rows.iter().position(|row| row.id == done.id));
                 for row in &decided {
                     let line = format!("Key for minion {} {verb}.\n", output::escape(&row.id));
-                    self.say(session, &line)?;
+                    session.print(&line)?;
                 }
                 Ok(exit::OK)
             }
@@ -275,25 +280,13 @@ impl Arguments {
     fn print(&self, session: &mut Session<'_, '_>, value: &Value) -> Result<u8, Trouble> {
         let out = &self.common.out;
         let rendering = ValueRendering {
-            form: if self.quiet {
-                Form::Quiet
-            } else {
-                out.out.unwrap_or(Form::Key)
-            },
+            form: out.out.unwrap_or(Form::Key),
             style: session.style,
             yaml: yaml::emit,
             indent: out.destination.out_indent,
         };
         session.print(&output::value(value, &rendering))?;
         Ok(exit::OK)
-    }
-
-    fn say(&self, session: &mut Session<'_, '_>, text: &str) -> Result<(), Trouble> {
-        if self.quiet {
-            Ok(())
-        } else {
-            session.print(text)
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Their options are Salt's, and what they mean is told to the daemon by the same errands as with the commands of our own. What
 //! differs beside the options are some words that scripts look for, and the exit codes, which are Salt's.
 
+mod batch;
 mod command;
 mod cp;
 mod key;
@@ -14,7 +15,9 @@ use std::path::Path;
 
 use clap::{Command, CommandFactory, Parser};
 use daemon::exit;
-use wire::Jid;
+use wire::{Amount, Jid};
+
+pub(crate) use batch::{Batch, code as batch_code};
 
 use crate::seat::Seat;
 use crate::trouble::Trouble;
@@ -92,6 +95,8 @@ pub(crate) struct Manner {
     pub(crate) names_alone: bool,
     /// Name the job when it is taken.
     pub(crate) jid: ShownJid,
+    /// Print turns of so many, and results as they come, with Salt's exit code.
+    pub(crate) batch: Option<Amount>,
 }
 
 impl Manner {
