@@ -64,6 +64,8 @@ pub struct Tree {
     fingerprint: String,
     /// The top-master, and the syndics in the order in which they were added.
     hubs: Vec<Hub>,
+    /// Other top-masters of the same tree.
+    other_tops: Vec<Hub>,
     swarms: Vec<Process>,
     /// Minions with a program of their own.
     singles: Vec<Process>,
@@ -96,7 +98,7 @@ impl Tree {
     ) -> anyhow::Result<Tree> {
         let mut tree = Tree::top(programs, work, settings)?;
         for _ in 0..count {
-            tree.add_syndic(programs, 0)?;
+            tree.add_syndic(programs, 0, "")?;
         }
         tree.wait_for_daemons()?;
         Ok(tree)
@@ -106,20 +108,22 @@ impl Tree {
     pub fn chain(programs: &Programs, work: &Path, levels: usize) -> anyhow::Result<Tree> {
         let mut tree = Tree::top(programs, work, "")?;
         for parent in 0..levels {
-            tree.add_syndic(programs, parent)?;
+            tree.add_syndic(programs, parent, "")?;
             // The next one asks it for a token.
             tree.wait_for_daemons()?;
         }
         Ok(tree)
     }
 
-    fn top(programs: &Programs, work: &Path, settings: &str) -> anyhow::Result<Tree> {
+    /// A top-master alone, with more lines in its configuration.
+    pub fn top(programs: &Programs, work: &Path, settings: &str) -> anyhow::Result<Tree> {
         let address: SocketAddr = (Ipv4Addr::LOCALHOST, free_port()?).into();
-        let settings = format!(
-            "id: top\ninterface: 127.0.0.1\nport: {}\n{settings}",
-            address.port()
-        );
-        let root = configure(work, "top", "top-master", &settings)?;
+        let root = configure(
+            work,
+            "top",
+            "top-master",
+            &top_settings("top", address, settings),
+        )?;
         let init = Command::new(&programs.top_master)
             .arg("--root-dir")
             .arg(&root)
@@ -132,6 +136,7 @@ impl Tree {
             work: work.to_owned(),
             fingerprint: String::new(),
             hubs: Vec::new(),
+            other_tops: Vec::new(),
             swarms: Vec::new(),
             singles: Vec::new(),
             minions: 0,
@@ -142,7 +147,51 @@ impl Tree {
         Ok(tree)
     }
 
-    fn add_syndic(&mut self, programs: &Programs, parent: usize) -> anyhow::Result<()> {
+    /// One more top-master of the tree, with more lines in its configuration. Syndics that are added later have all of them above
+    /// them; [`wait_for_minions`](Self::wait_for_minions) waits for the counts of all.
+    pub fn add_top(
+        &mut self,
+        programs: &Programs,
+        name: &str,
+        settings: &str,
+    ) -> anyhow::Result<()> {
+        let address: SocketAddr = (Ipv4Addr::LOCALHOST, free_port()?).into();
+        configure(
+            &self.work,
+            name,
+            "top-master",
+            &top_settings(name, address, settings),
+        )?;
+        let (request, admission) = (self.work.join("request"), self.work.join("admission"));
+        for (node, step, files) in [
+            (name, "request", vec![&request]),
+            ("top", "admit", vec![&request, &admission]),
+            (name, "complete", vec![&admission]),
+        ] {
+            let mut command = Command::new(&programs.top_master);
+            command.arg("--root-dir").arg(self.work.join(node));
+            // It tells a person what to carry where.
+            command.stderr(Stdio::null());
+            process::timed(command.args(["join", step]).args(files))?;
+        }
+        let process = start(Part::Top, &programs.top_master, &self.work, name)?;
+        self.other_tops.push(Hub {
+            name: name.to_owned(),
+            program: "top-master",
+            path: programs.top_master.clone(),
+            address,
+            process,
+        });
+        self.wait_for_daemons()
+    }
+
+    /// One more syndic below a hub that answers, with more lines in its configuration.
+    pub fn add_syndic(
+        &mut self,
+        programs: &Programs,
+        parent: usize,
+        settings: &str,
+    ) -> anyhow::Result<()> {
         let number = self.hubs.len();
         let (name, port) = (format!("s{number}"), free_port()?);
         let token = token(&self.socket(parent), Role::Syndic, 1)?;
@@ -153,9 +202,13 @@ impl Tree {
             hub_in: None,
             seed: number as u64,
         })?;
+        let mut parents = vec![cable.address().to_string()];
+        if parent == 0 {
+            parents.extend(self.other_tops.iter().map(|top| top.address.to_string()));
+        }
         let settings = format!(
-            "id: {name}\ninterface: 127.0.0.1\nport: {port}\nmaster: {}\nmaster_finger: \"{}\"\njoin_token: {token}\n",
-            cable.address(),
+            "id: {name}\ninterface: 127.0.0.1\nport: {port}\nmaster: [{}]\nmaster_finger: \"{}\"\njoin_token: {token}\n{settings}",
+            parents.join(", "),
             self.fingerprint
         );
         self.cables.push(cable);
@@ -190,16 +243,21 @@ impl Tree {
         Ok(())
     }
 
-    fn wait_for_daemons(&self) -> anyhow::Result<()> {
-        for number in 0..self.hubs.len() {
-            control::wait_for_daemon(&self.socket(number))?;
+    /// Waits until all hubs answer.
+    pub fn wait_for_daemons(&self) -> anyhow::Result<()> {
+        for hub in self.hubs.iter().chain(&self.other_tops) {
+            control::wait_for_daemon(&self.socket_of(hub))?;
         }
         Ok(())
     }
 
     /// Where a hub is asked; the top-master is the first one.
     pub fn socket(&self, hub: usize) -> PathBuf {
-        let Hub { name, program, .. } = &self.hubs[hub];
+        self.socket_of(&self.hubs[hub])
+    }
+
+    fn socket_of(&self, hub: &Hub) -> PathBuf {
+        let Hub { name, program, .. } = hub;
         self.work
             .join(name)
             .join(format!("run/banyan/{program}.sock"))
@@ -243,9 +301,20 @@ impl Tree {
     /// One more minion of a hub, the real program and no part of a swarm; [`wait_for_minions`](Self::wait_for_minions) waits
     /// for it.
     pub fn add_minion(&mut self, programs: &Programs, hub: usize, id: &str) -> anyhow::Result<()> {
+        self.add_minion_with(programs, hub, id, "")
+    }
+
+    /// The same, with more lines in its configuration.
+    pub fn add_minion_with(
+        &mut self,
+        programs: &Programs,
+        hub: usize,
+        id: &str,
+        settings: &str,
+    ) -> anyhow::Result<()> {
         let token = token(&self.socket(hub), Role::Minion, 1)?;
         let settings = format!(
-            "id: {id}\nmaster: {}\nmaster_finger: \"{}\"\njoin_token: {token}\n",
+            "id: {id}\nmaster: {}\nmaster_finger: \"{}\"\njoin_token: {token}\n{settings}",
             self.hubs[hub].address, self.fingerprint
         );
         configure(&self.work, id, "minion", &settings)?;
@@ -329,7 +398,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Waits until the top counts every minion that was added.
+    /// Waits until every top counts every minion that was added.
     pub fn wait_for_minions(&self) -> anyhow::Result<()> {
         let minions = self.minions;
         for swarm in &self.swarms {
@@ -337,17 +406,22 @@ impl Tree {
             ensure!(line.starts_with("READY "), "a swarm says {line:?}");
         }
         let deadline = Instant::now() + PATIENCE;
-        loop {
-            let up = self.counts()?.up;
-            if up == u64::from(minions) {
-                return Ok(());
+        for top in self.hubs[..1].iter().chain(&self.other_tops) {
+            let socket = self.socket_of(top);
+            loop {
+                let up = counts(&socket)?.up;
+                if up == u64::from(minions) {
+                    break;
+                }
+                ensure!(
+                    Instant::now() < deadline,
+                    "{} counts {up} of {minions}",
+                    top.name
+                );
+                std::thread::sleep(Duration::from_millis(200));
             }
-            ensure!(
-                Instant::now() < deadline,
-                "the top counts {up} of {minions}"
-            );
-            std::thread::sleep(Duration::from_millis(200));
         }
+        Ok(())
     }
 
     /// What the minions of a hub say when they lose it, and when they can't reach it.
@@ -357,14 +431,7 @@ impl Tree {
 
     /// How the top-master counts its minions.
     pub fn counts(&self) -> anyhow::Result<MinionCounts> {
-        control::ask(
-            &self.socket(0),
-            &Ask::Tree { minions: false },
-            |tell| match tell {
-                Tell::Tree(tree) => Some(tree.totals),
-                _ => None,
-            },
-        )
+        counts(&self.socket(0))
     }
 
     /// Kills a hub with SIGKILL.
@@ -396,10 +463,19 @@ impl Tree {
         self.cables[syndic - 1].heal();
     }
 
+    /// The process of a hub; the top-master is the first one.
+    pub fn hub(&self, hub: usize) -> &Process {
+        &self.hubs[hub].process
+    }
+
     /// Everything that runs.
     pub fn processes(&self) -> Vec<&Process> {
         let hubs = self.hubs.iter().map(|hub| &hub.process);
-        hubs.chain(&self.swarms).chain(&self.singles).collect()
+        let others = self.other_tops.iter().map(|top| &top.process);
+        hubs.chain(others)
+            .chain(&self.swarms)
+            .chain(&self.singles)
+            .collect()
     }
 
     /// The syndics.
@@ -589,6 +665,19 @@ pub fn shares(total: u32, parts: usize) -> impl Iterator<Item = u32> {
     (0..parts).map(move |nth| total / parts + u32::from(nth < total % parts))
 }
 
+/// How a hub counts its minions.
+fn counts(socket: &Path) -> anyhow::Result<MinionCounts> {
+    control::ask(socket, &Ask::Tree { minions: false }, |tell| match tell {
+        Tell::Tree(tree) => Some(tree.totals),
+        _ => None,
+    })
+}
+
+fn top_settings(name: &str, address: SocketAddr, more: &str) -> String {
+    let port = address.port();
+    format!("id: {name}\ninterface: 127.0.0.1\nport: {port}\n{more}")
+}
+
 fn free_port() -> anyhow::Result<u16> {
     Ok(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?
         .local_addr()?
@@ -607,6 +696,8 @@ fn configure(work: &Path, node: &str, program: &str, settings: &str) -> anyhow::
 pub fn start(part: Part, program: &Path, work: &Path, node: &str) -> anyhow::Result<Process> {
     let mut command = Command::new(program);
     command.arg("--root-dir").arg(work.join(node)).arg("serve");
+    // By which the commands that it starts know where they are.
+    command.env("NODE", node);
     Process::start(part, &mut command, &work.join(format!("{node}.log")))
 }
 
