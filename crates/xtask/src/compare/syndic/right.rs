@@ -16,6 +16,8 @@ const SHOWN_MAX: usize = 120;
 pub struct Right {
     /// Whose answers are printed, one line each.
     pub answered: Option<BTreeSet<String>>,
+    /// How many answer, whoever they are.
+    pub answers: Option<usize>,
     /// Who is named as one that did not answer; judged with `answered`.
     pub silent: BTreeSet<String>,
     /// How it ends.
@@ -72,8 +74,11 @@ impl Right {
     /// What is wrong, in words; nothing when all is right.
     pub fn faults(&self, happened: &Happened<'_>) -> Vec<String> {
         let mut faults = Vec::new();
+        let (answered, silent) = answers(happened.out);
+        if self.answers.is_some_and(|right| right != answered.len()) {
+            faults.push(format!("{} answers", answered.len()));
+        }
         if let Some(right) = &self.answered {
-            let (answered, silent) = answers(happened.out);
             fault(&mut faults, "no answer of", right.difference(&answered));
             fault(&mut faults, "an answer of", answered.difference(right));
             fault(
@@ -246,6 +251,17 @@ mod tests {
                 "ends with 0",
             ],
         );
+    }
+
+    #[test]
+    fn how_many_answered() {
+        let right = Right {
+            answers: Some(1),
+            ..Right::default()
+        };
+        let none = Deeds::default();
+        check(&right, 0, "a: True\n", &none, &[]);
+        check(&right, 0, "a: True\nb: True\n", &none, &["2 answers"]);
     }
 
     #[test]

@@ -111,6 +111,7 @@ fn one(row: &Value) -> anyhow::Result<Situation> {
             "user" => situation.user = Some(words(value)?.to_owned()),
             "settle" => situation.settle = Some(Duration::from_secs(number(value)?.into())),
             "answered" => right.answered = Some(ids(value)?),
+            "answers" => right.answers = Some(number(value)? as usize),
             "silent" => right.silent = ids(value)?,
             "exit" => right.exit = Some(exit(value)?),
             "prints" => right.prints = texts(value)?,
