@@ -1,6 +1,7 @@
 //! The trees of both sides: one top or two, two sites with a hub each, and two minions at each site.
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -32,12 +33,19 @@ const FORBIDDEN: &str = "cmd.retcode";
 /// Events that are answered at the top.
 const REACTS_TO: &str = "site/build/*";
 /// Directories of Salt's master that its manual wants open for users who are permitted something.
-const OPEN: [&str; 4] = [
+const OPEN: [&str; 7] = [
+    "var",
+    "var/cache",
     "var/cache/salt",
     "var/cache/salt/master",
     "var/cache/salt/master/jobs",
+    "run",
     "run/master",
 ];
+
+/// The socket of its events, without which other users hear no answers. It is open to the
+/// group of Salt's master, and this user is in none.
+const EVENTS: &str = "run/master/master_event_pub.ipc";
 
 /// The nodes of one side.
 pub trait Nodes {
@@ -105,12 +113,11 @@ impl Salts {
         if tops == Tops::Two {
             return Ok(side);
         }
+        let top = side.place.join(FIRST);
         for directory in OPEN {
-            let path = side.place.join(FIRST).join(directory);
-            let mut permissions = std::fs::metadata(&path)?.permissions();
-            permissions.set_mode(0o755);
-            std::fs::set_permissions(&path, permissions)?;
+            std::fs::set_permissions(top.join(directory), Permissions::from_mode(0o755))?;
         }
+        std::fs::set_permissions(top.join(EVENTS), Permissions::from_mode(0o666))?;
         Ok(side)
     }
 
