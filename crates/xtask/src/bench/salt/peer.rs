@@ -174,8 +174,12 @@ impl Salt {
         }
         let top = &tops[0];
         let above = |site: usize| lower.get(site).unwrap_or(top);
-        let is_above = json!({"order_masters": form != Form::Flat});
         for top in &tops {
+            let mut is_above = json!({"order_masters": form != Form::Flat});
+            if form == Form::TwoTops {
+                // By what syndics call it they know to whom a return belongs.
+                is_above["master_id"] = json!(top.address);
+            }
             salt.configure_master(top, &[&settings.top, &is_above])?;
         }
         salt.share_master_key(&tops)?;
