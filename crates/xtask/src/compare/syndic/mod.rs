@@ -12,7 +12,7 @@ mod situation;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde_json::json;
 
 use self::nodes::{Banyan, Nodes, Salts};
@@ -62,6 +62,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut situations = situation::read(SITUATIONS)?;
     situations.retain(|situation| situation.has_any(&arguments.only));
     if !run::is_root() {
+        ensure!(
+            arguments.page.is_none(),
+            "the page has rows about other users: be root to write it"
+        );
         let all = situations.len();
         situations.retain(|situation| situation.user.is_none());
         let left_out = all - situations.len();

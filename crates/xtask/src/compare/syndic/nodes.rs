@@ -110,9 +110,6 @@ impl Salts {
             place,
         };
         side.wait()?;
-        if tops == Tops::Two {
-            return Ok(side);
-        }
         let top = side.place.join(FIRST);
         for directory in OPEN {
             std::fs::set_permissions(top.join(directory), Permissions::from_mode(0o755))?;
