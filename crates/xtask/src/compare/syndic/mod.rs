@@ -103,7 +103,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             ours: &ours[nth],
         })
         .collect();
-    print!("{}", page::table(&rows));
+    println!("{}\n{}", page::table(&rows), page::score(&rows));
     if let Some(path) = &arguments.json {
         let rows: Vec<_> = rows.iter().map(Row::json).collect();
         let document = json!({"salt": version, "situations": rows});

@@ -30,7 +30,7 @@ impl Row<'_> {
     }
 }
 
-/// How many each side got right, and then each row.
+/// Each row.
 pub fn table(rows: &[Row<'_>]) -> String {
     let mut text = String::from(
         "| situation | command | what is right | Salt | Banyan |\n| --- | --- | --- | --- | --- |\n",
@@ -48,7 +48,6 @@ pub fn table(rows: &[Row<'_>]) -> String {
         // Writing to a String does not fail.
         let _ = writeln!(text, "| {name} | `{command}` | {truth} | {salt} | {ours} |");
     }
-    let _ = writeln!(text, "\n{}", score(rows));
     text
 }
 
@@ -70,7 +69,7 @@ pub fn page(version: &str, rows: &[Row<'_>]) -> String {
 }
 
 /// How many are right.
-fn score(rows: &[Row<'_>]) -> String {
+pub fn score(rows: &[Row<'_>]) -> String {
     let is_right = |account: &&Account| account.faults.is_empty();
     let ours = rows.iter().map(|row| row.ours).filter(is_right).count();
     let salts: Vec<_> = rows.iter().filter_map(|row| row.salt).collect();
