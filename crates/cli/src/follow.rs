@@ -431,7 +431,7 @@ fn conclude(
     if view.summary {
         let summary = output::summary(ledger);
         if form.is_document() {
-            session.seat.say(summary.trim_end());
+            session.seat.say(summary.trim());
         } else {
             session.print(&summary)?;
         }

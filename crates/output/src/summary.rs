@@ -12,6 +12,7 @@ pub fn summary(ledger: &Ledger) -> String {
     let counts = &ledger.progress.counts;
     let mut lines = vec![
         String::new(),
+        String::new(),
         RULE.to_owned(),
         "Summary".to_owned(),
         RULE.to_owned(),
@@ -63,6 +64,7 @@ mod tests {
     #[test]
     fn speaks_salts_words() {
         let expected = "
+
 -------------------------------------------
 Summary
 -------------------------------------------

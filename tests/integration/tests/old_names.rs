@@ -171,6 +171,10 @@ fn scripts_for_salt_go_on_working() {
     );
     let said = call(place.path(), "salt-run", &top, &["manage.nosuch"]);
     assert_eq!(said.code, Some(1), "{said:#?}");
+    assert!(
+        said.out.starts_with("'manage.nosuch' is not available.\n"),
+        "{said:#?}"
+    );
     let minion = tree.node("ams-web1").root();
     let said = call(
         place.path(),

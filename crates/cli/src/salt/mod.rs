@@ -10,6 +10,9 @@ mod key;
 mod options;
 mod run;
 
+#[cfg(test)]
+mod properties;
+
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 

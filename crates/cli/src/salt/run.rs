@@ -3,12 +3,16 @@
 use clap::Parser;
 use daemon::exit;
 use output::Form;
+use wire::control::{Failure, FailureKind};
 
 use super::Old;
 use super::options::{Common, refuse};
 use crate::meaning::runner;
 use crate::trouble::Trouble;
 use crate::{Session, carry_out};
+
+/// How the daemon's words begin for a runner that is not there.
+const UNKNOWN: &str = "there is no runner ";
 
 /// Call a runner, as Salt's command does
 #[derive(Debug, Parser)]
@@ -66,15 +70,55 @@ impl Old for Arguments {
             self.common.out.out
         };
         let (user, destination) = (super::user(session), self.common.out.destination);
+        let called = fun.clone();
         let errand = runner(fun, &args, &user, self.detach, form, destination);
         let errand = errand.map_err(Trouble::Usage)?;
         match carry_out(session, errand) {
             // Whatever a runner's name or arguments are, Salt ends with 1.
             Err(Trouble::Told(failure)) => {
-                session.print(&format!("{}\n", output::escape_lines(&failure.text)))?;
+                let text = said(&called, &failure);
+                session.print(&format!("{}\n", output::escape_lines(&text)))?;
                 Ok(exit::FAILED)
             }
             ended => ended,
+        }
+    }
+}
+
+/// Salt's words, which scripts look for, and the daemon's after them.
+fn said(fun: &str, failure: &Failure) -> String {
+    let text = &failure.text;
+    match failure.kind {
+        FailureKind::NotFound if text.starts_with(UNKNOWN) => {
+            format!("'{fun}' is not available.\n{text}")
+        }
+        FailureKind::Usage => format!("Passed invalid arguments: {text}"),
+        _ => text.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn salts_words_come_first() {
+        for (kind, text, expected) in [
+            (
+                FailureKind::NotFound,
+                "there is no runner manage.nosuch; near ones are manage.up",
+                "'manage.nosuch' is not available.\nthere is no runner manage.nosuch; near ones are manage.up",
+            ),
+            (FailureKind::NotFound, "no such job", "no such job"),
+            (
+                FailureKind::Usage,
+                "up() missing x",
+                "Passed invalid arguments: up() missing x",
+            ),
+            (FailureKind::Internal, "broken", "broken"),
+        ] {
+            let failure = Failure::new(kind, text.to_owned());
+            assert_eq!(said("manage.nosuch", &failure), expected);
         }
     }
 }

@@ -9,7 +9,7 @@ use wire::control::{Ask, Ledger};
 use wire::{Counts, Jid, OutcomeKind, UnixMillis};
 
 use super::control;
-use super::tree::SILENCE_MAX;
+use super::order::SILENCE_MAX;
 
 /// Accounts that are read at once.
 const READERS: usize = 4;

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 
 use super::enrol::{self, Storm};
 use super::figures::{Spread, verdict};
+use super::order::Order;
 use super::process::{Usage, quiet};
-use super::tree::{Order, Tree};
+use super::tree::Tree;
 use super::{Common, PATIENCE, Programs};
 
 /// Everybody is to be back within this time.

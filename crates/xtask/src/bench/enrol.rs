@@ -9,8 +9,9 @@ use anyhow::ensure;
 use serde_json::{Value, json};
 
 use super::figures::quantile;
+use super::order::Order;
 use super::process::{Usage, quiet};
-use super::tree::{Order, Tree};
+use super::tree::Tree;
 use super::{PATIENCE, Programs};
 
 /// A minion that is there before the others, to do jobs while they come.

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use super::books::Books;
 use super::figures::{QUANTILES, Spread, micros, quantile, quantiles};
 use super::load::{self, Fate, Load, Schedule};
+use super::order::Order;
 use super::process::quiet;
-use super::tree::{Order, Tree};
+use super::tree::Tree;
 use super::{Common, Programs};
 
 /// The minion of jobs to one, and of pings.

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 
 use super::ending::{Ending, Lag};
 use super::figures::{QUANTILES, micros, quantile, quantiles, verdict};
+use super::order::Order;
 use super::process::{quiet, timed};
-use super::tree::{Order, Tree};
+use super::tree::Tree;
 use super::{Common, Programs};
 
 /// The whole process of a command line to one minion under a syndic takes less than this.

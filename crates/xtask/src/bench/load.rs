@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use wire::Jid;
 
 use super::books::in_words;
-use super::tree::{Answer, Order, SILENCE_MAX};
+use super::order::{Answer, Order, SILENCE_MAX};
 
 /// Jobs of an open loop that wait for their answers, at most: twice what a hub's control socket serves at once, so that
 /// some wait before it. A job that finds all of them taken is sent late, and timed from when it should have been sent.

@@ -8,8 +8,9 @@ use anyhow::ensure;
 use serde_json::{Value, json};
 
 use super::figures::{QUANTILES, Spread, micros, quantile, quantiles, verdict};
+use super::order::Order;
 use super::process::{Usage, quiet};
-use super::tree::{Order, Tree};
+use super::tree::Tree;
 use super::{Common, PATIENCE, Programs};
 
 /// Resident memory of a minion that waits.

@@ -15,6 +15,7 @@ mod jobs;
 mod latency;
 mod load;
 mod minion;
+mod order;
 pub mod process;
 mod remote;
 mod report;

@@ -153,6 +153,22 @@ pub fn timed(command: &mut Command) -> anyhow::Result<Duration> {
     Ok(took)
 }
 
+/// Sends processes a signal, by its name without SIG.
+pub fn signal(name: &str, processes: &[u32]) -> anyhow::Result<()> {
+    if processes.is_empty() {
+        return Ok(());
+    }
+    let mut command = Command::new("kill");
+    command.arg(format!("-{name}"));
+    command.args(processes.iter().map(u32::to_string));
+    // One of them may have ended meanwhile.
+    command
+        .stderr(Stdio::null())
+        .status()
+        .context("can't start kill")?;
+    Ok(())
+}
+
 /// CPU time by part.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {

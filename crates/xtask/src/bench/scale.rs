@@ -11,8 +11,9 @@ use wire::OutcomeKind;
 use wire::control::{Ledger, LedgerRow};
 
 use super::figures::{self, verdict};
+use super::order::Order;
 use super::process::Usage;
-use super::tree::{Memory, Order, Tree, shares};
+use super::tree::{Memory, Tree, shares};
 use super::{Common, PATIENCE, Programs};
 
 /// CPU of all hubs while nothing happens, in parts of one core.

@@ -8,19 +8,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use cable::{Cable, Ends, Way, Weather};
-use wire::control::{Ask, Ledger, MinionCounts, RunAsk, Tell};
-use wire::{Counts, Jid, Role};
+use wire::Role;
+use wire::control::{Ask, MinionCounts, Tell};
 
+use super::order::Order;
 use super::process::{self, Part, Process};
 use super::{PATIENCE, Programs, control};
 
 /// Tokens live longer than any run.
 const TOKEN_TTL_S: u64 = 86_400;
-
-/// Minions begin a job within this time, or not at all.
-const START_WITHIN: Duration = Duration::from_secs(60);
-/// A hub that says nothing of a job for longer, half as long again, will say nothing more.
-pub const SILENCE_MAX: Duration = Duration::from_secs(90);
 
 /// Resident memory of the hubs, in bytes.
 #[derive(Debug, Clone, Copy, Default)]
@@ -64,6 +60,8 @@ pub struct Tree {
     fingerprint: String,
     /// The top-master, and the syndics in the order in which they were added.
     hubs: Vec<Hub>,
+    /// Other top-masters of the same tree.
+    other_tops: Vec<Hub>,
     swarms: Vec<Process>,
     /// Minions with a program of their own.
     singles: Vec<Process>,
@@ -96,7 +94,7 @@ impl Tree {
     ) -> anyhow::Result<Tree> {
         let mut tree = Tree::top(programs, work, settings)?;
         for _ in 0..count {
-            tree.add_syndic(programs, 0)?;
+            tree.add_syndic(programs, 0, "")?;
         }
         tree.wait_for_daemons()?;
         Ok(tree)
@@ -106,20 +104,22 @@ impl Tree {
     pub fn chain(programs: &Programs, work: &Path, levels: usize) -> anyhow::Result<Tree> {
         let mut tree = Tree::top(programs, work, "")?;
         for parent in 0..levels {
-            tree.add_syndic(programs, parent)?;
+            tree.add_syndic(programs, parent, "")?;
             // The next one asks it for a token.
             tree.wait_for_daemons()?;
         }
         Ok(tree)
     }
 
-    fn top(programs: &Programs, work: &Path, settings: &str) -> anyhow::Result<Tree> {
+    /// A top-master alone, with more lines in its configuration.
+    pub fn top(programs: &Programs, work: &Path, settings: &str) -> anyhow::Result<Tree> {
         let address: SocketAddr = (Ipv4Addr::LOCALHOST, free_port()?).into();
-        let settings = format!(
-            "id: top\ninterface: 127.0.0.1\nport: {}\n{settings}",
-            address.port()
-        );
-        let root = configure(work, "top", "top-master", &settings)?;
+        let root = configure(
+            work,
+            "top",
+            "top-master",
+            &top_settings("top", address, settings),
+        )?;
         let init = Command::new(&programs.top_master)
             .arg("--root-dir")
             .arg(&root)
@@ -132,6 +132,7 @@ impl Tree {
             work: work.to_owned(),
             fingerprint: String::new(),
             hubs: Vec::new(),
+            other_tops: Vec::new(),
             swarms: Vec::new(),
             singles: Vec::new(),
             minions: 0,
@@ -142,7 +143,51 @@ impl Tree {
         Ok(tree)
     }
 
-    fn add_syndic(&mut self, programs: &Programs, parent: usize) -> anyhow::Result<()> {
+    /// One more top-master of the tree, with more lines in its configuration. Syndics that are added later have all of them above
+    /// them; [`wait_for_minions`](Self::wait_for_minions) waits for the counts of all.
+    pub fn add_top(
+        &mut self,
+        programs: &Programs,
+        name: &str,
+        settings: &str,
+    ) -> anyhow::Result<()> {
+        let address: SocketAddr = (Ipv4Addr::LOCALHOST, free_port()?).into();
+        configure(
+            &self.work,
+            name,
+            "top-master",
+            &top_settings(name, address, settings),
+        )?;
+        let (request, admission) = (self.work.join("request"), self.work.join("admission"));
+        for (node, step, files) in [
+            (name, "request", vec![&request]),
+            ("top", "admit", vec![&request, &admission]),
+            (name, "complete", vec![&admission]),
+        ] {
+            let mut command = Command::new(&programs.top_master);
+            command.arg("--root-dir").arg(self.work.join(node));
+            // It tells a person what to carry where.
+            command.stderr(Stdio::null());
+            process::timed(command.args(["join", step]).args(files))?;
+        }
+        let process = start(Part::Top, &programs.top_master, &self.work, name)?;
+        self.other_tops.push(Hub {
+            name: name.to_owned(),
+            program: "top-master",
+            path: programs.top_master.clone(),
+            address,
+            process,
+        });
+        self.wait_for_daemons()
+    }
+
+    /// One more syndic below a hub that answers, with more lines in its configuration.
+    pub fn add_syndic(
+        &mut self,
+        programs: &Programs,
+        parent: usize,
+        settings: &str,
+    ) -> anyhow::Result<()> {
         let number = self.hubs.len();
         let (name, port) = (format!("s{number}"), free_port()?);
         let token = token(&self.socket(parent), Role::Syndic, 1)?;
@@ -153,9 +198,13 @@ impl Tree {
             hub_in: None,
             seed: number as u64,
         })?;
+        let mut parents = vec![cable.address().to_string()];
+        if parent == 0 {
+            parents.extend(self.other_tops.iter().map(|top| top.address.to_string()));
+        }
         let settings = format!(
-            "id: {name}\ninterface: 127.0.0.1\nport: {port}\nmaster: {}\nmaster_finger: \"{}\"\njoin_token: {token}\n",
-            cable.address(),
+            "id: {name}\ninterface: 127.0.0.1\nport: {port}\nmaster: [{}]\nmaster_finger: \"{}\"\njoin_token: {token}\n{settings}",
+            parents.join(", "),
             self.fingerprint
         );
         self.cables.push(cable);
@@ -190,16 +239,21 @@ impl Tree {
         Ok(())
     }
 
-    fn wait_for_daemons(&self) -> anyhow::Result<()> {
-        for number in 0..self.hubs.len() {
-            control::wait_for_daemon(&self.socket(number))?;
+    /// Waits until all hubs answer.
+    pub fn wait_for_daemons(&self) -> anyhow::Result<()> {
+        for hub in self.hubs.iter().chain(&self.other_tops) {
+            control::wait_for_daemon(&self.socket_of(hub))?;
         }
         Ok(())
     }
 
     /// Where a hub is asked; the top-master is the first one.
     pub fn socket(&self, hub: usize) -> PathBuf {
-        let Hub { name, program, .. } = &self.hubs[hub];
+        self.socket_of(&self.hubs[hub])
+    }
+
+    fn socket_of(&self, hub: &Hub) -> PathBuf {
+        let Hub { name, program, .. } = hub;
         self.work
             .join(name)
             .join(format!("run/banyan/{program}.sock"))
@@ -243,9 +297,20 @@ impl Tree {
     /// One more minion of a hub, the real program and no part of a swarm; [`wait_for_minions`](Self::wait_for_minions) waits
     /// for it.
     pub fn add_minion(&mut self, programs: &Programs, hub: usize, id: &str) -> anyhow::Result<()> {
+        self.add_minion_with(programs, hub, id, "")
+    }
+
+    /// The same, with more lines in its configuration.
+    pub fn add_minion_with(
+        &mut self,
+        programs: &Programs,
+        hub: usize,
+        id: &str,
+        settings: &str,
+    ) -> anyhow::Result<()> {
         let token = token(&self.socket(hub), Role::Minion, 1)?;
         let settings = format!(
-            "id: {id}\nmaster: {}\nmaster_finger: \"{}\"\njoin_token: {token}\n",
+            "id: {id}\nmaster: {}\nmaster_finger: \"{}\"\njoin_token: {token}\n{settings}",
             self.hubs[hub].address, self.fingerprint
         );
         configure(&self.work, id, "minion", &settings)?;
@@ -329,7 +394,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Waits until the top counts every minion that was added.
+    /// Waits until every top counts every minion that was added.
     pub fn wait_for_minions(&self) -> anyhow::Result<()> {
         let minions = self.minions;
         for swarm in &self.swarms {
@@ -337,17 +402,22 @@ impl Tree {
             ensure!(line.starts_with("READY "), "a swarm says {line:?}");
         }
         let deadline = Instant::now() + PATIENCE;
-        loop {
-            let up = self.counts()?.up;
-            if up == u64::from(minions) {
-                return Ok(());
+        for top in self.hubs[..1].iter().chain(&self.other_tops) {
+            let socket = self.socket_of(top);
+            loop {
+                let up = counts(&socket)?.up;
+                if up == u64::from(minions) {
+                    break;
+                }
+                ensure!(
+                    Instant::now() < deadline,
+                    "{} counts {up} of {minions}",
+                    top.name
+                );
+                std::thread::sleep(Duration::from_millis(200));
             }
-            ensure!(
-                Instant::now() < deadline,
-                "the top counts {up} of {minions}"
-            );
-            std::thread::sleep(Duration::from_millis(200));
         }
+        Ok(())
     }
 
     /// What the minions of a hub say when they lose it, and when they can't reach it.
@@ -357,14 +427,7 @@ impl Tree {
 
     /// How the top-master counts its minions.
     pub fn counts(&self) -> anyhow::Result<MinionCounts> {
-        control::ask(
-            &self.socket(0),
-            &Ask::Tree { minions: false },
-            |tell| match tell {
-                Tell::Tree(tree) => Some(tree.totals),
-                _ => None,
-            },
-        )
+        counts(&self.socket(0))
     }
 
     /// Kills a hub with SIGKILL.
@@ -396,10 +459,19 @@ impl Tree {
         self.cables[syndic - 1].heal();
     }
 
+    /// The process of a hub; the top-master is the first one.
+    pub fn hub(&self, hub: usize) -> &Process {
+        &self.hubs[hub].process
+    }
+
     /// Everything that runs.
     pub fn processes(&self) -> Vec<&Process> {
         let hubs = self.hubs.iter().map(|hub| &hub.process);
-        hubs.chain(&self.swarms).chain(&self.singles).collect()
+        let others = self.other_tops.iter().map(|top| &top.process);
+        hubs.chain(others)
+            .chain(&self.swarms)
+            .chain(&self.singles)
+            .collect()
     }
 
     /// The syndics.
@@ -470,123 +542,23 @@ impl Tree {
     }
 }
 
-/// A job.
-#[derive(Debug, Clone, Copy)]
-pub struct Order<'a> {
-    target: &'a str,
-    fun: &'a str,
-    args: &'a str,
-    start_within: Duration,
-    detach: bool,
-}
-
-/// What a hub says to an order.
-#[derive(Debug)]
-pub struct Answer {
-    /// The job's id, once it is accepted.
-    pub jid: Option<Jid>,
-    /// The counts of its account; None when it is not waited for. Else why there is none.
-    pub counts: anyhow::Result<Option<Counts>>,
-}
-
-impl<'a> Order<'a> {
-    /// A function on the minions of a glob; its arguments are a JSON list.
-    pub fn new(target: &'a str, fun: &'a str, args: &'a str) -> Order<'a> {
-        Order {
-            target,
-            fun,
-            args,
-            start_within: START_WITHIN,
-            detach: false,
-        }
-    }
-
-    /// For minions that begin within this time.
-    pub fn within(self, start_within: Duration) -> Order<'a> {
-        Order {
-            start_within,
-            ..self
-        }
-    }
-
-    /// For an operator who waits until the job is accepted, and no longer.
-    pub fn detached(self) -> Order<'a> {
-        Order {
-            detach: true,
-            ..self
-        }
-    }
-
-    /// Gives it to a hub that is never silent for longer, and waits for what is to be waited for.
-    pub fn give(self, silence_max: Duration, socket: &Path) -> Answer {
-        let mut accepted = None;
-        let counts = control::ask_within(silence_max, socket, &self.ask(), |tell| match tell {
-            Tell::Accepted { jid, .. } => {
-                accepted = Some(jid);
-                self.detach.then_some(None)
-            }
-            Tell::Ledger(ledger) => Some(Some(ledger.progress.counts)),
-            _ => None,
-        });
-        Answer {
-            jid: accepted,
-            counts,
-        }
-    }
-
-    /// Gives it to a hub, and waits for the whole account, row by row.
-    pub fn account(self, socket: &Path) -> anyhow::Result<Ledger> {
-        control::account(PATIENCE, socket, &self.ask())
-    }
-
-    /// Gives it to a hub, and waits for the account: how long that took, how many are ok, of how many.
-    pub fn run(self, socket: &Path) -> anyhow::Result<(Duration, u64, u64)> {
-        let began = Instant::now();
-        let answer = self.give(PATIENCE, socket);
-        let counts = answer.counts?.context("it is not waited for")?;
-        Ok((began.elapsed(), counts.ok, counts.expected))
-    }
-
-    /// Gives it to a hub, and cancels it as soon as some minion runs it: how long it takes until the account of that is whole.
-    pub fn cancel(self, socket: &Path) -> anyhow::Result<Duration> {
-        let mut took = None;
-        let ended = control::ask(socket, &self.ask(), |tell| match tell {
-            Tell::Progress(progress) if progress.counts.running > 0 && took.is_none() => {
-                let cancel = Ask::Cancel {
-                    jid: progress.jid,
-                    user: "bench".to_owned(),
-                };
-                let began = Instant::now();
-                let whole = control::ask(socket, &cancel, |tell| {
-                    matches!(tell, Tell::Ledger(_)).then_some(())
-                });
-                took = Some(whole.map(|()| began.elapsed()));
-                None
-            }
-            Tell::Ledger(ledger) => Some(ledger.progress.counts),
-            _ => None,
-        });
-        let ended = ended?;
-        took.with_context(|| format!("the job ended before it could be cancelled: {ended:?}"))?
-    }
-
-    fn ask(self) -> Ask {
-        Ask::Run(Box::new(RunAsk {
-            target_kind: "glob".to_owned(),
-            target: self.target.to_owned(),
-            fun: self.fun.to_owned(),
-            args: self.args.as_bytes().into(),
-            start_within_ms: self.start_within.as_millis() as u64,
-            detach: self.detach,
-            ..RunAsk::of("bench".to_owned())
-        }))
-    }
-}
-
 /// So many for each of `parts`, as even as can be.
 pub fn shares(total: u32, parts: usize) -> impl Iterator<Item = u32> {
     let parts = parts as u32;
     (0..parts).map(move |nth| total / parts + u32::from(nth < total % parts))
+}
+
+/// How a hub counts its minions.
+fn counts(socket: &Path) -> anyhow::Result<MinionCounts> {
+    control::ask(socket, &Ask::Tree { minions: false }, |tell| match tell {
+        Tell::Tree(tree) => Some(tree.totals),
+        _ => None,
+    })
+}
+
+fn top_settings(name: &str, address: SocketAddr, more: &str) -> String {
+    let port = address.port();
+    format!("id: {name}\ninterface: 127.0.0.1\nport: {port}\n{more}")
 }
 
 fn free_port() -> anyhow::Result<u16> {
@@ -607,6 +579,8 @@ fn configure(work: &Path, node: &str, program: &str, settings: &str) -> anyhow::
 pub fn start(part: Part, program: &Path, work: &Path, node: &str) -> anyhow::Result<Process> {
     let mut command = Command::new(program);
     command.arg("--root-dir").arg(work.join(node)).arg("serve");
+    // By which the commands that it starts know where they are.
+    command.env("NODE", node);
     Process::start(part, &mut command, &work.join(format!("{node}.log")))
 }
 

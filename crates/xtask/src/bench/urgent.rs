@@ -9,8 +9,9 @@ use cable::Weather;
 use serde_json::{Value, json};
 
 use super::figures::{micros, quantile};
+use super::order::Order;
 use super::process::quiet;
-use super::tree::{Order, Tree};
+use super::tree::Tree;
 use super::{Common, Programs};
 
 /// A limited line: what a site is often given, and a way of some hundred kilometres.

@@ -15,6 +15,7 @@ mod ours;
 mod report;
 mod salt;
 mod side;
+mod syndic;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -73,12 +74,16 @@ pub struct Arguments {
 enum What {
     /// Compare Salt's commands with ours by the same names.
     Cli(cli::Arguments),
+    /// Compare trees: Salt's syndics with ours, by the same commands.
+    Syndic(syndic::Arguments),
 }
 
 /// Compares, prints what differs, and says whether all of it is known.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    if let Some(What::Cli(arguments)) = &arguments.what {
-        return cli::run(arguments);
+    match &arguments.what {
+        Some(What::Cli(arguments)) => return cli::run(arguments),
+        Some(What::Syndic(arguments)) => return syndic::run(arguments),
+        None => {}
     }
     let Some(venv) = &arguments.salt_venv else {
         println!("Skipped: no Salt to compare with. {HOW_TO}");

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::Context;
 
+use super::super::process::signal;
 use super::meter;
 
 /// A process group; all of it is killed when this is dropped, and also when this program dies without dropping it.
@@ -48,6 +49,11 @@ impl Group {
         let mut processes = meter::group(self.keeper.id())?;
         processes.retain(|process| *process != self.keeper.id());
         Ok(processes)
+    }
+
+    /// Sends a signal, by its name without SIG, to all processes of the daemons.
+    pub fn signal(&self, name: &str) -> anyhow::Result<()> {
+        signal(name, &self.processes()?)
     }
 }
 

@@ -21,7 +21,7 @@ use serde_json::json;
 
 use self::files::Files;
 use self::ours::Ours;
-use self::peer::{Form, Salt};
+use self::peer::{Form, Salt, Settings};
 use self::plan::{GLOB, Plan};
 use self::report::Report;
 use self::side::Side;
@@ -95,8 +95,9 @@ fn measure(
     is_up(&ours)?;
     let mut sides: Vec<Box<dyn Side + '_>> = vec![Box::new(ours)];
     let roots = json!({"file_roots": {"base": [files.checkout()]}});
+    let settings = Settings::of_masters(&roots);
     for (form, name) in [(Form::Tree, "tree"), (Form::Flat, "flat")] {
-        let salt = Salt::start(form, &salt, &work.join(name), &plan, &roots)?;
+        let salt = Salt::start(form, &salt, &work.join(name), &plan, &settings)?;
         is_up(&salt)?;
         sides.push(Box::new(salt));
     }

@@ -1,5 +1,6 @@
 //! Real Salt: a master of masters with lower masters, syndics and minions, or one master with all minions.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,15 +16,16 @@ use super::side::Side;
 
 /// Keeps syndics alive on older Pythons; it lies in a directory of its own, which Python searches.
 const REPAIR: &str = include_str!("sitecustomize.py");
-/// Makes the key pair of each minion whose directory is named.
+/// Makes a key pair of this name in each directory that is named.
 const MAKE_KEYS: &str = "\
 import sys, salt.crypt
-for directory in sys.argv[1:]:
-    salt.crypt.write_keys(directory, 'minion', 2048)
+for directory in sys.argv[2:]:
+    salt.crypt.write_keys(directory, sys.argv[1], 2048)
 ";
-/// Where a minion and a syndic keep their keys, and where a master keeps those that it accepted and those that wait, below their
-/// roots.
+/// Where a minion and a syndic keep their keys, and where a master keeps its own, those that it accepted and those that wait, below
+/// their roots.
 const OWN_KEYS: &str = "etc/salt/pki/minion";
+const MASTER_KEYS: &str = "etc/salt/pki/master";
 const ACCEPTED_KEYS: &str = "etc/salt/pki/master/minions";
 const WAITING_KEYS: &str = "etc/salt/pki/master/minions_pre";
 /// The longest path of a socket, by Linux, and what Salt appends to a root.
@@ -77,10 +79,37 @@ pub struct Salt {
     form: Form,
     programs: Programs,
     work: PathBuf,
-    top: Group,
-    /// A lower master and its syndic each.
-    sites: Vec<Group>,
-    minions: Group,
+    masters: Vec<Master>,
+    /// One, or two of the same rank.
+    tops: BTreeMap<String, Group>,
+    /// A lower master and its syndic each, by the id of the syndic.
+    sites: BTreeMap<String, Group>,
+    minions: BTreeMap<String, Group>,
+}
+
+/// What the programs are told beside who they are and where the others are; all else is as Salt ships it.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Of the top master.
+    pub top: Value,
+    /// Of the lower masters.
+    pub lower: Value,
+    /// Of single lower masters beside that, by the ids of their syndics.
+    pub sites: BTreeMap<String, Value>,
+    /// Of minions, by their ids.
+    pub minions: BTreeMap<String, Value>,
+}
+
+impl Settings {
+    /// The same for all masters.
+    pub fn of_masters(settings: &Value) -> Settings {
+        Settings {
+            top: settings.clone(),
+            lower: settings.clone(),
+            sites: BTreeMap::new(),
+            minions: BTreeMap::new(),
+        }
+    }
 }
 
 /// How masters are joined.
@@ -88,105 +117,214 @@ pub struct Salt {
 pub enum Form {
     /// A master of masters, and for each site a lower master with a syndic.
     Tree,
+    /// The same with two masters of masters, which share one key.
+    TwoTops,
     /// One master with all minions: Salt's faster form.
     Flat,
+}
+
+/// The names of tops.
+const TOP: &str = "top";
+const SECOND_TOP: &str = "top2";
+
+impl Form {
+    fn tops(self) -> &'static [&'static str] {
+        match self {
+            Form::Tree | Form::Flat => &[TOP],
+            Form::TwoTops => &[TOP, SECOND_TOP],
+        }
+    }
 }
 
 /// A master's place.
 struct Master {
     node: String,
+    address: Ipv4Addr,
     requests: u16,
     events: u16,
 }
 
 impl Salt {
-    /// Starts all of it; minions and syndics connect later. `roots` are settings of all masters: where their files are.
+    /// Starts all of it; minions and syndics connect later.
     pub fn start(
         form: Form,
         programs: &Programs,
         work: &Path,
         plan: &Plan,
-        roots: &Value,
+        settings: &Settings,
     ) -> anyhow::Result<Salt> {
         let mut salt = Salt {
             form,
             programs: programs.clone(),
             work: work.to_owned(),
-            top: Group::new()?,
-            sites: Vec::new(),
-            minions: Group::new()?,
+            masters: Vec::new(),
+            tops: BTreeMap::new(),
+            sites: BTreeMap::new(),
+            minions: BTreeMap::new(),
         };
         let sites: Vec<String> = match form {
-            Form::Tree => plan.sites().collect(),
+            Form::Tree | Form::TwoTops => plan.sites().collect(),
             Form::Flat => Vec::new(),
         };
-        let masters = masters(std::iter::once("top").chain(sites.iter().map(String::as_str)))?;
-        let (top, lower) = (&masters[0], &masters[1..]);
+        let mut masters = masters(std::iter::once(TOP).chain(sites.iter().map(String::as_str)))?;
+        let mut tops = vec![masters.remove(0)];
+        let lower = &masters;
+        if form == Form::TwoTops {
+            tops.push(tops[0].second());
+        }
+        let top = &tops[0];
         let above = |site: usize| lower.get(site).unwrap_or(top);
-        let is_above = json!({"order_masters": form == Form::Tree});
-        salt.configure_master(top, roots, &is_above)?;
+        for top in &tops {
+            let mut is_above = json!({"order_masters": form != Form::Flat});
+            if form == Form::TwoTops {
+                // By what syndics call it they know to whom a return belongs.
+                is_above["master_id"] = json!(top.address);
+            }
+            salt.configure_master(top, &[&settings.top, &is_above])?;
+        }
+        salt.share_master_key(&tops)?;
+        let addresses: Vec<Ipv4Addr> = tops.iter().map(|top| top.address).collect();
         for master in lower {
-            let upwards = json!({"syndic_master": "127.0.0.1", "syndic_master_port": top.requests});
-            salt.configure_master(master, roots, &upwards)?;
+            let upwards = json!({"syndic_master": addresses, "syndic_master_port": top.requests});
+            let own = settings.sites.get(&master.node).unwrap_or(&Value::Null);
+            salt.configure_master(master, &[&settings.lower, own, &upwards])?;
             // Its syndic takes the id from there.
-            salt.configure_minion(&master.node, top)?;
+            salt.configure_minion(&master.node, top, &Value::Null)?;
         }
         for minion in plan.minions() {
-            salt.configure_minion(&minion.id, above(minion.site))?;
+            let more = settings.minions.get(&minion.id).unwrap_or(&Value::Null);
+            salt.configure_minion(&minion.id, above(minion.site), more)?;
         }
         salt.make_keys(sites.iter().cloned().chain(plan.minions().map(|it| it.id)))?;
-        for site in &sites {
+        for (top, site) in tops
+            .iter()
+            .flat_map(|top| sites.iter().map(move |site| (top, site)))
+        {
             salt.place_key(&top.node, site, ACCEPTED_KEYS)?;
         }
         for minion in plan.minions() {
             let master = &above(minion.site).node;
             salt.place_key(master, &minion.id, ACCEPTED_KEYS)?;
         }
-        let (master, log) = salt.daemon("salt-master", "top");
-        salt.top.start(master, &log)?;
-        for site in &sites {
-            let mut group = Group::new()?;
-            let (master, log) = salt.daemon("salt-master", site);
-            group.start(master, &log)?;
-            salt.sites.push(group);
+        masters.append(&mut tops);
+        salt.masters = masters;
+        for top in form.tops() {
+            salt.start_top(top)?;
         }
-        wait_for(&masters)?;
-        for (nth, site) in sites.iter().enumerate() {
-            let (syndic, log) = salt.daemon("salt-syndic", site);
-            salt.sites[nth].start(syndic, &log)?;
+        for site in &sites {
+            salt.start_master(site)?;
+        }
+        wait_for(&salt.masters)?;
+        for site in &sites {
+            salt.start_syndic(site)?;
         }
         for minion in plan.minions() {
-            let (mut program, log) = salt.daemon("salt-minion", &minion.id);
-            // No second process that only watches the first.
-            program.arg("--disable-keepalive");
-            salt.minions.start(program, &log)?;
+            salt.start_minion(&minion.id)?;
         }
         Ok(salt)
     }
 
-    /// A daemon of a node, and its log.
-    fn daemon(&self, program: &str, node: &str) -> (Command, PathBuf) {
-        (
-            self.tool(program, node),
-            self.work.join(format!("{node}-{program}.log")),
-        )
+    fn start_top(&mut self, node: &str) -> anyhow::Result<()> {
+        let mut group = Group::new()?;
+        let (master, log) = self.daemon("salt-master", node);
+        group.start(master, &log)?;
+        self.tops.insert(node.to_owned(), group);
+        Ok(())
     }
 
-    /// Timeouts, threads and everything else that is not named here are as Salt ships them.
-    fn configure_master(&self, master: &Master, roots: &Value, more: &Value) -> anyhow::Result<()> {
+    fn start_master(&mut self, site: &str) -> anyhow::Result<()> {
+        let mut group = Group::new()?;
+        let (master, log) = self.daemon("salt-master", site);
+        group.start(master, &log)?;
+        self.sites.insert(site.to_owned(), group);
+        Ok(())
+    }
+
+    fn start_syndic(&mut self, site: &str) -> anyhow::Result<()> {
+        let (syndic, log) = self.daemon("salt-syndic", site);
+        let group = self.sites.get_mut(site);
+        group.context("no such site")?.start(syndic, &log)
+    }
+
+    fn start_minion(&mut self, id: &str) -> anyhow::Result<()> {
+        let mut group = Group::new()?;
+        let (mut program, log) = self.daemon("salt-minion", id);
+        // No second process that only watches the first.
+        program.arg("--disable-keepalive");
+        group.start(program, &log)?;
+        self.minions.insert(id.to_owned(), group);
+        Ok(())
+    }
+
+    /// The processes of a node.
+    fn group(&self, node: &str) -> Option<&Group> {
+        let all = [&self.tops, &self.sites, &self.minions];
+        all.into_iter().find_map(|groups| groups.get(node))
+    }
+
+    /// Sends a signal, by its name without SIG, to all processes of a top, of a site's hub or of a minion.
+    pub fn signal(&self, name: &str, node: &str) -> anyhow::Result<()> {
+        let group = self.group(node);
+        group
+            .with_context(|| format!("{node} does not run"))?
+            .signal(name)
+    }
+
+    /// Kills all processes of a top, of a site's hub or of a minion.
+    pub fn kill(&mut self, node: &str) {
+        for groups in [&mut self.tops, &mut self.sites, &mut self.minions] {
+            groups.remove(node);
+        }
+    }
+
+    /// Starts what was killed.
+    pub fn revive(&mut self, node: &str) -> anyhow::Result<()> {
+        // The number in it may be that of another process by now, and then Salt does not start.
+        for run in ["var/run", "run"] {
+            let Ok(files) = std::fs::read_dir(self.work.join(node).join(run)) else {
+                continue;
+            };
+            for file in files {
+                let path = file?.path();
+                if path.extension().is_some_and(|extension| extension == "pid") {
+                    std::fs::remove_file(path)?;
+                }
+            }
+        }
+        if self.form.tops().contains(&node) {
+            self.start_top(node)?;
+            return wait_for(&self.masters);
+        }
+        if self.masters.iter().all(|master| master.node != node) {
+            return self.start_minion(node);
+        }
+        self.start_master(node)?;
+        wait_for(&self.masters)?;
+        self.start_syndic(node)
+    }
+
+    /// A daemon of a node, and its log.
+    fn daemon(&self, program: &str, node: &str) -> (Command, PathBuf) {
+        let mut command = self.tool(program, node);
+        // By which the commands that it starts know where they are.
+        command.env("NODE", node);
+        (command, self.work.join(format!("{node}-{program}.log")))
+    }
+
+    fn configure_master(&self, master: &Master, layers: &[&Value]) -> anyhow::Result<()> {
         let root = self.work.join(&master.node);
-        let settings = json!({
+        let own = json!({
             "root_dir": root,
             "sock_dir": "/run/master",
-            "interface": "127.0.0.1",
+            "interface": master.address,
             "ret_port": master.requests,
             "publish_port": master.events,
             "log_level": "warning",
         });
-        write_settings(&root, "master", &[&settings, roots, more])
+        write_settings(&root, "master", &[&[&own], layers].concat())
     }
 
-    fn configure_minion(&self, node: &str, master: &Master) -> anyhow::Result<()> {
+    fn configure_minion(&self, node: &str, master: &Master, more: &Value) -> anyhow::Result<()> {
         let root = self.work.join(node);
         ensure!(
             root.as_os_str().len() + SOCKET.len() <= SOCKET_PATH_MAX,
@@ -208,16 +346,38 @@ impl Salt {
             "enable_gpu_grains": false,
             "log_level": "warning",
         });
-        write_settings(&root, "minion", &[&settings])
+        write_settings(&root, "minion", &[&settings, more])
     }
 
     fn make_keys(&self, nodes: impl Iterator<Item = String>) -> anyhow::Result<()> {
+        let directories = nodes.map(|node| self.work.join(node).join(OWN_KEYS));
+        self.make_keys_in("minion", &directories.collect::<Vec<_>>())
+    }
+
+    /// Several tops have to be one for those below them.
+    fn share_master_key(&self, tops: &[Master]) -> anyhow::Result<()> {
+        let [first, others @ ..] = tops else {
+            return Ok(());
+        };
+        let keys = |top: &Master| self.work.join(&top.node).join(MASTER_KEYS);
+        if !others.is_empty() {
+            self.make_keys_in("master", &[keys(first)])?;
+        }
+        for other in others {
+            std::fs::create_dir_all(keys(other))?;
+            for name in ["master.pem", "master.pub"] {
+                std::fs::copy(keys(first).join(name), keys(other).join(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn make_keys_in(&self, name: &str, directories: &[PathBuf]) -> anyhow::Result<()> {
         let mut command = self.programs.command("python");
-        command.args(["-c", MAKE_KEYS]);
-        for node in nodes {
-            let keys = self.work.join(node).join(OWN_KEYS);
-            std::fs::create_dir_all(&keys)?;
-            command.arg(keys);
+        command.args(["-c", MAKE_KEYS, name]);
+        for directory in directories {
+            std::fs::create_dir_all(directory)?;
+            command.arg(directory);
         }
         let output = command.output()?;
         ensure!(
@@ -263,6 +423,7 @@ impl Side for Salt {
     fn name(&self) -> &'static str {
         match self.form {
             Form::Tree => "Salt's tree",
+            Form::TwoTops => "Salt's tree of two tops",
             Form::Flat => "Salt flat",
         }
     }
@@ -272,15 +433,28 @@ impl Side for Salt {
     }
 
     fn processes(&self) -> anyhow::Result<[Vec<u32>; 3]> {
-        let mut sites = Vec::new();
-        for site in &self.sites {
-            sites.extend(site.processes()?);
+        let mut all = [Vec::new(), Vec::new(), Vec::new()];
+        for (part, groups) in all.iter_mut().zip([&self.tops, &self.sites, &self.minions]) {
+            for group in groups.values() {
+                part.extend(group.processes()?);
+            }
         }
-        Ok([self.top.processes()?, sites, self.minions.processes()?])
+        Ok(all)
     }
 
     fn cut(&mut self) -> bool {
-        self.sites.pop().is_some()
+        self.sites.pop_last().is_some()
+    }
+}
+
+impl Master {
+    /// A second top beside it: those below want the same ports of all.
+    fn second(&self) -> Master {
+        Master {
+            node: SECOND_TOP.to_owned(),
+            address: Ipv4Addr::new(127, 0, 0, 2),
+            ..*self
+        }
     }
 }
 
@@ -298,6 +472,7 @@ fn masters<'n>(nodes: impl Iterator<Item = &'n str>) -> anyhow::Result<Vec<Maste
         .map(|node| {
             Ok(Master {
                 node: node.to_owned(),
+                address: Ipv4Addr::LOCALHOST,
                 requests: port()?,
                 events: port()?,
             })
@@ -323,7 +498,7 @@ fn write_settings(root: &Path, program: &str, layers: &[&Value]) -> anyhow::Resu
 fn wait_for(masters: &[Master]) -> anyhow::Result<()> {
     let deadline = Instant::now() + PATIENCE;
     for master in masters {
-        let address: SocketAddr = (Ipv4Addr::LOCALHOST, master.requests).into();
+        let address: SocketAddr = (master.address, master.requests).into();
         while TcpStream::connect(address).is_err() {
             ensure!(
                 Instant::now() < deadline,

@@ -7,7 +7,7 @@ use wire::Jid;
 use wire::control::{Ask, Tell};
 
 use super::questions::Hub;
-use crate::bench::tree::Order;
+use crate::bench::order::Order;
 use crate::bench::{PATIENCE, control};
 
 /// Between two orders.

@@ -5,11 +5,11 @@
 
 mod answers;
 mod hunk;
-mod nodes;
+pub mod nodes;
 mod outcome;
 mod roots;
-mod table;
-mod words;
+pub mod table;
+pub mod words;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};

@@ -9,7 +9,7 @@ use anyhow::{Context, ensure};
 use serde_json::json;
 
 use super::{Side, roots};
-use crate::bench::salt::peer::{self, Form, Salt};
+use crate::bench::salt::peer::{self, Form, Salt, Settings};
 use crate::bench::salt::plan::Plan;
 use crate::bench::salt::side::finish;
 use crate::bench::tree::Tree;
@@ -35,6 +35,21 @@ const LINKS: [(&str, &str); 5] = [
     ("salt-call", "minion"),
 ];
 
+/// Links the built programs in a directory by Salt's names.
+pub fn link(programs: &Path, links: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(links)?;
+    for (name, program) in LINKS {
+        let program = programs.join(program);
+        ensure!(
+            program.exists(),
+            "{} is not there: cargo build -p top-master -p syndic -p minion",
+            program.display()
+        );
+        symlink(program, links.join(name)).context(name)?;
+    }
+    Ok(())
+}
+
 /// The node with whose configuration a command runs.
 fn node_of(program: &str) -> &'static str {
     match program {
@@ -58,6 +73,7 @@ impl Salts {
             "pillar_roots": {"base": [checkout.join("pillar")]},
         });
         let place = work.join("salt");
+        let settings = Settings::of_masters(&settings);
         let salt = Salt::start(Form::Flat, &programs, &place, &PLAN, &settings)?;
         salt.add_keys(&[DOWN], true)?;
         salt.add_keys(&STRANGERS, false)?;
@@ -112,17 +128,8 @@ impl Ours {
     /// Starts them, and waits until the top counts the minions.
     pub fn start(programs: &Path, work: &Path) -> anyhow::Result<Ours> {
         let (place, links) = (work.join("ours"), work.join("names"));
-        std::fs::create_dir_all(&links)?;
         let directory = std::path::absolute(programs)?;
-        for (name, program) in LINKS {
-            let program = directory.join(program);
-            ensure!(
-                program.exists(),
-                "{} is not there: cargo build -p top-master -p minion",
-                program.display()
-            );
-            symlink(program, links.join(name)).context(name)?;
-        }
+        link(&directory, &links)?;
         let programs = Programs::of(&directory);
         let settings = format!(
             "roots:\n  remote: file://{}\n  root: salt\n  pillar_root: pillar\n",

@@ -41,6 +41,15 @@ fn row(row: &Value) -> anyhow::Result<Line> {
         }
     }
     let text = command.with_context(|| format!("{row}: no command"))?;
+    Ok(Line {
+        input: input.to_owned(),
+        file,
+        ..line(text)?
+    })
+}
+
+/// A command as it is typed.
+pub fn line(text: &str) -> anyhow::Result<Line> {
     let words = shlex::split(text).with_context(|| format!("{text}: a quote is open"))?;
     let (program, words) = words.split_first().context("an empty command")?;
     ensure!(
@@ -51,8 +60,8 @@ fn row(row: &Value) -> anyhow::Result<Line> {
         text: text.to_owned(),
         program: program.clone(),
         words: words.to_vec(),
-        input: input.to_owned(),
-        file,
+        input: String::new(),
+        file: None,
     })
 }
 
