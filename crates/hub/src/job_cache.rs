@@ -7,7 +7,7 @@ use anyhow::Context;
 use daemon::clock::Clock;
 use daemon::config::JobCacheSettings;
 use daemon::metrics::JobCacheMetrics;
-use jobcache::Cache;
+use jobcache::{Cache, Loss};
 use store::{Committer, HubReader, HubStore};
 use tokio::sync::{Notify, oneshot};
 use wire::Uid;
@@ -102,10 +102,10 @@ impl Exporter {
         let mut rows = Rows::new(self.surroundings.uid, reader);
         for change in changes {
             for batch in rows.add(change)? {
-                self.cache.write(&batch).await?;
+                tell(self.cache.write(&batch).await?);
             }
         }
-        self.cache.write(&rows.end()).await?;
+        tell(self.cache.write(&rows.end()).await?);
         let Some(committer) = self.surroundings.committer.upgrade() else {
             return Ok(false);
         };
@@ -148,6 +148,18 @@ impl Exporter {
             Ok(kept) => self.surroundings.metrics.backlog.set(as_gauge(kept)),
             Err(error) => tracing::warn!(%error, "the backlog of the job cache can't be counted"),
         }
+    }
+}
+
+/// What is lost there is still here, but nobody writes it again: an operator has to know.
+fn tell(loss: Option<Loss>) {
+    if let Some(Loss { confirmed, found }) = loss {
+        tracing::error!(
+            alarm = true,
+            confirmed,
+            found,
+            "the job cache has lost rows that it had confirmed: `jobs list` and `jobs show` have the jobs of that time"
+        );
     }
 }
 

@@ -46,6 +46,15 @@ pub struct Report {
     pub failures: Vec<(Host, CacheError)>,
 }
 
+/// Rows that a database confirmed and has no more: a copy that lagged behind took over, or a backup was restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Loss {
+    /// The last change that it confirmed.
+    pub confirmed: u64,
+    /// The last one that it still knew of.
+    pub found: u64,
+}
+
 /// A job cache and the connection to it.
 pub struct Cache {
     place: Place,
@@ -55,6 +64,8 @@ pub struct Cache {
     session: Option<(Session, Instant)>,
     /// Which host is tried first: the one that worked last.
     at: usize,
+    /// The last change that the database confirmed.
+    confirmed: u64,
 }
 
 impl Cache {
@@ -66,6 +77,7 @@ impl Cache {
             within: ANSWER_WITHIN,
             session: None,
             at: 0,
+            confirmed: 0,
         }
     }
 
@@ -77,14 +89,21 @@ impl Cache {
 
     /// Writes a batch; blocks where that is on this host. A batch whose end is unknown may be handed in again, and is in a database once.
     ///
+    /// Gives what a database lost of earlier batches, when it did.
+    ///
     /// # Errors
     /// When it is not written, or nobody knows; the connection is closed then.
-    pub async fn write(&mut self, batch: &Batch) -> Result<(), CacheError> {
+    pub async fn write(&mut self, batch: &Batch) -> Result<Option<Loss>, CacheError> {
         match self.place.clone() {
-            Place::Server(server) => self.at_server(&server, &Work::Jobs(batch)).await,
+            Place::Server(server) => {
+                let before = self.at_server(&server, &Work::Jobs(batch)).await?;
+                let (confirmed, found) = (self.confirmed, tables::number(&before));
+                self.confirmed = batch.through.max(found);
+                Ok((found < confirmed).then_some(Loss { confirmed, found }))
+            }
             // On this host, and done at once: the caller has a thread for it.
-            Place::File(path) => file::append(&path, batch),
-            Place::Syslog(syslog) => syslog::send(&syslog, batch),
+            Place::File(path) => file::append(&path, batch).map(|()| None),
+            Place::Syslog(syslog) => syslog::send(&syslog, batch).map(|()| None),
         }
     }
 
@@ -99,16 +118,16 @@ impl Cache {
     ) -> Result<(), CacheError> {
         match self.place.clone() {
             Place::Server(server) => {
-                self.at_server(&server, &Work::Events { master, batch })
-                    .await
+                let work = Work::Events { master, batch };
+                self.at_server(&server, &work).await.map(drop)
             }
             Place::File(path) => file::append_events(&path, batch),
             Place::Syslog(_) => Ok(()),
         }
     }
 
-    /// Tries one host after the other, from the one that worked last, until each failed once.
-    async fn at_server(&mut self, server: &Server, work: &Work<'_>) -> Result<(), CacheError> {
+    /// Tries one host after the other, from the one that worked last, until each failed once. Gives the mark that was found.
+    async fn at_server(&mut self, server: &Server, work: &Work<'_>) -> Result<String, CacheError> {
         let mut conflicts = 0;
         let mut failures = Vec::new();
         loop {
@@ -129,17 +148,17 @@ impl Cache {
                         Session::open(server, host, within).await?
                     }
                 };
-                tables::write(&mut session, dialect, hub, work, within).await?;
-                Ok(session)
+                let before = tables::write(&mut session, dialect, hub, work, within).await?;
+                Ok((session, before))
             };
             match timely(within, attempt).await {
-                Ok(session) => {
+                Ok((session, before)) => {
                     self.session = Some((session, Instant::now()));
                     if !failures.is_empty() {
                         let failed = CacheError::Hosts(failures);
                         tracing::info!(%host, "another host of the database is written to: {failed}");
                     }
-                    return Ok(());
+                    return Ok(before);
                 }
                 Err(error) if error.is_conflict() && conflicts < CONFLICTS_MAX => conflicts += 1,
                 Err(error) => {

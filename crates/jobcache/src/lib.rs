@@ -20,7 +20,7 @@ mod session;
 mod syslog;
 mod tables;
 
-pub use cache::{Cache, Place, Report};
+pub use cache::{Cache, Loss, Place, Report};
 pub use error::CacheError;
 pub use events::{Event, EventBatch};
 pub use rows::{Batch, Job, Return};

@@ -22,30 +22,31 @@ pub(crate) enum Work<'a> {
     },
 }
 
-/// Writes rows and the hub's mark in one transaction, which does not outlive `within` by much when this side is gone.
+/// Writes rows and the hub's mark in one transaction, which does not outlive `within` by much when this side is gone. Gives the mark
+/// as it was found.
 pub(crate) async fn write(
     session: &mut Session,
     dialect: Dialect,
     hub: &str,
     work: &Work<'_>,
     within: Duration,
-) -> Result<(), CacheError> {
-    let (mark, through) = match work {
-        Work::Jobs(batch) => (hub.to_owned(), batch.through),
-        Work::Events { batch, .. } => (events::mark(hub), batch.token),
+) -> Result<String, CacheError> {
+    let mark = match work {
+        Work::Jobs(_) => hub.to_owned(),
+        Work::Events { .. } => events::mark(hub),
     };
-    let through = through.to_string();
     mark_first(session, &mark).await?;
     session.begin(within).await?;
-    let written = marked(session, dialect, &mark, &through, work).await;
+    let written = marked(session, dialect, &mark, work).await;
     let end = if written.is_ok() {
         "COMMIT"
     } else {
         "ROLLBACK"
     };
     let ended = session.plain(end).await;
-    written?;
-    Ok(ended?)
+    let before = written?;
+    ended?;
+    Ok(before)
 }
 
 /// The mark has to be there before it can be locked.
@@ -62,25 +63,43 @@ async fn marked(
     session: &mut Session,
     dialect: Dialect,
     mark: &str,
-    through: &str,
     work: &Work<'_>,
-) -> Result<(), CacheError> {
+) -> Result<String, CacheError> {
     // A transaction of a connection that was lost ends first: then its rows are seen, or never come.
     let lock = "SELECT through FROM banyan_exports WHERE hub = ? FOR UPDATE";
-    let before = session.texts(lock, &[mark]).await?;
-    match work {
-        Work::Jobs(batch) => rows(session, dialect, batch).await?,
-        Work::Events { .. } if before == [through] => {}
-        Work::Events { master, batch } => events::write(session, dialect, master, batch).await?,
-    }
+    let before = session.texts(lock, &[mark]).await?.pop();
+    let Some(before) = before else {
+        return Err(CacheError::NotReady(
+            "the row of this hub in banyan_exports went away".to_owned(),
+        ));
+    };
+    let through = match work {
+        Work::Jobs(batch) => {
+            rows(session, dialect, batch).await?;
+            // A batch that is written again after later ones takes nothing back.
+            batch.through.max(number(&before)).to_string()
+        }
+        Work::Events { master, batch } => {
+            let through = batch.token.to_string();
+            if before != through {
+                events::write(session, dialect, master, batch).await?;
+            }
+            through
+        }
+    };
     let update = "UPDATE banyan_exports SET through = ? WHERE hub = ?";
     // A cluster that takes writes at each node knows no lock of another node. It compares at the commit which rows changed, and
     // lets one of two transactions through that changed the same: so this row has to change, also where its number stays.
-    if before == [through] {
+    if before == through {
         session.run(update, &["", mark]).await?;
     }
-    session.run(update, &[through, mark]).await?;
-    Ok(())
+    session.run(update, &[&through, mark]).await?;
+    Ok(before)
+}
+
+/// The change that a mark of jobs names; 0 before the first.
+pub(crate) fn number(mark: &str) -> u64 {
+    mark.parse().unwrap_or_default()
 }
 
 async fn rows(session: &mut Session, dialect: Dialect, batch: &Batch) -> Result<(), CacheError> {

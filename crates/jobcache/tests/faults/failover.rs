@@ -1,6 +1,6 @@
 //! PostgreSQL with a standby that confirms each commit, and takes over: nothing is lost, and nothing twice.
 
-use jobcache::{Batch, Cache, Dialect};
+use jobcache::{Batch, Cache, Dialect, Loss};
 
 use crate::proxy::{Fault, Proxy};
 use crate::server::Database;
@@ -70,4 +70,16 @@ async fn a_standby_of_postgresql_takes_over() {
     }
     let expected = ["11", "33", "0", "hub1\t11"].map(str::to_owned);
     assert_eq!(truth(&standby), expected);
+
+    // What is written again later takes no mark back; one that is behind what was confirmed is told of, once.
+    assert_eq!(cache.write(&batch(5)).await.unwrap(), None);
+    assert_eq!(cache.write(&batch(12)).await.unwrap(), None);
+    let back = "UPDATE banyan_exports SET through = '10' WHERE hub = 'hub1'";
+    standby.client("salt", back);
+    let loss = Loss {
+        confirmed: 12,
+        found: 10,
+    };
+    assert_eq!(cache.write(&batch(13)).await.unwrap(), Some(loss));
+    assert_eq!(cache.write(&batch(14)).await.unwrap(), None);
 }
