@@ -22,11 +22,9 @@ impl Cluster {
         first.stop();
         let mut nodes = [first.copy(options(1)), first.copy(options(2))];
         first.run().await;
+        // One after the other: each takes what it lacks from the first.
         for node in &mut nodes {
-            node.spawn();
-        }
-        for node in &nodes {
-            node.until_up().await;
+            node.run().await;
         }
         // From now on it joins as the others do.
         first.options = options(0);

@@ -234,8 +234,9 @@ impl Database {
         self.child = Some(command.spawn().unwrap());
     }
 
-    /// Waits until the program answers.
-    pub async fn until_up(&self) {
+    /// Waits until the program answers. One that ends instead is started again, as the system does it: a node may fail to copy what
+    /// the others have.
+    pub async fn until_up(&mut self) {
         let begun = Instant::now();
         let first = match self.dialect {
             Dialect::Mysql => "mysql",
@@ -247,6 +248,10 @@ impl Database {
                 "the server does not start: {}",
                 std::fs::read_to_string(self.dir.path().join(LOG)).unwrap()
             );
+            if !self.is_up() {
+                self.kill();
+                self.spawn();
+            }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
