@@ -1,9 +1,11 @@
 //! Prints the answers to plain questions.
 
+use std::collections::BTreeMap;
+
 use output::{document, escape, iso, json};
 use serde::Serialize;
-use wire::Presence;
-use wire::control::{Ask, RootsRow, Tell};
+use wire::control::{Ask, JobSummary, RootsRow, Tell};
+use wire::{Jid, Presence};
 
 use crate::Session;
 use crate::follow::ask_within;
@@ -19,7 +21,7 @@ pub(crate) fn question(
     // A fetch is judged only by one who waited for it.
     let judges_roots = matches!(ask, Ask::RootsUpdate { wait_ms: 1.., .. });
     match ask_within(&session.connect, ask, None)? {
-        Tell::Jobs(rows) => list(session, form, &rows, output::jobs(&rows)),
+        Tell::Jobs(rows) => list_jobs(session, form, &rows, &BTreeMap::new()),
         Tell::Tree(tree) => list(session, form, &tree, output::tree(&tree)),
         Tell::Tokens(rows) => list(session, form, &rows, output::tokens(&rows)),
         Tell::Identity(identity) => list(session, form, &identity, output::identity(&identity)),
@@ -54,6 +56,30 @@ pub(crate) fn question(
         Tell::Failed(failure) => Err(Trouble::Told(failure)),
         _ => Err(Trouble::Unexpected),
     }
+}
+
+/// A job of a list, for programs.
+#[derive(Serialize)]
+struct JobRow<'a> {
+    #[serde(flatten)]
+    job: &'a JobSummary,
+    /// The top-master that settles it: the one that ordered it, or has adopted it.
+    owner: &'a str,
+}
+
+/// Prints a list of jobs, some of which were adopted.
+pub(crate) fn list_jobs(
+    session: &mut Session<'_, '_>,
+    form: ListForm,
+    jobs: &[JobSummary],
+    owners: &BTreeMap<Jid, String>,
+) -> Result<u8, Trouble> {
+    let row = |job| JobRow {
+        job,
+        owner: owners.get(&job.jid).unwrap_or(&job.origin),
+    };
+    let rows: Vec<JobRow<'_>> = jobs.iter().map(row).collect();
+    list(session, form, &rows, output::jobs(jobs, owners))
 }
 
 /// Prints words in the form that was asked for.

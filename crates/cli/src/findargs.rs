@@ -1,5 +1,6 @@
 //! What `jobs list` is asked for, and the page that it prints.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, ValueEnum};
@@ -9,7 +10,7 @@ use wire::find::{JobFilter, JobState, LISTED_MAX};
 use wire::{Jid, UnixMillis};
 
 use crate::Session;
-use crate::answer::list;
+use crate::answer::list_jobs;
 use crate::duration;
 use crate::follow::ask_within;
 use crate::lowargs::{List, ListForm, jid};
@@ -142,14 +143,16 @@ pub(crate) fn print(session: &mut Session<'_, '_>, page: Page) -> Result<u8, Tro
     let limit = filter.limit as usize;
     // One more tells whether there is another page.
     filter.limit += 1;
-    let mut jobs = match ask_within(&session.connect, Ask::Find(Box::new(filter)), None)? {
-        Tell::Jobs(jobs) => jobs,
+    let (mut jobs, owners) = match ask_within(&session.connect, Ask::Find(Box::new(filter)), None)?
+    {
+        Tell::Jobs(jobs) => (jobs, BTreeMap::new()),
+        Tell::Owned { jobs, owners } => (jobs, owners.into_iter().collect()),
         Tell::Failed(failure) => return Err(Trouble::Told(failure)),
         _ => return Err(Trouble::Unexpected),
     };
     let there_may_be_more = jobs.len() > limit || jobs.len() >= LISTED_MAX as usize;
     jobs.truncate(limit);
-    let code = list(session, form, &jobs, output::jobs(&jobs))?;
+    let code = list_jobs(session, form, &jobs, &owners)?;
     if let Some(last) = jobs.last().filter(|_| there_may_be_more) {
         let words = format!(
             "There are older ones: the next page is that with --before {}",

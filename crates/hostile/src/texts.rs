@@ -179,6 +179,7 @@ pub(crate) fn values(bytes: &[u8]) {
         values: vec![value],
         unknown: Vec::new(),
         undecided: Vec::new(),
+        owner: None,
     };
     let report = Report::new(&ledger);
     for form in [

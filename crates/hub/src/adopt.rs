@@ -68,7 +68,13 @@ impl Service {
                 Ok(Ok(one.collect()))
             }
             Adopted::Of(id) => {
-                let of_it = all.into_iter().filter(|job| job.origin == *id);
+                let jids: Vec<Jid> = all.iter().map(|job| job.jid).collect();
+                let owners = self.read(move |reader| reader.owners(&jids)).await?;
+                // Also what it has adopted itself, and not what another one has adopted from it.
+                let of_it = all.into_iter().filter(|job| match owners.get(&job.jid) {
+                    Some(owner) => self.trust.id_of(owner.hub) == *id,
+                    None => job.origin == *id,
+                });
                 let mut found = Vec::new();
                 for job in of_it.filter(|job| job.finished.is_none()) {
                     if self.is_beside(job.jid).await? {

@@ -10,7 +10,9 @@ use wire::control::{
     Doing, FailureKind, JobSummary, Ledger, LedgerRow, Left, RetryAsk, Rollout, RunAsk, Tell,
 };
 use wire::find::{JobFilter, LISTED_MAX};
-use wire::{Between, Jid, JobOrder, LedgerDelta, OutcomeKind, Reason, ReasonCode, limits};
+use wire::{
+    Between, Jid, JobOrder, LedgerDelta, OutcomeKind, PlanRecord, Reason, ReasonCode, Uid, limits,
+};
 
 use crate::caller::Caller;
 use crate::control::{PROGRESS_EVERY, Teller, failed};
@@ -224,10 +226,10 @@ impl Service {
             let former = self.former_names(named).await?;
             let live = move |hub: &relay::Hub| {
                 hub.job(jid)
-                    .map(|job| report::ledger(hub, &former, job, now))
+                    .map(|job| (report::ledger(hub, &former, job, now), job.adopter()))
             };
-            if let Some(ledger) = self.engine.query(live).await? {
-                return Ok(Some(ledger));
+            if let Some((ledger, adopter)) = self.engine.query(live).await? {
+                return Ok(Some(self.with_owner(ledger, adopter)));
             }
         }
         let read = move |reader: &HubReader| {
@@ -235,18 +237,44 @@ impl Service {
             Ok(stored.map(|stored| {
                 let finished = stored.state.and_then(|s| s.finished);
                 let replay = Replay::new(stored.head, &stored.news, finished);
-                (named_in(&stored.news), replay)
+                let adopter = stored.plan.iter().rev().find_map(|entry| match entry {
+                    PlanRecord::Owned(owner) => Some(owner.hub),
+                    _ => None,
+                });
+                (named_in(&stored.news), replay, adopter)
             }))
         };
-        let Some((named, replay)) = self.read(read).await? else {
+        let Some((named, replay, adopter)) = self.read(read).await? else {
             return self.run_ledger(jid).await;
         };
         let former = self.former_names(named).await?;
-        Ok(Some(
-            self.engine
-                .query(move |hub| report::ledger(hub, &former, replay.view(), now))
-                .await?,
-        ))
+        let ledger = self
+            .engine
+            .query(move |hub| report::ledger(hub, &former, replay.view(), now))
+            .await?;
+        Ok(Some(self.with_owner(ledger, adopter)))
+    }
+
+    fn with_owner(&self, ledger: Ledger, adopter: Option<Uid>) -> Ledger {
+        Ledger {
+            owner: adopter.map(|top| self.trust.id_of(top)),
+            ..ledger
+        }
+    }
+
+    /// The answer to a question for jobs, with who adopted those that were.
+    pub(crate) async fn found(&self, jobs: Vec<JobSummary>) -> anyhow::Result<Tell> {
+        let jids: Vec<Jid> = jobs.iter().map(|job| job.jid).collect();
+        let adopted = self.read(move |reader| reader.owners(&jids)).await?;
+        if adopted.is_empty() {
+            return Ok(Tell::Jobs(jobs));
+        }
+        let owners = adopted.into_iter();
+        let owners = owners.map(|(jid, owner)| (jid, self.trust.id_of(owner.hub)));
+        Ok(Tell::Owned {
+            jobs,
+            owners: owners.collect(),
+        })
     }
 
     /// Names of nodes that an account mentions and that have left the roster since.

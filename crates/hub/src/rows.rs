@@ -26,8 +26,26 @@ pub struct Rows<'a> {
     bytes: usize,
     /// The last change of which all rows are collected.
     through: u64,
-    names: BTreeMap<u32, Option<String>>,
+    minions: BTreeMap<u32, Known>,
     values: BTreeMap<Jid, BTreeMap<u32, Json>>,
+    /// Who adopted jobs.
+    owners: BTreeMap<Jid, Option<Uid>>,
+}
+
+/// Whose returns of news are meant.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    All,
+    /// Minions of which no other hub tells.
+    RightBelow,
+}
+
+/// A minion.
+#[derive(Clone)]
+struct Known {
+    id: String,
+    /// It is a child of this very hub, and of none below.
+    right_below: bool,
 }
 
 /// What returns need of their job's order.
@@ -38,7 +56,8 @@ struct Ordered {
 }
 
 impl<'a> Rows<'a> {
-    /// Rows for the jobs of this hub's own; others are written by their origins.
+    /// Rows for the jobs of this hub's own, and for those that it has adopted; others are written by their origins. When a job
+    /// was adopted from it, a hub writes what the one that owns it has not: the returns of minions right below itself.
     pub fn new(uid: Uid, reader: &'a HubReader) -> Rows<'a> {
         Rows {
             uid,
@@ -47,8 +66,9 @@ impl<'a> Rows<'a> {
             last: Batch::default(),
             bytes: 0,
             through: 0,
-            names: BTreeMap::new(),
+            minions: BTreeMap::new(),
             values: BTreeMap::new(),
+            owners: BTreeMap::new(),
         }
     }
 
@@ -63,16 +83,34 @@ impl<'a> Rows<'a> {
             true => None,
             false => Some(wire::codec::decode(&envelope.order)?),
         };
-        let is_own = match &order {
+        let jid = change.head.jid;
+        let ordered_here = match &order {
             Some(order) => order.origin == self.uid,
             // Returns whose order is lost; only their origin keeps them.
             None => change.head.parents.is_empty(),
         };
-        if is_own {
-            match change.news {
-                None => self.add_job(change.head.jid, order.as_ref()),
-                Some(news) => self.add_news(&news, order.as_ref())?,
+        let owner = match self.owners.get(&jid) {
+            Some(known) => *known,
+            None => {
+                let owner = self.reader.owner(jid)?.map(|owner| owner.hub);
+                self.owners.insert(jid, owner);
+                owner
             }
+        };
+        let is_own = owner.map_or(ordered_here, |owner| owner == self.uid);
+        match change.news {
+            None if is_own || ordered_here => {
+                self.add_job(jid, order.as_ref());
+                if !ordered_here {
+                    // It was passed over until it was adopted.
+                    for news in self.reader.news_let_go(jid)? {
+                        self.add_news(&news, order.as_ref(), Of::All)?;
+                    }
+                }
+            }
+            Some(news) if is_own => self.add_news(&news, order.as_ref(), Of::All)?,
+            Some(news) if ordered_here => self.add_news(&news, order.as_ref(), Of::RightBelow)?,
+            _ => {}
         }
         self.through = change.number;
         Ok(std::mem::take(&mut self.full))
@@ -100,7 +138,12 @@ impl<'a> Rows<'a> {
         self.room(bytes).jobs.push(job);
     }
 
-    fn add_news(&mut self, news: &LedgerDelta, order: Option<&JobOrder>) -> anyhow::Result<()> {
+    fn add_news(
+        &mut self,
+        news: &LedgerDelta,
+        order: Option<&JobOrder>,
+        of: Of,
+    ) -> anyhow::Result<()> {
         let ordered = Ordered {
             fun: order.map(|order| order.fun.clone()).unwrap_or_default(),
             args: order.map(arguments).unwrap_or_default().into(),
@@ -117,7 +160,10 @@ impl<'a> Rows<'a> {
             };
             let value: Arc<str> = String::from_utf8_lossy(&self.value(news.jid, value)?).into();
             for (nth, number) in group.who.iter().enumerate() {
-                let id = self.name(number)?;
+                let Known { id, right_below } = self.known(number)?;
+                if of == Of::RightBelow && !right_below {
+                    continue;
+                }
                 let timing = group.timings.get(nth).copied().unwrap_or_default();
                 let ran = u64::from(timing.start_offset_ms) + u64::from(timing.duration_ms);
                 let answer = Return {
@@ -162,14 +208,22 @@ impl<'a> Rows<'a> {
         })
     }
 
-    /// The id of a minion. One that the store has forgotten is named by its number, so that its return is kept.
-    fn name(&mut self, number: u32) -> anyhow::Result<String> {
-        if !self.names.contains_key(&number) {
-            let node = self.reader.any_node(number)?;
-            self.names
-                .insert(number, node.map(|node| node.id.to_string()));
+    /// What is known of a minion. One that the store has forgotten is named by its number, so that its return is kept.
+    fn known(&mut self, number: u32) -> anyhow::Result<Known> {
+        if let Some(known) = self.minions.get(&number) {
+            return Ok(known.clone());
         }
-        let name = self.names.get(&number).cloned().flatten();
-        Ok(name.unwrap_or_else(|| format!("#{number}")))
+        let known = match self.reader.any_node(number)? {
+            Some(node) => Known {
+                id: node.id.to_string(),
+                right_below: node.direct && node.via.is_empty(),
+            },
+            None => Known {
+                id: format!("#{number}"),
+                right_below: false,
+            },
+        };
+        self.minions.insert(number, known.clone());
+        Ok(known)
     }
 }

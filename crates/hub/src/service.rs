@@ -101,7 +101,7 @@ impl Service {
             }
             Ask::Find(filter) => {
                 let jobs = self.find(teller.caller(), *filter).await?;
-                teller.tell(&Tell::Jobs(jobs)).await
+                teller.tell(&self.found(jobs).await?).await
             }
             Ask::Cancel { jid, user } => self.cancel(jid, user, teller).await,
             Ask::Retry(ask) => self.retry(&ask, teller).await,

@@ -40,6 +40,14 @@ impl TrustDesk {
         accept(&self.store, &self.keys, bundle)
     }
 
+    /// The id of a node that may order, by its key; the key in words when the bundle does not have it any more.
+    pub fn id_of(&self, node: Uid) -> String {
+        let store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut signers = store.signers_of(node);
+        let signer = signers.next();
+        signer.map_or_else(|| node.to_string(), |signer| signer.node_id.clone())
+    }
+
     /// Reads the key store's bundle again: an offline command may have put a newer one there.
     ///
     /// # Errors

@@ -233,5 +233,6 @@ fn account(jid: Jid, value: Vec<u8>, ok: bool, kwargs: wire::Json) -> Ledger {
         values: vec![value.into()],
         unknown: Vec::new(),
         undecided: Vec::new(),
+        owner: None,
     }
 }

@@ -111,6 +111,7 @@ pub fn ledger(report: &Report<'_>) -> Value {
         "target": ledger.target,
         "user": ledger.user,
         "origin": ledger.origin,
+        "owner": ledger.owner.as_ref().unwrap_or(&ledger.origin),
         "roots": ledger.roots,
         "issued": instant(Some(ledger.issued)),
         "finished": instant(ledger.finished),
@@ -188,7 +189,7 @@ mod tests {
             json!({
                 "jid": "20261122231556000001",
                 "fun": "test.ping", "args": [], "kwargs": {},
-                "target": "*", "user": "sudo_alice", "origin": "top1", "roots": null,
+                "target": "*", "user": "sudo_alice", "origin": "top1", "owner": "top1", "roots": null,
                 "issued": at, "finished": "2026-11-22T23:15:56.040Z", "complete": true,
                 "counts": counts,
                 "rollout": null,

@@ -1,5 +1,8 @@
 //! The list of jobs.
 
+use std::collections::BTreeMap;
+
+use wire::Jid;
 use wire::control::JobSummary;
 
 use crate::escape::escape;
@@ -10,8 +13,8 @@ use crate::time::{iso, span};
 /// Characters of a target that the list shows; `jobs show` has all.
 const TARGET_CHARS_MAX: usize = 40;
 
-/// One line for each job: when, who, what, on whom, and how it stands.
-pub fn jobs(jobs: &[JobSummary]) -> String {
+/// One line for each job: when, who, what, on whom, and how it stands. Where some were adopted, each has its owner.
+pub fn jobs(jobs: &[JobSummary], owners: &BTreeMap<Jid, String>) -> String {
     let rows: Vec<Vec<String>> = jobs
         .iter()
         .map(|job| {
@@ -19,7 +22,7 @@ pub fn jobs(jobs: &[JobSummary]) -> String {
                 Some(finished) => span(finished.saturating_sub(job.issued)),
                 None => "goes on".to_owned(),
             };
-            vec![
+            let mut row = vec![
                 job.jid.to_string(),
                 iso(job.issued),
                 took,
@@ -27,17 +30,21 @@ pub fn jobs(jobs: &[JobSummary]) -> String {
                 escape(&job.fun).into_owned(),
                 shortened(&escape(&job.target)),
                 counts(&job.counts),
-            ]
+            ];
+            if !owners.is_empty() {
+                row.push(match owners.get(&job.jid) {
+                    Some(owner) => format!("{} (was {})", escape(owner), escape(&job.origin)),
+                    None => escape(&job.origin).into_owned(),
+                });
+            }
+            row
         })
         .collect();
-    let left = |name| (name, Align::Left);
-    table(
-        &[
-            "JID", "STARTED", "TOOK", "USER", "FUNCTION", "TARGET", "MINIONS",
-        ]
-        .map(left),
-        &rows,
-    )
+    let names = [
+        "JID", "STARTED", "TOOK", "USER", "FUNCTION", "TARGET", "MINIONS", "OWNER",
+    ];
+    let shown = names.len() - usize::from(owners.is_empty());
+    table(&names.map(|name| (name, Align::Left))[..shown], &rows)
 }
 
 fn shortened(text: &str) -> String {
@@ -73,11 +80,20 @@ mod tests {
             }
         };
         assert_eq!(
-            jobs(&[summary("*", Some(NOW + 40), &[Ok, Failed]), summary(&"web,".repeat(20), None, &[Ok, Running])]),
+            jobs(&[summary("*", Some(NOW + 40), &[Ok, Failed]), summary(&"web,".repeat(20), None, &[Ok, Running])], &BTreeMap::new()),
             "\
 JID                   STARTED                   TOOK     USER        FUNCTION   TARGET                                    MINIONS
 20261122231556000001  2026-11-22T23:15:56.000Z  40ms     sudo_alice  test.ping  *                                         2/2 returned, 1 failed
 20261122231556000001  2026-11-22T23:15:56.000Z  goes on  sudo_alice  test.ping  web,web,web,web,web,web,web,web,web,web…  1/2 returned, 1 running
+"
+        );
+        let adopted = summary("*", None, &[Running]);
+        let owners = BTreeMap::from([(adopted.jid, "top2".to_owned())]);
+        assert_eq!(
+            jobs(&[adopted], &owners),
+            "\
+JID                   STARTED                   TOOK     USER        FUNCTION   TARGET  MINIONS                  OWNER
+20261122231556000001  2026-11-22T23:15:56.000Z  goes on  sudo_alice  test.ping  *       0/1 returned, 1 running  top2 (was top1)
 "
         );
     }

@@ -3,6 +3,7 @@
 use wire::OutcomeKind;
 use wire::control::{Doing, Ledger};
 
+use crate::escape::escape;
 use crate::group::listed;
 use crate::number::{count, grouped};
 use crate::progress::rollout as rollout_line;
@@ -17,6 +18,13 @@ pub fn notes(ledger: &Ledger) -> Vec<String> {
     let mut notes = Vec::new();
     if progress.counts.expected == 0 && progress.complete && ledger.undecided.is_empty() {
         notes.push("No minion matches the target.".to_owned());
+    }
+    if let Some(owner) = &ledger.owner {
+        notes.push(format!(
+            "Top-master {} owns this job, which {} has ordered.",
+            escape(owner),
+            escape(&ledger.origin)
+        ));
     }
     if progress.counts.failed > 0 {
         notes.push(format!(

@@ -81,6 +81,7 @@ pub(crate) fn account(minions: Vec<LedgerRow>, values: &[&str]) -> Ledger {
         values: values.iter().map(|json| json.as_bytes().into()).collect(),
         unknown: vec![],
         undecided: vec![],
+        owner: None,
     }
 }
 

@@ -131,6 +131,12 @@ impl JobView<'_> {
         self.0.owner.is_some() && self.0.is_owner_saved && self.is_own()
     }
 
+    /// The top-master that adopted it, and that is on disk; None: whoever ordered it owns it.
+    pub fn adopter(&self) -> Option<wire::Uid> {
+        let owner = self.0.owner.filter(|_| self.0.is_owner_saved);
+        owner.map(|owner| owner.hub)
+    }
+
     /// Whether another top-master ordered it, or has adopted it: it can be adopted here.
     pub fn is_beside(&self) -> bool {
         self.0.origin == Origin::Beside
@@ -303,6 +309,7 @@ impl JobView<'_> {
             values: job.values().to_vec(),
             unknown,
             undecided,
+            owner: None,
         }
     }
 }

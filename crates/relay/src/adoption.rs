@@ -92,7 +92,11 @@ impl Hub {
             term: owner.term.saturating_add(1),
             hub: self.config.uid,
         };
+        let head = job.head.clone();
         self.record_plan(jid, PlanRecord::Owned(owner));
+        // Once more, after the adoption: for job caches outside the job is new here.
+        self.saving
+            .record(wire::record::Record::Job(Box::new(head)));
         self.begin_handover(jid);
         self.reopen(jid);
         self.unsaved.insert(jid);

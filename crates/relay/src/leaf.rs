@@ -2,6 +2,7 @@
 //! job's origin has it.
 
 mod exchange;
+mod owed;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -118,6 +119,7 @@ pub struct Leaf<V> {
     cancelled: BTreeSet<Jid>,
     /// Settled while a hub has not been told of them yet that was promised to hear.
     settled_early: BTreeSet<Jid>,
+    owed: owed::Owed,
     spool: Spool,
     /// Why the journal has no room for further jobs.
     no_room: Option<String>,
@@ -162,6 +164,7 @@ impl<V: Verify> Leaf<V> {
             timers: Timers::default(),
             cancelled: BTreeSet::new(),
             settled_early: BTreeSet::new(),
+            owed: owed::Owed::default(),
         };
         for ret in recovered.returned {
             leaf.spool.restore(ret.value.len() as u64);
@@ -377,7 +380,10 @@ impl<V: Verify> Leaf<V> {
             }),
             (Down::Job(envelope), true) => self.job(link, &envelope, None),
             (Down::Turn { envelope, until }, true) => self.job(link, &envelope, Some(until)),
-            (Down::Settled(jids), true) => self.settled(&jids),
+            (Down::Settled(jids), true) => {
+                let by = session.peer.uid;
+                self.settled_by(by, jids);
+            }
             (Down::Trust(bundle), true) => self.outputs.push_back(LeafOutput::TrustOffered(bundle)),
             // The shell reads them beside the machine: they change nothing here.
             (Down::EventFilters(_), true) => {}
@@ -479,6 +485,10 @@ impl<V: Verify> Leaf<V> {
         }
         let forget_after = order.start_by.saturating_add(FORGET_SLACK_MS);
         self.work.insert(jid, Work::Starting);
+        let by = self.sessions.get(&link).map(|session| session.peer.uid);
+        if by == Some(order.origin) {
+            self.owed.ordered(jid, order.origin);
+        }
         self.done.insert(jid, forget_after);
         self.saving
             .record(JournalRecord::Started { jid, forget_after });
@@ -526,7 +536,10 @@ impl<V: Verify> Leaf<V> {
     }
 
     /// Why there is no room for one more job.
-    fn overload(&self, order: &JobOrder) -> Option<String> {
+    fn overload(&mut self, order: &JobOrder) -> Option<String> {
+        if self.unsettled() >= UNSETTLED_MAX || self.spool.objection().is_some() {
+            self.settled(&self.owed.all());
+        }
         let is_control = order.is_control();
         let extra = if is_control { CONTROL_EXTRA } else { 0 };
         if self.running().count() >= RUNNING_MAX + extra {
@@ -651,6 +664,20 @@ impl<V: Verify> Leaf<V> {
         self.saving.after(Held::Tell(jid));
     }
 
+    /// A hub says that returns are settled. Those that are owed to another one stay for a while.
+    fn settled_by(&mut self, by: wire::Uid, mut jids: Vec<Jid>) {
+        let now = self.now;
+        jids.retain(|jid| {
+            let is_return = matches!(
+                self.work.get(jid),
+                Some(Work::Returned(_) | Work::Journalled { .. })
+            );
+            !(is_return && self.owed.keeps(*jid, by, now) && !planted::is(Bug::ForgetsWhatIsOwed))
+        });
+        jids.extend(self.owed.over(now));
+        self.settled(&jids);
+    }
+
     fn settle_early(&mut self) {
         let jids: Vec<Jid> = std::mem::take(&mut self.settled_early)
             .into_iter()
@@ -675,6 +702,7 @@ impl<V: Verify> Leaf<V> {
                 _ => continue,
             }
             self.work.remove(jid);
+            self.owed.forget(*jid);
             self.saving.record(JournalRecord::Settled { jid: *jid });
         }
         let now = self.now;

@@ -153,6 +153,8 @@ bugs! {
     TakesOverBlind,
     /// One hub's word that a top-master is gone is enough.
     AdoptsOnOneWord,
+    /// A minion forgets a return that another hub has than the one that ordered the job of it.
+    ForgetsWhatIsOwed,
 }
 
 #[cfg(feature = "planted")]

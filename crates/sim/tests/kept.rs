@@ -4,7 +4,7 @@
 use sim::scenario::Scenario;
 
 /// The planted bug that takes the mend out, what was wrong, and the shortest way there.
-const KEPT: [(&str, &str, &str); 22] = [
+const KEPT: [(&str, &str, &str); 23] = [
     (
         "SendsUnsaved",
         "a job was sent to a child that came back at that moment, before it was on disk",
@@ -114,6 +114,11 @@ const KEPT: [(&str, &str, &str); 22] = [
         "QueuesHalted",
         "a minion that came back after the end of a rollout waited for its turn for ever",
         "restores:203094:acts=0,1,2,5,7,8,9,10,11,12,14,15,28,29,31,36,38,39,40,41,43",
+    ),
+    (
+        "ForgetsWhatIsOwed",
+        "a minion right below two top-masters forgot a return that the heir of a job had, and its former owner had not",
+        "chaos:300011:acts=0,3,4,5,6,11,12:nodes-4,5,7,8",
     ),
 ];
 

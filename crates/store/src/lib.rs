@@ -20,6 +20,7 @@ mod jobs;
 mod journal;
 mod journal_file;
 mod lock;
+mod owners;
 mod prune;
 mod recovered;
 mod runs;

@@ -122,7 +122,7 @@ pub enum Ask {
     },
     /// Call a function of the hub itself: [`Tell::Value`].
     Runner(Box<RunnerAsk>),
-    /// Jobs that fit, newest first: [`Tell::Jobs`].
+    /// Jobs that fit, newest first: [`Tell::Jobs`] or [`Tell::Owned`].
     Find(Box<JobFilter>),
     /// As [`Ask::Runner`], without waiting for its answer: [`Tell::Accepted`]. It goes on when the command line hangs up.
     RunnerDetached(Box<RunnerAsk>),
@@ -362,6 +362,13 @@ pub enum Tell {
         /// 0 when all is well, as Salt's runners count it.
         retcode: i32,
     },
+    /// As [`Tell::Jobs`], where some were adopted.
+    Owned {
+        /// Newest first.
+        jobs: Vec<JobSummary>,
+        /// Those of them that were adopted, and by which top-master.
+        owners: Vec<(Jid, String)>,
+    },
 }
 
 /// Why a request was not fulfilled.
@@ -502,6 +509,8 @@ pub struct Ledger {
     pub unknown: Vec<String>,
     /// Minions for which the target could not be evaluated, with the reason; not expected.
     pub undecided: Vec<(String, Reason)>,
+    /// The top-master that adopted it; None: whoever ordered it owns it.
+    pub owner: Option<String>,
 }
 
 impl Ledger {

@@ -222,7 +222,17 @@ fn follows(tree: &mut Tree, jid: &str, deeds: &Deeds) {
     assert_eq!(deeds.of("begin"), ALL, "nobody ran it twice");
     assert_eq!(deeds.of("end"), ALL);
     // Nobody keeps anything for it any more, and both are top-masters as before.
+    let names = [("owner", "top2"), ("origin", "top")];
     for cli in [&top, &top2] {
+        let (ledger, jobs) = (cli.show(jid), cli.json(&["jobs", "list"]));
+        let mut jobs = jobs.as_array().into_iter().flatten();
+        let job = jobs.find(|job| job["jid"] == jid).expect("it is listed");
+        for (field, name) in names {
+            assert_eq!(ledger.field(field), name);
+            assert_eq!(job[field], name);
+        }
+        let text = cli.expect(0, &["jobs", "list"]).out;
+        assert!(text.contains("top2 (was top)"), "{text}");
         sees_all(cli);
         cli.run(0, &["*", "test.ping"]).all_ok(&ALL);
     }

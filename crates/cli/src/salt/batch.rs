@@ -203,6 +203,7 @@ fn alone(row: &LedgerRow, value: Option<&Json>, ledger: &Ledger) -> Ledger {
         values: value.into_iter().cloned().collect(),
         unknown: Vec::new(),
         undecided: Vec::new(),
+        owner: ledger.owner.clone(),
     }
 }
 
@@ -252,6 +253,7 @@ mod tests {
             values: vec![b"true".as_slice().into()],
             unknown: Vec::new(),
             undecided: Vec::new(),
+            owner: None,
         }
     }
 

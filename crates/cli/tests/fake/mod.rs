@@ -104,5 +104,6 @@ pub fn ledger(kinds: &[OutcomeKind]) -> Ledger {
         values: vec![b"true".as_slice().into()],
         unknown: vec![],
         undecided: vec![],
+        owner: None,
     }
 }

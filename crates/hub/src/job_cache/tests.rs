@@ -3,7 +3,7 @@ use serde_json::Value;
 use wire::record::{JobHead, NodeRecord, Record};
 use wire::{
     Jid, JobEnvelope, JobOptions, JobOrder, Json, LedgerDelta, Link, NodeId, Outcome, OutcomeGroup,
-    Presence, Role, RunTarget, SitePath, Standing, Timing, TreeId, ValueRef,
+    Owner, PlanRecord, Presence, Role, RunTarget, SitePath, Standing, Timing, TreeId, ValueRef,
 };
 
 use super::*;
@@ -12,6 +12,12 @@ const OWN: Uid = Uid([2; 16]);
 const SOON: Duration = Duration::from_secs(20);
 
 fn minion(index: u32) -> Record {
+    minion_by(index, true)
+}
+
+/// A minion right below this hub, or one of which a hub below tells.
+fn minion_by(index: u32, direct: bool) -> Record {
+    let syndic = (Uid([8; 16]), index);
     Record::Node(Box::new(NodeRecord {
         index,
         uid: Uid([7; 16]),
@@ -20,8 +26,8 @@ fn minion(index: u32) -> Record {
         path: SitePath::top(),
         fingerprint: [7; 32],
         standing: Standing::Accepted,
-        direct: true,
-        via: Vec::new(),
+        direct,
+        via: if direct { Vec::new() } else { vec![syndic] },
         link: Link {
             presence: Presence::Up,
             since: 5,
@@ -189,4 +195,76 @@ fn a_long_change_is_cut_into_transactions() {
     assert_eq!(full[..2], [Vec::new(), site]);
     assert!(full[2..].iter().all(Vec::is_empty), "{full:?}");
     assert_eq!(shape(&rows.end()), (numbers[2], 1, 51));
+}
+
+fn owned(n: u64, hub: Uid) -> Record {
+    Record::JobPlan {
+        jid: jid(n),
+        entry: PlanRecord::Owned(Owner { term: 1, hub }),
+    }
+}
+
+/// What a hub adopts it writes whole, and once; of what is adopted from it, what the new owner does not hear of.
+#[tokio::test]
+async fn a_job_is_written_by_who_owns_it() {
+    let other = Uid([9; 16]);
+    let yes = || ValueRef::Inline(Json::from(&b"true"[..]));
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("events");
+    let (mut store, _) = HubStore::open(&dir.path().join("hub.sqlite")).unwrap();
+    store.keep_changes(true).unwrap();
+    let nodes = [minion(1), minion_by(2, false), minion_by(3, false)];
+    store.commit(&nodes).unwrap();
+    // Passed over, since another hub writes it, and let go.
+    let before = [job(1, other), returned(1, 2, yes()), job(2, OWN)];
+    store.commit(&before).unwrap();
+    let metrics = HubMetrics::new(&Registry::new()).unwrap().job_cache;
+    let committed = Arc::new(Notify::new());
+    let (reader, looks) = (store.reader().unwrap(), store.reader().unwrap());
+    let rings = committed.clone();
+    let committer = Arc::new(Committer::start(store, move |_| rings.notify_one()).unwrap());
+    let surroundings = Surroundings {
+        uid: OWN,
+        reader,
+        committer: Arc::downgrade(&committer),
+        committed,
+        clock: Clock::start(),
+        metrics,
+    };
+    let nothing_waits = || looks.changes_kept().unwrap() == 0;
+    start(&JobCacheSettings::File(path.clone()), surroundings).unwrap();
+    wait_for("nothing waits", nothing_waits).await;
+    assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), "");
+
+    let news = vec![
+        // Before it is adopted, and not let go: it is told by itself.
+        returned(1, 3, yes()),
+        owned(1, OWN),
+        job(1, other),
+        returned(1, 1, yes()),
+        owned(2, other),
+        returned(2, 1, yes()),
+        returned(2, 2, yes()),
+    ];
+    committer.commit(news, |done| done.unwrap()).unwrap();
+    wait_for("nothing waits any more", || {
+        nothing_waits()
+            && !std::fs::read_to_string(&path)
+                .unwrap_or_default()
+                .is_empty()
+    })
+    .await;
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut written: Vec<(String, String)> = text
+        .lines()
+        .map(|line| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let text = |key: &str| line[key].as_str().unwrap().to_owned();
+            (text("jid"), text("id"))
+        })
+        .collect();
+    written.sort();
+    let expected = [(1, "web1"), (1, "web2"), (1, "web3"), (2, "web1")];
+    let expected = expected.map(|(n, id)| (jid(n).to_string(), id.to_owned()));
+    assert_eq!(written, expected);
 }

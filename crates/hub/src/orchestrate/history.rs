@@ -274,5 +274,6 @@ fn ledger(run: RunRecord, steps: Option<Steps>, path: String, now: UnixMillis) -
         values,
         unknown: Vec::new(),
         undecided: Vec::new(),
+        owner: None,
     }
 }

@@ -74,6 +74,7 @@ fn ledger(returns: &[(&str, Value, i32)], silent: &[(&str, OutcomeKind, &str)]) 
             .collect(),
         unknown: vec![],
         undecided: vec![],
+        owner: None,
     }
 }
 

@@ -161,6 +161,7 @@ mod tests {
             values: Vec::new(),
             unknown: Vec::new(),
             undecided: Vec::new(),
+            owner: None,
         }
     }
 
