@@ -105,7 +105,7 @@ impl HubReader {
         let sql = StoreError::sql(&self.path);
         // Behind all ids, which are digits.
         let before = before.map_or_else(|| ":".to_owned(), |jid| jid.to_string());
-        let query = "SELECT record FROM own_run WHERE jid < ?1 ORDER BY jid DESC";
+        let query = "SELECT record FROM own_run WHERE jid < ?1 ORDER BY jid DESC, number";
         let mut statement = self.conn.prepare_cached(query).map_err(&sql)?;
         let mut rows = statement.query([before]).map_err(&sql)?;
         let (mut runs, mut ids, mut last) = (Vec::new(), 0, None);
