@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use clap::{Args, ValueEnum};
 use hub::moment;
 use wire::control::{Ask, Tell};
-use wire::find::{JobFilter, JobState, LISTED_MAX};
-use wire::{Jid, UnixMillis};
+use wire::find::{JobFilter, JobSource, JobState, LISTED_MAX};
+use wire::{Jid, RunSource, UnixMillis};
 
 use crate::Session;
 use crate::answer::list_jobs;
@@ -46,6 +46,9 @@ pub(crate) struct FindArgs {
     /// Only jobs older than this one: the next page
     #[arg(long, value_name = "JID", value_parser = jid)]
     before: Option<Jid>,
+    /// Only jobs that this began
+    #[arg(long = "source", value_name = "SOURCES", value_delimiter = ',')]
+    sources: Vec<SourceWord>,
     #[command(flatten)]
     list: List,
 }
@@ -110,6 +113,33 @@ impl StateWord {
     }
 }
 
+/// What began a job, as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SourceWord {
+    /// The order of a hub
+    Order,
+    /// A hub: an orchestration
+    Orchestration,
+    /// The schedule of a minion
+    Schedule,
+    /// The start of a minion: `startup_states`
+    Startup,
+    /// A command on a minion's host: `salt-call`
+    Call,
+}
+
+impl SourceWord {
+    fn source(self) -> JobSource {
+        match self {
+            SourceWord::Order => JobSource::Order,
+            SourceWord::Orchestration => JobSource::Orchestration,
+            SourceWord::Schedule => JobSource::Minion(RunSource::Schedule),
+            SourceWord::Startup => JobSource::Minion(RunSource::Startup),
+            SourceWord::Call => JobSource::Minion(RunSource::Call),
+        }
+    }
+}
+
 /// A page of a list of jobs.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Page {
@@ -131,6 +161,7 @@ impl FindArgs {
                 minion: self.minion,
                 before: self.before,
                 limit: self.limit,
+                sources: self.sources.into_iter().map(SourceWord::source).collect(),
             },
             form: self.list.out,
         }

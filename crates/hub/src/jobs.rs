@@ -9,7 +9,7 @@ use wire::choice::Choice;
 use wire::control::{
     Doing, FailureKind, JobSummary, Ledger, LedgerRow, Left, RetryAsk, Rollout, RunAsk, Tell,
 };
-use wire::find::{JobFilter, LISTED_MAX};
+use wire::find::{JobFilter, JobSource, LISTED_MAX};
 use wire::{
     Between, Jid, JobOrder, LedgerDelta, OutcomeKind, PlanRecord, Reason, ReasonCode, Uid, limits,
 };
@@ -245,7 +245,10 @@ impl Service {
             }))
         };
         let Some((named, replay, adopter)) = self.read(read).await? else {
-            return self.run_ledger(jid).await;
+            return match self.run_ledger(jid).await? {
+                Some(ledger) => Ok(Some(ledger)),
+                None => self.own_ledger(jid).await,
+            };
         };
         let former = self.former_names(named).await?;
         let ledger = self
@@ -318,7 +321,8 @@ impl Service {
         mut filter: JobFilter,
     ) -> anyhow::Result<Vec<JobSummary>> {
         filter.limit = filter.limit.min(LISTED_MAX);
-        if !self.sees_all_jobs(caller) {
+        let sees_all = self.sees_all_jobs(caller);
+        if !sees_all {
             match &filter.user {
                 Some(user) if *user != caller.user => return Ok(Vec::new()),
                 _ => filter.user = Some(caller.user.clone()),
@@ -329,8 +333,8 @@ impl Service {
             None => Vec::new(),
         };
         let wanted = filter.clone();
-        if filter.minion.is_some() && numbers.is_empty() {
-            return self.add_runs(Vec::new(), &wanted).await;
+        if !filter.wants(JobSource::Order) || filter.minion.is_some() && numbers.is_empty() {
+            return self.beside_orders(Vec::new(), &wanted, sees_all).await;
         }
         let find = move |reader: &HubReader| reader.find(&filter, &numbers);
         let mut jobs = self.read(find).await?;
@@ -353,8 +357,21 @@ impl Service {
                 *job = summary;
             }
         }
-        let jobs = self.add_runs(jobs, &wanted).await?;
-        Ok(jobs)
+        self.beside_orders(jobs, &wanted, sees_all).await
+    }
+
+    /// Adds what no order began. Users of minions' hosts are none of this hub, so only who sees all jobs sees what they did.
+    async fn beside_orders(
+        &self,
+        jobs: Vec<JobSummary>,
+        filter: &JobFilter,
+        sees_all: bool,
+    ) -> anyhow::Result<Vec<JobSummary>> {
+        let jobs = self.add_runs(jobs, filter).await?;
+        match sees_all {
+            true => self.add_own_runs(jobs, filter).await,
+            false => Ok(jobs),
+        }
     }
 
     /// The numbers that a minion has, and had before, in this hub's roster.

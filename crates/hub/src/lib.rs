@@ -26,6 +26,7 @@ mod mine;
 pub mod moment;
 pub mod orchestrate;
 mod outage;
+mod own_runs;
 pub mod parents;
 mod pillars;
 pub mod places;

@@ -16,6 +16,7 @@ use crate::contents::{Content, Contents};
 use crate::engine::EngineHandle;
 use crate::grants::Grants;
 use crate::mine::Mine;
+use crate::own_runs::OwnRuns;
 use crate::pillars::{Asked, Pillars};
 use crate::roots::{RootsHandle, refs_to_text};
 
@@ -44,6 +45,8 @@ pub struct Requests {
     pub pillars: Arc<Pillars>,
     /// The mine.
     pub mine: Arc<Mine>,
+    /// What minions began themselves.
+    pub own_runs: Arc<OwnRuns>,
     /// The trust bundle that goes with certificates.
     pub trust: Arc<dyn Fn() -> Json + Send + Sync>,
 }
@@ -115,6 +118,10 @@ impl Requests {
             (Peer::Member(member), Request::MineGet(question)) => {
                 let answer = self.mine.answer(member, &question).await;
                 let answer = answer.map_or_else(Answer::Refused, Answer::Mine);
+                responder.answer(&answer).await
+            }
+            (Peer::Member(member), Request::OwnRuns(runs)) => {
+                let answer = done(self.own_runs.take(member, runs).await);
                 responder.answer(&answer).await
             }
             (Peer::Member(_), request) => self.serve(request, responder).await,
@@ -259,7 +266,8 @@ impl Requests {
             | Request::Pillar { .. }
             | Request::MineGive(_)
             | Request::MineExport(_)
-            | Request::MineGet(_) => Ok(()),
+            | Request::MineGet(_)
+            | Request::OwnRuns(_) => Ok(()),
             Request::Stat { roots, env, path } => {
                 let answer = match self.stat(roots.as_deref(), &env, path).await {
                     Ok(entry) => Answer::Stat(entry),

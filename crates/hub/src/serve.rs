@@ -37,6 +37,7 @@ use crate::job_journal::Journal;
 use crate::links::{LinkIds, Uplink, accept, uplink};
 use crate::mine::Mine;
 use crate::orchestrate;
+use crate::own_runs::OwnRuns;
 use crate::parents::Parents;
 use crate::pillars::Pillars;
 use crate::pruning::{self, Retention};
@@ -390,7 +391,10 @@ async fn start(
     );
     let mine = Arc::new(mine.context("the mine")?);
     mine.forget_strangers().await;
+    let reader = Arc::new(Mutex::new(reader));
+    let own_runs = OwnRuns::new(committer.clone(), reader.clone(), clock);
     let requests = Arc::new(Requests {
+        own_runs: own_runs.clone(),
         mine: mine.clone(),
         engine: handle.clone(),
         roots: roots.clone(),
@@ -429,7 +433,7 @@ async fn start(
     });
     if let Some(dialler) = uplinks {
         for (nth, parent) in parents.into_iter().enumerate() {
-            let (roots, mine) = (roots.clone(), mine.clone());
+            let (roots, mine, own_runs) = (roots.clone(), mine.clone(), own_runs.clone());
             tokio::spawn(uplink(Uplink {
                 endpoint: dialler.clone(),
                 parent,
@@ -443,6 +447,9 @@ async fn start(
                     roots.fetch();
                     if protocol >= wire::PROTOCOL_MINE {
                         tokio::spawn(mine.clone().tell_parent(parent.clone()));
+                    }
+                    if protocol >= wire::PROTOCOL_OWN_RUNS {
+                        tokio::spawn(own_runs.clone().tell_parent(parent.clone()));
                     }
                 }),
             }));
@@ -459,7 +466,7 @@ async fn start(
         reactions: Default::default(),
         engine: handle.clone(),
         committer: committer.clone(),
-        reader: Arc::new(Mutex::new(reader)),
+        reader,
         jobs: JobDesk::new(
             tree,
             uid,

@@ -81,6 +81,7 @@ impl Desk {
                 kwargs,
             },
             is_told: run.is_told,
+            is_kept: run.is_told,
             metadata: None,
             local_roots: None,
         });

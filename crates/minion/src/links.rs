@@ -13,11 +13,12 @@ use membership::{Applicant, Backoff, Failover, ParentAddress, Step, dial};
 use pki::KeyStore;
 use relay::{LeafInput, LinkId};
 use tokio::sync::mpsc;
-use wire::{Down, PROTOCOL_MINE, Uid, Up, codec};
+use wire::{Down, PROTOCOL_MINE, PROTOCOL_OWN_RUNS, Uid, Up, codec};
 
 use crate::engine::Message;
 use crate::files::Sessions;
 use crate::mine::Mine;
+use crate::spool::Spool;
 
 /// Between two renewals at least: one that failed is tried again then, and a clock that is far off, for which even a
 /// fresh certificate is due, does not keep the hub busy.
@@ -69,6 +70,8 @@ pub struct Dialler {
     pub sessions: Arc<Sessions>,
     /// What hubs are told of the mine.
     pub mine: Arc<Mine>,
+    /// What hubs are told of runs that none of them ordered.
+    pub spool: Arc<Spool>,
     /// Refusals that the machine heard.
     pub refusals: Arc<Refusals>,
     /// Whether a job runs.
@@ -249,6 +252,9 @@ impl Dialler {
                                 self.sessions.welcomed(link.0, welcome.protocol);
                                 if welcome.protocol >= PROTOCOL_MINE {
                                     self.tell_mine(member.uid, sender.clone());
+                                }
+                                if welcome.protocol >= PROTOCOL_OWN_RUNS {
+                                    tokio::spawn(self.spool.clone().tell(sender.clone()));
                                 }
                                 tell(Progress::Welcomed);
                             }

@@ -27,6 +27,7 @@ mod roots;
 mod salt_call;
 mod schedule;
 mod serve;
+mod spool;
 mod startup;
 mod steps;
 mod surroundings;

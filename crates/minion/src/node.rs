@@ -33,6 +33,7 @@ use crate::orphans::Groups;
 use crate::own::OwnJobs;
 use crate::room::Room;
 use crate::schedule::Keeper;
+use crate::spool::Spool;
 use crate::surroundings::{News, Surroundings};
 
 /// What was said last in a session has this long to arrive when the minion stops.
@@ -129,6 +130,8 @@ pub struct Node {
     pub executor: Executor,
     /// Jobs that it begins itself.
     pub own_jobs: Arc<OwnJobs>,
+    /// What they returned, on its way to a hub.
+    pub spool: Arc<Spool>,
     /// Jobs by the clock.
     pub schedule: Arc<Keeper>,
     /// Beacons.
@@ -222,10 +225,13 @@ impl Node {
             groups.clone(),
             finished_sender,
         );
+        let spool = state.join("own_runs");
+        let spool = Arc::new(Spool::open(&spool).with_context(|| spool.display().to_string())?);
         let own_jobs = Arc::new(OwnJobs::new(
             config.id.clone(),
             executor.clone(),
             herald.clone(),
+            spool.clone(),
             clock,
         ));
         let keeper = Keeper::open(
@@ -299,6 +305,7 @@ impl Node {
             messages: message_sender,
             sessions: sessions.clone(),
             mine,
+            spool: spool.clone(),
             refusals: refusals.clone(),
             at_work: at_work.clone(),
             clock,
@@ -332,6 +339,7 @@ impl Node {
             sessions,
             executor,
             own_jobs,
+            spool,
             schedule,
             beacons,
             news: news_sender,

@@ -1,5 +1,5 @@
 //! Jobs that this minion began itself: by its clock, since it started, or as a command on its host asked for. Each has a jid of its own, and what it returns is told as an
-//! event, as no hub has an account of it.
+//! event, and to a hub for the history.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,12 +10,13 @@ use modules::Call;
 use modules::cut::travelling;
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
-use wire::limits::MAX_EVENT_DATA;
-use wire::{Jid, JidClock, JobOptions, NodeId, Return};
+use wire::limits::{MAX_EVENT_DATA, MAX_OWN_VALUE, MAX_OWN_WORDS};
+use wire::{Jid, JidClock, JobOptions, Json, NodeId, OwnRun, Return, RunSource, SitePath, Uid};
 
 use crate::caller::Caller;
 use crate::executor::{Executor, Task};
 use crate::herald::Herald;
+use crate::spool::Spool;
 
 /// Jobs of its own that run or wait for a place at once.
 const RUNNING_MAX: usize = 256;
@@ -23,6 +24,11 @@ const RUNNING_MAX: usize = 256;
 const VALUE_MAX: usize = MAX_EVENT_DATA / 2;
 /// The number that stands at the end of jids that minions give; no hub has it.
 const JID_NUMBER: u8 = wire::limits::MINIONS_JID_NUMBER;
+
+/// Bytes of each end of a longer value that its mark has in the history: escaped at worst they fit into [`MAX_OWN_VALUE`].
+const END_MAX: usize = 1 << 10;
+/// Bytes of names in the history.
+const NAME_MAX: usize = 256;
 
 /// A job to begin.
 #[derive(Clone)]
@@ -35,6 +41,8 @@ pub struct OwnJob {
     pub call: Call,
     /// Whether what it returns is told.
     pub is_told: bool,
+    /// Whether it stands in the history.
+    pub is_kept: bool,
     /// Goes along with what it returns.
     pub metadata: Option<Map<String, Value>>,
     /// Folders of this host in the place of the hub's roots.
@@ -46,6 +54,7 @@ pub struct OwnJobs {
     id: NodeId,
     executor: Executor,
     herald: Arc<Herald>,
+    spool: Arc<Spool>,
     clock: Clock,
     state: Mutex<State>,
     /// How many have not ended.
@@ -59,11 +68,18 @@ struct State {
 
 impl OwnJobs {
     /// None run yet.
-    pub fn new(id: NodeId, executor: Executor, herald: Arc<Herald>, clock: Clock) -> OwnJobs {
+    pub fn new(
+        id: NodeId,
+        executor: Executor,
+        herald: Arc<Herald>,
+        spool: Arc<Spool>,
+        clock: Clock,
+    ) -> OwnJobs {
         OwnJobs {
             id,
             executor,
             herald,
+            spool,
             clock,
             state: Mutex::new(State {
                 jids: JidClock::new(JID_NUMBER, 0),
@@ -139,10 +155,70 @@ impl OwnJobs {
                 tracing::warn!(jid = %ret.jid, "what a job returned can't be told: {error}");
             }
         }
+        if job.is_kept
+            && let Err(error) = self.spool.put(&self.kept(&job, ret))
+        {
+            tracing::error!(alarm = true, jid = %ret.jid, "a job of the minion's own will not stand in the history: {error}");
+        }
         let state = self.state();
         self.count.send_replace(state.running.len());
         Some(job)
     }
+}
+
+impl OwnJobs {
+    /// A job as it stands in the history.
+    fn kept(&self, job: &OwnJob, ret: &Return) -> OwnRun {
+        let value: Value = serde_json::from_slice(&ret.value).unwrap_or_default();
+        let source = match (&job.schedule, &job.caller) {
+            (Some(_), _) => RunSource::Schedule,
+            (None, Some(_)) => RunSource::Call,
+            (None, None) => RunSource::Startup,
+        };
+        let args = match words(&json!(job.call.args)) {
+            args if args.first() == Some(&b'[') => args,
+            // The mark of what is too long is one argument.
+            mark => [b"[", &mark[..], b"]"].concat().into(),
+        };
+        // As Salt's history has it of what no one ordered.
+        let user = job.caller.as_ref().map_or("root", |caller| &caller.user);
+        OwnRun {
+            // The hub knows who tells it.
+            uid: Uid([0; 16]),
+            id: self.id.clone(),
+            path: SitePath::top(),
+            jid: ret.jid,
+            source,
+            schedule: job.schedule.as_deref().map(name),
+            user: name(user),
+            fun: name(&job.call.fun),
+            args,
+            kwargs: words(&job.call.kwargs.clone().into()),
+            metadata: words(&job.metadata.clone().unwrap_or_default().into()),
+            started: ret.started,
+            duration_ms: ret.duration_ms,
+            retcode: ret.retcode,
+            success: ret.success,
+            value: bounded(&value, MAX_OWN_VALUE),
+        }
+    }
+}
+
+fn words(value: &Value) -> Json {
+    bounded(value, MAX_OWN_WORDS)
+}
+
+/// A value as JSON text: whole, or its mark.
+fn bounded(value: &Value, limit: usize) -> Json {
+    match serde_json::to_vec(value) {
+        Ok(text) if text.len() <= limit => text.into(),
+        _ => travelling(value, END_MAX.min(limit / 16)).into(),
+    }
+}
+
+fn name(text: &str) -> String {
+    let end = text.floor_char_boundary(NAME_MAX);
+    text[..end].to_owned()
 }
 
 /// What an event says of a return, under Salt's names.

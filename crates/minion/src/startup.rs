@@ -67,6 +67,7 @@ impl AtStart {
             caller: None,
             call,
             is_told: true,
+            is_kept: true,
             metadata: None,
             local_roots: self.local_roots.clone(),
         });

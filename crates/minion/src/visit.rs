@@ -83,6 +83,7 @@ pub async fn visit(config: &MinionConfig, run: &CallRun) -> anyhow::Result<Resul
         dialling.clone().begin(&runtime);
     });
     let (sessions, own_jobs) = (node.sessions.clone(), node.own_jobs.clone());
+    let spool = node.spool.clone();
     let running = node.start();
     let answered = ask(&path, run).await;
     // Whoever comes later is a visitor himself; whoever came meanwhile is served to the end.
@@ -94,7 +95,14 @@ pub async fn visit(config: &MinionConfig, run: &CallRun) -> anyhow::Result<Resul
         // Whoever waits for a function that does not end may leave it.
         () = signals.next() => {}
     }
-    let _ = tokio::time::timeout(FLUSH_WAIT, sessions.flushed()).await;
+    let _ = tokio::time::timeout(FLUSH_WAIT, async {
+        sessions.flushed().await;
+        // Where no hub is connected it waits on disk for the next session.
+        if sessions.any().is_some() {
+            spool.emptied().await;
+        }
+    })
+    .await;
     running.stop().await?;
     match answered {
         Ok(Some(answered)) => Ok(Ok(Visit::Answered(answered))),

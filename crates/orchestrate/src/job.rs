@@ -61,6 +61,27 @@ pub struct Judge {
     warnings: Vec<String>,
 }
 
+impl Order {
+    /// What Salt tells of it before it goes out.
+    pub fn told(&self) -> Map<String, Value> {
+        let read = |text: &[u8]| serde_json::from_slice::<Value>(text).unwrap_or_default();
+        let told = json!({
+            "type": if self.judge.is_of_states { "state" } else { "function" },
+            "name": self.judge.name,
+            "tgt": self.ask.target,
+            "args": {
+                "arg": read(&self.ask.args),
+                "kwarg": read(&self.ask.kwargs),
+                "tgt_type": self.ask.target_kind.replace('-', "_"),
+            },
+        });
+        match told {
+            Value::Object(told) => told,
+            _ => Map::new(),
+        }
+    }
+}
+
 pub(crate) fn state(state: &State<'_>) -> Result<Deed, String> {
     let allow_fail = match state.value("allow_fail") {
         Value::String(word) => word.trim().parse().ok(),

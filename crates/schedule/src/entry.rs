@@ -148,6 +148,8 @@ pub struct Entry {
     pub until: Option<When>,
     /// Whether what it returns is told.
     pub return_job: bool,
+    /// Whether the return stands in the history; `return_job: nocache` is told and not kept.
+    pub is_kept: bool,
     /// Goes along with what it returns.
     pub metadata: Option<Map<String, Value>>,
     /// Whether it is only shown, and never runs.
@@ -169,9 +171,12 @@ impl Entry {
         let is_interval = matches!(trigger, Trigger::Every(_));
         let running_max = entry.count("maxrunning")?.unwrap_or(1);
         let is_counted = entry.flag("jid_include")?.unwrap_or(true);
-        let return_job = match entry.get("return_job") {
-            Some(Value::String(text)) if text == "nocache" => true,
-            _ => entry.flag("return_job")?.unwrap_or(true),
+        let (return_job, is_kept) = match entry.get("return_job") {
+            Some(Value::String(text)) if text == "nocache" => (true, false),
+            _ => {
+                let is_told = entry.flag("return_job")?.unwrap_or(true);
+                (is_told, is_told)
+            }
         };
         Ok(Entry {
             function: entry.function()?,
@@ -192,6 +197,7 @@ impl Entry {
             after: entry.when("after")?,
             until: entry.when("until")?,
             return_job,
+            is_kept,
             metadata: entry.map("metadata")?,
             dry_run: entry.flag("dry_run")?.unwrap_or(false),
             given: given.clone(),
@@ -433,7 +439,12 @@ mod tests {
         let entry = entry.unwrap();
         assert_eq!(entry.trigger, Trigger::Every(5_400));
         assert_eq!(entry.running_max, Some(1));
-        assert!(entry.enabled && entry.run_on_start && entry.return_job);
+        assert!(entry.enabled && entry.run_on_start && entry.return_job && entry.is_kept);
+        let told =
+            read(json!({"fun": "test.ping", "seconds": 5, "return_job": "nocache"})).unwrap();
+        assert!(told.return_job && !told.is_kept);
+        let silent = read(json!({"fun": "test.ping", "seconds": 5, "return_job": false})).unwrap();
+        assert!(!silent.return_job && !silent.is_kept);
         let entry = read(
             json!({"fun": "test.ping", "cron": "0 2 * * *", "splay": 10, "maxrunning": 3, "_seconds": 5}),
         );

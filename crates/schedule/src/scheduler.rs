@@ -34,6 +34,8 @@ pub struct Firing {
     pub kwargs: Map<String, Value>,
     /// Whether what it returns is told.
     pub return_job: bool,
+    /// Whether the return stands in the history.
+    pub is_kept: bool,
     /// Goes along with what it returns.
     pub metadata: Option<Map<String, Value>>,
 }
@@ -521,6 +523,7 @@ fn firing(name: &str, entry: &Entry, instead: Option<String>) -> Firing {
         args: entry.args.clone(),
         kwargs: entry.kwargs.clone(),
         return_job: entry.return_job,
+        is_kept: entry.is_kept,
         metadata: entry.metadata.clone(),
     }
 }

@@ -54,3 +54,15 @@ CREATE TABLE IF NOT EXISTS run (
   record BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS run_of ON run (open, started);
+
+-- Runs that minions began themselves; numbers are never given again. And up to which number each parent has them.
+CREATE TABLE IF NOT EXISTS own_run (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  jid TEXT NOT NULL,
+  uid BLOB NOT NULL,
+  received INTEGER NOT NULL,
+  record BLOB NOT NULL,
+  UNIQUE (jid, uid)
+);
+CREATE INDEX IF NOT EXISTS own_run_received ON own_run (received);
+CREATE TABLE IF NOT EXISTS own_run_told (parent BLOB PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;

@@ -20,6 +20,7 @@ mod jobs;
 mod journal;
 mod journal_file;
 mod lock;
+mod own_runs;
 mod owners;
 mod prune;
 mod recovered;
@@ -38,6 +39,7 @@ pub use jobs::{LIST_MAX, StoredJob};
 pub use journal::{
     CLOCK_SLACK_MS, GARBAGE_BYTES_MAX, Journal, JournalRecovered, Quarantine, VALUE_LOADED_MAX,
 };
+pub use own_runs::OWN_RUNS_MAX;
 pub use prune::{PRUNE_ROWS_MAX, Pruned};
 pub use recovered::Recovered;
 pub use schema::SCHEMA_VERSION;

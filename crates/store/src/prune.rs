@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 use wire::{Jid, UnixMillis};
 
-use crate::{HubStore, StoreError, runs};
+use crate::{HubStore, StoreError, own_runs, runs};
 
 /// A call of [`HubStore::prune`] ends with the job with which it has removed this many rows: other commits wait
 /// meanwhile, for 50 to 100 ms.
@@ -50,7 +50,8 @@ impl HubStore {
         self.write(|db| {
             let mut pruned = Pruned::default();
             runs::prune(db, keep_from, false)?;
-            let mut rows = 0;
+            let mut rows = own_runs::prune(db, keep_from, false)?;
+            pruned.more = rows >= own_runs::STEP;
             let mut exported = db.prepare_cached(
                 "SELECT id, jid, received, (SELECT count(*) FROM job_news WHERE job = job.id)
                  FROM job WHERE open = 0 AND NOT EXISTS (SELECT 1 FROM job_change WHERE job = job.id)
@@ -63,6 +64,14 @@ impl HubStore {
             let mut remove = db.prepare_cached("DELETE FROM job WHERE id = ?1")?;
             loop {
                 let is_full = live_bytes(db)? > bytes_max;
+                // What nobody ordered goes before what somebody did.
+                if is_full && rows < PRUNE_ROWS_MAX {
+                    let gone = own_runs::prune(db, keep_from, true)?;
+                    if gone > 0 {
+                        rows += gone;
+                        continue;
+                    }
+                }
                 let mut next = first(&mut exported)?;
                 let unexported = next.is_none() && is_full;
                 if unexported {

@@ -3,7 +3,7 @@
 use bincode::{Decode, Encode};
 
 use crate::enrol::{EnrolAnswer, EnrolRequest};
-use crate::{Json, NodeId, SitePath, Uid};
+use crate::{Json, NodeId, OwnRun, SitePath, Uid};
 
 /// The first frame of a request stream.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
@@ -73,6 +73,8 @@ pub enum Request {
     MineExport(MineExport),
     /// Minion, or syndic for a minion of its subtree: values of the mine.
     MineGet(MineQuestion),
+    /// Minion: runs of its own that are over; syndic: those of its subtree. `Done` says that they are on disk.
+    OwnRuns(Vec<OwnRun>),
 }
 
 /// What a minion exports to other sites: all of it, in the place of what was told before.

@@ -3,7 +3,7 @@
 use bincode::{Decode, Encode};
 
 use crate::control::JobSummary;
-use crate::{Counts, Jid, UnixMillis};
+use crate::{Counts, Jid, RunSource, UnixMillis};
 
 /// Jobs of one list, at most.
 pub const LISTED_MAX: u32 = 10_000;
@@ -29,6 +29,26 @@ pub struct JobFilter {
     pub before: Option<Jid>,
     /// At most so many, the newest ones.
     pub limit: u32,
+    /// What began them, of which one has to match.
+    pub sources: Vec<JobSource>,
+}
+
+impl JobFilter {
+    /// Whether jobs that this began are looked for.
+    pub fn wants(&self, source: JobSource) -> bool {
+        self.sources.is_empty() || self.sources.contains(&source)
+    }
+}
+
+/// What began a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub enum JobSource {
+    /// The order of a hub.
+    Order,
+    /// A hub itself: an orchestration.
+    Orchestration,
+    /// A minion itself.
+    Minion(RunSource),
 }
 
 /// How a job stands. What a job left counts once it is done.

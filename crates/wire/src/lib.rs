@@ -21,6 +21,7 @@ mod job;
 mod ledger;
 pub mod limits;
 mod message;
+mod own;
 mod plan;
 pub mod record;
 mod roster;
@@ -40,6 +41,7 @@ pub use message::{
     Down, Hello, HelloBody, KeyDecision, ProtocolRange, Refusal, RefusalCode, Return, Revocation,
     Steps, Up, Welcome,
 };
+pub use own::{OwnRun, RunSource};
 pub use plan::{
     Amount, AmountError, BatchPlan, Between, Halt, Owner, PlanRecord, Release, StopOn, StopRule,
     StopScope, Terms,
@@ -64,3 +66,5 @@ pub const PROTOCOL_TARGETS: u16 = 2;
 pub const PROTOCOL_EVENTS: u16 = 2;
 /// The first protocol with the mine.
 pub const PROTOCOL_MINE: u16 = 2;
+/// The first protocol that tells hubs of runs which none ordered.
+pub const PROTOCOL_OWN_RUNS: u16 = 2;

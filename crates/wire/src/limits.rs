@@ -48,6 +48,16 @@ pub const MAX_PARENTS: usize = 16;
 /// What jids end with that minions give to jobs of their own: no hub has this number.
 pub const MINIONS_JID_NUMBER: u8 = 99;
 
+/// Bytes of what one run of a minion's own returned (JSON text) that are kept; a longer value is replaced by its mark. A run travels in one request.
+pub const MAX_OWN_VALUE: usize = 22 << 10;
+/// Bytes of each of a run's arguments, named arguments and metadata (JSON text) that are kept.
+pub const MAX_OWN_WORDS: usize = 2 << 10;
+/// Bytes of runs of minions' own in one request.
+pub const OWN_RUNS_PER_REQUEST: usize = BULK_FRAME - 1_024;
+/// Bytes of a returned value that a hub hands up of such a run; what is longer stays at the minion's own hub.
+pub const MAX_OWN_VALUE_UP: usize = 4 << 10;
+
+const _: () = assert!(MAX_OWN_VALUE + 3 * MAX_OWN_WORDS + 2_048 < OWN_RUNS_PER_REQUEST);
 const _: () = assert!(EVENT_BYTES_PER_FRAME < BULK_FRAME);
 const _: () = assert!(EVENT_BYTES_PER_FRAME + MAX_EVENT_TAG + MAX_EVENT_DATA < MAX_FRAME);
 const _: () = assert!(BULK_FRAME < MAX_FRAME);

@@ -4,7 +4,7 @@ use std::fs;
 
 use integration::{Deeds, Ledger, Remote, Tree, wait_for};
 use nix::sys::signal::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const AMS: [&str; 2] = ["ams-web1", "ams-web2"];
 
@@ -205,6 +205,12 @@ fn states_order_jobs_over_the_sites_in_their_order() {
     let jid = begun["data"]["jid"].as_str().expect("a jid").to_owned();
     assert_eq!(begun["tag"], format!("salt/run/{jid}/new"));
     assert_eq!(begun["data"]["fun"], "runner.state.orchestrate");
+    let ordered = follower.tagged(&format!("salt/run/{jid}/args"));
+    assert_eq!(
+        (&ordered["type"], &ordered["args"]["arg"]),
+        (&json!("state"), &json!(["app"])),
+        "{ordered:#}"
+    );
     let ended = follower.tagged(&format!("salt/run/{jid}/ret"));
     assert_eq!(ended["return"]["data"], answer, "{ended:#}");
     assert_eq!(ended["return"]["outputter"], "highstate");

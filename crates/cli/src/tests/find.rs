@@ -1,8 +1,9 @@
 //! `jobs list`: what is asked for, and pages.
 
 use wire::Counts;
+use wire::RunSource;
 use wire::control::JobSummary;
-use wire::find::{JobFilter, JobState};
+use wire::find::{JobFilter, JobSource, JobState};
 
 use super::*;
 
@@ -50,7 +51,7 @@ fn what_is_typed_is_asked_for() {
         "one more tells whether there is a next page"
     );
     let words = "jobs list --limit 3 --target web* --function state.* --user ann --since 2026-11-28 --until 2026-11-28T12:00 \
-        --state failed,not-started --minion web1 --before 20261122231556000001";
+        --state failed,not-started --source call,order --minion web1 --before 20261122231556000001";
     let words: Vec<&str> = words.split_whitespace().collect();
     assert_eq!(place.call(&words).code, 0);
     let expected = JobFilter {
@@ -63,6 +64,7 @@ fn what_is_typed_is_asked_for() {
         minion: Some("web1".to_owned()),
         before: Some("20261122231556000001".parse().expect("twenty digits")),
         limit: 4,
+        sources: vec![JobSource::Minion(RunSource::Call), JobSource::Order],
     };
     assert_eq!(asked_for(&asked), expected);
     for wrong in [

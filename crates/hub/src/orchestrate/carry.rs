@@ -39,6 +39,7 @@ async fn order(
     job: Order,
     ordered: &Ordered,
 ) -> anyhow::Result<Return> {
+    of.service()?.tell_order(of, &job);
     let Order { mut ask, judge } = job;
     ask.user.clone_from(&of.user);
     // Each job reads what the orchestration itself was read from.

@@ -6,7 +6,7 @@ use store::Committer;
 use targeting::Glob;
 use tokio::sync::oneshot;
 use wire::control::{JobSummary, Ledger, LedgerRow, Progress, SiteCounts, Tell};
-use wire::find::{JobFilter, LISTED_MAX, StateBits};
+use wire::find::{JobFilter, JobSource, LISTED_MAX, StateBits};
 use wire::record::{RunOutcome, RunRecord};
 use wire::{Counts, Jid, Json, OutcomeKind, Reason, ReasonCode, Steps, UnixMillis};
 
@@ -119,6 +119,9 @@ impl Service {
         mut jobs: Vec<JobSummary>,
         filter: &JobFilter,
     ) -> anyhow::Result<Vec<JobSummary>> {
+        if !filter.wants(JobSource::Orchestration) {
+            return Ok(jobs);
+        }
         let runs = self.read(|reader| reader.runs(LISTED_MAX)).await?;
         jobs.extend(runs.into_iter().filter(|run| fits(filter, run)));
         jobs.sort_by_key(|job| std::cmp::Reverse(job.jid));
@@ -185,8 +188,8 @@ impl Service {
     }
 }
 
-/// Whether an orchestration is looked for.
-fn fits(filter: &JobFilter, run: &JobSummary) -> bool {
+/// Whether one that no minion got by an order is looked for.
+pub(crate) fn fits(filter: &JobFilter, run: &JobSummary) -> bool {
     let one_of = |globs: &[String], word: &str| {
         globs.is_empty() || globs.iter().any(|glob| Glob::new(glob).matches(word))
     };

@@ -36,6 +36,7 @@ use crate::runners::Call;
 use crate::service::Service;
 
 pub use history::bury;
+pub(crate) use history::fits;
 pub use live::Desk;
 
 /// Orchestrations that order orchestrations, and so on, so deep.
@@ -360,6 +361,15 @@ impl Service {
         self.tell_run(&of, "new", &[]);
         tokio::spawn(run(of, order.wish));
         Ok(live)
+    }
+
+    /// What a state orders, where it is read.
+    fn tell_order(&self, of: &Orchestration, order: &orchestrate::Order) {
+        let tag = format!("salt/run/{}/args", of.live.jid);
+        if self.bus.is_read(&tag) {
+            let now = self.engine.clock().now();
+            self.bus.publish(&Event::of_hub(tag, order.told(), now));
+        }
     }
 
     /// Salt's events of a runner, where they are read.

@@ -7,11 +7,12 @@ use serde_json::{Map, Value, json};
 use store::HubReader;
 use wire::control::Ledger;
 use wire::find::{JobFilter, LISTED_MAX};
-use wire::{Jid, JobOrder, OutcomeKind, limits};
+use wire::{Jid, JobOrder, OutcomeKind, OwnRun, limits};
 
 use super::call::{Answered, Call, Trouble};
 use super::{Runner, runner};
 use crate::moment;
+use crate::own_runs;
 use crate::report::{arguments, target_of};
 
 #[rustfmt::skip] // A table is read in rows.
@@ -95,7 +96,7 @@ async fn list_jobs(call: Call<'_>) -> Answered {
     let jobs: Map<String, Value> = jobs
         .into_iter()
         .rev()
-        .map(|(jid, order)| (jid.to_string(), described(jid, &order).into()))
+        .map(|(jid, words)| (jid.to_string(), words.into()))
         .collect();
     Ok(with_outputter(&call, jobs.into())?.into())
 }
@@ -107,15 +108,13 @@ async fn list_jobs_filter(call: Call<'_>) -> Answered {
         .as_u64()
         .and_then(|count| u32::try_from(count).ok());
     let count = count.ok_or_else(|| Trouble::usage("count has to be a number of jobs"))?;
-    let is_wanted =
-        |order: &JobOrder| order.fun != "saltutil.find_job" || !call.flag("filter_find_job");
+    let is_wanted = |fun: &str| fun != "saltutil.find_job" || !call.flag("filter_find_job");
     let count = count.min(LISTED_MAX);
     let jobs = found(&call, JobFilter::default(), "", count, is_wanted).await?;
     let jobs: Vec<Value> = jobs
         .into_iter()
         .rev()
-        .map(|(jid, order)| {
-            let mut words = described(jid, &order);
+        .map(|(jid, mut words)| {
             words.insert("JID".to_owned(), jid.to_string().into());
             words.into()
         })
@@ -131,22 +130,31 @@ fn with_outputter(call: &Call<'_>, data: Value) -> Result<Value, Trouble> {
     })
 }
 
-/// The newest jobs with an order that fit a filter, and the metadata that the argument of this name asks for.
+/// The newest jobs that fit a filter, and the metadata that the argument of this name asks for, as Salt describes them: those with an order, and those
+/// that minions began themselves.
 async fn found(
     call: &Call<'_>,
     mut filter: JobFilter,
     metadata: &str,
     limit: u32,
-    is_wanted: impl Fn(&JobOrder) -> bool,
-) -> Result<Vec<(Jid, JobOrder)>, Trouble> {
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<(Jid, Map<String, Value>)>, Trouble> {
     let wanted = match call.value(metadata) {
         Value::Null => None,
         Value::Object(wanted) => Some(wanted.clone()),
         _ => return Err(Trouble::usage(format!("{metadata} has to be a dictionary"))),
     };
     let mut jobs = Vec::new();
+    filter.limit = limit;
+    for runs in call.service.own_runs(&filter).await? {
+        let has_metadata = |wanted| has_any(&own_runs::metadata(&runs[0]), wanted);
+        if is_wanted(&runs[0].fun) && wanted.as_ref().is_none_or(has_metadata) {
+            jobs.push((runs[0].jid, described_own(&runs)));
+        }
+    }
+    let own = jobs.len();
     filter.limit = PAGE;
-    while jobs.len() < limit as usize {
+    while jobs.len() - own < limit as usize {
         let page = filter.clone();
         let read = move |reader: &HubReader| {
             let listed = reader.find(&page, &[])?;
@@ -160,7 +168,7 @@ async fn found(
         filter.before = Some(*last);
         let is_last = page.len() < filter.limit as usize;
         let fits = |order: &JobOrder| {
-            is_wanted(order)
+            is_wanted(&order.fun)
                 && wanted
                     .as_ref()
                     .is_none_or(|wanted| has_metadata(order, wanted))
@@ -168,21 +176,36 @@ async fn found(
         let orders = page
             .into_iter()
             .filter_map(|(jid, order)| Some((jid, order?)));
-        jobs.extend(orders.filter(|(_, order)| fits(order)));
+        let orders = orders.filter(|(_, order)| fits(order));
+        jobs.extend(orders.map(|(jid, order)| (jid, described(jid, &order))));
         if is_last {
             break;
         }
     }
+    jobs.sort_by_key(|(jid, _)| std::cmp::Reverse(*jid));
     jobs.truncate(limit as usize);
     Ok(jobs)
 }
 
 /// Whether a job has any of these words in its metadata.
 fn has_metadata(order: &JobOrder, wanted: &Map<String, Value>) -> bool {
-    let metadata = metadata(order).unwrap_or_default();
+    match metadata(order) {
+        Some(Value::Object(metadata)) => has_any(&metadata, wanted),
+        _ => false,
+    }
+}
+
+fn has_any(metadata: &Map<String, Value>, wanted: &Map<String, Value>) -> bool {
     wanted
         .iter()
         .any(|(key, value)| metadata.get(key) == Some(value))
+}
+
+/// Runs with one id that minions began themselves, as Salt describes a job.
+fn described_own(runs: &[OwnRun]) -> Map<String, Value> {
+    let mut words = own_runs::described(runs);
+    words.insert("StartTime".to_owned(), start_time(runs[0].jid).into());
+    words
 }
 
 /// What the operator noted with a job, in its argument of that name.
@@ -238,6 +261,14 @@ async fn whole(call: &Call<'_>, jid: Jid) -> Result<Map<String, Value>, Trouble>
         call.service.ledger(jid).await?,
     );
     let (Some(order), Some(ledger)) = account else {
+        let runs = call.service.own_runs_of(jid).await?;
+        if let (false, Some(ledger)) = (runs.is_empty(), call.service.own_ledger(jid).await?) {
+            let mut words = described_own(&runs);
+            let minions: Vec<&str> = runs.iter().map(|run| run.id.as_str()).collect();
+            words.insert("Minions".to_owned(), minions.into());
+            words.insert("Result".to_owned(), results(&ledger)?.into());
+            return Ok(words);
+        }
         if let Some(kept) = call.service.kept_call(jid).await? {
             return Ok(of_call(call.service.jobs.id.as_str(), jid, kept));
         }

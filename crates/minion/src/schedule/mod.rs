@@ -217,6 +217,7 @@ impl Keeper {
                     kwargs: firing.kwargs,
                 },
                 is_told: firing.return_job,
+                is_kept: firing.is_kept,
                 metadata: firing.metadata,
                 local_roots: None,
             });

@@ -4,8 +4,8 @@ use wire::files::{Answer, MineExport, MineQuestion, Request};
 use wire::record::{Record, RunOutcome, RunRecord};
 use wire::{
     Amount, BatchPlan, Between, Down, Event, Events, Halt, KeyDecision, LedgerDelta, Outcome,
-    OutcomeGroup, Override, Owner, PlanRecord, ReasonCode, Release, Steps, StopOn, StopRule,
-    StopScope, Terms, Uid, Up,
+    OutcomeGroup, Override, OwnRun, Owner, PlanRecord, ReasonCode, Release, RunSource, Steps,
+    StopOn, StopRule, StopScope, Terms, Uid, Up,
 };
 
 use crate::messages::{envelope, jid, json, reason, site};
@@ -103,6 +103,27 @@ fn mine_question() -> MineQuestion {
     }
 }
 
+fn own_run() -> OwnRun {
+    OwnRun {
+        uid: Uid([4; 16]),
+        id: "web1".parse().expect("an id"),
+        path: site(),
+        jid: jid(),
+        source: RunSource::Call,
+        schedule: Some("daily".to_owned()),
+        user: "root".to_owned(),
+        fun: "test.ping".to_owned(),
+        args: json("[]"),
+        kwargs: json("{}"),
+        metadata: json("{}"),
+        started: 1_795_387_039_123,
+        duration_ms: 300,
+        retcode: 1,
+        success: true,
+        value: json("true"),
+    }
+}
+
 #[rustfmt::skip] // A table is read in rows.
 pub fn protocol_2() -> Vec<Sample> {
     let check = Between::Check { fun: "test.ping".to_owned(), args: json("[]"), kwargs: json("{}") };
@@ -137,6 +158,7 @@ pub fn protocol_2() -> Vec<Sample> {
         sample!("request.mine-give", Request, Request::MineGive(json("{}"))),
         sample!("request.mine-export", Request, Request::MineExport(mine_export())),
         sample!("request.mine-get", Request, Request::MineGet(mine_question())),
+        sample!("request.own-runs", Request, Request::OwnRuns(vec![own_run()])),
         sample!("answer.done", Answer, Answer::Done),
         sample!("answer.mine", Answer, Answer::Mine(json("{}"))),
         sample!("answer.roots-rule", Answer, Answer::RootsRule("layout base\n".to_owned())),
