@@ -324,12 +324,18 @@ impl Bench {
                     found.nodes.push((**node).clone());
                 }
                 Record::NodeGone { index } => found.nodes.retain(|n| n.index != *index),
-                Record::Job(head) => found.jobs.push(RecoveredJob {
-                    head: (**head).clone(),
-                    news: Vec::new(),
-                    plan: Vec::new(),
-                    finished: None,
-                }),
+                Record::Job(head) => {
+                    let known = found.jobs.iter_mut().find(|j| j.head.jid == head.jid);
+                    match known {
+                        Some(job) => job.head = (**head).clone(),
+                        None => found.jobs.push(RecoveredJob {
+                            head: (**head).clone(),
+                            news: Vec::new(),
+                            plan: Vec::new(),
+                            finished: None,
+                        }),
+                    }
+                }
                 Record::JobNews(delta) => {
                     for RecoveredJob { news, .. } in
                         found.jobs.iter_mut().filter(|j| j.head.jid == delta.jid)
