@@ -250,7 +250,9 @@ impl Follower<'_, '_, '_> {
     /// Prints the rest of a batch. The exit code is Salt's.
     fn end_batch(&mut self, mut batch: Batch, ledger: &Ledger) -> Result<u8, Trouble> {
         if ledger.minions.is_empty() && output::exit_code(ledger) == output::NOTHING_MATCHED {
-            self.session.print("No minions matched the target.\n")?;
+            self.session.print(
+                "No minions matched the target.\nNo minions matched the target. No command was sent, no jid was assigned.\n",
+            )?;
             self.session.seat.say("ERROR: No return received");
             return Ok(output::NOTHING_MATCHED);
         }
