@@ -2,18 +2,21 @@
 
 use targeting::{Facts, Verdict};
 
+use crate::call::Call;
 use crate::policy::{Policy, Rule};
 use crate::window::Moment;
 
 /// An order that a hub above gave.
 #[derive(Debug, Clone, Copy)]
 pub struct Order<'a> {
-    /// Who asked, as the hub above names him. Of what groups he is nobody knows here.
+    /// Who asked, as the hub above names him.
     pub user: &'a str,
+    /// His groups, as that hub vouches for them.
+    pub groups: &'a [String],
     /// The id of the hub that gave it.
     pub origin: &'a str,
-    /// The function.
-    pub fun: &'a str,
+    /// What it calls.
+    pub call: Call<'a>,
 }
 
 impl Policy {
@@ -30,7 +33,8 @@ impl Policy {
         now: Moment,
         minions: &[&dyn Facts],
     ) -> Vec<Option<String>> {
-        let is_said = |rule: &&Rule| rule.holds(now) && rule.names(order);
+        let fun = order.call.fun;
+        let is_said = |rule: &&Rule| rule.holds(now) && rule.is_of(order);
         let rules = self.rules.iter().filter(|rule| rule.is_for_above());
         let (forbid, permit): (Vec<&Rule>, Vec<&Rule>) =
             rules.clone().filter(is_said).partition(|rule| rule.denies);
@@ -44,7 +48,7 @@ impl Policy {
             // What is not known is taken for the worse.
             let is_forbidden = |rule: &&&Rule| covers(rule) != Verdict::No;
             if let Some(rule) = forbid.iter().find(is_forbidden) {
-                return Some(format!("{} forbids {} now", rule.name, order.fun));
+                return Some(format!("{} forbids {fun} now", rule.name));
             }
             if is_open {
                 return None;
@@ -60,15 +64,14 @@ impl Policy {
             }
             Some(match permit.first() {
                 Some(rule) => format!(
-                    "{} lets {} run {} on {} minions at most, and these are {count}",
+                    "{} lets {} run {fun} on {} minions at most, and these are {count}",
                     rule.name,
                     order.user,
-                    order.fun,
                     rule.at_most.unwrap_or(0),
                 ),
                 None => format!(
-                    "no rule lets {} of {} run {} on it now",
-                    order.user, order.origin, order.fun
+                    "no rule lets {} of {} run {fun} on it now",
+                    order.user, order.origin
                 ),
             })
         };
@@ -83,9 +86,9 @@ impl Rule {
     }
 
     /// Whether it is about this user, this hub and this function.
-    fn names(&self, order: Order<'_>) -> bool {
-        self.who.iter().any(|who| who.is(order.user, &[]))
+    fn is_of(&self, order: Order<'_>) -> bool {
+        self.who.iter().any(|who| who.is(order.user, order.groups))
             && (self.from.is_empty() || self.from.iter().any(|hub| hub.matches(order.origin)))
-            && self.is_about(order.fun)
+            && self.is_about(order.call)
     }
 }

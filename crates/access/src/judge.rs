@@ -2,6 +2,7 @@
 
 use targeting::{Facts, Target, Verdict};
 
+use crate::call::Call;
 use crate::policy::{Asker, Policy, Rule};
 use crate::window::Moment;
 
@@ -40,15 +41,15 @@ pub struct Refusal {
 }
 
 /// The minions that stand in the way of a rule: whom a permission does not cover, or whom a prohibition does.
-struct Tally<'a> {
+pub(crate) struct Tally<'a> {
     rule: &'a Rule,
-    against: u64,
+    pub(crate) against: u64,
     /// Some of them.
     ids: Vec<String>,
 }
 
 impl<'a> Tally<'a> {
-    fn new(rule: &'a Rule) -> Self {
+    pub(crate) fn new(rule: &'a Rule) -> Self {
         Tally {
             rule,
             against: 0,
@@ -56,7 +57,7 @@ impl<'a> Tally<'a> {
         }
     }
 
-    fn count(&mut self, minion: &dyn Facts) {
+    pub(crate) fn count(&mut self, minion: &dyn Facts) {
         let covers = match &self.rule.on {
             None => Verdict::Yes,
             Some(on) => on.matches(minion),
@@ -76,7 +77,7 @@ impl<'a> Tally<'a> {
     }
 
     /// Some of them by name, and how many more.
-    fn named(&self) -> String {
+    pub(crate) fn named(&self) -> String {
         let ids = self.ids.join(", ");
         match self.against.saturating_sub(self.ids.len() as u64) {
             0 => ids,
@@ -86,6 +87,12 @@ impl<'a> Tally<'a> {
 }
 
 impl Policy {
+    /// Whether a rule would let the asker run the function with other arguments.
+    fn asks_for_arguments(&self, asker: Asker<'_>, fun: &str, now: Moment) -> bool {
+        let mut rules = self.rules_for(asker, now).filter(|rule| !rule.denies);
+        rules.any(|rule| rule.names(fun))
+    }
+
     /// Whether the asker may run a function, or several with commas between, on these minions: all that the job's target means, each once. `overrides`: the
     /// hub's own user has a reason to pass over `deny` rules.
     ///
@@ -94,11 +101,12 @@ impl Policy {
     pub fn run<'m>(
         &self,
         asker: Asker<'_>,
-        fun: &str,
+        call: Call<'_>,
         now: Moment,
         overrides: bool,
         minions: impl Iterator<Item = &'m dyn Facts>,
     ) -> Result<Permission, Refusal> {
+        let fun = call.fun;
         let refused = |text: String| Refusal {
             text,
             can_be_overridden: false,
@@ -117,7 +125,7 @@ impl Policy {
         }
         let mut tallies: Vec<Tally<'_>> = self
             .rules_for(asker, now)
-            .filter(|rule| rule.is_about(fun))
+            .filter(|rule| rule.is_about(call))
             .map(Tally::new)
             .collect();
         let mut all = 0;
@@ -161,6 +169,10 @@ impl Policy {
             .filter(permits)
             .min_by_key(|tally| tally.against);
         Err(refused(match nearest {
+            None if self.asks_for_arguments(asker, fun, now) => format!(
+                "no rule lets {} run {fun} with these arguments now",
+                asker.user
+            ),
             None => format!("no rule lets {} run {fun} now", asker.user),
             Some(tally) if tally.against > 0 => format!(
                 "{} lets {} run {fun}, but not on {}",

@@ -8,6 +8,8 @@
 //! This crate never reads a file, a clock or the network, and knows nothing of users but their names.
 
 mod above;
+mod call;
+mod explain;
 mod judge;
 mod pattern;
 mod policy;
@@ -15,6 +17,7 @@ mod read;
 mod window;
 
 pub use above::Order;
+pub use call::Call;
 pub use judge::{Permission, Refusal};
 pub use policy::{Area, Asker, Policy};
 pub use window::Moment;

@@ -2,6 +2,7 @@
 
 use targeting::{Glob, Target};
 
+use crate::call::{Call, Functions};
 use crate::pattern::{Pattern, Who};
 use crate::window::{Moment, Window};
 
@@ -21,7 +22,7 @@ pub(crate) struct Rule {
     /// How people find it: `publisher_acl` and its user, or its number in `policy`.
     pub(crate) name: String,
     pub(crate) who: Vec<Who>,
-    pub(crate) functions: Vec<Pattern>,
+    pub(crate) functions: Vec<Functions>,
     /// Only for these minions; None: for all.
     pub(crate) on: Option<Target>,
     /// Holds in these times; empty: always.
@@ -82,6 +83,13 @@ impl Policy {
         rules.any(|rule| rule.denies)
     }
 
+    /// Whether a rule names this group, or all groups.
+    pub fn names_group(&self, group: &str) -> bool {
+        let group = [group.to_owned()];
+        let mut who = self.rules.iter().flat_map(|rule| &rule.who);
+        who.any(|who| matches!(who, Who::Group(_)) && who.is("", &group))
+    }
+
     /// Whether the asker may do something that is no job.
     pub fn may(&self, asker: Asker<'_>, area: Area, now: Moment) -> bool {
         if asker.is_owner {
@@ -95,7 +103,11 @@ impl Policy {
         let names = |pattern: &Pattern| pattern.matches(word) && !pattern.matches("test.ping");
         let rules = self.rules_for(asker, now);
         let about: Vec<&Rule> = rules
-            .filter(|rule| rule.functions.iter().any(names))
+            .filter(|rule| {
+                rule.functions
+                    .iter()
+                    .any(|f| f.arguments.is_empty() && names(&f.name))
+            })
             .collect();
         !about.is_empty() && about.iter().all(|rule| !rule.denies)
     }
@@ -125,9 +137,20 @@ impl Rule {
         (self.within.is_empty() || any(&self.within)) && !any(&self.outside)
     }
 
-    /// Whether it decides about a function. One of several functions is enough for a rule that denies, and all have to be permitted by the same rule.
-    pub(crate) fn is_about(&self, fun: &str) -> bool {
-        let names = |fun: &str| self.functions.iter().any(|pattern| pattern.matches(fun));
+    /// Whether it decides about a call: it names the function, with these arguments where it asks for some. One of several functions is
+    /// enough for a rule that denies, and all have to be permitted by the same rule.
+    pub(crate) fn is_about(&self, call: Call<'_>) -> bool {
+        let covers = |call: Call<'_>| self.functions.iter().any(|functions| functions.cover(call));
+        let mut calls = call.each().into_iter();
+        match self.denies {
+            true => calls.any(covers),
+            false => calls.all(covers),
+        }
+    }
+
+    /// The same of the functions alone, whatever their arguments.
+    pub(crate) fn names(&self, fun: &str) -> bool {
+        let names = |fun: &str| self.functions.iter().any(|f| f.name.matches(fun));
         let mut functions = fun.split(',');
         match self.denies {
             true => functions.any(names),

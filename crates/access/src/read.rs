@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 use targeting::{Glob, Kind, Nodegroups, Target};
 
+use crate::call::{Arguments, Functions};
 use crate::pattern::{Pattern, Who};
 use crate::policy::{Policy, Rule};
 use crate::window::Window;
@@ -61,26 +62,24 @@ impl Reader<'_> {
             let mut everywhere = Vec::new();
             for right in list(rights) {
                 match right {
-                    Value::String(function) => everywhere.push(function.as_str()),
+                    Value::String(_) => everywhere.extend(self.functions(&name, right)),
                     Value::Object(targets) => {
                         for (target, functions) in targets {
-                            let functions = self.texts(&name, functions);
+                            let functions = self.functions(&name, functions);
                             let on = self.target(&name, Kind::Compound, target);
-                            self.permit(&name, user, &functions, on);
+                            self.permit(&name, user, functions, on);
                         }
                     }
                     other => self.fault(&name, format!("{other} is no function and no target")),
                 }
             }
             if !everywhere.is_empty() {
-                let functions: Vec<String> = everywhere.into_iter().map(str::to_owned).collect();
-                self.permit(&name, user, &functions, None);
+                self.permit(&name, user, everywhere, None);
             }
         }
     }
 
-    fn permit(&mut self, name: &str, user: &str, functions: &[String], on: Option<Target>) {
-        let functions = self.patterns(name, functions);
+    fn permit(&mut self, name: &str, user: &str, functions: Vec<Functions>, on: Option<Target>) {
         self.policy.rules.push(Rule {
             name: name.to_owned(),
             who: vec![Who::new(user)],
@@ -141,8 +140,11 @@ impl Reader<'_> {
             (None, Some(deny)) => (deny, true),
             _ => return self.fault(&name, "it needs `may` or `deny`, and not both"),
         };
-        let functions = self.texts(&name, functions);
-        let functions = self.patterns(&name, &functions);
+        let functions = self.functions(&name, functions);
+        if denies && functions.iter().any(|f| !f.arguments.is_empty()) {
+            let text = "`deny` forbids functions whatever their arguments, since one argument can be given in more than one way: permit those that are good";
+            return self.fault(&name, text);
+        }
         let who = self.texts(&name, rule.get("who").unwrap_or(&Value::Null));
         if who.is_empty() || functions.is_empty() {
             return self.fault(&name, "it needs `who`, and functions in `may` or `deny`");
@@ -199,6 +201,87 @@ impl Reader<'_> {
             denies,
             from: from.iter().map(|hub| Glob::new(hub)).collect(),
         });
+    }
+
+    /// Names of functions, and maps of such with what their arguments have to be.
+    fn functions(&mut self, name: &str, value: &Value) -> Vec<Functions> {
+        let mut functions = Vec::new();
+        for value in list(value) {
+            match value {
+                Value::String(text) if !text.is_empty() => {
+                    let text = [text.clone()];
+                    functions.extend(self.patterns(name, &text).into_iter().map(Functions::named));
+                }
+                Value::Object(with) => {
+                    for (text, asked) in with {
+                        let asked: Vec<Arguments> = list(asked)
+                            .into_iter()
+                            .filter_map(|asked| self.arguments(name, text, asked))
+                            .collect();
+                        let text = [text.clone()];
+                        let names = self.patterns(name, &text).into_iter();
+                        functions.extend(names.map(|name| Functions {
+                            name,
+                            arguments: asked.clone(),
+                        }));
+                    }
+                }
+                Value::Null => {}
+                other => self.fault(name, format!("{other} is no function")),
+            }
+        }
+        functions
+    }
+
+    /// `{args: ['nginx.*'], kwargs: {refresh: 'True'}}`; null stands for any value.
+    fn arguments(&mut self, name: &str, fun: &str, value: &Value) -> Option<Arguments> {
+        let Value::Object(map) = value else {
+            let text = format!(
+                "{value} says nothing of the arguments of {fun}: it has to be a map with `args` and `kwargs`"
+            );
+            self.fault(name, text);
+            return None;
+        };
+        let mut asked = Arguments::default();
+        for (key, value) in map {
+            match (key.as_str(), value) {
+                ("args", Value::Array(args)) => {
+                    for value in args {
+                        asked.args.push(self.argument(name, fun, value)?);
+                    }
+                }
+                ("kwargs", Value::Object(kwargs)) => {
+                    for (key, value) in kwargs {
+                        let pattern = self.argument(name, fun, value)?;
+                        asked.kwargs.push((key.clone(), pattern));
+                    }
+                }
+                _ => {
+                    let text = format!(
+                        "of the arguments of {fun} it says `args`, a list, and `kwargs`, a map, and no `{key}: {value}`"
+                    );
+                    self.fault(name, text);
+                    return None;
+                }
+            }
+        }
+        Some(asked)
+    }
+
+    /// A pattern over one argument; the outer None for a fault.
+    fn argument(&mut self, name: &str, fun: &str, value: &Value) -> Option<Option<Pattern>> {
+        match value {
+            Value::Null => Some(None),
+            Value::String(text) => self
+                .patterns(name, std::slice::from_ref(text))
+                .pop()
+                .map(Some),
+            other => {
+                let text = format!("{other} is no regular expression over an argument of {fun}");
+                self.fault(name, text);
+                None
+            }
+        }
     }
 
     fn windows(&mut self, name: &str, value: Option<&Value>) -> Vec<Window> {

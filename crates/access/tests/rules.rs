@@ -1,7 +1,9 @@
 //! What rules permit and forbid, as an operator writes them.
 
-use access::{Area, Asker, Moment, Order, Permission, Policy, Refusal};
-use serde_json::{Value, json};
+use std::sync::LazyLock;
+
+use access::{Area, Asker, Call, Moment, Order, Permission, Policy, Refusal};
+use serde_json::{Map, Value, json};
 use targeting::{Facts, Nodegroups};
 
 struct Minion(&'static str, &'static str, Option<Value>);
@@ -35,6 +37,15 @@ fn asks<'a>(user: &'a str, groups: &'a [String]) -> Asker<'a> {
     }
 }
 
+fn call(fun: &str) -> Call<'_> {
+    static NONE: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
+    Call {
+        fun,
+        args: &[],
+        kwargs: &NONE,
+    }
+}
+
 const OWNER: Asker<'static> = Asker {
     user: "root",
     groups: &[],
@@ -48,7 +59,7 @@ fn run(
     minions: &[Minion],
 ) -> Result<Permission, Refusal> {
     let minions = minions.iter().map(|minion| minion as &dyn Facts);
-    policy.run(asker, fun, NOON, false, minions)
+    policy.run(asker, call(fun), NOON, false, minions)
 }
 
 fn refusal(answer: Result<Permission, Refusal>) -> String {
@@ -180,7 +191,7 @@ fn what_is_forbidden_binds_the_owner_until_there_is_a_reason() {
     );
     let facts = ams.iter().map(|minion| minion as &dyn Facts);
     let permission = policy
-        .run(OWNER, "state.apply", NOON, true, facts)
+        .run(OWNER, call("state.apply"), NOON, true, facts)
         .expect("overridden");
     assert_eq!(permission.overridden, ["rule 1 of policy"]);
     let night = Moment {
@@ -190,7 +201,7 @@ fn what_is_forbidden_binds_the_owner_until_there_is_a_reason() {
     let facts = ams.iter().map(|minion| minion as &dyn Facts);
     assert!(
         policy
-            .run(OWNER, "state.apply", night, false, facts)
+            .run(OWNER, call("state.apply"), night, false, facts)
             .is_ok()
     );
 }
@@ -235,7 +246,13 @@ fn each_fault_is_named_with_its_rule() {
 fn refusals(policy: &Policy, user: &str, fun: &str, minions: &[Minion]) -> Vec<Option<String>> {
     let minions: Vec<_> = minions.iter().map(|minion| minion as &dyn Facts).collect();
     let origin = "top1";
-    policy.refusals(Order { user, origin, fun }, NOON, &minions)
+    let order = Order {
+        user,
+        groups: &[],
+        origin,
+        call: call(fun),
+    };
+    policy.refusals(order, NOON, &minions)
 }
 
 #[test]
@@ -301,8 +318,9 @@ fn rules_with_from_are_about_hubs_above_alone() {
     );
     let elsewhere = Order {
         user: "ann",
+        groups: &[],
         origin: "top2",
-        fun: "cmd.run",
+        call: call("cmd.run"),
     };
     let minions: Vec<_> = three.iter().map(|minion| minion as &dyn Facts).collect();
     assert_eq!(
@@ -344,4 +362,204 @@ fn targets_of_rules_and_empty_hubs_are_refused() {
     );
     let faults = read(json!({"who": "a", "may": "*", "from": []})).expect_err("a fault");
     assert!(faults[0].contains("ids of hubs above"), "{faults:?}");
+}
+
+#[test]
+fn groups_count_above_when_the_hub_above_vouches_for_them() {
+    let rules = json!([{"who": "%ops", "from": "top*", "may": "test.*"}]);
+    let policy = policy(Value::Null, Value::Null, rules);
+    let minion = Minion("a", "eu", None);
+    let said = |groups: &[String]| {
+        let order = Order {
+            user: "ann",
+            groups,
+            origin: "top1",
+            call: call("test.ping"),
+        };
+        policy.refusals(order, NOON, &[&minion])
+    };
+    assert_eq!(said(&["ops".to_owned()]), [None]);
+    for groups in [&[][..], &["web".to_owned()][..]] {
+        let text = "no rule lets ann of top1 run test.ping on it now";
+        assert_eq!(said(groups), [Some(text.to_owned())]);
+    }
+    assert!(policy.names_group("ops") && !policy.names_group("web"));
+}
+
+/// What Salt's master says of the same rules and calls (`__args_check`), by hand in another way.
+fn naive(args: &[Option<&str>], kwargs: &[(&str, Option<&str>)], call: Call<'_>) -> bool {
+    let is = |asked: Option<&str>, given: Option<&Value>| match (asked, given) {
+        (_, None) => false,
+        (None, _) => true,
+        (Some("x.*"), Some(Value::String(text))) => text.starts_with('x'),
+        (Some("True"), Some(given)) => *given == json!(true) || *given == json!("True"),
+        (Some("3|None"), Some(given)) => {
+            [json!(3), json!("3"), Value::Null, json!("None")].contains(given)
+        }
+        _ => false,
+    };
+    (0..args.len()).all(|nth| is(args[nth], call.args.get(nth)))
+        && kwargs
+            .iter()
+            .all(|(name, asked)| is(*asked, call.kwargs.get(*name)))
+}
+
+#[test]
+fn arguments_are_judged_as_by_a_naive_reader() {
+    let patterns = [None, Some("x.*"), Some("True"), Some("3|None")];
+    let values = [json!("xy"), json!("y"), json!(true), json!(3), Value::Null];
+    let mut lists: Vec<Vec<Option<&str>>> = vec![vec![]];
+    for first in patterns {
+        lists.push(vec![first]);
+        lists.extend(patterns.map(|second| vec![first, second]));
+    }
+    let mut given: Vec<Vec<Value>> = vec![vec![]];
+    for first in &values {
+        given.push(vec![first.clone()]);
+        given.extend(
+            values
+                .iter()
+                .map(|second| vec![first.clone(), second.clone()]),
+        );
+    }
+    let (mut let_through, mut kept_out) = (0, 0);
+    for args in &lists {
+        for key in [&[][..], &[("k", None)], &[("k", Some("x.*"))]] {
+            let kwargs: Map<String, Value> = key
+                .iter()
+                .map(|(name, asked)| ((*name).to_owned(), json!(asked)))
+                .collect();
+            let rule =
+                json!({"alice": [{"*": [{"pkg.install": {"args": args, "kwargs": kwargs}}]}]});
+            let policy = policy(rule, Value::Null, Value::Null);
+            for args_given in &given {
+                for named in [json!({}), json!({"k": "xk"}), json!({"k": "zk", "l": 1})] {
+                    let Value::Object(named) = named else {
+                        continue;
+                    };
+                    let call = Call {
+                        fun: "pkg.install",
+                        args: args_given,
+                        kwargs: &named,
+                    };
+                    let minion = Minion("a", "", None);
+                    let minions = [&minion as &dyn Facts].into_iter();
+                    let said = policy.run(asks("alice", &[]), call, NOON, false, minions);
+                    assert_eq!(
+                        said.is_ok(),
+                        naive(args, key, call),
+                        "{args:?} {key:?} {call:?}"
+                    );
+                    match said {
+                        Ok(_) => let_through += 1,
+                        Err(refusal) => {
+                            kept_out += 1;
+                            assert_eq!(
+                                refusal.text,
+                                "no rule lets alice run pkg.install with these arguments now"
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(
+        let_through > 100 && kept_out > 100,
+        "{let_through} {kept_out}"
+    );
+}
+
+#[test]
+fn arguments_open_no_area_and_are_nothing_for_a_prohibition() {
+    let acl = json!({"alice": [{"*": [{"@wheel": {"args": ["x"]}}, {".*": {"args": ["x"]}}]}]});
+    let open = policy(acl, Value::Null, Value::Null);
+    for area in [Area::Runner, Area::Jobs, Area::Wheel] {
+        assert!(!open.may(asks("alice", &[]), area, NOON), "{area:?}");
+    }
+    let read = |acl: Value, rules: Value| {
+        Policy::read(&acl, &Value::Null, &rules, &Nodegroups::default()).expect_err("faults")
+    };
+    let denied = json!([{"who": "bob", "deny": [{"pkg.install": {"args": ["x"]}}]}]);
+    assert!(read(Value::Null, denied)[0].contains("whatever their arguments"));
+    for (bad, why) in [
+        (json!({"args": "x"}), "and no `args"),
+        (json!({"arg": []}), "and no `arg"),
+        (json!({"args": [3]}), "3 is no regular expression"),
+        (json!({"args": ["("]}), "is no regular expression"),
+        (json!("x"), "says nothing of the arguments"),
+    ] {
+        let acl = json!({"bob": [{"*": [{"pkg.install": bad}]}]});
+        let faults = read(acl, Value::Null);
+        assert!(faults[0].contains(why), "{faults:?}");
+    }
+}
+
+#[test]
+fn each_rule_says_why_it_decides_or_does_not() {
+    let rules = json!([
+        {"who": "bob", "may": "*"},
+        {"who": "alice", "may": "state.*"},
+        {"who": "alice", "may": [{"test.ping": {"args": ["x"]}}]},
+        {"who": "alice", "may": "test.ping", "outside": {"days": "mon-sun"}},
+        {"who": "alice", "may": "test.ping", "target": "a"},
+        {"who": "alice", "may": "test.ping", "at_most": 1},
+        {"who": "*", "deny": "test.ping", "target": "b"},
+        {"who": "alice", "may": "test.ping"},
+        {"who": "alice", "may": "test.ping", "from": "top"},
+    ]);
+    let policy = policy(Value::Null, json!({"modules": "cmd.*"}), rules);
+    let minions = [Minion("a", "", None), Minion("b", "", None)];
+    let minions: Vec<&dyn Facts> = minions.iter().map(|m| m as &dyn Facts).collect();
+    let said = policy.explain(asks("alice", &[]), call("test.ping"), NOON, &minions);
+    let expected = [
+        "is not about alice",
+        "is not about test.ping",
+        "is not about these arguments",
+        "does not hold at this hour",
+        "does not let it on b",
+        "lets it on 1 minions at most, and these are 2",
+        "forbids it on b",
+        "lets it",
+    ];
+    let expected: Vec<String> = (1..)
+        .zip(expected)
+        .map(|(nth, text)| format!("rule {nth} of policy {text}"))
+        .collect();
+    assert_eq!(said, expected);
+    let barred = policy.explain(asks("alice", &[]), call("cmd.run"), NOON, &minions);
+    assert_eq!(barred[0], "publisher_acl_blacklist names cmd.run");
+}
+
+#[test]
+fn each_of_several_functions_has_its_own_arguments() {
+    let acl = json!({"alice": [{"*": ["test.ping", {"pkg.install": {"args": ["nginx"], "kwargs": {"test": "True"}}}]}]});
+    let policy = policy(acl, Value::Null, Value::Null);
+    let may = |args: Value| {
+        let Value::Array(args) = args else {
+            return false;
+        };
+        let call = Call {
+            fun: "test.ping,pkg.install",
+            args: &args,
+            kwargs: &Map::new(),
+        };
+        let minion = Minion("a", "", None);
+        let minions = [&minion as &dyn Facts].into_iter();
+        let said = policy.run(asks("alice", &[]), call, NOON, false, minions);
+        said.is_ok()
+    };
+    let named = json!({"__kwarg__": true, "test": true});
+    assert!(may(json!([[], ["nginx", named]])));
+    assert!(may(json!([["x"], ["nginx", named]])));
+    for args in [
+        json!([["nginx", named], []]),
+        json!([[], ["nginx"]]),
+        json!([[], ["evil", named]]),
+        json!([[], ["nginx", {"test": true}]]),
+        json!(["nginx", named]),
+        json!([]),
+    ] {
+        assert!(!may(args.clone()), "{args}");
+    }
 }

@@ -48,8 +48,14 @@ pub(crate) fn question(
             }
             Ok(output::OK)
         }
-        Tell::MayI { allowed, text } => {
-            session.print(&format!("{}\n", escape(&text)))?;
+        Tell::MayI {
+            allowed,
+            text,
+            lines,
+        } => {
+            for line in std::iter::once(text).chain(lines) {
+                session.print(&format!("{}\n", escape(&line)))?;
+            }
             Ok(if allowed { output::OK } else { output::REFUSED })
         }
         Tell::Done => Ok(output::OK),

@@ -557,6 +557,16 @@ pub(crate) struct MayIArgs {
     /// Which function: module.function
     #[arg(value_name = "FUN")]
     pub(crate) fun: String,
+    /// Its arguments, where rules ask for some
+    #[arg(
+        value_name = "ARG",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub(crate) args: Vec<String>,
+    /// Ask for this user of the host, and hear what each rule says; for root alone
+    #[arg(long, value_name = "USER")]
+    pub(crate) user: Option<String>,
     #[command(flatten)]
     pub(crate) kind: TargetArgs,
 }

@@ -228,14 +228,21 @@ fn run(args: RunArgs, user: &str) -> Result<Errand, String> {
 
 /// The job that is asked about has no more than a rule looks at.
 fn may_i(args: MayIArgs, user: &str) -> Ask {
-    Ask::MayI(Box::new(RunAsk {
+    let (positional, named) = yaml::parse_arguments(&args.args);
+    let ask = RunAsk {
         target_kind: args.kind.name().to_owned(),
         target: args.target,
         site: args.kind.site,
         delimiter: args.kind.delimiter,
         fun: args.fun,
+        args: json(&Value::Array(positional)),
+        kwargs: json(&Value::Object(named)),
         ..RunAsk::of(user.to_owned())
-    }))
+    };
+    match args.user {
+        None => Ask::MayI(Box::new(ask)),
+        Some(user) => Ask::MayOther(Box::new(RunAsk { user, ..ask })),
+    }
 }
 
 /// A runner with its arguments as they are typed.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use relay::{Hub, HubConfig, HubInput, HubOutput, HubRecovered, LinkId, Peer, RecoveredJob};
 use wire::record::Record;
-use wire::{Counts, Down, Jid, JobEnvelope, JobOrder, Override, Role, Uid, Up, Welcome, codec};
+use wire::{Counts, Down, Jid, JobEnvelope, JobOrder, Role, Uid, Up, Warrant, Welcome, codec};
 
 use crate::script::Script;
 use crate::words::{NOW, json, peer};
@@ -119,7 +119,7 @@ impl Stage {
                     order,
                     hold,
                     plan: plan.map(Box::new),
-                    passes: None,
+                    warrant: None,
                 });
             }
             210..=219 => self.saves(),
@@ -237,7 +237,7 @@ impl Stage {
             self.put(HubInput::ParentMessage { link, message });
             return;
         };
-        let message = match script.below(22) {
+        let message = match script.below(23) {
             0 | 1 => Down::Job(script.envelope()),
             2 => Down::Ping {
                 nonce: script.number(),
@@ -272,11 +272,12 @@ impl Stage {
                 halt: script.halt(),
             },
             15 => Down::Recall { jid: script.jid() },
-            16 => Down::Overriding {
+            16 => Down::Warranted {
                 envelope: script.envelope(),
                 terms: script.terms(),
-                passes: Box::new(Override {
-                    reason: script.text(),
+                warrant: Box::new(Warrant {
+                    groups: script.some(3, Script::text),
+                    reason: script.yes().then(|| script.text()),
                     signature: [script.byte(); 64],
                 }),
             },
@@ -295,6 +296,11 @@ impl Stage {
                 release: script.release(),
             },
             20 => Down::Witness { top: script.uid() },
+            21 => Down::Inquire {
+                envelope: script.envelope(),
+                warrant: None,
+                within_ms: u32::from(script.byte()),
+            },
             _ => match codec::decode::<Down>(script.bytes()) {
                 Ok(message) => message,
                 Err(_) => return self.put(HubInput::ParentClosed { link }),

@@ -310,7 +310,8 @@ impl Script<'_> {
         let kind = match (role, self.byte()) {
             (_, 255) => 13,
             (Role::Syndic, 254) => 15,
-            (Role::Syndic, 253..) => 14,
+            (Role::Syndic, 253) => 14,
+            (Role::Syndic, 251) => 16,
             (_, 252..) => 12,
             (_, any @ 240..) => any % 11,
             (Role::Minion, any) => any % 5,
@@ -357,6 +358,14 @@ impl Script<'_> {
                 top: self.uid(),
                 away_ms: self.yes().then(|| self.number()),
                 tops: self.some(3, Script::uid),
+            },
+            16 => Up::Inquired {
+                jid: self.jid(),
+                findings: self.some(3, |script| wire::Finding {
+                    stance: wire::Stance::Let,
+                    reason: script.text(),
+                    who: script.release().who,
+                }),
             },
             13 => Up::Events(wire::Events {
                 events: self.some(3, Script::event),

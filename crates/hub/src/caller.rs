@@ -53,6 +53,20 @@ impl Caller {
         })
     }
 
+    /// A user of this host by name, as if it asked; None when there is none.
+    pub fn named(user: &str) -> Option<Caller> {
+        let known = User::from_name(user).ok().flatten()?;
+        if known.uid.is_root() || known.uid == Uid::effective() {
+            return Some(Caller::owner());
+        }
+        Some(Caller {
+            groups: group_names(known.uid, known.gid),
+            user: known.name,
+            is_owner: false,
+            reaction: 0,
+        })
+    }
+
     /// As rules see it.
     pub fn asker(&self) -> access::Asker<'_> {
         access::Asker {

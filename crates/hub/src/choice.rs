@@ -93,7 +93,18 @@ impl Service {
         let meant = aim.clone();
         let rows = move |hub: &Hub| preview_rows(hub, &meant);
         let as_of = self.engine.clock().now();
-        let mut minions = self.engine.query(rows).await?;
+        let mut rows = self.engine.query(rows).await?;
+        if !ask.fun.is_empty() {
+            let roots = self.roots_of(ask).ok().flatten();
+            let fates = match self.inquire(&caller, ask, &aim, roots).await? {
+                Ok(fates) => fates,
+                Err(failure) => return teller.tell(&Tell::Failed(failure)).await,
+            };
+            for (index, row) in &mut rows {
+                row.fate = fates.of(*index).cloned();
+            }
+        }
+        let mut minions: Vec<PreviewRow> = rows.into_iter().map(|(_, row)| row).collect();
         minions.sort_by(|a, b| (&a.path, &a.id).cmp(&(&b.path, &b.id)));
         let sites = self.preview_sites(&minions).await?;
         let mut counts = PreviewCounts::default();
@@ -260,15 +271,19 @@ pub(crate) fn in_words(choice: &Choice) -> String {
     words.join(", ")
 }
 
-/// In order of number: whoever asks sorts them, so that the machine is not held up.
-fn preview_rows(hub: &Hub, aim: &Aim) -> Vec<PreviewRow> {
+/// In order of number, each with it: whoever asks sorts them, so that the machine is not held up.
+fn preview_rows(hub: &Hub, aim: &Aim) -> Vec<(u32, PreviewRow)> {
     aim.meant(hub)
-        .map(|(node, verdict)| PreviewRow {
-            id: node.id().to_string(),
-            path: node.path().to_string(),
-            presence: node.link().presence,
-            since: node.link().since,
-            undecided: verdict == Verdict::Unknown,
+        .map(|(node, verdict)| {
+            let row = PreviewRow {
+                id: node.id().to_string(),
+                path: node.path().to_string(),
+                presence: node.link().presence,
+                since: node.link().since,
+                undecided: verdict == Verdict::Unknown,
+                fate: None,
+            };
+            (node.index(), row)
         })
         .collect()
 }

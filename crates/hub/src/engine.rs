@@ -19,7 +19,8 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use wire::codec;
 use wire::limits::BULK_FRAME;
 use wire::{
-    BatchPlan, Counts, Down, IndexSet, Jid, JobEnvelope, JobOrder, Override, Refusal, Standing, Uid,
+    BatchPlan, Counts, Down, Finding, IndexSet, Jid, JobEnvelope, JobOrder, Refusal, Standing, Uid,
+    Warrant,
 };
 
 use crate::disk::Disk;
@@ -87,8 +88,8 @@ pub struct Submission {
     pub hold: bool,
     /// Roll it out in turns.
     pub plan: Option<BatchPlan>,
-    /// It may pass over the rules of sites.
-    pub passes: Option<Override>,
+    /// What this hub says of who asked.
+    pub warrant: Option<Warrant>,
     /// How many minions it may be for.
     pub guard: Guard,
 }
@@ -101,6 +102,7 @@ enum Message {
     Submit(Box<Submission>, oneshot::Sender<Result<(), NotTaken>>),
     Enrolling(Box<HubInput>, Uid, oneshot::Sender<Option<Standing>>),
     Watch(Jid, oneshot::Sender<watch::Receiver<JobMoves>>),
+    Inquire(Box<HubInput>, Jid, oneshot::Sender<Vec<Finding>>),
 }
 
 /// The engine has ended: the process stops.
@@ -221,6 +223,30 @@ impl EngineHandle {
         answered.await.map_err(|_| EngineGone)
     }
 
+    /// Asks how an order would fare; answers when all hubs have said so, or had their time.
+    ///
+    /// # Errors
+    /// [`EngineGone`] while the process stops.
+    pub async fn inquire(
+        &self,
+        envelope: JobEnvelope,
+        order: Arc<JobOrder>,
+        warrant: Option<Warrant>,
+    ) -> Result<Vec<Finding>, EngineGone> {
+        let (answer, answered) = oneshot::channel();
+        let jid = order.jid;
+        let input = Box::new(HubInput::Inquire {
+            envelope,
+            order,
+            warrant: warrant.map(Box::new),
+        });
+        self.messages
+            .send(Message::Inquire(input, jid, answer))
+            .await
+            .map_err(|_| EngineGone)?;
+        answered.await.map_err(|_| EngineGone)
+    }
+
     /// Decisions about keys as they come into force.
     pub fn decisions(&self) -> broadcast::Receiver<Decision> {
         self.decisions.subscribe()
@@ -274,6 +300,7 @@ pub struct Engine<S> {
     submitted: HashMap<Jid, oneshot::Sender<Result<(), NotTaken>>>,
     enrolling: HashMap<Uid, Vec<oneshot::Sender<Option<Standing>>>>,
     watches: HashMap<Jid, watch::Sender<JobMoves>>,
+    inquiries: HashMap<Jid, oneshot::Sender<Vec<Finding>>>,
 }
 
 /// Bytes that may wait for one parent: a snapshot of 20,000 minions with 10 KiB of grains each.
@@ -321,6 +348,7 @@ impl<S: Surroundings> Engine<S> {
             submitted: HashMap::new(),
             enrolling: HashMap::new(),
             watches: HashMap::new(),
+            inquiries: HashMap::new(),
         };
         (engine, handle)
     }
@@ -393,7 +421,7 @@ impl<S: Surroundings> Engine<S> {
                     order,
                     hold,
                     plan,
-                    passes,
+                    warrant,
                     guard,
                 } = *submission;
                 // In the same turn of the loop: the machine hears nothing between the count and the job.
@@ -409,12 +437,16 @@ impl<S: Surroundings> Engine<S> {
                         order,
                         hold,
                         plan: plan.map(Box::new),
-                        passes,
+                        warrant: warrant.map(Box::new),
                     },
                 );
             }
             Message::Enrolling(input, uid, answer) => {
                 self.enrolling.entry(uid).or_default().push(answer);
+                self.hub.handle_input(now, *input);
+            }
+            Message::Inquire(input, jid, answer) => {
+                self.inquiries.insert(jid, answer);
                 self.hub.handle_input(now, *input);
             }
             Message::Watch(jid, answer) => {
@@ -552,6 +584,11 @@ impl<S: Surroundings> Engine<S> {
                 let ordered = order.filter(|order| order.origin == owner);
                 let owner = ordered.map_or_else(|| owner.to_string(), |o| o.origin_id.to_string());
                 tracing::warn!(alarm = true, %jid, owner, "a job is adopted: every syndic that has a part in it has lost its owner");
+            }
+            HubOutput::Inquired { jid, findings } => {
+                if let Some(answer) = self.inquiries.remove(&jid) {
+                    let _ = answer.send(findings);
+                }
             }
             HubOutput::Alarm(text) => tracing::warn!(alarm = true, "{text}"),
         }

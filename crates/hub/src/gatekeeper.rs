@@ -1,9 +1,11 @@
 //! Whether an operator may do what he asks: the rules of `access`, held beside the roster.
 
-use access::{Area, Moment, Permission, Refusal};
+use access::{Area, Call, Moment, Permission, Refusal};
 use relay::Hub;
+use serde_json::{Map, Value};
 use targeting::Facts;
-use wire::control::{Ask, Failure, RunAsk, Tell};
+use wire::control::{Ask, Failure, FailureKind, RunAsk, Tell};
+use wire::{Json, Stance, Warrant, limits};
 
 use crate::caller::Caller;
 use crate::control::Teller;
@@ -17,6 +19,8 @@ enum Need {
     Area(Area),
     /// A job of one's own, or the jobs of others.
     Job(wire::Jid),
+    /// To be the hub's own user.
+    Owner,
 }
 
 fn need(ask: &Ask) -> Need {
@@ -26,6 +30,7 @@ fn need(ask: &Ask) -> Need {
         // Judged when the order is signed, or shown as far as they are the caller's own.
         Ask::Run(_) | Ask::MayI(_) | Ask::Jobs { .. } | Ask::Find(_) => Need::Nothing,
         Ask::Retry(ask) => Need::Job(ask.jid),
+        Ask::MayOther(_) => Need::Owner,
         Ask::Watch { jid }
         | Ask::Show { jid }
         | Ask::Cancel { jid, .. }
@@ -88,6 +93,10 @@ impl Service {
         let may = |area| self.allows(caller, area);
         let refusal = match need(&ask) {
             Need::Nothing => None,
+            Need::Owner => Some(format!(
+                "{} may ask for himself alone: the hub's own user asks for others",
+                caller.user
+            )),
             Need::Area(area) if may(area) => None,
             Need::Area(area) => Some(format!(
                 "{} may not do this: no rule has {}",
@@ -143,6 +152,7 @@ impl Service {
             return Ok(Ok(Permission::of_owner()));
         }
         let (policy, caller, fun) = (self.policy.clone(), caller.clone(), ask.fun.clone());
+        let (args, kwargs) = arguments(&ask.args, &ask.kwargs);
         let reason = ask.override_reason.clone();
         let overrides = reason.is_some();
         let aim = aim.clone();
@@ -151,7 +161,12 @@ impl Service {
             .query(move |hub| {
                 let facts: Vec<_> = aim.meant(hub).map(|(node, _)| node.facts()).collect();
                 let minions = facts.iter().map(|facts| facts as &dyn Facts);
-                policy.run(caller.asker(), &fun, moment(), overrides, minions)
+                let call = Call {
+                    fun: &fun,
+                    args: &args,
+                    kwargs: &kwargs,
+                };
+                policy.run(caller.asker(), call, moment(), overrides, minions)
             })
             .await?;
         Ok(match judged {
@@ -175,27 +190,157 @@ impl Service {
         })
     }
 
-    /// Tells whether a job would be let out.
-    pub(crate) async fn may_i(&self, ask: &RunAsk, teller: &mut Teller) -> anyhow::Result<()> {
-        let caller = teller.caller().clone();
-        let aim = match self.roots_of(ask) {
+    /// Tells whether a job would be let out, and what the sites would do with it. `other`: the hub's own user asks for this
+    /// user, and hears what each rule says.
+    pub(crate) async fn may_i(
+        &self,
+        ask: &RunAsk,
+        other: Option<&str>,
+        teller: &mut Teller,
+    ) -> anyhow::Result<()> {
+        let mut caller = teller.caller().clone();
+        if let Some(user) = other {
+            match Caller::named(user) {
+                Some(named) => caller = named,
+                None => {
+                    let text = format!("the host knows no user {user}");
+                    let failure = Failure::new(FailureKind::NotFound, text);
+                    return teller.tell(&Tell::Failed(failure)).await;
+                }
+            }
+        }
+        let roots = self.roots_of(ask);
+        let aim = match &roots {
             Ok(roots) => self.aim(&caller, ask, roots.as_deref()).await?,
-            Err(failure) => Err(failure),
+            Err(failure) => Err(failure.clone()),
         };
-        let aim = match aim {
+        let mut aim = match aim {
             Ok(aim) => aim,
             Err(failure) => return teller.tell(&Tell::Failed(failure)).await,
         };
+        let mut lines = match other {
+            None => Vec::new(),
+            Some(_) => self.explain(&caller, ask, &aim).await?,
+        };
         let (allowed, text) = match self.judge(&caller, ask, &aim).await? {
             Ok(permission) => {
-                let count = move |hub: &Hub| aim.meant(hub).count();
+                if let Some(within) = &permission.within {
+                    aim.target = aim.target.within(within);
+                }
+                let meant = aim.clone();
+                let count = move |hub: &Hub| meant.meant(hub).count();
                 let count = self.engine.query(count).await?;
+                let roots = roots.ok().flatten();
+                let fates = match self.inquire(&caller, ask, &aim, roots).await? {
+                    Ok(fates) => fates,
+                    Err(failure) => return teller.tell(&Tell::Failed(failure)).await,
+                };
+                let names = self.names_of(&fates).await?;
+                lines.extend(fates.lines(&names));
                 let (rule, user, fun) = (permission.rule, &ask.user, &ask.fun);
-                let text = format!("yes: {rule} lets {user} run {fun} on {count} minions");
-                (true, text)
+                match fates.count(Stance::Refused) {
+                    0 => (
+                        true,
+                        format!("yes: {rule} lets {user} run {fun} on {count} minions"),
+                    ),
+                    refused => (
+                        false,
+                        format!(
+                            "no: {rule} lets {user} run {fun} on {count} minions, but their sites refuse it on {refused}"
+                        ),
+                    ),
+                }
             }
             Err(failure) => (false, format!("no: {}", failure.text)),
         };
-        teller.tell(&Tell::MayI { allowed, text }).await
+        let told = Tell::MayI {
+            allowed,
+            text,
+            lines,
+        };
+        teller.tell(&told).await
+    }
+
+    /// What each rule says of a job.
+    async fn explain(
+        &self,
+        caller: &Caller,
+        ask: &RunAsk,
+        aim: &Aim,
+    ) -> anyhow::Result<Vec<String>> {
+        let (policy, caller, fun) = (self.policy.clone(), caller.clone(), ask.fun.clone());
+        let (args, kwargs) = arguments(&ask.args, &ask.kwargs);
+        let aim = aim.clone();
+        let explained = move |hub: &Hub| {
+            let facts: Vec<_> = aim.meant(hub).map(|(node, _)| node.facts()).collect();
+            let minions: Vec<&dyn Facts> = facts.iter().map(|facts| facts as &dyn Facts).collect();
+            let call = Call {
+                fun: &fun,
+                args: &args,
+                kwargs: &kwargs,
+            };
+            policy.explain(caller.asker(), call, moment(), &minions)
+        };
+        Ok(self.engine.query(explained).await?)
+    }
+
+    /// What is said to sites of who asks: the groups of other users than the hub's own, and why rules may be passed over. None
+    /// where there is nothing to say.
+    pub(crate) fn warrant(
+        &self,
+        caller: &Caller,
+        jid: wire::Jid,
+        reason: Option<&str>,
+    ) -> Result<Option<Warrant>, Failure> {
+        let groups = travelling(&caller.groups, |group| self.policy.names_group(group));
+        if groups.is_empty() && reason.is_none() {
+            return Ok(None);
+        }
+        self.jobs.warrant(jid, groups, reason).map(Some)
+    }
+}
+
+/// The groups that travel: where there are too many, those that rules here name, then by name.
+fn travelling(groups: &[String], is_named: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut groups: Vec<String> = groups.to_vec();
+    groups.retain(|group| group.len() <= limits::MAX_GROUP);
+    groups.sort_unstable();
+    groups.dedup();
+    groups.sort_by_key(|group| !is_named(group));
+    if groups.len() > limits::MAX_GROUPS {
+        tracing::warn!(
+            groups = groups.len(),
+            "the user is in more groups than travel: {} are told to sites",
+            limits::MAX_GROUPS
+        );
+        groups.truncate(limits::MAX_GROUPS);
+    }
+    groups
+}
+
+/// Arguments as rules see them. What is no JSON fits no rule that asks for some.
+pub(crate) fn arguments(args: &Json, kwargs: &Json) -> (Vec<Value>, Map<String, Value>) {
+    (
+        serde_json::from_slice(args).unwrap_or_default(),
+        serde_json::from_slice(kwargs).unwrap_or_default(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::limits;
+
+    use super::travelling;
+
+    #[test]
+    fn groups_that_rules_name_travel_first() {
+        let groups: Vec<String> = (0..100).map(|n| format!("g{n:03}")).collect();
+        let told = travelling(&groups, |group| group == "g099");
+        assert_eq!(told.len(), limits::MAX_GROUPS);
+        assert_eq!(told[..2], ["g099", "g000"]);
+        let long = "x".repeat(limits::MAX_GROUP + 1);
+        assert!(travelling(&[long], |_| true).is_empty());
+        let two = ["b".to_owned(), "a".to_owned(), "b".to_owned()];
+        assert_eq!(travelling(&two, |_| false), ["a", "b"]);
     }
 }

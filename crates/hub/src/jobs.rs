@@ -125,11 +125,8 @@ impl Service {
         tracing::info!(%jid, user = %order.user, fun = %order.fun, target = %order.target.typed, "job");
         // Rules of this hub bind its own user alone, and he alone passes over them; so it is with those of sites.
         let reason = ask.override_reason.as_deref().filter(|_| caller.is_owner);
-        let passes = match reason
-            .map(|reason| self.jobs.passes(jid, reason))
-            .transpose()
-        {
-            Ok(passes) => passes,
+        let warrant = match self.warrant(caller, jid, reason) {
+            Ok(warrant) => warrant,
             Err(failure) => return Ok(Err(NotTaken::Failed(failure))),
         };
         let submission = Submission {
@@ -137,7 +134,7 @@ impl Service {
             order,
             hold: ask.hold_ms.is_some(),
             plan: ask.plan.clone(),
-            passes,
+            warrant,
             guard: Guard {
                 aim,
                 expect: ask.choice.expect,

@@ -18,6 +18,7 @@ mod gatekeeper;
 pub mod grants;
 pub mod guard;
 pub mod init;
+mod inquiry;
 pub mod job_cache;
 pub mod job_journal;
 mod jobs;

@@ -201,7 +201,8 @@ impl Service {
                 functions,
                 ttl_s,
             } => self.delegate(&syndic, functions, ttl_s, teller).await,
-            Ask::MayI(ask) => self.may_i(&ask, teller).await,
+            Ask::MayI(ask) => self.may_i(&ask, None, teller).await,
+            Ask::MayOther(ask) => self.may_i(&ask, Some(&ask.user), teller).await,
             Ask::Events { globs } => self.follow_events(&globs, teller).await,
             Ask::Identity => {
                 teller

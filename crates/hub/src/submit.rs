@@ -8,8 +8,8 @@ use targeting::{Kind, Nodegroups, Target, Verdict};
 use wire::control::{Failure, FailureKind, RunAsk};
 use wire::trust::Signer;
 use wire::{
-    Jid, JidClock, JobEnvelope, JobOptions, JobOrder, NodeId, Override, RunTarget, SitePath,
-    TreeId, Uid, UnixMillis, limits,
+    Jid, JidClock, JobEnvelope, JobOptions, JobOrder, NodeId, RunTarget, SitePath, TreeId, Uid,
+    UnixMillis, Warrant, limits,
 };
 
 use crate::undecided::Decided;
@@ -189,6 +189,47 @@ impl JobDesk {
         roots: Option<String>,
         now: UnixMillis,
     ) -> Result<(JobEnvelope, Arc<JobOrder>), Failure> {
+        let trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
+        let order = self.draft(&trust, ask, target, typed, roots, now)?;
+        let envelope = self.key.sign(&order).map_err(|e| usage(e.to_string()))?;
+        // What minions would refuse is refused here, before anything is written.
+        let order = trust
+            .verify(&envelope, now)
+            .map_err(|e| refused(e.to_string()))?;
+        Ok((envelope, order))
+    }
+
+    /// As [`JobDesk::order`], signed so that sites say how it would fare and nobody runs it.
+    ///
+    /// # Errors
+    /// As [`JobDesk::order`].
+    pub fn inquiry(
+        &self,
+        ask: &RunAsk,
+        target: &Target,
+        roots: Option<String>,
+        now: UnixMillis,
+    ) -> Result<(JobEnvelope, Arc<JobOrder>), Failure> {
+        let trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
+        let order = self.draft(&trust, ask, target, None, roots, now)?;
+        let signed = self.key.sign_inquiry(&order);
+        let envelope = signed.map_err(|e| usage(e.to_string()))?;
+        let order = trust
+            .verify_inquiry(&envelope, now)
+            .map_err(|e| refused(e.to_string()))?;
+        Ok((envelope, order))
+    }
+
+    /// What is asked as an order, checked as far as its text goes.
+    fn draft(
+        &self,
+        trust: &TrustStore,
+        ask: &RunAsk,
+        target: &Target,
+        typed: Option<String>,
+        roots: Option<String>,
+        now: UnixMillis,
+    ) -> Result<JobOrder, Failure> {
         if ask.hold_ms == Some(0) {
             return Err(usage("a job that is kept for no time is kept for nobody"));
         }
@@ -207,9 +248,8 @@ impl JobDesk {
         }
         check_function(&ask.fun)?;
         check_calls(ask)?;
-        let trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
-        let signer = self.right(&trust, now)?;
-        let order = JobOrder {
+        let signer = self.right(trust, now)?;
+        Ok(JobOrder {
             tree: self.tree,
             jid: self.jid_of(signer, now),
             origin: self.uid,
@@ -237,33 +277,45 @@ impl JobDesk {
                     .or_else(|| ask.plan.as_ref().map(|_| relay::BATCH_RUN_MS)),
                 roots,
             },
-        };
-        let envelope = self.key.sign(&order).map_err(|e| usage(e.to_string()))?;
-        // What minions would refuse is refused here, before anything is written.
-        let order = trust
-            .verify(&envelope, now)
-            .map_err(|e| refused(e.to_string()))?;
-        Ok((envelope, order))
+        })
     }
 
-    /// Signs the reason for which a job may pass over the rules of sites.
+    /// Signs what this hub says of who asked: his groups, and the reason for which the job may pass over the rules of sites.
     ///
     /// # Errors
-    /// [`Failure`] when it is too long.
-    pub fn passes(&self, jid: Jid, reason: &str) -> Result<Override, Failure> {
+    /// [`Failure`] when the reason is too long.
+    pub fn warrant(
+        &self,
+        jid: Jid,
+        groups: Vec<String>,
+        reason: Option<&str>,
+    ) -> Result<Warrant, Failure> {
         let most = limits::MAX_REASON;
-        if reason.chars().count() > most {
+        if reason.is_some_and(|reason| reason.chars().count() > most) {
             return Err(usage(format!(
                 "the reason of `--override` has at most {most} characters"
             )));
         }
-        Ok(self.key.sign_override(jid, reason.to_owned()))
+        let signed = self
+            .key
+            .sign_warrant(jid, groups, reason.map(str::to_owned));
+        signed.map_err(|e| usage(e.to_string()))
     }
 
-    /// Whether an override was signed by who signed the order.
-    pub fn vouches(&self, envelope: &JobEnvelope, jid: Jid, passes: &Override) -> bool {
+    /// Whether a warrant was signed by who signed the order.
+    pub fn vouches(&self, envelope: &JobEnvelope, jid: Jid, warrant: &Warrant) -> bool {
         let trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
-        trust.vouches(&envelope.signer, jid, passes)
+        trust.vouches(&envelope.signer, jid, warrant)
+    }
+
+    /// Whether an inquiry of a hub above is signed by one who may order what it asks about.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check_inquiry(&self, envelope: &JobEnvelope, now: UnixMillis) -> Result<(), String> {
+        let trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
+        let verified = trust.verify_inquiry(envelope, now);
+        verified.map(|_| ()).map_err(|e| e.to_string())
     }
 
     /// The target that is asked for, whoever may order anything there.

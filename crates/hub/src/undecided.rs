@@ -11,7 +11,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use targeting::{Facts, Kind, Nodegroups, Target, Verdict};
 use tokio::task::JoinSet;
-use wire::{IndexSet, Jid, JobEnvelope, JobOrder, Json, NodeId, Override, SitePath};
+use wire::{IndexSet, Jid, JobEnvelope, JobOrder, Json, NodeId, SitePath, Warrant};
 
 use crate::pillars::{Asked, Pillars};
 use crate::roots::RootsHandle;
@@ -43,25 +43,38 @@ impl Undecided {
     }
 }
 
-/// What the machine asks about a job.
+/// What the machine asks about a job, or an inquiry.
 #[derive(Debug)]
 pub struct Question {
     order: Arc<JobOrder>,
     envelope: JobEnvelope,
-    passes: Option<Override>,
+    warrant: Option<Warrant>,
     minions: Vec<Undecided>,
+    /// Nobody is to run it.
+    is_inquiry: bool,
 }
 
 impl Question {
-    /// About these minions, by their numbers; None for a job that is gone.
+    /// About these minions, by their numbers; None for one that is gone.
     pub fn new(hub: &Hub, jid: Jid, who: &IndexSet) -> Option<Question> {
-        let job = hub.job(jid)?;
         let nodes = who.iter().filter_map(|index| hub.node(index));
+        let minions = nodes.map(Undecided::of).collect();
+        if let Some(inquiry) = hub.inquiry(jid) {
+            return Some(Question {
+                order: inquiry.order.clone(),
+                envelope: inquiry.envelope.clone(),
+                warrant: inquiry.warrant.clone(),
+                minions,
+                is_inquiry: true,
+            });
+        }
+        let job = hub.job(jid)?;
         Some(Question {
             order: job.shared_order()?,
             envelope: job.envelope().clone(),
-            passes: job.passes().cloned(),
-            minions: nodes.map(Undecided::of).collect(),
+            warrant: job.warrant().cloned(),
+            minions,
+            is_inquiry: false,
         })
     }
 }
@@ -279,10 +292,24 @@ impl Service {
         let Question {
             order,
             envelope,
-            passes,
+            warrant,
             minions,
+            is_inquiry,
         } = question;
         let (jid, compound) = (order.jid, &order.target.compound);
+        if is_inquiry && order.origin != self.jobs.uid {
+            let now = self.engine.clock().now();
+            if let Err(text) = self.jobs.check_inquiry(&envelope, now) {
+                tracing::warn!(alarm = true, %jid, "an inquiry from above is refused: {text}");
+                let refused = Answer::Undecided(format!("its hub does not answer: {text}"));
+                let answers = minions.iter().map(|m| (m.index, refused.clone()));
+                let answers = answers.collect();
+                self.engine
+                    .input(HubInput::Answered { jid, answers })
+                    .await?;
+                return Ok(());
+            }
+        }
         let nodegroups = Nodegroups::default();
         let Ok(target) = Target::parse(Kind::Compound, compound, &nodegroups, ':') else {
             anyhow::bail!("the target does not parse");
@@ -306,8 +333,8 @@ impl Service {
         if is_judged {
             let is_meant = |minion: &Undecided| meant.contains(&minion.index);
             let minions: Vec<Undecided> = minions.into_iter().filter(is_meant).collect();
-            let passes = passes.filter(|passes| self.is_vouched_for(&envelope, jid, passes));
-            let answers = self.judge_above(&order, passes.as_ref(), &minions);
+            let warrant = warrant.filter(|warrant| self.is_vouched_for(&envelope, jid, warrant));
+            let answers = self.judge_above(&order, warrant.as_ref(), &minions, is_inquiry);
             self.engine
                 .input(HubInput::Answered { jid, answers })
                 .await?;

@@ -1,5 +1,8 @@
 //! Whom a job would be for.
 
+use std::collections::BTreeMap;
+
+use wire::Stance;
 use wire::choice::{Preview, PreviewCounts};
 
 use crate::escape::escape;
@@ -36,9 +39,15 @@ pub fn preview(preview: &Preview) -> String {
             .iter()
             .map(|minion| {
                 let state = presence_word(minion.presence);
+                let state = match minion.fate.as_ref().map(|fate| fate.stance) {
+                    Some(Stance::Refused) => format!("{state}, refused"),
+                    Some(Stance::NotAsked) => format!("{state}, not asked"),
+                    Some(Stance::NotMeant) => format!("{state}, not meant"),
+                    Some(Stance::Let | Stance::Undecided) | None => state.to_owned(),
+                };
                 let state = match minion.undecided {
                     true => format!("{state}, undecided"),
-                    false => state.to_owned(),
+                    false => state,
                 };
                 vec![
                     escape(&minion.id).into_owned(),
@@ -85,6 +94,7 @@ pub fn preview_notes(preview: &Preview) -> Vec<String> {
             count(counts.undecided, "minion")
         ));
     }
+    notes.extend(fates(preview));
     let would = counts.meant + counts.undecided;
     if let Some(above) = preview.confirm_above.filter(|above| would > *above) {
         notes.push(format!(
@@ -94,6 +104,28 @@ pub fn preview_notes(preview: &Preview) -> Vec<String> {
     }
     notes.push("Nothing was run.".to_owned());
     notes
+}
+
+/// What sites would not do, by reason.
+fn fates(preview: &Preview) -> Vec<String> {
+    let mut reasons: BTreeMap<(Stance, &str), u64> = BTreeMap::new();
+    let fates = preview.minions.iter().filter_map(|row| row.fate.as_ref());
+    for fate in fates {
+        *reasons
+            .entry((fate.stance, fate.reason.as_str()))
+            .or_default() += 1;
+    }
+    let words = |((stance, reason), number): ((Stance, &str), u64)| {
+        let minions = count(number, "minion");
+        let reason = escape(reason);
+        match stance {
+            Stance::Let | Stance::NotMeant => None,
+            Stance::Refused => Some(format!("{minions} would not get it: {reason}.")),
+            Stance::Undecided => Some(format!("Nobody can say of {minions}: {reason}.")),
+            Stance::NotAsked => Some(format!("Nobody was asked about {minions}: {reason}.")),
+        }
+    };
+    reasons.into_iter().filter_map(words).collect()
 }
 
 #[cfg(test)]
@@ -112,6 +144,7 @@ mod tests {
             presence,
             since: NOW,
             undecided,
+            fate: None,
         };
         let minions = vec![
             minion("top-db", "", Presence::Up, false),

@@ -7,8 +7,8 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use wire::trust::Signer;
 use wire::{
-    Jid, JobEnvelope, JobOrder, Override, SIGNING_DOMAIN_JOB, SIGNING_DOMAIN_OVERRIDE, SitePath,
-    codec,
+    Jid, JobEnvelope, JobOrder, SIGNING_DOMAIN_INQUIRY, SIGNING_DOMAIN_JOB, SIGNING_DOMAIN_WARRANT,
+    SitePath, Warrant, WarrantFor, codec,
 };
 use wire::{SignerId, UnixMillis};
 
@@ -37,17 +37,48 @@ impl JobKey {
         })
     }
 
-    /// Signs that a job may pass over rules of sites, and why.
-    pub fn sign_override(&self, jid: Jid, reason: String) -> Override {
-        Override {
-            signature: self.sign_in(SIGNING_DOMAIN_OVERRIDE, &override_bytes(jid, &reason)),
+    /// Signs an order that nobody is to run: hubs say how it would fare.
+    ///
+    /// # Errors
+    /// As [`JobKey::sign`].
+    pub fn sign_inquiry(&self, order: &JobOrder) -> Result<JobEnvelope, codec::CodecError> {
+        let order: wire::Json = codec::encode(order)?.into();
+        Ok(JobEnvelope {
+            signature: self.sign_in(SIGNING_DOMAIN_INQUIRY, &order),
+            signer: self.public().uid(),
+            order,
+        })
+    }
+
+    /// Signs what this hub says of who asked for a job: his groups, and why it may pass over rules of sites.
+    ///
+    /// # Errors
+    /// [`wire::codec::CodecError`] when it does not fit into a frame.
+    pub fn sign_warrant(
+        &self,
+        jid: Jid,
+        groups: Vec<String>,
+        reason: Option<String>,
+    ) -> Result<Warrant, codec::CodecError> {
+        let signed = warrant_bytes(jid, &groups, reason.as_deref())?;
+        Ok(Warrant {
+            signature: self.sign_in(SIGNING_DOMAIN_WARRANT, &signed),
+            groups,
             reason,
-        }
+        })
     }
 }
 
-fn override_bytes(jid: Jid, reason: &str) -> Vec<u8> {
-    format!("{jid}{reason}").into_bytes()
+fn warrant_bytes(
+    jid: Jid,
+    groups: &[String],
+    reason: Option<&str>,
+) -> Result<Vec<u8>, codec::CodecError> {
+    codec::encode(&WarrantFor {
+        jid,
+        groups,
+        reason,
+    })
 }
 
 /// Why an order is not obeyed.
@@ -115,14 +146,37 @@ impl TrustStore {
         Ok(order)
     }
 
-    /// Whether this override of a job was signed by the key that signed its order.
-    pub fn vouches(&self, signer: &SignerId, jid: Jid, passes: &Override) -> bool {
-        let bytes = override_bytes(jid, &passes.reason);
+    /// The order of an inquiry, after the checks that an order itself would have to stand.
+    ///
+    /// # Errors
+    /// As [`TrustStore::verify`].
+    pub fn verify_inquiry(
+        &self,
+        envelope: &JobEnvelope,
+        now: UnixMillis,
+    ) -> Result<Arc<JobOrder>, JobRefusal> {
+        let signer = self
+            .signer(&envelope.signer)
+            .ok_or(JobRefusal::UnknownSigner(envelope.signer))?;
+        let key = PublicKey(signer.public_key);
+        if !key.verifies_in(SIGNING_DOMAIN_INQUIRY, &envelope.order, &envelope.signature) {
+            return Err(JobRefusal::Signature);
+        }
+        let order: JobOrder =
+            codec::decode(&envelope.order).map_err(|e| JobRefusal::Malformed(e.to_string()))?;
+        check(&order, signer, self.tree(), now)?;
+        Ok(Arc::new(order))
+    }
+
+    /// Whether this warrant of a job was signed by the key that signed its order.
+    pub fn vouches(&self, signer: &SignerId, jid: Jid, warrant: &Warrant) -> bool {
+        let bytes = warrant_bytes(jid, &warrant.groups, warrant.reason.as_deref());
+        let Ok(bytes) = bytes else { return false };
         self.signer(signer).is_some_and(|signer| {
             PublicKey(signer.public_key).verifies_in(
-                SIGNING_DOMAIN_OVERRIDE,
+                SIGNING_DOMAIN_WARRANT,
                 &bytes,
-                &passes.signature,
+                &warrant.signature,
             )
         })
     }
@@ -365,29 +419,65 @@ mod tests {
     }
 
     #[test]
-    fn an_override_is_of_who_signed_the_order_and_for_one_job() {
+    fn a_warrant_is_of_who_signed_the_order_and_for_one_job() {
         let case = case();
         let envelope = case.top.sign(&order(&case)).unwrap();
         let jid = order(&case).jid;
-        let good = case.top.sign_override(jid, "it burns".to_owned());
+        let groups = vec!["ops".to_owned()];
+        let warrant = |key: &JobKey, reason: Option<&str>| {
+            key.sign_warrant(jid, groups.clone(), reason.map(str::to_owned))
+                .unwrap()
+        };
+        let good = warrant(&case.top, Some("it burns"));
         let vouches =
-            |signer: &Uid, jid, passes: &Override| case.store.vouches(signer, jid, passes);
+            |signer: &Uid, jid, warrant: &Warrant| case.store.vouches(signer, jid, warrant);
         assert!(vouches(&envelope.signer, jid, &good));
         let another = JidClock::new(0, 0).next(NOW + 1);
         assert!(!vouches(&envelope.signer, another, &good));
-        let reason = "it does not".to_owned();
-        assert!(!vouches(
-            &envelope.signer,
-            jid,
-            &Override {
-                reason,
+        assert!(vouches(&envelope.signer, jid, &warrant(&case.top, None)));
+        for changed in [
+            Warrant {
+                reason: Some("it does not".to_owned()),
                 ..good.clone()
-            }
-        ));
+            },
+            Warrant {
+                reason: None,
+                ..good.clone()
+            },
+            Warrant {
+                groups: vec!["root".to_owned()],
+                ..good.clone()
+            },
+            Warrant {
+                groups: Vec::new(),
+                ..good.clone()
+            },
+        ] {
+            assert!(!vouches(&envelope.signer, jid, &changed), "{changed:?}");
+        }
         // A hub on the way has a key of its own, and signs for nobody else.
-        let forged = case.syndic.sign_override(jid, "it burns".to_owned());
+        let forged = warrant(&case.syndic, Some("it burns"));
         assert!(!vouches(&envelope.signer, jid, &forged));
         assert!(!vouches(&Uid([0; 16]), jid, &good));
+    }
+
+    #[test]
+    fn an_inquiry_is_no_order_and_an_order_no_inquiry() {
+        let case = case();
+        let order = order(&case);
+        let inquiry = case.top.sign_inquiry(&order).unwrap();
+        assert_eq!(*case.store.verify_inquiry(&inquiry, NOW).unwrap(), order);
+        assert_eq!(case.store.verify(&inquiry, NOW), Err(JobRefusal::Signature));
+        let signed = case.top.sign(&order).unwrap();
+        assert_eq!(
+            case.store.verify_inquiry(&signed, NOW),
+            Err(JobRefusal::Signature)
+        );
+        let of_another = case.syndic.sign_inquiry(&order).unwrap();
+        assert_eq!(
+            case.store.verify_inquiry(&of_another, NOW),
+            Err(JobRefusal::ForeignOrigin)
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use wire::record::JobHead;
 use wire::{
-    Counts, JobEnvelope, JobOrder, Json, LedgerDelta, Override, Reason, ReasonCode, UnixMillis,
+    Counts, JobEnvelope, JobOrder, Json, LedgerDelta, Reason, ReasonCode, UnixMillis, Warrant,
 };
 
 use crate::dispatch::target_of;
@@ -109,8 +109,8 @@ impl JobView<'_> {
     }
 
     /// Why it may pass over the rules of sites, when it may; nobody has looked at the signature.
-    pub fn passes(&self) -> Option<&Override> {
-        self.0.passes.as_ref()
+    pub fn warrant(&self) -> Option<&Warrant> {
+        self.0.warrant.as_ref()
     }
 
     /// Minions for which nobody can say whether the job means them.

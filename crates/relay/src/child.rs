@@ -132,6 +132,9 @@ impl Hub {
             (Up::Witness { top, away_ms, tops }, true) => {
                 self.witness_heard(peer.uid, top, away_ms, &tops);
             }
+            (Up::Inquired { jid, findings }, true) => {
+                self.inquired_below(link, peer.uid, jid, findings);
+            }
             // The shell reads them beside the machine: they change nothing here.
             (Up::Events(_), true) => {}
         }
@@ -271,6 +274,7 @@ impl Hub {
             self.minion_gone(index);
         } else {
             self.hub_cut_off(&child.peer);
+            self.inquiries_cut(link, child.peer.uid);
         }
         self.flush_soon();
     }

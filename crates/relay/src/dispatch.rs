@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use wire::record::{JobHead, Record};
 use wire::{
-    BatchPlan, Down, IndexSet, Jid, JobEnvelope, JobOrder, Override, PROTOCOL_TARGETS, PlanRecord,
-    Reason, ReasonCode, Role, Terms, Uid,
+    BatchPlan, Down, IndexSet, Jid, JobEnvelope, JobOrder, PROTOCOL_TARGETS, PlanRecord, Reason,
+    ReasonCode, Role, Terms, Uid, Warrant,
 };
 
 use crate::LinkId;
@@ -39,7 +39,7 @@ impl Hub {
         order: Arc<JobOrder>,
         hold: bool,
         plan: Option<BatchPlan>,
-        passes: Option<Override>,
+        warrant: Option<Warrant>,
     ) {
         let jid = order.jid;
         if let Some(reason) = self.overload() {
@@ -59,8 +59,8 @@ impl Hub {
             by_release: plan.is_some(),
         };
         let rollout = plan.map(PlanRecord::Plan);
-        let passes = passes.map(PlanRecord::Overriding);
-        self.take_job(head, order, terms, rollout.into_iter().chain(passes));
+        let warrant = warrant.map(PlanRecord::Warrant);
+        self.take_job(head, order, terms, rollout.into_iter().chain(warrant));
         if planted::is(Bug::AcceptsUnsaved) {
             self.outputs.push_back(HubOutput::JobAccepted { jid });
             return;
@@ -153,7 +153,7 @@ impl Hub {
     /// A job's order for these children. Minions get it plain; so do hubs of protocol 1, which hold nothing and judge nothing.
     pub(crate) fn in_their_words(&self, links: Vec<LinkId>, job: &Job) -> Vec<(Vec<LinkId>, Down)> {
         let (envelope, terms) = (job.head.envelope.clone(), job.terms);
-        let is_plain = terms.is_plain() && job.passes.is_none();
+        let is_plain = terms.is_plain() && job.warrant.is_none();
         let is_told = |link: &LinkId| {
             let hub = self
                 .children
@@ -162,15 +162,15 @@ impl Hub {
             !is_plain && hub && self.speaks(*link, PROTOCOL_TERMS)
         };
         let (told, plain): (Vec<LinkId>, Vec<LinkId>) = links.into_iter().partition(is_told);
-        let assign = match job.passes.clone() {
+        let assign = match job.warrant.clone() {
             None => Down::Assign {
                 envelope: envelope.clone(),
                 terms,
             },
-            Some(passes) => Down::Overriding {
+            Some(warrant) => Down::Warranted {
                 envelope: envelope.clone(),
                 terms,
-                passes: Box::new(passes),
+                warrant: Box::new(warrant),
             },
         };
         let both = [(plain, Down::Job(envelope)), (told, assign)];
@@ -230,16 +230,7 @@ impl Hub {
         target: &targeting::Target,
         links: &mut Vec<LinkId>,
     ) {
-        for hub in self.child_hubs() {
-            let Some(node) = self.roster.by_uid(hub) else {
-                continue;
-            };
-            if !order.scope.contains(&node.path) && !node.path.contains(&order.scope) {
-                continue;
-            }
-            if !target.may_match_below(node.path.as_str()) {
-                continue;
-            }
+        for (hub, node) in self.hubs_meant(order, target) {
             match self.child_links.get(&hub) {
                 Some(link) if self.is_too_old(*link, job.terms, || is_newer(target)) => {
                     let reason = self.too_old(node, job.terms);
@@ -254,6 +245,31 @@ impl Hub {
                 None => self.name_as_cut_off(job, order, target, hub),
             }
         }
+    }
+
+    /// Child hubs below which an order may mean someone.
+    pub(crate) fn hubs_meant<'a>(
+        &'a self,
+        order: &'a JobOrder,
+        target: &'a targeting::Target,
+    ) -> impl Iterator<Item = (Uid, &'a Node)> {
+        let hubs = self.child_hubs();
+        hubs.filter_map(|hub| Some((hub, self.roster.by_uid(hub)?)))
+            .filter(|(_, node)| {
+                order.scope.contains(&node.path) || node.path.contains(&order.scope)
+            })
+            .filter(|(_, node)| target.may_match_below(node.path.as_str()))
+    }
+
+    /// Minions behind a hub within the scope of an order, as they were last known.
+    pub(crate) fn mirrored(&self, order: &JobOrder, hub: Uid) -> impl Iterator<Item = &Node> {
+        self.roster.nodes().filter(move |n| {
+            !planted::is(Bug::ForgetsMirror)
+                && n.role == Role::Minion
+                && n.is_accepted()
+                && n.via.contains_key(&hub)
+                && order.scope.contains(&n.path)
+        })
     }
 
     /// Names the minions behind a hub that is cut off, by what was last known of them.
@@ -306,13 +322,7 @@ impl Hub {
         state: &dyn Fn() -> State,
     ) {
         let mut named = IndexSet::new();
-        for node in self.roster.nodes().filter(|n| {
-            !planted::is(Bug::ForgetsMirror)
-                && n.role == Role::Minion
-                && n.is_accepted()
-                && n.via.contains_key(&hub)
-                && order.scope.contains(&n.path)
-        }) {
+        for node in self.mirrored(order, hub) {
             if job.claim_of(node.index, Source::Hub(hub)).is_some() {
                 continue;
             }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use wire::record::{JobHead, NodeRecord, Record};
 use wire::{
-    BatchPlan, Down, IndexSet, Jid, JobEnvelope, JobOrder, Json, KeyDecision, LedgerDelta, NodeId,
-    Override, PlanRecord, Reason, Refusal, Revocation, RootsReport, RosterMark, SitePath, Standing,
-    Uid, UnixMillis, Up,
+    BatchPlan, Down, Finding, IndexSet, Jid, JobEnvelope, JobOrder, Json, KeyDecision, LedgerDelta,
+    NodeId, PlanRecord, Reason, Refusal, Revocation, RootsReport, RosterMark, SitePath, Standing,
+    Uid, UnixMillis, Up, Warrant,
 };
 
 use crate::LinkId;
@@ -136,8 +136,8 @@ pub enum HubInput {
         hold: bool,
         /// Roll it out in turns.
         plan: Option<Box<BatchPlan>>,
-        /// It may pass over the rules of sites.
-        passes: Option<Override>,
+        /// What this hub says of who asked.
+        warrant: Option<Box<Warrant>>,
     },
     /// Nobody who has not begun this job of the hub's own begins it any more.
     Halt {
@@ -210,6 +210,15 @@ pub enum HubInput {
         jid: Jid,
         /// By this hub's numbers.
         answers: Vec<(u32, Answer)>,
+    },
+    /// How would this order fare, which nobody is to run? The answer is [`HubOutput::Inquired`].
+    Inquire {
+        /// Signed as an inquiry.
+        envelope: JobEnvelope,
+        /// The same, decoded.
+        order: Arc<JobOrder>,
+        /// What this hub says of who asks.
+        warrant: Option<Box<Warrant>>,
     },
 }
 
@@ -320,10 +329,17 @@ pub enum HubOutput {
     /// Whom this job means of these minions, all of them children of this very hub, is decided by their pillars, or by rules of
     /// the site: find out, and answer with [`HubInput::Answered`], as often as wanted. Nobody of them runs it before.
     Ask {
-        /// Which job.
+        /// Which job, or inquiry.
         jid: Jid,
         /// By this hub's numbers.
         who: IndexSet,
+    },
+    /// What came of an inquiry of this hub's own.
+    Inquired {
+        /// Its id.
+        jid: Jid,
+        /// By this hub's numbers, each minion once.
+        findings: Vec<Finding>,
     },
 }
 

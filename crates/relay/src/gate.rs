@@ -55,6 +55,9 @@ pub enum Violation {
     /// A message about more minions than one may hold.
     #[error("one message names {0} minions")]
     Many(usize),
+    /// An answer to an inquiry with more parts than one may have.
+    #[error("one answer has {0} findings")]
+    Findings(usize),
 }
 
 /// Lets a child's message pass, or says why not.
@@ -83,6 +86,7 @@ pub fn authorize(peer: &Peer, message: Up) -> Result<Authorized<Up>, Violation> 
         Up::Events(_) => ("events", true, true),
         Up::Owned { .. } => ("owned", false, true),
         Up::Witness { .. } => ("witness", false, true),
+        Up::Inquired { .. } => ("inquired", false, true),
     };
     let allowed = match peer.role {
         Role::Minion => minion,
@@ -107,6 +111,11 @@ pub fn authorize(peer: &Peer, message: Up) -> Result<Authorized<Up>, Violation> 
     if let Up::Events(told) = &message {
         may_tell(peer, told)?;
     }
+    if let Up::Inquired { findings, .. } = &message
+        && findings.len() > limits::MAX_FINDINGS
+    {
+        return Err(Violation::Findings(findings.len()));
+    }
     // Each is looked up, and a few bytes can name very many, again and again.
     let (named, most) = match &message {
         Up::Ledger(delta) => (
@@ -122,6 +131,10 @@ pub fn authorize(peer: &Peer, message: Up) -> Result<Authorized<Up>, Violation> 
                     _ => 0,
                 })
                 .sum(),
+            limits::MAX_INDICES,
+        ),
+        Up::Inquired { findings, .. } => (
+            findings.iter().map(|finding| finding.who.len()).sum(),
             limits::MAX_INDICES,
         ),
         Up::Roster(delta) => (

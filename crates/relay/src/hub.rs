@@ -18,6 +18,7 @@ use crate::account::JobView;
 use crate::bounds;
 use crate::child::Child;
 use crate::exchange::{HubConfig, HubInput, HubOutput, HubRecovered, HubStats};
+use crate::inquiry::Inquiry;
 use crate::job::Job;
 use crate::node::RosterView;
 use crate::planted::{self, Bug};
@@ -88,6 +89,8 @@ pub(crate) enum Timer {
     Handover(Jid),
     /// Hubs below are asked whether owners of jobs are gone.
     Witness,
+    /// The time for answers to an inquiry is over.
+    Inquiry(Jid),
 }
 
 /// The hub machine.
@@ -102,6 +105,7 @@ pub struct Hub {
     pub(crate) working: usize,
     pub(crate) parents: BTreeMap<LinkId, Parent>,
     pub(crate) jobs: BTreeMap<Jid, Job>,
+    pub(crate) inquiries: BTreeMap<Jid, Inquiry>,
     pub(crate) unsaved: Unsaved,
     pub(crate) counted: Counted,
     pub(crate) state_dirty: BTreeSet<Jid>,
@@ -170,6 +174,7 @@ impl Hub {
             working: 0,
             parents: BTreeMap::new(),
             jobs: BTreeMap::new(),
+            inquiries: BTreeMap::new(),
             unsaved: Unsaved::default(),
             counted: Counted::default(),
             state_dirty: BTreeSet::new(),
@@ -244,8 +249,14 @@ impl Hub {
                 order,
                 hold,
                 plan,
-                passes,
-            } => self.submit(envelope, order, hold, plan.map(|plan| *plan), passes),
+                warrant,
+            } => self.submit(
+                envelope,
+                order,
+                hold,
+                plan.map(|plan| *plan),
+                warrant.map(|warrant| *warrant),
+            ),
             HubInput::Halt { jid, reason } => self.halt(jid, reason),
             HubInput::GoOn { jid, stage } => self.go_on(jid, stage),
             HubInput::Recalled { jid, job } => self.recalled(jid, job),
@@ -271,6 +282,11 @@ impl Hub {
             HubInput::Roots(report) => self.roots_reported(report),
             HubInput::FetchRoots => self.fetch_roots(),
             HubInput::Answered { jid, answers } => self.answered(jid, answers),
+            HubInput::Inquire {
+                envelope,
+                order,
+                warrant,
+            } => self.inquired_here(envelope, order, warrant.map(|warrant| *warrant)),
         }
         self.pump_when_idle();
     }
@@ -294,6 +310,7 @@ impl Hub {
                 Timer::Asked(jid) => self.end_questions(jid),
                 Timer::Handover(jid) => self.handover_over(jid),
                 Timer::Witness => self.ask_witnesses(),
+                Timer::Inquiry(jid) => self.inquiry_late(jid),
             }
         }
         self.pump_when_idle();
@@ -330,6 +347,7 @@ impl Hub {
                 Timer::Asked(_) => "end the questions about a job's minions",
                 Timer::Handover(_) => "go on with an adopted rollout",
                 Timer::Witness => "ask whether owners of jobs are gone",
+                Timer::Inquiry(_) => "end an inquiry",
             };
             (at, why)
         })

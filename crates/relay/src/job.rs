@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use wire::record::JobHead;
 use wire::{
-    Counts, Halt, IndexSet, Jid, JobOrder, Json, Override, Owner, PlanRecord, Release, Terms, Uid,
-    UnixMillis,
+    Counts, Halt, IndexSet, Jid, JobOrder, Json, Owner, PlanRecord, Release, Terms, Uid,
+    UnixMillis, Warrant,
 };
 
 use heard::SourceState;
@@ -96,7 +96,7 @@ pub(crate) struct Job {
     pub origin: Origin,
     pub terms: Terms,
     /// It may pass over the rules of sites.
-    pub passes: Option<Override>,
+    pub warrant: Option<Warrant>,
     /// Turns of a job that goes by release.
     pub leases: BTreeMap<u32, Lease>,
     /// The last turn of each minion that was turned down: told again, it is not given.
@@ -156,7 +156,7 @@ impl Job {
             order,
             origin,
             terms: Terms::default(),
-            passes: None,
+            warrant: None,
             leases: BTreeMap::new(),
             declined: BTreeMap::new(),
             halts: Vec::new(),
@@ -311,7 +311,7 @@ impl Job {
                     self.halts.push(halt.clone());
                 }
             }
-            PlanRecord::Overriding(passes) => self.passes = Some(passes.clone()),
+            PlanRecord::Warrant(warrant) => self.warrant = Some(warrant.clone()),
             PlanRecord::Owned(owner) => self.note_owner(*owner),
             PlanRecord::Begun { .. } | PlanRecord::Stage(_) | PlanRecord::StageOver { .. } => {
                 if self.origin != Origin::Own {

@@ -395,14 +395,15 @@ impl<V: Verify> Leaf<V> {
                 | Down::Keys { .. }
                 | Down::FetchRoots
                 | Down::Assign { .. }
-                | Down::Overriding { .. }
+                | Down::Warranted { .. }
                 | Down::Release { .. }
                 | Down::Halt { .. }
                 | Down::Recall { .. }
                 | Down::Own { .. }
                 | Down::Plan { .. }
                 | Down::Grant { .. }
-                | Down::Witness { .. },
+                | Down::Witness { .. }
+                | Down::Inquire { .. },
                 _,
             )
             | (_, false) => {

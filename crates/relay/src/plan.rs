@@ -492,7 +492,7 @@ impl Plan {
         match entry {
             PlanRecord::Terms(_)
             | PlanRecord::Plan(_)
-            | PlanRecord::Overriding(_)
+            | PlanRecord::Warrant(_)
             | PlanRecord::Owned(_) => {}
             PlanRecord::Begun { expected } => self.expected = Some(*expected),
             PlanRecord::Released(release) => self.released(release, restarted),

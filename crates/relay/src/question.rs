@@ -38,9 +38,20 @@ impl Hub {
         target: &Target,
         verdict: Verdict,
     ) -> bool {
+        self.needs_shell(job.origin == Origin::Above, node, target, verdict)
+    }
+
+    /// The same of any order, given here or above.
+    pub(crate) fn needs_shell(
+        &self,
+        is_from_above: bool,
+        node: &Node,
+        target: &Target,
+        verdict: Verdict,
+    ) -> bool {
         match verdict {
             Verdict::No => false,
-            Verdict::Yes => self.config.judges && job.origin == Origin::Above,
+            Verdict::Yes => self.config.judges && is_from_above,
             // Without grains there is no pillar.
             Verdict::Unknown => node.grains.is_some() && target.needs_pillar(),
         }
@@ -80,7 +91,7 @@ impl Hub {
     /// The shell answers about some of the minions that it was asked about.
     pub(crate) fn answered(&mut self, jid: Jid, mut answers: Vec<(u32, Answer)>) {
         let Some(job) = self.jobs.get_mut(&jid) else {
-            return;
+            return self.inquiry_answered(jid, answers);
         };
         answers.retain(|(index, _)| job.asked.remove(*index));
         let job = &self.jobs[&jid];

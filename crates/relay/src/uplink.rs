@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use wire::record::{JobHead, Record};
 use wire::{
-    Down, Hello, HelloBody, Jid, JobEnvelope, JobOrder, Override, PlanRecord, ProtocolRange,
-    Revocation, RosterMark, Terms, Up, Welcome,
+    Down, Hello, HelloBody, Jid, JobEnvelope, JobOrder, PlanRecord, ProtocolRange, Revocation,
+    RosterMark, Terms, Up, Warrant, Welcome,
 };
 
 use crate::LinkId;
@@ -21,9 +21,6 @@ use crate::rollout::PROTOCOL_TERMS;
 /// Ledger deltas of one job that a parent has not acknowledged, at most. While it is full, outcomes gather and
 /// fold; so a long round trip makes deltas bigger, not slower.
 const WINDOW: u32 = 32;
-
-/// Bytes of the reason of an override; a longer one is none.
-const REASON_BYTES_MAX: usize = 4 * wire::limits::MAX_REASON;
 
 /// Jobs of which one session may tell: both ends keep a number for each.
 const SESSION_JOBS_MAX: usize = 1 << 20;
@@ -96,6 +93,7 @@ impl Hub {
 
     /// A session is over: what was told in it may be lost, so the next one tells it again.
     pub(crate) fn parent_closed(&mut self, link: LinkId) {
+        self.inquirer_gone(link);
         if let Some(parent) = self.parents.remove(&link) {
             self.parted.note(parent.peer.uid, self.now);
             for job in self.jobs.values_mut() {
@@ -131,13 +129,13 @@ impl Hub {
                 self.job_from_parent(uid, envelope, terms, None);
             }
             (
-                Down::Overriding {
+                Down::Warranted {
                     envelope,
                     terms,
-                    passes,
+                    warrant,
                 },
                 true,
-            ) => self.job_from_parent(uid, envelope, terms, Some(*passes)),
+            ) => self.job_from_parent(uid, envelope, terms, Some(*warrant)),
             (Down::Release { jid, release }, true) => {
                 let is_adopted = self.jobs.get(&jid).is_some_and(|job| job.owner.is_some());
                 if !is_adopted || planted::is(Bug::ObeysFormerOwner) {
@@ -156,6 +154,14 @@ impl Hub {
                     self.released(jid, release);
                 }
             }
+            (
+                Down::Inquire {
+                    envelope,
+                    warrant,
+                    within_ms,
+                },
+                true,
+            ) => self.inquired_above(link, envelope, warrant.map(|warrant| *warrant), within_ms),
             (Down::Own { jid, owner }, true) => self.owned_above(link, uid, jid, owner),
             (Down::Witness { top }, true) => self.bear_witness(link, top),
             (Down::Plan { jid, owner, plan }, true) => self.plan_above(jid, owner, plan),
@@ -256,7 +262,7 @@ impl Hub {
         parent: wire::Uid,
         envelope: JobEnvelope,
         terms: Terms,
-        passes: Option<Override>,
+        warrant: Option<Warrant>,
     ) {
         let order = match wire::codec::decode::<JobOrder>(&envelope.order) {
             Ok(order) => Arc::new(order),
@@ -269,7 +275,7 @@ impl Hub {
             }
         };
         let jid = order.jid;
-        let passes = passes.filter(|passes| passes.reason.len() <= REASON_BYTES_MAX);
+        let warrant = warrant.filter(Warrant::is_bounded);
         let session = self.parents.values().find(|p| p.peer.uid == parent);
         let protocol = session.map_or(0, |p| p.protocol);
         // It may have heard of the job's returns before it sent the order.
@@ -306,7 +312,7 @@ impl Hub {
             parents: vec![parent],
             received: self.now,
         };
-        self.take_job(head, order, terms, passes.map(PlanRecord::Overriding));
+        self.take_job(head, order, terms, warrant.map(PlanRecord::Warrant));
         if let Some(owner) = self.owners.remove(&jid) {
             self.record_plan(jid, PlanRecord::Owned(owner));
         }

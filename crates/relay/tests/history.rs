@@ -22,7 +22,7 @@ fn run_alone(bench: &mut Bench) {
         order,
         hold: false,
         plan: None,
-        passes: None,
+        warrant: None,
     });
     bench.says(1, Up::Return(pong(jid(1))));
 }
@@ -84,7 +84,7 @@ fn a_parent_may_stop_a_rollout_of_the_site() {
         order,
         hold: false,
         plan: Some(Box::new(plan)),
-        passes: None,
+        warrant: None,
     });
     let reason = Reason {
         code: ReasonCode::Cancelled,

@@ -215,16 +215,17 @@ fn a_site_judges_orders_from_above() {
     assert_eq!(bench.hub.counts(jid(1)).unwrap().expected, 2);
 }
 
-/// The reason to pass over rules of sites goes with the order, to every hub that can read it, and over a restart.
+/// What the origin says of who asked goes with the order, to every hub that can read it, and over a restart.
 #[test]
-fn an_override_goes_with_the_order() {
-    let passes = wire::Override {
-        reason: "it burns".to_owned(),
+fn a_warrant_goes_with_the_order() {
+    let warrant = wire::Warrant {
+        groups: vec!["ops".to_owned()],
+        reason: Some("it burns".to_owned()),
         signature: [9; 64],
     };
     let told_over = |outputs: &[HubOutput], link: u64| {
         told(outputs, link).into_iter().any(
-            |message| matches!(message, Down::Overriding { passes: told, .. } if **told == passes),
+            |message| matches!(message, Down::Warranted { warrant: told, .. } if **told == warrant),
         )
     };
     let mut top = Bench::new("");
@@ -241,7 +242,7 @@ fn an_override_goes_with_the_order() {
         order,
         hold: false,
         plan: None,
-        passes: Some(passes.clone()),
+        warrant: Some(Box::new(warrant.clone())),
     });
     assert!(told_over(&outputs, 13));
     for link in [1, 14] {
@@ -252,14 +253,14 @@ fn an_override_goes_with_the_order() {
     site.connect(13, peer(13, Role::Syndic, "hub-c", "ams/c"));
     let outputs = from_parent(
         &mut site,
-        Down::Overriding {
+        Down::Warranted {
             envelope,
             terms: wire::Terms::default(),
-            passes: Box::new(passes.clone()),
+            warrant: Box::new(warrant.clone()),
         },
     );
     assert!(told_over(&outputs, 13));
     let site = site.restarted();
     let job = site.hub.job(jid(1)).unwrap();
-    assert_eq!(job.passes(), Some(&passes));
+    assert_eq!(job.warrant(), Some(&warrant));
 }

@@ -181,7 +181,7 @@ fn a_turn_that_came_to_nothing_is_given_again() {
         order,
         hold,
         plan,
-        passes: None,
+        warrant: None,
     });
     assert_eq!(turns(&outputs), [1]);
     assert!(turns(&bench.says(1, Up::Pong { nonce: 0 })).is_empty());

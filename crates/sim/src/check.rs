@@ -149,7 +149,7 @@ impl World {
     pub(crate) fn check_told(&self, at: usize, message: &Down) {
         if let Down::Job(envelope)
         | Down::Assign { envelope, .. }
-        | Down::Overriding { envelope, .. }
+        | Down::Warranted { envelope, .. }
         | Down::Turn { envelope, .. } = message
         {
             let order: JobOrder = must(codec::decode(&envelope.order));

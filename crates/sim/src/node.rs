@@ -445,6 +445,8 @@ impl World {
             | HubOutput::TrustOffered(_)
             | HubOutput::FetchRoots => {}
             HubOutput::Ask { jid, who } => self.answer(at, jid, &who),
+            // Nobody inquires here.
+            HubOutput::Inquired { .. } => {}
         }
     }
 

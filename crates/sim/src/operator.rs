@@ -300,7 +300,7 @@ impl World {
                 order: signed.order,
                 hold: ask.hold,
                 plan: ask.plan.map(Box::new),
-                passes: None,
+                warrant: None,
             },
         );
         jid

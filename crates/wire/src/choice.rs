@@ -4,7 +4,7 @@ use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::control::Left;
-use crate::{Jid, Presence, UnixMillis};
+use crate::{Jid, Presence, Stance, UnixMillis};
 
 /// What an operator asks for beyond the target. Decided once, by the hub that is asked, when it takes the job.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
@@ -120,10 +120,22 @@ pub struct PreviewRow {
     pub since: UnixMillis,
     /// The hub that is asked can't decide the target for it.
     pub undecided: bool,
+    /// What its hub would do with the job; None where no function is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fate: Option<Fate>,
 }
 
-/// Rows in one part of a preview: some hundred bytes each, and little more than one KiB with the longest id and path.
-const PART_ROWS: usize = 4_096;
+/// How a job would fare at one minion, by the word of its hub.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+pub struct Fate {
+    /// In a word.
+    pub stance: Stance,
+    /// Why; empty where it is let.
+    pub reason: String,
+}
+
+/// Rows in one part of a preview: some hundred bytes each, and little more than three KiB with the longest id, path and reason.
+const PART_ROWS: usize = 2_048;
 
 impl Preview {
     /// Takes rows off until what is left fits into a frame; they are told first, in order.

@@ -135,6 +135,8 @@ pub enum Ask {
         /// Who asks.
         user: String,
     },
+    /// As [`Ask::MayI`], for [`RunAsk::user`] instead of who asks, with what each rule says. For the hub's own user.
+    MayOther(Box<RunAsk>),
 }
 
 /// Jobs of another top-master.
@@ -338,6 +340,8 @@ pub enum Tell {
         allowed: bool,
         /// Who asks, what for, by which rule, or why not; words for people.
         text: String,
+        /// What the sites say, and rules that were explained.
+        lines: Vec<String>,
     },
     /// The job is for more minions than are taken without a word: it is taken when the same is asked with this count as
     /// [`Choice::expect`].

@@ -7,8 +7,11 @@ use crate::{Jid, Json, NodeId, SitePath, TreeId, Uid, UnixMillis};
 /// Goes before the bytes of an order when it is signed, so that no other signature can pass for one.
 pub const SIGNING_DOMAIN_JOB: &[u8] = b"banyan/job/v1\0";
 
-/// Goes before a job's id and the reason when an override is signed.
-pub const SIGNING_DOMAIN_OVERRIDE: &[u8] = b"banyan/override/v1\0";
+/// Goes before the bytes of what a warrant says of one job when it is signed.
+pub const SIGNING_DOMAIN_WARRANT: &[u8] = b"banyan/warrant/v1\0";
+
+/// Goes before the bytes of an order that nobody is to run, when it is signed: an inquiry is no order, whoever carries it.
+pub const SIGNING_DOMAIN_INQUIRY: &[u8] = b"banyan/inquiry/v1\0";
 
 /// Names a job key: the first 128 bits of the SHA-256 of the Ed25519 public key.
 pub type SignerId = Uid;
@@ -83,14 +86,38 @@ pub struct JobOptions {
     pub roots: Option<String>,
 }
 
-/// Why an order passes over rules of sites that let themselves be passed over. It goes beside the order, signed by the same key, so that
-/// no hub on the way can add one.
+/// What the hub that gives an order says of who asked for it. Sites judge the order by it. It goes beside the order, signed by the same
+/// key, so that no hub on the way can make or change one.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Override {
-    /// As the operator gave it; at most [`crate::limits::MAX_REASON`] characters.
-    pub reason: String,
-    /// Ed25519 over [`SIGNING_DOMAIN_OVERRIDE`], the twenty digits of the job's id and the reason.
+pub struct Warrant {
+    /// Groups of who asked, by the books of that hub's host: [`crate::limits::MAX_GROUPS`] at most.
+    pub groups: Vec<String>,
+    /// Why the order may pass over rules of sites that let themselves be passed over, as the operator gave it; at most
+    /// [`crate::limits::MAX_REASON`] characters.
+    pub reason: Option<String>,
+    /// Ed25519 over [`SIGNING_DOMAIN_WARRANT`] and the encoded [`WarrantFor`].
     pub signature: [u8; 64],
+}
+
+/// What the signature of a [`Warrant`] is over.
+#[derive(Debug, Encode)]
+pub struct WarrantFor<'a> {
+    /// The one job that it is for.
+    pub jid: Jid,
+    /// As [`Warrant::groups`].
+    pub groups: &'a [String],
+    /// As [`Warrant::reason`].
+    pub reason: Option<&'a str>,
+}
+
+impl Warrant {
+    /// Whether it keeps the limits; one that does not counts for nothing.
+    pub fn is_bounded(&self) -> bool {
+        self.groups.len() <= crate::limits::MAX_GROUPS
+            && self.groups.iter().all(|name| name.len() <= crate::limits::MAX_GROUP)
+            // A character has four bytes at most.
+            && self.reason.as_ref().is_none_or(|reason| reason.len() <= 4 * crate::limits::MAX_REASON)
+    }
 }
 
 /// An order with its signature, as it travels.

@@ -17,6 +17,7 @@ pub mod files;
 pub mod find;
 mod id;
 mod indices;
+mod inquiry;
 mod job;
 mod ledger;
 pub mod limits;
@@ -30,9 +31,10 @@ pub mod trust;
 pub use event::{Event, Events};
 pub use id::{Jid, JidClock, NodeId, NodeIdError, Role, SitePath, SitePathError, TreeId, Uid};
 pub use indices::IndexSet;
+pub use inquiry::{Finding, Stance};
 pub use job::{
-    JobEnvelope, JobOptions, JobOrder, KEYWORDS_MARK, Override, RunTarget, SIGNING_DOMAIN_JOB,
-    SIGNING_DOMAIN_OVERRIDE, SignerId, functions,
+    JobEnvelope, JobOptions, JobOrder, KEYWORDS_MARK, RunTarget, SIGNING_DOMAIN_INQUIRY,
+    SIGNING_DOMAIN_JOB, SIGNING_DOMAIN_WARRANT, SignerId, Warrant, WarrantFor, functions,
 };
 pub use ledger::{
     Counts, LedgerDelta, Outcome, OutcomeGroup, OutcomeKind, Reason, ReasonCode, Timing, ValueRef,

@@ -29,6 +29,12 @@ pub const MAX_DEPTH: usize = 8;
 pub const MAX_SOFTWARE: usize = 64;
 /// Characters in one human reason that travels.
 pub const MAX_REASON: usize = 512;
+/// Groups of a user that travel with an order; where a user is in more, those that rules of the hub name go first.
+pub const MAX_GROUPS: usize = 64;
+/// Bytes of one group's name; Linux tools allow 32.
+pub const MAX_GROUP: usize = 128;
+/// Groups of minions in what one hub answers to one inquiry; reasons beyond it are told as one.
+pub const MAX_FINDINGS: usize = 64;
 /// Bytes of one event's tag. Tags of states have the state's name in them, which may be a command line.
 pub const MAX_EVENT_TAG: usize = 1_024;
 /// Bytes of one event's data (JSON text).

@@ -3,8 +3,8 @@
 use bincode::{Decode, Encode};
 
 use crate::{
-    Events, Halt, IndexSet, Jid, JobEnvelope, Json, LedgerDelta, Override, Owner, PlanRecord,
-    Reason, Release, RootsReport, RosterDelta, RosterMark, Terms, Uid, UnixMillis,
+    Events, Finding, Halt, IndexSet, Jid, JobEnvelope, Json, LedgerDelta, Owner, PlanRecord,
+    Reason, Release, RootsReport, RosterDelta, RosterMark, Terms, Uid, UnixMillis, Warrant,
 };
 
 /// The protocols that a build speaks.
@@ -231,6 +231,13 @@ pub enum Up {
         /// All top-masters with which there is one, at most [`MAX_PARENTS`](crate::limits::MAX_PARENTS).
         tops: Vec<Uid>,
     },
+    /// Syndic: the answer to [`Down::Inquire`], whole. Protocol 2.
+    Inquired {
+        /// The id of the inquiry.
+        jid: Jid,
+        /// What its site, and those below it, would do with the order.
+        findings: Vec<Finding>,
+    },
 }
 
 /// From a parent to its child.
@@ -311,14 +318,14 @@ pub enum Down {
     },
     /// Whoever is above reads events whose tags match one of these globs, and no others. Protocol 2.
     EventFilters(Vec<String>),
-    /// To a syndic: a job that may pass over the rules of its site, on any terms. Protocol 2.
-    Overriding {
+    /// To a syndic: a job with what its origin says of who asked, on any terms. Protocol 2.
+    Warranted {
         /// The order.
         envelope: JobEnvelope,
         /// How to hand it on.
         terms: Terms,
-        /// Why. Apart, so that the messages of every day are not as large as this one.
-        passes: Box<Override>,
+        /// Apart, so that the messages of every day are not as large as this one.
+        warrant: Box<Warrant>,
     },
     /// To a syndic: a top-master owns this job from now on; turns that an earlier owner gives count no longer. Protocol 2.
     Own {
@@ -349,6 +356,15 @@ pub enum Down {
     Witness {
         /// Which.
         top: Uid,
+    },
+    /// To a syndic: would minions of yours get this order? Nobody runs it. Protocol 2.
+    Inquire {
+        /// The order, with a signature that is good for this alone.
+        envelope: JobEnvelope,
+        /// What the hub that asks says of who asked it.
+        warrant: Option<Box<Warrant>>,
+        /// How long the answer may take, in milliseconds.
+        within_ms: u32,
     },
 }
 

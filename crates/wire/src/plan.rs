@@ -5,7 +5,7 @@
 use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use crate::{IndexSet, Json, Override, Reason, SitePath, Uid, UnixMillis};
+use crate::{IndexSet, Json, Reason, SitePath, Uid, UnixMillis, Warrant};
 
 /// How hubs hand a job on. The plain terms: at once, to whoever is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
@@ -222,8 +222,8 @@ pub enum PlanRecord {
     Halted(Halt),
     /// These were down when their turn came: they did not begin, and may have another turn.
     TurnedDown(IndexSet),
-    /// The job may pass over the rules of sites.
-    Overriding(Override),
+    /// What the origin says of who asked.
+    Warrant(Warrant),
     /// A top-master owns the job from now on.
     Owned(Owner),
 }

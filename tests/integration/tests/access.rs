@@ -112,7 +112,7 @@ fn users_get_what_rules_give_them_and_no_more() {
     let yes = games.expect(0, &["may-i", "ams-*", "test.ping"]);
     assert_eq!(
         yes.out,
-        "yes: publisher_acl of games lets games run test.ping on 2 minions\n"
+        "yes: publisher_acl of games lets games run test.ping on 2 minions\nmay run: 2: ams-web1, ams-web2\n"
     );
     let no = news.expect(4, &["may-i", "*", "grains.items"]);
     assert!(
@@ -317,4 +317,121 @@ fn an_override_passes_over_the_rules_of_sites_that_let_it() {
         ],
     )
     .complains("the reason of `--override` has at most");
+}
+
+/// `may-i` and previews ask the sites, which judge by their own rules and by the groups that the hub above vouches for; nothing runs.
+#[test]
+fn sites_are_asked_how_an_order_would_fare() {
+    let mut tree = Tree::of_two_sites_with(
+        "publisher_acl:\n  news: ['.*', '@runner']\n  games: ['test.ping', {'*': [{test.echo: {args: ['x.*']}}]}]\n",
+    );
+    rule(
+        &mut tree,
+        "fra-hub",
+        "fra",
+        "policy:\n- {who: '%news', from: top, may: ['test.*']}\n",
+    );
+    rule(
+        &mut tree,
+        "ams-hub",
+        "ams",
+        "policy:\n- {who: '*', deny: [test.fib], target: ams-web1}\n",
+    );
+    tree.heals();
+    let top = tree.top();
+    let of_ams = "refused: 1, refused by policy of site eu/ams: rule 1 of policy forbids test.fib now: ams-web1";
+
+    // Root is no member of the group that fra asks for.
+    let no = top.expect(4, &["may-i", "*", "test.fib", "3"]);
+    let lines: Vec<&str> = no.out.lines().collect();
+    assert!(
+        lines[0].ends_with("but their sites refuse it on 3"),
+        "{no:?}"
+    );
+    assert!(lines[1].ends_with("may run: 1: ams-web2"), "{no:?}");
+    assert!(lines.contains(&of_ams), "{no:?}");
+    assert!(
+        no.out.contains(
+            "refused: 2, refused by policy of site eu/fra: no rule lets root of top run test.fib on it now: fra-db1, fra-db2"
+        ),
+        "{no:?}"
+    );
+    let fates = |preview: &serde_json::Value| -> Vec<String> {
+        let rows = preview["minions"].as_array().expect("rows");
+        let stance = |row: &serde_json::Value| row["fate"]["stance"].as_str().map(str::to_owned);
+        rows.iter()
+            .map(|row| stance(row).expect("a fate"))
+            .collect()
+    };
+    let preview = top.json(&["run", "--dry-run", "*", "test.fib", "3"]);
+    assert_eq!(fates(&preview), ["refused", "let", "refused", "refused"]);
+    let said = top.expect(0, &["run", "--dry-run", "*", "test.fib", "3"]);
+    said.complains("1 minion would not get it: refused by policy of site eu/ams");
+
+    if let Some(news) = user(&tree, "news") {
+        let games = user(&tree, "games").expect("root");
+        let yes = news.expect(0, &["may-i", "*", "test.ping"]);
+        assert!(yes.out.contains("may run: 4:"), "{yes:?}");
+        news.run(0, &["*", "test.ping"])
+            .all_ok(&["ams-web1", "ams-web2", "fra-db1", "fra-db2"]);
+        let no = games.expect(4, &["may-i", "*", "test.ping"]);
+        assert!(no.out.contains("no rule lets games of top run"), "{no:?}");
+        let ledger = games.run(4, &["*", "test.ping"]);
+        assert_eq!(ledger.ids("ok"), ["ams-web1", "ams-web2"]);
+
+        // Arguments count where a rule names them.
+        games.run(0, &["ams-*", "test.echo", "xyz"]);
+        for arguments in [
+            &["test.echo", "y"][..],
+            &["test.echo"],
+            &["test.echo", "text=xyz"],
+        ] {
+            let asked = [&["run", "ams-*"], arguments].concat();
+            games
+                .expect(4, &asked)
+                .complains("no rule lets games run test.echo with these arguments now");
+        }
+        games.expect(0, &["may-i", "ams-*", "test.echo", "xyz"]);
+        games.expect(4, &["may-i", "ams-*", "test.echo", "yz"]);
+
+        // Root asks for others, and hears what each rule says; others ask for themselves.
+        let said = top.expect(4, &["may-i", "--user", "games", "ams-*", "grains.items"]);
+        assert!(
+            said.out
+                .starts_with("no: no rule lets games run grains.items now\n"),
+            "{said:?}"
+        );
+        assert!(
+            said.out
+                .contains("publisher_acl of games is not about grains.items"),
+            "{said:?}"
+        );
+        assert!(
+            said.out
+                .contains("publisher_acl of news is not about games"),
+            "{said:?}"
+        );
+        top.expect(0, &["may-i", "--user", "news", "*", "test.ping"]);
+        games
+            .expect(4, &["may-i", "--user", "news", "*", "test.ping"])
+            .complains("games may ask for himself alone");
+    }
+    top.expect(
+        2,
+        &["may-i", "--user", "nobody-of-this-name", "*", "test.ping"],
+    );
+
+    // Nothing of it was a job, and who is out of reach is named.
+    let jobs = top.json(&["jobs", "list"]);
+    let jobs = jobs.as_array().expect("a list");
+    assert!(jobs.iter().all(|job| job["fun"] != "test.fib"), "{jobs:?}");
+    tree.node_mut("ams-hub").kill();
+    tree.minion_is("ams-web1", "cut-off");
+    let said = top.call(&["may-i", "*", "test.fib", "3"]);
+    assert!(
+        said.out.contains(
+            "not asked: 2, site eu/ams is cut off: no connection to its hub ams-hub: ams-web1, ams-web2"
+        ),
+        "{said:?}"
+    );
 }

@@ -294,7 +294,7 @@ impl Bench {
             order,
             hold,
             plan: plan.map(Box::new),
-            passes: None,
+            warrant: None,
         })
     }
 

@@ -151,7 +151,7 @@ fn submit(stand: &mut Stand, order: &JobOrder) {
         order: inputs::shared(order),
         hold: false,
         plan: None,
-        passes: None,
+        warrant: None,
     });
     stand.saves();
 }

@@ -201,7 +201,7 @@ impl Explorer {
                         ..BatchPlan::default()
                     })
                 }),
-                passes: None,
+                warrant: None,
             },
             Told::Timeout => {
                 if let Some(Live::Hub(hub)) = machine {

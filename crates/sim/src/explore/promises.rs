@@ -22,7 +22,7 @@ impl Explorer {
                 .any(is_it)
         };
         let is_saved = match must(codec::decode::<Down>(bytes)) {
-            Down::Job(_) | Down::Assign { .. } | Down::Overriding { .. } => job.is_some(),
+            Down::Job(_) | Down::Assign { .. } | Down::Warranted { .. } => job.is_some(),
             Down::Turn { until, .. } => released(&|release| release.until == until),
             Down::Release { release, .. } => released(&|known| known.round == release.round),
             _ => true,

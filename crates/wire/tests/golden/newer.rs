@@ -3,9 +3,9 @@
 use wire::files::{Answer, MineExport, MineQuestion, Request};
 use wire::record::{Record, RunOutcome, RunRecord};
 use wire::{
-    Amount, BatchPlan, Between, Down, Event, Events, Halt, KeyDecision, LedgerDelta, Outcome,
-    OutcomeGroup, Override, OwnRun, Owner, PlanRecord, ReasonCode, Release, RunSource, Steps,
-    StopOn, StopRule, StopScope, Terms, Uid, Up,
+    Amount, BatchPlan, Between, Down, Event, Events, Finding, Halt, KeyDecision, LedgerDelta,
+    Outcome, OutcomeGroup, OwnRun, Owner, PlanRecord, ReasonCode, Release, RunSource, Stance,
+    Steps, StopOn, StopRule, StopScope, Terms, Uid, Up, Warrant,
 };
 
 use crate::messages::{envelope, jid, json, reason, site};
@@ -20,9 +20,18 @@ fn release() -> Release {
     }
 }
 
-fn passes() -> Override {
-    Override {
-        reason: "it burns".to_owned(),
+fn finding() -> Finding {
+    Finding {
+        stance: Stance::Refused,
+        reason: "a rule".to_owned(),
+        who: release().who,
+    }
+}
+
+fn warrant() -> Warrant {
+    Warrant {
+        groups: vec!["ops".to_owned()],
+        reason: Some("it burns".to_owned()),
         signature: [9; 64],
     }
 }
@@ -165,7 +174,7 @@ pub fn protocol_2() -> Vec<Sample> {
         sample!("answer.pillar", Answer, Answer::Pillar(json("{}"))),
         sample!("up.ledger.held", Up, Up::Ledger(held())),
         sample!("down.assign", Down, Down::Assign { envelope: envelope(), terms }),
-        sample!("down.overriding", Down, Down::Overriding { envelope: envelope(), terms, passes: Box::new(passes()) }),
+        sample!("down.warranted", Down, Down::Warranted { envelope: envelope(), terms, warrant: Box::new(warrant()) }),
         sample!("down.release", Down, Down::Release { jid: jid(), release: release() }),
         sample!("down.halt", Down, Down::Halt { jid: jid(), halt: halt() }),
         sample!("down.recall", Down, Down::Recall { jid: jid() }),
@@ -180,7 +189,7 @@ pub fn protocol_2() -> Vec<Sample> {
         sample!("plan.stage-over", PlanRecord, PlanRecord::StageOver { stage: 1, at: 300 }),
         sample!("plan.halted", PlanRecord, PlanRecord::Halted(halt())),
         sample!("plan.turned-down", PlanRecord, PlanRecord::TurnedDown(release().who)),
-        sample!("plan.overriding", PlanRecord, PlanRecord::Overriding(passes())),
+        sample!("plan.warrant", PlanRecord, PlanRecord::Warrant(warrant())),
         sample!("record.job-untold", Record, Record::JobUntold { jid: jid(), untold: true }),
         sample!("record.undelivered", Record, undelivered(Some(KeyDecision::Deny))),
         sample!("record.undelivered.over", Record, undelivered(None)),
@@ -193,5 +202,7 @@ pub fn protocol_2() -> Vec<Sample> {
         sample!("plan.owned", PlanRecord, PlanRecord::Owned(owner)),
         sample!("up.witness", Up, Up::Witness { top: owner.hub, away_ms: Some(300), tops: vec![owner.hub] }),
         sample!("down.witness", Down, Down::Witness { top: owner.hub }),
+        sample!("up.inquired", Up, Up::Inquired { jid: jid(), findings: vec![finding()] }),
+        sample!("down.inquire", Down, Down::Inquire { envelope: envelope(), warrant: Some(Box::new(warrant())), within_ms: 300 }),
     ]
 }
