@@ -1,6 +1,7 @@
 //! The receiving half: one future for everything that a peer may send, so that a session needs one task.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use quinn::{ReadError, RecvStream, SendStream};
@@ -8,13 +9,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 use wire::codec::{self, PREFIX};
 use wire::files::Request;
-use wire::limits::{BULK_FRAME, MAX_FRAME};
+use wire::limits::{BULK_FRAME, MAX_FRAME, MAX_REQUEST};
 
 use crate::close::{CloseCode, Closed};
 use crate::frames::Frames;
 use crate::request::Responder;
 use crate::session::Shared;
-use crate::tuning::{BULK_DEADLINE, REQUEST_DEADLINE, REQUEST_FRAME};
+use crate::tuning::{BULK_DEADLINE, REQUEST_DEADLINE};
 
 /// Bytes taken from a stream at a time: a packet's worth and a few more that have queued up.
 const READ: usize = 16 << 10;
@@ -50,7 +51,9 @@ struct Incoming {
     stream: RecvStream,
     frames: Frames,
     body: Option<Bytes>,
-    deadline: Instant,
+    began: Instant,
+    /// How long the frame may take when it is a short one.
+    patience: Duration,
     /// A part of the endpoint's budget, while a long frame is assembled.
     permit: Option<OwnedSemaphorePermit>,
 }
@@ -74,60 +77,78 @@ impl From<ReadError> for Failure {
 }
 
 impl Incoming {
-    fn new(stream: RecvStream, max: usize, deadline: std::time::Duration) -> Incoming {
+    fn new(stream: RecvStream, max: usize, patience: Duration) -> Incoming {
         Incoming {
             stream,
             frames: Frames::new(max),
             body: None,
-            deadline: Instant::now() + deadline,
+            began: Instant::now(),
+            patience,
             permit: None,
         }
     }
 
     /// Reads exactly one frame and the stream's end. May be cancelled and called again.
     async fn read(&mut self, budget: &Arc<Semaphore>) -> Result<Bytes, Failure> {
-        let deadline = self.deadline;
-        timeout_at(deadline, self.read_unbounded(budget))
+        let short = self.began + self.patience;
+        let len = timeout_at(short, self.read_prefix())
+            .await
+            .unwrap_or(Err(Failure::Slow))?;
+        let deadline = match len > BULK_FRAME {
+            true => self.began + BULK_DEADLINE,
+            false => short,
+        };
+        timeout_at(deadline, self.read_body(len, budget))
             .await
             .unwrap_or(Err(Failure::Slow))
     }
 
-    async fn read_unbounded(&mut self, budget: &Arc<Semaphore>) -> Result<Bytes, Failure> {
+    /// The prefix alone first: it says how much room the body needs.
+    async fn read_prefix(&mut self) -> Result<usize, Failure> {
         loop {
-            let wanted = match self.frames.announced() {
-                // The prefix alone first: it says how much room the body needs.
-                None => PREFIX,
-                Some(len) if len > BULK_FRAME && self.permit.is_none() => {
-                    // No length is over `MAX_FRAME` here, which the budget covers.
-                    let permit = budget.clone().acquire_many_owned(len as u32).await;
-                    self.permit = permit.ok();
-                    READ
-                }
-                Some(_) => READ,
-            };
-            match self.stream.read_chunk(wanted, true).await? {
+            if let Some(body) = &self.body {
+                return Ok(body.len());
+            }
+            if let Some(len) = self.frames.announced() {
+                return Ok(len);
+            }
+            match self.stream.read_chunk(PREFIX, true).await? {
+                None => return Err(Failure::Violation("a stream without a frame")),
+                Some(chunk) => self.take(chunk.bytes)?,
+            }
+        }
+    }
+
+    async fn read_body(&mut self, len: usize, budget: &Arc<Semaphore>) -> Result<Bytes, Failure> {
+        if len > BULK_FRAME && self.permit.is_none() {
+            // No length is over `MAX_FRAME` here, which the budget covers.
+            let permit = budget.clone().acquire_many_owned(len as u32).await;
+            self.permit = permit.ok();
+        }
+        loop {
+            match self.stream.read_chunk(READ, true).await? {
                 None => {
                     self.permit = None;
-                    return self
-                        .body
-                        .take()
-                        .ok_or(Failure::Violation("a stream without a frame"));
+                    let body = self.body.take();
+                    return body.ok_or(Failure::Violation("a stream without a frame"));
                 }
                 Some(_) if self.body.is_some() => {
                     return Err(Failure::Violation("more than one frame on a stream"));
                 }
-                Some(chunk) => self.frames.push(chunk.bytes),
+                Some(chunk) => self.take(chunk.bytes)?,
             }
-            if let Ok(body) = self.frames.next() {
-                self.body = body;
-                if self.body.is_some() && !self.frames.is_empty() {
-                    return Err(Failure::Violation("more than one frame on a stream"));
-                }
-            } else {
-                return Err(Failure::Violation(
-                    "a frame of a length that is not allowed",
-                ));
-            }
+        }
+    }
+
+    fn take(&mut self, chunk: Bytes) -> Result<(), Failure> {
+        self.frames.push(chunk);
+        self.body = self
+            .frames
+            .next()
+            .map_err(|_| Failure::Violation("a frame of a length that is not allowed"))?;
+        match self.body.is_some() && !self.frames.is_empty() {
+            true => Err(Failure::Violation("more than one frame on a stream")),
+            false => Ok(()),
         }
     }
 }
@@ -196,7 +217,7 @@ impl Receiver {
                 streams = connection.accept_bi(), if self.accepted && self.request.is_none() => {
                     match streams {
                         Ok((send, recv)) => {
-                            let incoming = Incoming::new(recv, REQUEST_FRAME, REQUEST_DEADLINE);
+                            let incoming = Incoming::new(recv, MAX_REQUEST, REQUEST_DEADLINE);
                             self.request = Some((incoming, send));
                         }
                         Err(error) => return Err(self.shared.closed(error)),

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use quinn::{ReadError, RecvStream, SendStream, VarInt};
 use tokio::time::timeout;
-use wire::codec::{self, CodecError};
+use wire::codec::{self, CodecError, PREFIX};
 use wire::files::{Answer, Request};
-use wire::limits::MAX_FRAME;
+use wire::limits::{MAX_FRAME, MAX_REQUEST};
 
 use crate::close::Closed;
 use crate::frames::Frames;
@@ -26,6 +26,9 @@ pub enum RequestError {
     /// The question or answer is no frame, or does not fit into one.
     #[error(transparent)]
     Codec(#[from] CodecError),
+    /// The question is longer than a hub takes: nothing was sent.
+    #[error("the question has {0} bytes, and at most {MAX_REQUEST} travel")]
+    TooLong(usize),
     /// The other side gave this request up.
     #[error("the other side gave the request up")]
     GivenUp,
@@ -60,6 +63,10 @@ pub(crate) async fn ask(
     request: &Request,
 ) -> Result<(Answer, BodyReader), RequestError> {
     let question = Bytes::from(codec::frame(request)?);
+    let len = question.len() - PREFIX;
+    if len > MAX_REQUEST {
+        return Err(RequestError::TooLong(len));
+    }
     let streams = shared.connection.open_bi().await;
     let (mut send, stream) = streams.map_err(|error| shared.closed(error))?;
     send.write_chunk(question).await?;

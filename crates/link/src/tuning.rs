@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::{IdleTimeout, TransportConfig, VarInt};
-use wire::limits::{BULK_FRAME, MAX_FRAME};
+use wire::limits::MAX_FRAME;
 
 use crate::congestion::Steady;
 
@@ -49,10 +49,8 @@ pub(crate) const SYNDIC_OUTBOX: usize = 16 << 20;
 pub(crate) const BULK_DEADLINE: Duration = Duration::from_secs(300);
 /// Bytes of long frames that an endpoint assembles at a time, over all sessions. Later ones wait, unread.
 pub(crate) const BULK_BUDGET: usize = 256 << 20;
-/// The frame of a request has so long to arrive after its stream was opened.
+/// The frame of a request has so long to arrive after its stream was opened, and as long as any long frame when it is one.
 pub(crate) const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
-/// Longest first frame of a request; the longest is a list of commits.
-pub(crate) const REQUEST_FRAME: usize = BULK_FRAME;
 /// A body that brings no byte for so long is given up.
 pub(crate) const BODY_STALL: Duration = Duration::from_secs(60);
 
@@ -183,7 +181,7 @@ mod tests {
             );
         }
         for tuning in [Tuning::minion(), Tuning::uplink(), Tuning::hub()] {
-            assert!(tuning.outbox >= BULK_FRAME);
+            assert!(tuning.outbox >= wire::limits::BULK_FRAME);
             assert!(
                 tuning.keep_alive.is_none_or(|k| k * 3 <= tuning.idle),
                 "{tuning:?}"

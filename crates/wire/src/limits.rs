@@ -1,6 +1,6 @@
 //! The bounds of everything that travels. Each has a reason; a receiver checks it before it allocates.
 
-/// Longest frame on a control stream or in a request, in bytes. Frames above [`BULK_FRAME`] travel on a stream
+/// Longest frame, in bytes. Frames above [`BULK_FRAME`] travel on a stream
 /// of their own, so that this bound protects memory and not latency.
 pub const MAX_FRAME: usize = 8 << 20;
 /// Frames longer than this leave the control stream, so that a big return never blocks a ping (`docs/protocol.md`).
@@ -11,6 +11,9 @@ pub const MAX_RETURN: usize = 4 << 20;
 pub const MAX_ARGUMENTS: usize = 256 << 10;
 /// Longest grains (JSON text) of one minion, in bytes.
 pub const MAX_GRAINS: usize = 256 << 10;
+/// Longest question of a request, in bytes: that for a pillar, with the minion's grains and values of the command line. Hubs of
+/// protocol 1 take [`BULK_FRAME`]; they make no pillars.
+pub const MAX_REQUEST: usize = MAX_GRAINS + MAX_ARGUMENTS + (16 << 10);
 /// Longest target expression, in bytes; a list of 10,000 ids fits.
 pub const MAX_TARGET: usize = 1 << 20;
 /// Roster entries in one delta frame: about 100 KiB without grains.

@@ -113,6 +113,24 @@ fn a_pillar_that_cannot_be_made_leaves_its_minion_undecided() {
 }
 
 /// What the asked hub can say of its own minions it says; the others it calls undecided.
+/// Grains travel with the question for the pillar: a hub takes as long ones as it keeps.
+#[test]
+fn large_grains_ask_for_their_pillar() {
+    let remote = remote();
+    let mut tree = tree(&remote, "");
+    let grains = format!("grains:\n  inventory: {}\n", "x".repeat(200_000));
+    tree.new_minion("ams-web3", &["ams-hub"], &grains);
+    tree.settle();
+    let top = tree.top();
+    let said = top.run(0, &["ams-web3", "pillar.get", "number"]);
+    assert_eq!(said.returned("ams-web3"), 3);
+    let said = top.run(0, &["ams-web3", "pillar.items", "pillar={more: given}"]);
+    assert_eq!(said.returned("ams-web3")["more"], "given");
+    let log = tree.node("ams-hub").log();
+    let is_end = |line: &&str| line.contains("child gone") && line.contains("ams-web3");
+    assert_eq!(log.lines().find(is_end), None, "its session lives on");
+}
+
 #[test]
 fn previews_and_choices_know_what_the_asked_hub_knows() {
     let remote = remote();

@@ -242,7 +242,8 @@ metrics_port: 9
             start_within: Duration::from_secs(5),
             timeout: Some(Duration::from_secs(6)),
             confirm_above: Some(500),
-            adopt_after: Duration::from_secs(300),
+            // Only top-masters adopt jobs.
+            adopt_after: Duration::ZERO,
         }
     );
     assert_eq!(hub.journal_file, Some("/journal".into()));
@@ -741,4 +742,17 @@ fn a_job_cache_has_the_keys_of_salt() {
             "{problems:?}"
         );
     }
+}
+
+#[test]
+fn top_masters_adopt_jobs_unless_they_are_told_not_to() {
+    let seconds = |text| top(text).hub().jobs.adopt_after.as_secs();
+    assert_eq!(
+        [
+            seconds(""),
+            seconds("adopt_after: 7"),
+            seconds("adopt_after: 0")
+        ],
+        [300, 7, 0]
+    );
 }

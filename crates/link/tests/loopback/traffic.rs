@@ -6,7 +6,7 @@ use link::{
     CloseCode, Closed, Endpoint, Event, Held, Paced, Receiver, RequestError, SendError, Sender,
 };
 use wire::files::{Answer, Request};
-use wire::limits::{BULK_FRAME, MAX_FRAME};
+use wire::limits::{BULK_FRAME, MAX_FRAME, MAX_REQUEST};
 
 /// Both ends of a session; the endpoints live as long.
 struct Ends {
@@ -170,6 +170,34 @@ fn question(path: &str) -> Request {
         path: path.into(),
         offset: 0,
     }
+}
+
+#[tokio::test]
+async fn a_long_question_gets_through_and_one_that_is_too_long_is_not_sent() {
+    let ends = ends().await;
+    let mut receiver = ends.hub.1;
+    let serving = tokio::spawn(async move {
+        let Event::Request(Request::Content { path, .. }, responder) =
+            receiver.next().await.unwrap()
+        else {
+            panic!("another question");
+        };
+        let refusal = Answer::Refused(path.len().to_string());
+        responder.answer(&refusal).await.unwrap();
+        // Goes on, so that the session stays.
+        receiver.next().await.unwrap_err()
+    });
+    let sender = &ends.minion.0;
+    let too_long = question(&"x".repeat(MAX_REQUEST));
+    let refused = soon(sender.request(&too_long)).await;
+    assert!(matches!(refused, Err(RequestError::TooLong(_))));
+    let long = MAX_REQUEST - 100;
+    let (answer, _) = soon(sender.request(&question(&"x".repeat(long))))
+        .await
+        .unwrap();
+    assert_eq!(answer, Answer::Refused(long.to_string()));
+    sender.close(CloseCode::Done, "");
+    soon(serving).await.unwrap();
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use link::{CloseCode, Closed, Endpoint, Receiver};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{Connection, RecvStream, SendStream};
-use wire::limits::{BULK_FRAME, MAX_FRAME};
+use wire::limits::{BULK_FRAME, MAX_FRAME, MAX_REQUEST};
 
 use crate::support::{Tree, dialler, frame, framed, hub, pair, soon};
 
@@ -108,7 +108,7 @@ async fn bad_requests() {
     let hub = hub(&tree.hub_identity());
     for bytes in [
         &framed(10, 0xff)[..],
-        &announce(BULK_FRAME + 1),
+        &announce(MAX_REQUEST + 1),
         &announce(0),
         b"",
     ] {

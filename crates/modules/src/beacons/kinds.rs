@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::{Caller, Memory, Told, files};
+use super::{Caller, Memory, Told, files, log, traffic};
 use crate::processes;
 use crate::python;
 
@@ -40,9 +40,19 @@ pub(super) const KINDS: &[Kind] = &[
         look: load,
     },
     Kind {
+        name: "log",
+        check: log::check,
+        look: log::look,
+    },
+    Kind {
         name: "memusage",
         check: check_percent,
         look: |items, _, call| used(items, call, "ps.virtual_memory", "memusage"),
+    },
+    Kind {
+        name: "network_info",
+        check: traffic::check,
+        look: traffic::look,
     },
     Kind {
         name: "ps",

@@ -3,6 +3,8 @@
 mod desk;
 mod files;
 mod kinds;
+mod log;
+mod traffic;
 
 use std::time::Duration;
 
@@ -56,6 +58,7 @@ pub struct Beacon {
 struct Memory {
     seen: Map<String, Value>,
     files: Option<Files>,
+    place: Option<log::Place>,
 }
 
 /// Names of all beacons, sorted.

@@ -76,6 +76,35 @@ fn load_is_told_beyond_its_bounds_or_when_it_passes_them() {
 }
 
 #[test]
+fn interfaces_are_told_when_a_counter_passes_its_number() {
+    let counters = |count: u64| json!({"bytes_sent": count, "errin": 0});
+    let answers = |count| json!({"ps.network_io_counters eth0": counters(count), "ps.network_io_counters eth1": false});
+    let interfaces =
+        json!({"eth0": {"type": "greater", "bytes_sent": 100, "errin": 5}, "eth1": {"errin": 0}});
+    let mut greater = read("network_info", json!([{"interfaces": interfaces}]));
+    assert!(look(&mut greater, answers(100)).is_empty());
+    assert_eq!(
+        data(&look(&mut greater, answers(101))),
+        [json!({"interface": "eth0", "network_info": counters(101)})]
+    );
+    let mut equal = read(
+        "network_info",
+        json!([{"interfaces": {"eth0": {"bytes_sent": "7"}}}]),
+    );
+    let counts = [6, 7, 8].map(|count| look(&mut equal, answers(count)).len());
+    assert_eq!(counts, [0, 1, 0]);
+    for wrong in [
+        json!({}),
+        json!({"type": "less", "errin": 1}),
+        json!({"colour": 1}),
+        json!({"errin": "many"}),
+    ] {
+        let config = json!([{"interfaces": {"eth0": wrong}}]);
+        assert!(Beacon::read("network_info", &config).is_err(), "{config}");
+    }
+}
+
+#[test]
 fn services_and_processes_are_told() {
     let services =
         json!([{"services": {"a": {"onchangeonly": true}, "b": {"is_running_state": false}}}]);
