@@ -151,6 +151,8 @@ bugs! {
     ObeysFormerOwner,
     /// A top-master that adopts a rollout does not ask what turns were given.
     TakesOverBlind,
+    /// An account that was closed before its order came stays closed: parents that are away never hear of it.
+    StaysClosed,
     /// One hub's word that a top-master is gone is enough.
     AdoptsOnOneWord,
     /// A minion forgets a return that another hub has than the one that ordered the job of it.

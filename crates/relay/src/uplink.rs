@@ -297,7 +297,10 @@ impl Hub {
                 self.reopen(jid);
                 return;
             }
-            // News came before the order; both become one account.
+            // News came before the order; both become one account, which is open again.
+            if !planted::is(Bug::StaysClosed) {
+                self.reopen(jid);
+            }
             orphan = self.jobs.remove(&jid);
         }
         if self.jobs.len() >= 2 * OPEN_JOBS_MAX {

@@ -84,13 +84,14 @@ impl World {
                         "P2: {jid} is not finished at {at}, where it is history"
                     ));
                 }
+                let place = |uid| self.nodes.iter().position(|n| n.spec.peer.uid == uid);
+                let is_out = |uid| place(uid).is_none_or(|at| self.was_decided(at));
                 for (index, saved) in &theirs.rows {
                     let Some(uid) = disk.holder(*index) else {
                         continue;
                     };
                     // Of whom somebody decided that it is no part of the tree no more is heard.
-                    let is_return = matches!(saved, Saved::Returned { .. })
-                        && !self.model.decided.contains(&uid);
+                    let is_return = matches!(saved, Saved::Returned { .. }) && !is_out(uid);
                     let known = self.nodes[at].hub_disk.row(jid, uid);
                     if is_return && !matches!(known, Some(Saved::Returned { .. })) {
                         return Err(format!(

@@ -239,7 +239,7 @@ impl World {
     }
 
     /// Whether someone decided about this node, or about a hub above it.
-    fn was_decided(&self, at: usize) -> bool {
+    pub(crate) fn was_decided(&self, at: usize) -> bool {
         let spec = &self.nodes[at].spec;
         self.model.decided.contains(&spec.peer.uid)
             || spec.parents.iter().any(|parent| self.was_decided(*parent))

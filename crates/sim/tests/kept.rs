@@ -4,7 +4,7 @@
 use sim::scenario::Scenario;
 
 /// The planted bug that takes the mend out, what was wrong, and the shortest way there.
-const KEPT: [(&str, &str, &str); 23] = [
+const KEPT: [(&str, &str, &str); 24] = [
     (
         "SendsUnsaved",
         "a job was sent to a child that came back at that moment, before it was on disk",
@@ -119,6 +119,11 @@ const KEPT: [(&str, &str, &str); 23] = [
         "ForgetsWhatIsOwed",
         "a minion right below two top-masters forgot a return that the heir of a job had, and its former owner had not",
         "chaos:300011:acts=0,3,4,5,6,11,12:nodes-4,5,7,8",
+    ),
+    (
+        "StaysClosed",
+        "an order that came after the account of its returns was closed was never told to a top-master that was away",
+        "chaos:301624:acts=8,9,14,15,20,25,27,44,45,50:nodes-9,11,12",
     ),
 ];
 
