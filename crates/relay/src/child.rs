@@ -37,6 +37,8 @@ pub(crate) struct Child {
     pub settled: Vec<Jid>,
     /// A syndic's long frames, put back in order.
     pub arrivals: Arrivals,
+    /// It was told that its session ends: what it said before it heard that is no longer listened to.
+    pub is_refused: bool,
 }
 
 impl Child {
@@ -56,6 +58,7 @@ impl Hub {
             outstanding: 0,
             settled: Vec::new(),
             arrivals: Arrivals::default(),
+            is_refused: false,
         };
         self.children.insert(link, child);
     }
@@ -66,12 +69,15 @@ impl Hub {
             code,
             text: text.to_owned(),
         };
+        if let Some(child) = self.children.get_mut(&link) {
+            child.is_refused = !planted::is(Bug::HearsRefused);
+        }
         self.outputs
             .push_back(HubOutput::CloseChild { link, refusal });
     }
 
     pub(crate) fn child_message(&mut self, link: LinkId, message: Up) {
-        let Some(child) = self.children.get(&link) else {
+        let Some(child) = self.children.get(&link).filter(|c| !c.is_refused) else {
             return;
         };
         let up = child.is_up();

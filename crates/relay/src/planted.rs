@@ -153,6 +153,8 @@ bugs! {
     TakesOverBlind,
     /// An account that was closed before its order came stays closed: parents that are away never hear of it.
     StaysClosed,
+    /// What a child said before it heard that it was turned away still counts.
+    HearsRefused,
     /// One hub's word that a top-master is gone is enough.
     AdoptsOnOneWord,
     /// A minion forgets a return that another hub has than the one that ordered the job of it.

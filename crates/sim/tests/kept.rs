@@ -4,7 +4,7 @@
 use sim::scenario::Scenario;
 
 /// The planted bug that takes the mend out, what was wrong, and the shortest way there.
-const KEPT: [(&str, &str, &str); 24] = [
+const KEPT: [(&str, &str, &str); 25] = [
     (
         "SendsUnsaved",
         "a job was sent to a child that came back at that moment, before it was on disk",
@@ -124,6 +124,11 @@ const KEPT: [(&str, &str, &str); 24] = [
         "StaysClosed",
         "an order that came after the account of its returns was closed was never told to a top-master that was away",
         "chaos:301624:acts=8,9,14,15,20,25,27,44,45,50:nodes-9,11,12",
+    ),
+    (
+        "HearsRefused",
+        "a syndic whose key was just deleted told its roster before it heard that, and its minions stayed in the tree",
+        "heirs:320651:acts=0,1,2,4,5,6,8,9,10,11,12:nodes-7,10,11,14",
     ),
 ];
 

@@ -20,9 +20,9 @@ fn caught(bug: Bug, seeds: u64) -> Option<Catch> {
 
 /// No world has shown these: each needs a second fault at one certain moment. The relay's own tests do:
 /// `PLANTED=SettlesEarly cargo test -p relay --features planted` fails. `ForgetsNumbers`,
-/// `ForgetsWhatIsOwed` and `StaysClosed` have scenarios of their own (`kept.rs`), `TakesOverBlind` has worlds of its own
+/// `ForgetsWhatIsOwed`, `StaysClosed` and `HearsRefused` have scenarios of their own (`kept.rs`), `TakesOverBlind` has worlds of its own
 /// (`adoption.rs`), `AdoptsOnOneWord` is seen by `witness.rs` of the relay.
-const UNSEEN: [Bug; 15] = [
+const UNSEEN: [Bug; 16] = [
     Bug::ResumesTooSoon,
     Bug::IgnoresRosterSerial,
     Bug::SettlesEarly,
@@ -38,6 +38,7 @@ const UNSEEN: [Bug; 15] = [
     Bug::AdoptsOnOneWord,
     Bug::ForgetsWhatIsOwed,
     Bug::StaysClosed,
+    Bug::HearsRefused,
 ];
 
 /// Those that a few seeds show: enough to see that the net still has its meshes.
