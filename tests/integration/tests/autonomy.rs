@@ -70,8 +70,12 @@ fn the_history_of_a_cut_off_site_is_told_when_it_is_back() {
     tree.node_mut("ams-hub").kill();
     tree.node_mut("ams-hub").start();
     tree.answers("ams-hub");
-    tree.heals();
-    top.run(0, &["*", "test.ping"]).all_ok(&ALL);
+    // The top may not have noticed yet that the old sessions are dead.
+    let ledger = wait_for("every minion answers", || {
+        let said = top.call(&["run", "--out", "ledger", "*", "test.ping"]);
+        (said.code == Some(0)).then(|| Ledger::parse(&said.out))
+    });
+    ledger.all_ok(&ALL);
     for jid in [ping.jid(), failed.jid(), after.jid()] {
         assert_eq!(listed(&top, jid), 1);
     }
