@@ -8,6 +8,8 @@ CREATE TABLE IF NOT EXISTS job_plan (
   entry BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS job_plan_of ON job_plan (job);
+-- Adoptions alone: entries that begin as `PlanRecord::Owned` is encoded.
+CREATE INDEX IF NOT EXISTS job_plan_owned ON job_plan (job) WHERE substr(entry, 1, 1) = x'09';
 
 -- Jobs of the hub's own of which a parent has yet to hear.
 CREATE TABLE IF NOT EXISTS job_untold (job INTEGER PRIMARY KEY REFERENCES job ON DELETE CASCADE);

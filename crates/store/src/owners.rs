@@ -1,6 +1,6 @@
 //! Who adopted jobs, and what a job cache outside has yet to get of one that was.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{OptionalExtension, params};
 use wire::codec::decode;
@@ -9,9 +9,6 @@ use wire::{Jid, LedgerDelta, Owner, PlanRecord};
 use crate::jobs::blob;
 use crate::{HubReader, StoreError};
 
-/// What the bytes of [`PlanRecord::Owned`] begin with.
-const OWNED: u8 = 9;
-
 impl HubReader {
     /// Who adopted a job last; None for one that is owned by whoever ordered it.
     ///
@@ -19,16 +16,17 @@ impl HubReader {
     /// When the database can't be read, or a row is damaged.
     pub fn owner(&self, jid: Jid) -> Result<Option<Owner>, StoreError> {
         let sql = StoreError::sql(&self.path);
-        // Long rollouts have very many entries: only those of adoptions are decoded.
+        // Long rollouts have very many entries: only those of adoptions are read, by an index of their own.
         let last: Option<Vec<u8>> = self
             .conn
             .prepare_cached(
                 "SELECT entry FROM job_plan JOIN job ON job.id = job_plan.job
-                 WHERE jid = ?1 AND substr(entry, 1, 1) = ?2 ORDER BY job_plan.id DESC LIMIT 1",
+                 WHERE jid = ?1 AND substr(entry, 1, 1) = x'09' ORDER BY job_plan.id DESC LIMIT 1",
             )
             .and_then(|mut entries| {
-                let values = params![jid.to_string(), [OWNED]];
-                entries.query_row(values, |row| row.get(0)).optional()
+                entries
+                    .query_row([jid.to_string()], |row| row.get(0))
+                    .optional()
             })
             .map_err(&sql)?;
         match last.map(|entry| decode(&entry)).transpose() {
@@ -43,10 +41,38 @@ impl HubReader {
     /// # Errors
     /// As [`HubReader::owner`].
     pub fn owners(&self, jids: &[Jid]) -> Result<BTreeMap<Jid, Owner>, StoreError> {
+        let wanted: BTreeSet<Jid> = jids.iter().copied().collect();
+        let (Some(first), Some(last)) = (wanted.first(), wanted.last()) else {
+            return Ok(BTreeMap::new());
+        };
+        let sql = StoreError::sql(&self.path);
+        // Lists of jobs are long and adoptions few: so these are gone through, and not the jobs.
+        let mut entries = self
+            .conn
+            .prepare_cached(
+                "SELECT jid, entry FROM job_plan INDEXED BY job_plan_owned
+                 CROSS JOIN job ON job.id = job_plan.job
+                 WHERE substr(entry, 1, 1) = x'09' AND jid BETWEEN ?1 AND ?2
+                 ORDER BY job_plan.id",
+            )
+            .map_err(&sql)?;
+        let mut rows = entries
+            .query(params![first.to_string(), last.to_string()])
+            .map_err(&sql)?;
         let mut owners = BTreeMap::new();
-        for jid in jids {
-            if let Some(owner) = self.owner(*jid)? {
-                owners.insert(*jid, owner);
+        while let Some(row) = rows.next().map_err(&sql)? {
+            let text: String = row.get(0).map_err(&sql)?;
+            let damaged =
+                |why: String| StoreError::damaged(&self.path, format!("job {text}: {why}"));
+            let jid: Jid = text
+                .parse()
+                .map_err(|()| damaged("its id is none".to_owned()))?;
+            let entry =
+                decode(blob(row, 1).map_err(&sql)?).map_err(|error| damaged(error.to_string()))?;
+            if let PlanRecord::Owned(owner) = entry
+                && wanted.contains(&jid)
+            {
+                owners.insert(jid, owner);
             }
         }
         Ok(owners)
@@ -104,7 +130,7 @@ mod tests {
         };
         let entry = |entry| Record::JobPlan { jid: jid(1), entry };
         let first = encode(&PlanRecord::Owned(owner(1, 1))).unwrap();
-        assert_eq!(first.first(), Some(&OWNED));
+        assert_eq!(first.first(), Some(&9), "job_plan_owned has them by this");
         let (_dir, path) = place();
         let (mut store, _) = HubStore::open(&path).unwrap();
         let records = [
