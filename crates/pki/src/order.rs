@@ -29,12 +29,7 @@ impl JobKey {
     /// # Errors
     /// [`wire::codec::CodecError`] when the order does not fit into a frame.
     pub fn sign(&self, order: &JobOrder) -> Result<JobEnvelope, codec::CodecError> {
-        let order: wire::Json = codec::encode(order)?.into();
-        Ok(JobEnvelope {
-            signature: self.sign_in(SIGNING_DOMAIN_JOB, &order),
-            signer: self.public().uid(),
-            order,
-        })
+        self.sign_order(SIGNING_DOMAIN_JOB, order)
     }
 
     /// Signs an order that nobody is to run: hubs say how it would fare.
@@ -42,9 +37,17 @@ impl JobKey {
     /// # Errors
     /// As [`JobKey::sign`].
     pub fn sign_inquiry(&self, order: &JobOrder) -> Result<JobEnvelope, codec::CodecError> {
+        self.sign_order(SIGNING_DOMAIN_INQUIRY, order)
+    }
+
+    fn sign_order(
+        &self,
+        domain: &[u8],
+        order: &JobOrder,
+    ) -> Result<JobEnvelope, codec::CodecError> {
         let order: wire::Json = codec::encode(order)?.into();
         Ok(JobEnvelope {
-            signature: self.sign_in(SIGNING_DOMAIN_INQUIRY, &order),
+            signature: self.sign_in(domain, &order),
             signer: self.public().uid(),
             order,
         })
@@ -136,14 +139,8 @@ impl TrustStore {
         envelope: &JobEnvelope,
         now: UnixMillis,
     ) -> Result<Arc<JobOrder>, JobRefusal> {
-        let signer = self
-            .signer(&envelope.signer)
-            .ok_or(JobRefusal::UnknownSigner(envelope.signer))?;
-        let order = self
-            .verified
-            .open(&PublicKey(signer.public_key), envelope)?;
-        check(&order, signer, self.tree(), now)?;
-        Ok(order)
+        let open = |key: &PublicKey| self.verified.open(key, envelope);
+        self.verify_by(open, envelope, now)
     }
 
     /// The order of an inquiry, after the checks that an order itself would have to stand.
@@ -155,17 +152,23 @@ impl TrustStore {
         envelope: &JobEnvelope,
         now: UnixMillis,
     ) -> Result<Arc<JobOrder>, JobRefusal> {
+        let open = |key: &PublicKey| opened(SIGNING_DOMAIN_INQUIRY, key, envelope);
+        self.verify_by(open, envelope, now)
+    }
+
+    /// `open` gives the order when it was signed by this key.
+    fn verify_by(
+        &self,
+        open: impl FnOnce(&PublicKey) -> Result<Arc<JobOrder>, JobRefusal>,
+        envelope: &JobEnvelope,
+        now: UnixMillis,
+    ) -> Result<Arc<JobOrder>, JobRefusal> {
         let signer = self
             .signer(&envelope.signer)
             .ok_or(JobRefusal::UnknownSigner(envelope.signer))?;
-        let key = PublicKey(signer.public_key);
-        if !key.verifies_in(SIGNING_DOMAIN_INQUIRY, &envelope.order, &envelope.signature) {
-            return Err(JobRefusal::Signature);
-        }
-        let order: JobOrder =
-            codec::decode(&envelope.order).map_err(|e| JobRefusal::Malformed(e.to_string()))?;
+        let order = open(&PublicKey(signer.public_key))?;
         check(&order, signer, self.tree(), now)?;
-        Ok(Arc::new(order))
+        Ok(order)
     }
 
     /// Whether this warrant of a job was signed by the key that signed its order.
@@ -237,6 +240,20 @@ fn allows(pattern: &str, function: &str) -> bool {
     }
 }
 
+/// The order in an envelope that this key signed in a domain.
+fn opened(
+    domain: &[u8],
+    key: &PublicKey,
+    envelope: &JobEnvelope,
+) -> Result<Arc<JobOrder>, JobRefusal> {
+    if !key.verifies_in(domain, &envelope.order, &envelope.signature) {
+        return Err(JobRefusal::Signature);
+    }
+    let order = codec::decode(&envelope.order);
+    let order = order.map_err(|e| JobRefusal::Malformed(e.to_string()))?;
+    Ok(Arc::new(order))
+}
+
 /// Orders whose signature was right, by the hash of key, signature and bytes; the oldest goes first.
 #[derive(Debug, Default)]
 pub(crate) struct VerifiedOrders {
@@ -264,12 +281,7 @@ impl VerifiedOrders {
         if let Some(order) = orders.get(&hash) {
             return Ok(order.clone());
         }
-        if !key.verifies_in(SIGNING_DOMAIN_JOB, &envelope.order, &envelope.signature) {
-            return Err(JobRefusal::Signature);
-        }
-        let order: JobOrder =
-            codec::decode(&envelope.order).map_err(|e| JobRefusal::Malformed(e.to_string()))?;
-        let order = Arc::new(order);
+        let order = opened(SIGNING_DOMAIN_JOB, key, envelope)?;
         orders.insert(hash, order.clone());
         ages.push_back(hash);
         if ages.len() > VERIFIED_MAX
