@@ -63,8 +63,8 @@ pub fn check(tag: &str, id: &str) -> Result<(), TagError> {
 
 /// Whether a jid is one that minions give.
 fn is_of_minion(jid: &str) -> bool {
-    let number = jid.get(jid.len().saturating_sub(2)..);
-    jid.parse::<Jid>().is_ok() && number == Some(&MINIONS_JID_NUMBER.to_string())
+    jid.parse::<Jid>()
+        .is_ok_and(|jid| jid.number() == MINIONS_JID_NUMBER)
 }
 
 #[cfg(test)]

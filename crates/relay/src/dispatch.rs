@@ -11,7 +11,7 @@ use wire::{
 use crate::LinkId;
 use crate::exchange::HubOutput;
 use crate::hub::{EXPIRY_SLACK_MS, Held, Hub, OPEN_JOBS_MAX, Timer};
-use crate::job::{Job, Origin, signer_of};
+use crate::job::{Job, Origin};
 use crate::node::{Node, NodeFacts};
 use crate::planted::{self, Bug};
 use crate::rollout::PROTOCOL_TERMS;
@@ -53,7 +53,7 @@ impl Hub {
             parents: Vec::new(),
             received: self.now,
         };
-        self.signer = Some(signer_of(jid));
+        self.signer = Some(jid.number());
         let terms = Terms {
             hold,
             by_release: plan.is_some(),

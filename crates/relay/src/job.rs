@@ -226,7 +226,7 @@ impl Job {
     pub(crate) fn is_own(&self, signer: Option<u8>) -> bool {
         match self.order {
             Some(_) => self.origin == Origin::Own,
-            None => signer == Some(signer_of(self.jid())),
+            None => signer == Some(self.jid().number()),
         }
     }
 
@@ -492,15 +492,6 @@ pub(crate) fn spans(order: &JobOrder) -> Spans {
             .saturating_add(RUN_END_MS),
         until: order.start_by,
     }
-}
-
-/// The number of the key that signed a job: the last two digits of its jid.
-pub(crate) fn signer_of(jid: Jid) -> u8 {
-    let digits = jid.to_string();
-    digits
-        .bytes()
-        .skip(digits.len().saturating_sub(2))
-        .fold(0, |number, digit| number * 10 + (digit - b'0'))
 }
 
 fn best_of(others: &[(Source, State)]) -> Option<usize> {

@@ -15,7 +15,7 @@ use crate::LinkId;
 use crate::dispatch::target_of;
 use crate::exchange::{HubOutput, RecoveredJob};
 use crate::hub::{Held, Hub, OPEN_JOBS_MAX};
-use crate::job::{Job, Origin, Recall, signer_of};
+use crate::job::{Job, Origin, Recall};
 use crate::planted::{self, Bug};
 use crate::rollout::PROTOCOL_TERMS;
 use crate::state::{Source, State};
@@ -39,7 +39,7 @@ impl Hub {
         let mut job = Job::replay_with(stored.head, &stored.news, self.config.uid, &source_of);
         job.finished = stored.finished;
         if job.origin == Origin::Own {
-            self.signer = Some(signer_of(jid));
+            self.signer = Some(jid.number());
         }
         let owned = |entry: &PlanRecord| matches!(entry, PlanRecord::Owned(_));
         let adoption = stored.plan.iter().rposition(owned);
@@ -367,7 +367,7 @@ impl Hub {
 
     /// Nobody knows the order. The origin keeps the returns all the same; any other hub hands them on.
     fn keep_orphan(&mut self, jid: Jid) {
-        let own = self.signer == Some(signer_of(jid));
+        let own = self.signer == Some(jid.number());
         let is_top = self.config.path.is_top();
         let Some(job) = self.jobs.get_mut(&jid) else {
             return;

@@ -369,6 +369,12 @@ impl Jid {
     pub fn first_of(moment: UnixMillis) -> Jid {
         Jid::compose(moment.saturating_mul(1_000), 0)
     }
+
+    /// The number of who gave it: its last two digits, those of the key that signed the job, or
+    /// [`MINIONS_JID_NUMBER`](crate::limits::MINIONS_JID_NUMBER).
+    pub fn number(self) -> u8 {
+        (self.0 % 100) as u8
+    }
 }
 
 impl FromStr for Jid {
