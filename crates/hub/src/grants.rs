@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use pki::{JoinToken, TokenGrant, TokenRefusal};
 use store::{Committer, HubStore, StoreError};
-use tokio::sync::oneshot;
 use wire::{NodeId, Role, SitePath, TreeId, UnixMillis};
+
+use crate::store_work::on_store;
 
 /// Tokens at once, at most, with those that have just ended.
 const GRANTS_MAX: usize = 1_000;
@@ -35,11 +36,7 @@ impl Grants {
         &self,
         work: impl FnOnce(&mut Vec<TokenGrant>) -> (bool, T) + Send + 'static,
     ) -> anyhow::Result<T> {
-        let (answer, answered) = oneshot::channel();
-        self.committer.work(move |store| {
-            let _ = answer.send(change(store, work));
-        })?;
-        Ok(answered.await??)
+        Ok(on_store(&self.committer, move |store| change(store, work)).await??)
     }
 
     /// Makes a token; gives its name, its text (shown once) and its end.

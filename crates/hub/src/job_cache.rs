@@ -8,14 +8,15 @@ use daemon::clock::Clock;
 use daemon::config::JobCacheSettings;
 use daemon::metrics::JobCacheMetrics;
 use jobcache::{Cache, Loss};
-use store::{Committer, HubReader, HubStore};
-use tokio::sync::{Notify, oneshot};
+use store::{Committer, HubReader};
+use tokio::sync::Notify;
 use wire::Uid;
 
 use crate::disk::as_gauge;
 use crate::outage::Outage;
 use crate::places::place;
 use crate::rows::Rows;
+use crate::store_work::on_store;
 
 /// Changes that are read at a time.
 const CHANGES_MAX: u32 = 500;
@@ -109,11 +110,7 @@ impl Exporter {
         let Some(committer) = self.surroundings.committer.upgrade() else {
             return Ok(false);
         };
-        let (done, gone) = oneshot::channel();
-        committer.work(move |store: &mut HubStore| {
-            // Nobody listens when the hub stops.
-            let _ = done.send(store.let_go(through));
-        })?;
+        let gone = on_store(&committer, move |store| store.let_go(through));
         drop(committer);
         gone.await??;
         Ok(true)

@@ -41,6 +41,7 @@ pub mod runners;
 pub mod serve;
 pub mod service;
 pub mod standing;
+mod store_work;
 pub mod submit;
 pub mod surroundings;
 pub mod timetable;

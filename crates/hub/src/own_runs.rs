@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use daemon::clock::Clock;
+use data_encoding::HEXLOWER;
 use pki::Member;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use store::{Committer, HubReader, StoreError};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use wire::control::{JobSummary, Ledger, LedgerRow, Progress, SiteCounts};
 use wire::files::{Answer, Request};
 use wire::find::{JobFilter, JobSource};
@@ -18,6 +19,7 @@ use wire::{Counts, Jid, Json, OutcomeKind, OwnRun, Role, Uid, UnixMillis};
 
 use crate::orchestrate::fits;
 use crate::service::Service;
+use crate::store_work::on_store;
 
 /// Between two requests to a parent: what a hub hands up of these runs is one request in this time, and the rest waits on its disk.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -72,13 +74,8 @@ impl OwnRuns {
         &self,
         work: impl FnOnce(&mut store::HubStore) -> Result<(), StoreError> + Send + 'static,
     ) -> Result<(), String> {
-        let (done, saved) = oneshot::channel();
-        let queued = self.committer.work(move |store| {
-            // Nobody listens when the hub stops.
-            let _ = done.send(work(store));
-        });
-        queued.map_err(|error| error.to_string())?;
-        let saved = saved.await.map_err(|_| "the hub stops".to_owned())?;
+        let saved = on_store(&self.committer, work).await;
+        let saved = saved.map_err(|error| error.to_string())?;
         saved.map_err(|error| error.to_string())
     }
 
@@ -128,10 +125,7 @@ impl OwnRuns {
 
 /// A run as it may be kept; none when nobody may say so.
 fn checked(member: &Member, mut run: OwnRun) -> Option<OwnRun> {
-    let is_minions = run
-        .jid
-        .to_string()
-        .ends_with(&MINIONS_JID_NUMBER.to_string());
+    let is_minions = run.jid.number() == MINIONS_JID_NUMBER;
     let is_theirs = match member.role {
         Role::Minion => {
             run.uid = member.uid;
@@ -169,12 +163,10 @@ fn untold(
 /// A run as it goes up: a long value stays at the minion's hub, and its size, its hash and that site stand for it.
 fn for_parent(mut run: OwnRun) -> OwnRun {
     if run.value.len() > MAX_OWN_VALUE_UP {
-        let sum = Sha256::digest(&run.value);
-        let sum: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
         let mark = json!({
             "truncated": true,
             "bytes": run.value.len(),
-            "sha256": sum,
+            "sha256": HEXLOWER.encode(&Sha256::digest(&run.value)),
             "kept_at": run.path.to_string(),
         });
         run.value = mark.to_string().into_bytes().into();
@@ -290,7 +282,8 @@ fn arguments(runs: &[OwnRun]) -> (Json, Json) {
     (args.into(), b"{}".as_slice().into())
 }
 
-/// Arguments as Salt's history has them: named ones in a dictionary behind the others.
+/// Arguments as Salt's history has them of what a minion began: named ones in a dictionary behind the others, without the mark that
+/// those of orders have.
 fn salts_arguments(run: &OwnRun) -> Vec<Value> {
     let mut args: Vec<Value> = serde_json::from_slice(&run.args).unwrap_or_default();
     let kwargs: Map<String, Value> = serde_json::from_slice(&run.kwargs).unwrap_or_default();

@@ -6,10 +6,10 @@ use std::time::Duration;
 use daemon::clock::Clock;
 use daemon::metrics::{Counter, DiskMetrics};
 use store::{Committer, CommitterGone, HubStore};
-use tokio::sync::oneshot;
 use wire::UnixMillis;
 
 use crate::disk::as_gauge;
+use crate::store_work::on_store;
 
 /// How often the store is pruned.
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
@@ -57,13 +57,9 @@ async fn prune(
     skipped: &Counter,
 ) -> Result<(), CommitterGone> {
     loop {
-        let (done, more) = oneshot::channel();
         let skipped = skipped.clone();
-        committer.work(move |store| {
-            // Nobody listens when the hub stops.
-            let _ = done.send(step(store, now, retention, &skipped));
-        })?;
-        if !more.await.map_err(|_| CommitterGone)? {
+        let step = move |store: &mut HubStore| step(store, now, retention, &skipped);
+        if !on_store(committer, step).await? {
             return Ok(());
         }
     }
@@ -141,13 +137,9 @@ mod tests {
         store.commit(&records).unwrap();
         let committer = Arc::new(Committer::start(store, |_| {}).unwrap());
         let count = || {
-            let (done, count) = oneshot::channel();
-            let work = move |store: &mut HubStore| {
-                done.send(store.jobs(u32::MAX, None).unwrap().len())
-                    .unwrap();
-            };
-            committer.work(work).unwrap();
-            count
+            on_store(&committer, |store| {
+                store.jobs(u32::MAX, None).unwrap().len()
+            })
         };
 
         let pruning = tokio::spawn({

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use wire::control::{
     HubRow, KeyRow, Ledger, MinionCounts, MinionRow, Progress, RootsRow, SiteRow, Tree,
 };
-use wire::{JobOrder, Presence, Role, Standing, UnixMillis};
+use wire::{JobOrder, KEYWORDS_MARK, Presence, Role, Standing, UnixMillis};
 
 /// The roster, counted by site; with a row for each minion when `minions`.
 pub fn tree(hub: &Hub, minions: bool, now: UnixMillis) -> Tree {
@@ -179,7 +179,7 @@ pub(crate) fn arguments(order: &JobOrder) -> Vec<Value> {
 /// Arguments as Salt lists them: the positional ones, and then the named ones in a map with a mark.
 pub(crate) fn listed(mut args: Vec<Value>, mut named: Map<String, Value>) -> Vec<Value> {
     if !named.is_empty() {
-        named.insert("__kwarg__".to_owned(), true.into());
+        named.insert(KEYWORDS_MARK.to_owned(), true.into());
         args.push(named.into());
     }
     args

@@ -10,11 +10,11 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use schedule::{Firing, Kept, Plan, Scheduler};
 use serde_json::{Map, Value};
-use tokio::sync::oneshot;
 
 use crate::caller::Caller;
 use crate::runners;
 use crate::service::Service;
+use crate::store_work::on_store;
 
 /// Who asks for what the schedule runs.
 const USER: &str = "schedule";
@@ -117,11 +117,9 @@ impl Timetable {
         let kept = self.scheduler.kept();
         if kept != before {
             let bytes = serde_json::to_vec(&kept)?;
-            let (done, saved) = oneshot::channel();
-            self.service.committer.work(move |store| {
-                // Nobody listens when the hub stops.
-                let _ = done.send(store.put_meta(META_KEY, &bytes));
-            })?;
+            let saved = on_store(&self.service.committer, move |store| {
+                store.put_meta(META_KEY, &bytes)
+            });
             saved.await??;
         }
         Ok(firings)

@@ -1,5 +1,8 @@
-use daemon::metrics::{HubMetrics, Registry};
+use std::path::Path;
+
+use daemon::metrics::{HubMetrics, JobCacheMetrics, Registry};
 use serde_json::Value;
+use store::HubStore;
 use wire::record::{JobHead, NodeRecord, Record};
 use wire::{
     Jid, JobEnvelope, JobOptions, JobOrder, Json, LedgerDelta, Link, NodeId, Outcome, OutcomeGroup,
@@ -95,6 +98,31 @@ fn returned(n: u64, who: u32, value: ValueRef) -> Record {
     })
 }
 
+/// A store that keeps changes for a job cache.
+fn store_in(dir: &Path) -> HubStore {
+    let (mut store, _) = HubStore::open(&dir.join("hub.sqlite")).unwrap();
+    store.keep_changes(true).unwrap();
+    store
+}
+
+/// Starts the writer of a store, and the job cache in this file.
+fn exported(store: HubStore, path: &Path, metrics: JobCacheMetrics) -> Arc<Committer> {
+    let committed = Arc::new(Notify::new());
+    let reader = store.reader().unwrap();
+    let rings = committed.clone();
+    let committer = Arc::new(Committer::start(store, move |_| rings.notify_one()).unwrap());
+    let surroundings = Surroundings {
+        uid: OWN,
+        reader,
+        committer: Arc::downgrade(&committer),
+        committed,
+        clock: Clock::start(),
+        metrics,
+    };
+    start(&JobCacheSettings::File(path.to_owned()), surroundings).unwrap();
+    committer
+}
+
 async fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + SOON;
     while !holds() {
@@ -107,8 +135,7 @@ async fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
 async fn what_waits_is_written_in_order_when_the_cache_is_back() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("away/events");
-    let (mut store, _) = HubStore::open(&dir.path().join("hub.sqlite")).unwrap();
-    store.keep_changes(true).unwrap();
+    let mut store = store_in(dir.path());
     let long = Json::from(&b"\"a long value\""[..]);
     let records = [
         minion(1),
@@ -121,19 +148,7 @@ async fn what_waits_is_written_in_order_when_the_cache_is_back() {
     ];
     store.commit(&records).unwrap();
     let metrics = HubMetrics::new(&Registry::new()).unwrap().job_cache;
-    let committed = Arc::new(Notify::new());
-    let reader = store.reader().unwrap();
-    let rings = committed.clone();
-    let committer = Arc::new(Committer::start(store, move |_| rings.notify_one()).unwrap());
-    let surroundings = Surroundings {
-        uid: OWN,
-        reader,
-        committer: Arc::downgrade(&committer),
-        committed,
-        clock: Clock::start(),
-        metrics: metrics.clone(),
-    };
-    start(&JobCacheSettings::File(path.clone()), surroundings).unwrap();
+    let committer = exported(store, &path, metrics.clone());
 
     wait_for("it fails", || metrics.failing_since.get() > 0).await;
     assert_eq!(metrics.backlog.get(), 4);
@@ -168,8 +183,7 @@ async fn what_waits_is_written_in_order_when_the_cache_is_back() {
 #[test]
 fn a_long_change_is_cut_into_transactions() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut store, _) = HubStore::open(&dir.path().join("hub.sqlite")).unwrap();
-    store.keep_changes(true).unwrap();
+    let mut store = store_in(dir.path());
     let site: Vec<u32> = (1..=450).collect();
     let minions: Vec<Record> = site.iter().copied().map(minion).collect();
     store.commit(&minions).unwrap();
@@ -211,28 +225,16 @@ async fn a_job_is_written_by_who_owns_it() {
     let yes = || ValueRef::Inline(Json::from(&b"true"[..]));
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("events");
-    let (mut store, _) = HubStore::open(&dir.path().join("hub.sqlite")).unwrap();
-    store.keep_changes(true).unwrap();
+    let mut store = store_in(dir.path());
     let nodes = [minion(1), minion_by(2, false), minion_by(3, false)];
     store.commit(&nodes).unwrap();
     // Passed over, since another hub writes it, and let go.
     let before = [job(1, other), returned(1, 2, yes()), job(2, OWN)];
     store.commit(&before).unwrap();
     let metrics = HubMetrics::new(&Registry::new()).unwrap().job_cache;
-    let committed = Arc::new(Notify::new());
-    let (reader, looks) = (store.reader().unwrap(), store.reader().unwrap());
-    let rings = committed.clone();
-    let committer = Arc::new(Committer::start(store, move |_| rings.notify_one()).unwrap());
-    let surroundings = Surroundings {
-        uid: OWN,
-        reader,
-        committer: Arc::downgrade(&committer),
-        committed,
-        clock: Clock::start(),
-        metrics,
-    };
+    let looks = store.reader().unwrap();
+    let committer = exported(store, &path, metrics);
     let nothing_waits = || looks.changes_kept().unwrap() == 0;
-    start(&JobCacheSettings::File(path.clone()), surroundings).unwrap();
     wait_for("nothing waits", nothing_waits).await;
     assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), "");
 

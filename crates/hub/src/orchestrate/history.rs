@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use store::Committer;
 use targeting::Glob;
-use tokio::sync::oneshot;
 use wire::control::{JobSummary, Ledger, LedgerRow, Progress, SiteCounts, Tell};
 use wire::find::{JobFilter, JobSource, LISTED_MAX, StateBits};
 use wire::record::{RunOutcome, RunRecord};
@@ -14,19 +13,16 @@ use super::live::Live;
 use crate::control::{PROGRESS_EVERY, Teller};
 use crate::jobs::{no_job, tell_ledger};
 use crate::service::Service;
+use crate::store_work::on_store;
 
 /// Queues it, behind what was queued before; what this gives ends when it is on disk.
 pub(super) fn save(
     committer: &Committer,
     run: RunRecord,
-) -> anyhow::Result<oneshot::Receiver<Result<(), store::StoreError>>> {
-    let (done, saved) = oneshot::channel();
-    committer.work(move |store| {
-        let is_open = run.outcome.is_none();
-        // Nobody listens when the hub stops.
-        let _ = done.send(store.save_run(&run, is_open));
-    })?;
-    Ok(saved)
+) -> impl Future<Output = anyhow::Result<()>> + use<> {
+    let is_open = run.outcome.is_none();
+    let saved = on_store(committer, move |store| store.save_run(&run, is_open));
+    async move { Ok(saved.await??) }
 }
 
 /// Says of all that ran when the hub stopped that they are over. None is begun again: what it had ordered is in the history, and a

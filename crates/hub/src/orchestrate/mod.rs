@@ -87,9 +87,9 @@ impl Orchestration {
         let saved = {
             let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
             record.jobs.push((id.to_owned(), jid));
-            history::save(&service.committer, record.clone())?
+            history::save(&service.committer, record.clone())
         };
-        Ok(saved.await??)
+        saved.await
     }
 }
 
@@ -348,11 +348,8 @@ impl Service {
             live: live.clone(),
             record: Arc::new(Mutex::new(record.clone())),
         });
-        let saved = match history::save(&self.committer, record) {
-            Ok(saved) => saved.await.map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        if let Err(text) = saved.and_then(|saved| saved.map_err(|error| error.to_string())) {
+        if let Err(error) = history::save(&self.committer, record).await {
+            let text = error.to_string();
             let value = json(&json!([text]));
             self.orchestrations
                 .leave(&live, RunOutcome::Returned { retcode: 1, value });
@@ -429,12 +426,8 @@ fn run(of: Arc<Orchestration>, wish: Wish) -> Pin<Box<dyn Future<Output = ()> + 
             history::close(&mut record, outcome.clone(), now);
             history::save(&service.committer, record.clone())
         };
-        let saved = match saved {
-            Ok(saved) => saved.await.map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        if !matches!(saved, Ok(Ok(()))) {
-            tracing::error!(jid = %of.live.jid, ?saved, "the end of an orchestration is not saved");
+        if let Err(error) = saved.await {
+            tracing::error!(jid = %of.live.jid, %error, "the end of an orchestration is not saved");
         }
         service.orchestrations.leave(&of.live, outcome);
     })

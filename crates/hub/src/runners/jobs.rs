@@ -256,17 +256,15 @@ fn start_time(jid: Jid) -> String {
 
 /// A job with its minions and what they returned.
 async fn whole(call: &Call<'_>, jid: Jid) -> Result<Map<String, Value>, Trouble> {
-    let account = (
-        call.service.stored_order(jid).await?,
-        call.service.ledger(jid).await?,
-    );
-    let (Some(order), Some(ledger)) = account else {
+    let order = call.service.stored_order(jid).await?;
+    let ledger = call.service.ledger(jid).await?;
+    let (Some(order), Some(ledger)) = (order, &ledger) else {
         let runs = call.service.own_runs_of(jid).await?;
-        if let (false, Some(ledger)) = (runs.is_empty(), call.service.own_ledger(jid).await?) {
+        if let (false, Some(ledger)) = (runs.is_empty(), &ledger) {
             let mut words = described_own(&runs);
             let minions: Vec<&str> = runs.iter().map(|run| run.id.as_str()).collect();
             words.insert("Minions".to_owned(), minions.into());
-            words.insert("Result".to_owned(), results(&ledger)?.into());
+            words.insert("Result".to_owned(), results(ledger)?.into());
             return Ok(words);
         }
         if let Some(kept) = call.service.kept_call(jid).await? {
@@ -278,7 +276,7 @@ async fn whole(call: &Call<'_>, jid: Jid) -> Result<Map<String, Value>, Trouble>
         words.insert("Result".to_owned(), json!({}));
         return Ok(words);
     };
-    let result = results(&ledger)?;
+    let result = results(ledger)?;
     let mut words = described(jid, &order);
     let minions: Vec<&str> = ledger.minions.iter().map(|row| row.id.as_str()).collect();
     words.insert("Minions".to_owned(), minions.into());

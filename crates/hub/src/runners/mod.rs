@@ -28,8 +28,6 @@ use access::Area;
 use data::signature::Signature;
 use events::Event;
 use serde_json::{Map, Value, json};
-use store::HubStore;
-use tokio::sync::oneshot;
 use wire::control::{Failure, FailureKind, RunnerAsk, Tell};
 use wire::{Jid, Json, limits};
 
@@ -40,6 +38,7 @@ use crate::caller::Caller;
 use crate::control::failed;
 use crate::report;
 use crate::service::Service;
+use crate::store_work::on_store;
 
 /// All modules.
 const MODULES: &[(Kind, &[Runner])] = &[
@@ -267,12 +266,7 @@ impl Service {
 
     async fn keep_call(&self, jid: Jid, returned: &Value) -> anyhow::Result<()> {
         let text = returned.to_string().into_bytes();
-        let (done, kept) = oneshot::channel();
-        self.committer.work(move |store: &mut HubStore| {
-            // Nobody listens when the command line hung up.
-            let _ = done.send(store.keep_call(jid, &text));
-        })?;
-        Ok(kept.await??)
+        Ok(on_store(&self.committer, move |store| store.keep_call(jid, &text)).await??)
     }
 
     /// What came of a call, as its event told it.
