@@ -30,7 +30,7 @@ use self::ours::Ours;
 use self::report::Report;
 use self::salt::Salt;
 use self::side::Side;
-use crate::workspace::target;
+use crate::workspace::{root, target};
 
 /// The file of known differences.
 const KNOWN: &str = include_str!("known.yaml");
@@ -39,6 +39,30 @@ const KNOWN: &str = include_str!("known.yaml");
 const HOW_TO: &str = "Make a Python environment with Salt by\n  \
     python3 -m venv DIR && DIR/bin/pip install salt==3008.3\n\
     and name it with --salt-venv DIR or SALT_VENV=DIR.";
+
+/// What comparisons of commands have in common.
+#[derive(Debug, clap::Args)]
+struct Setting {
+    /// A Python environment with Salt; without one nothing is compared.
+    #[arg(long, value_name = "DIR", env = "SALT_VENV")]
+    salt_venv: Option<PathBuf>,
+    /// Where the programs are; those of the dev profile otherwise.
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
+    /// Where everything goes that was seen, known differences too.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+impl Setting {
+    /// The directory of the programs.
+    fn programs(&self) -> anyhow::Result<PathBuf> {
+        match &self.programs {
+            Some(dir) => Ok(dir.clone()),
+            None => Ok(target(&root()?).join("debug")),
+        }
+    }
+}
 
 /// Compare states with real Salt's.
 #[derive(Debug, clap::Args)]

@@ -20,10 +20,10 @@ use anyhow::Context;
 use self::nodes::{Ours, Salts};
 use self::outcome::Outcome;
 use self::table::Line;
+use super::Setting;
 use super::known::{self, Known};
 use super::report::Report;
 use crate::bench::salt::side::finish;
-use crate::workspace::{root, target};
 
 /// The table.
 const COMMANDS: &str = include_str!("commands.yaml");
@@ -37,18 +37,11 @@ pub struct Arguments {
     /// Only commands with one of these texts in them; all otherwise.
     #[arg(value_name = "TEXT")]
     only: Vec<String>,
-    /// A Python environment with Salt; nothing is compared without one.
-    #[arg(long, value_name = "DIR", env = "SALT_VENV")]
-    salt_venv: Option<PathBuf>,
-    /// Where the programs are; those of the dev profile otherwise.
-    #[arg(long, value_name = "DIR")]
-    programs: Option<PathBuf>,
+    #[command(flatten)]
+    setting: Setting,
     /// Salt's answers: written there by the first run, and read by those after it, which then need no Salt.
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
-    /// Where all differences go, known ones too.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
 }
 
 /// A master with its minions, and commands of operators.
@@ -75,10 +68,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         println!("Skipped: no Salt to compare with. {}", super::HOW_TO);
         return Ok(ExitCode::SUCCESS);
     };
-    let programs = match &arguments.programs {
-        Some(dir) => dir.clone(),
-        None => target(&root()?).join("debug"),
-    };
+    let programs = arguments.setting.programs()?;
     let ours = Ours::start(&programs, &work)
         .and_then(|side| outcomes(&side, &lines, &work))
         .with_context(kept)?;
@@ -101,7 +91,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         });
         report.add(&line.program, pieces, &known);
     }
-    let code = report.conclude(arguments.json.as_deref(), &work, "configurations and logs")?;
+    let code = report.conclude(
+        arguments.setting.json.as_deref(),
+        &work,
+        "configurations and logs",
+    )?;
     println!("\n{equal} of {total} commands are equal in all that is compared.");
     // Some commands alone need few of them.
     for known in idle.iter().filter(|_| arguments.only.is_empty()) {
@@ -122,7 +116,7 @@ fn salts(
     {
         return Ok(Some(outcomes));
     }
-    let Some(venv) = &arguments.salt_venv else {
+    let Some(venv) = &arguments.setting.salt_venv else {
         return Ok(None);
     };
     let outcomes = outcomes(&Salts::start(venv, work)?, lines, work)?;

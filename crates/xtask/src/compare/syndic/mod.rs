@@ -19,9 +19,9 @@ use self::nodes::{Banyan, Nodes, Salts};
 use self::page::Row;
 use self::run::Account;
 use self::situation::{Situation, Tops};
+use super::Setting;
 use crate::bench::salt::peer;
 use crate::bench::salt::plan::Plan;
-use crate::workspace::{root, target};
 
 /// The table.
 const SITUATIONS: &str = include_str!("situations.yaml");
@@ -38,15 +38,8 @@ pub struct Arguments {
     /// Only situations with one of these texts in their names or commands; all otherwise.
     #[arg(value_name = "TEXT")]
     only: Vec<String>,
-    /// A Python environment with Salt; without one only our tree is judged.
-    #[arg(long, value_name = "DIR", env = "SALT_VENV")]
-    salt_venv: Option<PathBuf>,
-    /// Where the programs are; those of the dev profile otherwise.
-    #[arg(long, value_name = "DIR")]
-    programs: Option<PathBuf>,
-    /// Where everything that was seen goes.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    setting: Setting,
     /// Write the page of documentation; needs Salt and the whole table.
     #[arg(
         long,
@@ -75,12 +68,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let work = std::env::temp_dir().join(format!("syndic-{}", std::process::id()));
     roots::make(&work)?;
     let kept = || format!("logs are in {}", work.display());
-    let programs = match &arguments.programs {
-        Some(dir) => dir.clone(),
-        None => target(&root()?).join("debug"),
-    };
+    let programs = arguments.setting.programs()?;
     let mut version = String::new();
-    let salt = match &arguments.salt_venv {
+    let salt = match &arguments.setting.salt_venv {
         None => {
             println!("Skipped: no Salt to compare with. {}", super::HOW_TO);
             None
@@ -104,7 +94,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         })
         .collect();
     println!("{}\n{}", page::table(&rows), page::score(&rows));
-    if let Some(path) = &arguments.json {
+    if let Some(path) = &arguments.setting.json {
         let rows: Vec<_> = rows.iter().map(Row::json).collect();
         let document = json!({"salt": version, "situations": rows});
         std::fs::write(path, serde_json::to_string_pretty(&document)?)?;
