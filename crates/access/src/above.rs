@@ -1,8 +1,8 @@
 //! What the rules of a site say of orders from hubs above it. The asked hub has let them out by rules of its own.
 
 use targeting::{Facts, Verdict};
+use wire::Called;
 
-use crate::call::Call;
 use crate::policy::{Policy, Rule};
 use crate::window::Moment;
 
@@ -16,7 +16,7 @@ pub struct Order<'a> {
     /// The id of the hub that gave it.
     pub origin: &'a str,
     /// What it calls.
-    pub call: Call<'a>,
+    pub call: Called<'a>,
 }
 
 impl Policy {

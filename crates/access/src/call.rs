@@ -1,21 +1,9 @@
-//! What is to be called, and what rules say of it: the function, and its arguments where a rule names them.
+//! What rules say of what is to be called: the function, and its arguments where a rule names them.
 
-use std::sync::LazyLock;
-
-use serde_json::{Map, Value};
+use serde_json::Value;
+use wire::Called;
 
 use crate::pattern::Pattern;
-
-/// A function with its arguments.
-#[derive(Debug, Clone, Copy)]
-pub struct Call<'a> {
-    /// `pkg.install`
-    pub fun: &'a str,
-    /// Those without a name.
-    pub args: &'a [Value],
-    /// Those with one.
-    pub kwargs: &'a Map<String, Value>,
-}
 
 /// Functions of a rule: a pattern over names, and what their arguments have to be.
 #[derive(Debug, Clone)]
@@ -34,38 +22,6 @@ pub(crate) struct Arguments {
     pub(crate) kwargs: Vec<(String, Option<Pattern>)>,
 }
 
-/// What tells named arguments of one of several functions from a map that is an argument.
-const KEYWORDS_MARK: &str = "__kwarg__";
-
-impl<'a> Call<'a> {
-    /// The calls one by one: several functions have commas between, and a list of arguments each, with the named ones in a marked
-    /// map at its end.
-    pub(crate) fn each(self) -> Vec<Call<'a>> {
-        static NONE: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
-        if !self.fun.contains(',') {
-            return vec![self];
-        }
-        let functions = self.fun.split(',').enumerate();
-        let call = |(nth, fun): (usize, &'a str)| {
-            let args = self.args.get(nth).and_then(Value::as_array);
-            let args = args.map_or(&[][..], Vec::as_slice);
-            match args.split_last() {
-                Some((Value::Object(kwargs), args))
-                    if kwargs.get(KEYWORDS_MARK) == Some(&Value::Bool(true)) =>
-                {
-                    Call { fun, args, kwargs }
-                }
-                _ => Call {
-                    fun,
-                    args,
-                    kwargs: &NONE,
-                },
-            }
-        };
-        functions.map(call).collect()
-    }
-}
-
 impl Functions {
     /// Those with a name, whatever their arguments.
     pub(crate) fn named(name: Pattern) -> Functions {
@@ -75,14 +31,14 @@ impl Functions {
         }
     }
 
-    pub(crate) fn cover(&self, call: Call<'_>) -> bool {
+    pub(crate) fn cover(&self, call: Called<'_>) -> bool {
         self.name.matches(call.fun)
             && (self.arguments.is_empty() || self.arguments.iter().any(|asked| asked.fit(call)))
     }
 }
 
 impl Arguments {
-    fn fit(&self, call: Call<'_>) -> bool {
+    fn fit(&self, call: Called<'_>) -> bool {
         let fits = |asked: &Option<Pattern>, given: Option<&Value>| match (asked, given) {
             (_, None) => false,
             (None, Some(_)) => true,

@@ -1,8 +1,8 @@
 //! What each rule says of one wish, for people who look for the one that decides.
 
 use targeting::Facts;
+use wire::Called;
 
-use crate::call::Call;
 use crate::judge::Tally;
 use crate::policy::{Asker, Policy, Rule};
 use crate::window::Moment;
@@ -12,7 +12,7 @@ impl Policy {
     pub fn explain(
         &self,
         asker: Asker<'_>,
-        call: Call<'_>,
+        call: Called<'_>,
         now: Moment,
         minions: &[&dyn Facts],
     ) -> Vec<String> {
@@ -24,11 +24,7 @@ impl Policy {
             ));
         } else if self.is_shut_out(asker) {
             lines.push(format!("publisher_acl_blacklist names {}", asker.user));
-        } else if call
-            .fun
-            .split(',')
-            .any(|fun| self.barred.iter().any(|pattern| pattern.matches(fun)))
-        {
+        } else if self.bars(call.fun) {
             lines.push(format!("publisher_acl_blacklist names {}", call.fun));
         }
         let rules = self.rules.iter().filter(|rule| rule.from.is_empty());
@@ -43,7 +39,7 @@ impl Policy {
 fn said(
     rule: &Rule,
     asker: Asker<'_>,
-    call: Call<'_>,
+    call: Called<'_>,
     now: Moment,
     minions: &[&dyn Facts],
 ) -> String {

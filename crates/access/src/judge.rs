@@ -1,8 +1,8 @@
 //! What the rules say of one job.
 
 use targeting::{Facts, Target, Verdict};
+use wire::Called;
 
-use crate::call::Call;
 use crate::policy::{Asker, Policy, Rule};
 use crate::window::Moment;
 
@@ -101,7 +101,7 @@ impl Policy {
     pub fn run<'m>(
         &self,
         asker: Asker<'_>,
-        call: Call<'_>,
+        call: Called<'_>,
         now: Moment,
         overrides: bool,
         minions: impl Iterator<Item = &'m dyn Facts>,
@@ -117,8 +117,7 @@ impl Policy {
                 asker.user
             )));
         }
-        let is_barred = |fun: &str| self.barred.iter().any(|pattern| pattern.matches(fun));
-        if !asker.is_owner && fun.split(',').any(is_barred) {
+        if !asker.is_owner && self.bars(fun) {
             return Err(refused(format!(
                 "nobody may run {fun} but the hub's own user: `publisher_acl_blacklist` says so"
             )));

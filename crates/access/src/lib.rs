@@ -17,7 +17,6 @@ mod read;
 mod window;
 
 pub use above::Order;
-pub use call::Call;
 pub use judge::{Permission, Refusal};
 pub use policy::{Area, Asker, Policy};
 pub use window::Moment;

@@ -1,8 +1,9 @@
 //! The rules, and who asks.
 
 use targeting::{Glob, Target};
+use wire::Called;
 
-use crate::call::{Call, Functions};
+use crate::call::Functions;
 use crate::pattern::{Pattern, Who};
 use crate::window::{Moment, Window};
 
@@ -112,6 +113,12 @@ impl Policy {
         !about.is_empty() && about.iter().all(|rule| !rule.denies)
     }
 
+    /// Whether one of these functions is on the blacklist.
+    pub(crate) fn bars(&self, fun: &str) -> bool {
+        let is_barred = |fun: &str| self.barred.iter().any(|pattern| pattern.matches(fun));
+        wire::functions(fun).any(is_barred)
+    }
+
     pub(crate) fn is_shut_out(&self, asker: Asker<'_>) -> bool {
         self.shut_out
             .iter()
@@ -139,8 +146,9 @@ impl Rule {
 
     /// Whether it decides about a call: it names the function, with these arguments where it asks for some. One of several functions is
     /// enough for a rule that denies, and all have to be permitted by the same rule.
-    pub(crate) fn is_about(&self, call: Call<'_>) -> bool {
-        let covers = |call: Call<'_>| self.functions.iter().any(|functions| functions.cover(call));
+    pub(crate) fn is_about(&self, call: Called<'_>) -> bool {
+        let covers =
+            |call: Called<'_>| self.functions.iter().any(|functions| functions.cover(call));
         let mut calls = call.each().into_iter();
         match self.denies {
             true => calls.any(covers),
@@ -151,7 +159,7 @@ impl Rule {
     /// The same of the functions alone, whatever their arguments.
     pub(crate) fn names(&self, fun: &str) -> bool {
         let names = |fun: &str| self.functions.iter().any(|f| f.name.matches(fun));
-        let mut functions = fun.split(',');
+        let mut functions = wire::functions(fun);
         match self.denies {
             true => functions.any(names),
             false => functions.all(names),

@@ -2,9 +2,10 @@
 
 use std::sync::LazyLock;
 
-use access::{Area, Asker, Call, Moment, Order, Permission, Policy, Refusal};
+use access::{Area, Asker, Moment, Order, Permission, Policy, Refusal};
 use serde_json::{Map, Value, json};
 use targeting::{Facts, Nodegroups};
+use wire::Called;
 
 struct Minion(&'static str, &'static str, Option<Value>);
 
@@ -37,9 +38,9 @@ fn asks<'a>(user: &'a str, groups: &'a [String]) -> Asker<'a> {
     }
 }
 
-fn call(fun: &str) -> Call<'_> {
+fn call(fun: &str) -> Called<'_> {
     static NONE: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
-    Call {
+    Called {
         fun,
         args: &[],
         kwargs: &NONE,
@@ -387,7 +388,7 @@ fn groups_count_above_when_the_hub_above_vouches_for_them() {
 }
 
 /// What Salt's master says of the same rules and calls (`__args_check`), by hand in another way.
-fn naive(args: &[Option<&str>], kwargs: &[(&str, Option<&str>)], call: Call<'_>) -> bool {
+fn naive(args: &[Option<&str>], kwargs: &[(&str, Option<&str>)], call: Called<'_>) -> bool {
     let is = |asked: Option<&str>, given: Option<&Value>| match (asked, given) {
         (_, None) => false,
         (None, _) => true,
@@ -437,7 +438,7 @@ fn arguments_are_judged_as_by_a_naive_reader() {
                     let Value::Object(named) = named else {
                         continue;
                     };
-                    let call = Call {
+                    let call = Called {
                         fun: "pkg.install",
                         args: args_given,
                         kwargs: &named,
@@ -539,7 +540,7 @@ fn each_of_several_functions_has_its_own_arguments() {
         let Value::Array(args) = args else {
             return false;
         };
-        let call = Call {
+        let call = Called {
             fun: "test.ping,pkg.install",
             args: &args,
             kwargs: &Map::new(),

@@ -28,7 +28,7 @@ pub(crate) fn called(
     unparsed: &[String],
 ) -> Result<Called, &'static str> {
     let (args, kwargs) = if fun.contains(',') {
-        let lists = split(fun.split(',').count(), words, separator)?;
+        let lists = split(wire::functions(&fun).count(), words, separator)?;
         let list = |words: &Vec<String>| {
             let (mut args, mut named) = parsed(words, unparsed);
             if !named.is_empty() {

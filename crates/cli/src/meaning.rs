@@ -139,7 +139,7 @@ impl Deed {
                 )
             }
             Command::Delegate(args) => order(delegate(args)),
-            Command::MayI(args) => order(may_i(args, user)),
+            Command::MayI(args) => order(may_i(args, user)?),
             Command::Events(args) => Errand::Events(args),
             Command::Identity { list } => question(Ask::Identity, list),
             Command::Runner {
@@ -227,22 +227,22 @@ fn run(args: RunArgs, user: &str) -> Result<Errand, String> {
 }
 
 /// The job that is asked about has no more than a rule looks at.
-fn may_i(args: MayIArgs, user: &str) -> Ask {
-    let (positional, named) = yaml::parse_arguments(&args.args);
+fn may_i(args: MayIArgs, user: &str) -> Result<Ask, String> {
+    let called = called(args.fun, &args.args, SEPARATOR, &[])?;
     let ask = RunAsk {
         target_kind: args.kind.name().to_owned(),
         target: args.target,
         site: args.kind.site,
         delimiter: args.kind.delimiter,
-        fun: args.fun,
-        args: json(&Value::Array(positional)),
-        kwargs: json(&Value::Object(named)),
+        fun: called.fun,
+        args: called.args,
+        kwargs: called.kwargs,
         ..RunAsk::of(user.to_owned())
     };
-    match args.user {
+    Ok(match args.user {
         None => Ask::MayI(Box::new(ask)),
         Some(user) => Ask::MayOther(Box::new(RunAsk { user, ..ask })),
-    }
+    })
 }
 
 /// A runner with its arguments as they are typed.

@@ -1,9 +1,8 @@
 //! Orders from hubs above, held against the rules of this site.
 
-use access::Call;
 use relay::Answer;
 use targeting::Facts;
-use wire::{Jid, JobEnvelope, JobOrder, Warrant};
+use wire::{Called, Jid, JobEnvelope, JobOrder, Warrant};
 
 use crate::gatekeeper::{arguments, moment};
 use crate::job_journal::Refused;
@@ -48,7 +47,7 @@ impl Service {
             user,
             groups: warrant.map_or(&[], |warrant| &warrant.groups),
             origin,
-            call: Call {
+            call: Called {
                 fun,
                 args: &args,
                 kwargs: &kwargs,

@@ -1,11 +1,11 @@
 //! Whether an operator may do what he asks: the rules of `access`, held beside the roster.
 
-use access::{Area, Call, Moment, Permission, Refusal};
+use access::{Area, Moment, Permission, Refusal};
 use relay::Hub;
 use serde_json::{Map, Value};
 use targeting::Facts;
 use wire::control::{Ask, Failure, FailureKind, RunAsk, Tell};
-use wire::{Json, Stance, Warrant, limits};
+use wire::{Called, Json, Stance, Warrant, limits};
 
 use crate::caller::Caller;
 use crate::control::Teller;
@@ -161,7 +161,7 @@ impl Service {
             .query(move |hub| {
                 let facts: Vec<_> = aim.meant(hub).map(|(node, _)| node.facts()).collect();
                 let minions = facts.iter().map(|facts| facts as &dyn Facts);
-                let call = Call {
+                let call = Called {
                     fun: &fun,
                     args: &args,
                     kwargs: &kwargs,
@@ -274,7 +274,7 @@ impl Service {
         let explained = move |hub: &Hub| {
             let facts: Vec<_> = aim.meant(hub).map(|(node, _)| node.facts()).collect();
             let minions: Vec<&dyn Facts> = facts.iter().map(|facts| facts as &dyn Facts).collect();
-            let call = Call {
+            let call = Called {
                 fun: &fun,
                 args: &args,
                 kwargs: &kwargs,

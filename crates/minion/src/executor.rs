@@ -10,7 +10,7 @@ use modules::cut::travelling;
 use modules::{Call, Cancel, CancelKind, Context, Outcome, PillarWish, Registry, RunningJob};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
-use wire::{Jid, JobOptions, JobOrder, KEYWORDS_MARK, Return, limits};
+use wire::{Called, Jid, JobOptions, JobOrder, KEYWORDS_MARK, Return, limits};
 
 use crate::caller::Caller;
 use crate::files::{JobFiles, Sessions};
@@ -363,32 +363,29 @@ impl Executor {
     }
 }
 
-/// The functions of an order. Those of several have a list of arguments each, with the named ones in a marked object at its end.
+/// The functions of an order, with their arguments.
 fn calls(order: &JobOrder) -> Vec<Call> {
     let args: Vec<Value> = serde_json::from_slice(&order.args).unwrap_or_default();
-    let functions: Vec<&str> = order.functions().collect();
-    if let [fun] = functions[..] {
-        let kwargs = serde_json::from_slice(&order.kwargs).unwrap_or_default();
-        let fun = fun.to_owned();
-        return vec![Call { fun, args, kwargs }];
-    }
-    let mut args = args.into_iter();
-    let call = |fun: &str| {
-        let mut call = Call::new(fun);
-        if let Some(Value::Array(args)) = args.next() {
-            call.args = args;
-        }
-        let is_marked = |last: &mut Value| {
-            let mark = last.as_object().and_then(|last| last.get(KEYWORDS_MARK));
-            mark == Some(&Value::Bool(true))
-        };
-        if let Some(Value::Object(kwargs)) = call.args.pop_if(is_marked) {
-            call.kwargs = kwargs;
-            call.kwargs.remove(KEYWORDS_MARK);
-        }
-        call
+    let kwargs: Map<String, Value> = serde_json::from_slice(&order.kwargs).unwrap_or_default();
+    let called = Called {
+        fun: &order.fun,
+        args: &args,
+        kwargs: &kwargs,
     };
-    functions.into_iter().map(call).collect()
+    let each = called.each();
+    let is_one = each.len() == 1;
+    let call = |one: Called<'_>| {
+        let mut kwargs = one.kwargs.clone();
+        if !is_one {
+            kwargs.remove(KEYWORDS_MARK);
+        }
+        Call {
+            fun: one.fun.to_owned(),
+            args: one.args.to_vec(),
+            kwargs,
+        }
+    };
+    each.into_iter().map(call).collect()
 }
 
 /// A time of the host's clock as it travels.

@@ -1,6 +1,9 @@
 //! A job's order: signed once by its origin, carried unchanged, verified by every minion.
 
+use std::sync::LazyLock;
+
 use bincode::{Decode, Encode};
+use serde_json::{Map, Value};
 
 use crate::{Jid, Json, NodeId, SitePath, TreeId, Uid, UnixMillis};
 
@@ -76,6 +79,44 @@ pub fn functions(fun: &str) -> impl Iterator<Item = &str> {
 
 /// Tells keyword arguments of one of several functions from an object that is an argument.
 pub const KEYWORDS_MARK: &str = "__kwarg__";
+
+/// What an order calls, decoded.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Called<'a> {
+    /// As [`JobOrder::fun`].
+    pub fun: &'a str,
+    /// As [`JobOrder::args`].
+    pub args: &'a [Value],
+    /// As [`JobOrder::kwargs`].
+    pub kwargs: &'a Map<String, Value>,
+}
+
+impl<'a> Called<'a> {
+    /// The functions one by one, each with its own arguments; the keyword arguments of several have [`KEYWORDS_MARK`] among them.
+    pub fn each(self) -> Vec<Called<'a>> {
+        static NONE: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
+        if !self.fun.contains(',') {
+            return vec![self];
+        }
+        let one = |(nth, fun): (usize, &'a str)| {
+            let args = self.args.get(nth).and_then(Value::as_array);
+            let args = args.map_or(&[][..], Vec::as_slice);
+            match args.split_last() {
+                Some((Value::Object(kwargs), args))
+                    if kwargs.get(KEYWORDS_MARK) == Some(&Value::Bool(true)) =>
+                {
+                    Called { fun, args, kwargs }
+                }
+                _ => Called {
+                    fun,
+                    args,
+                    kwargs: &NONE,
+                },
+            }
+        };
+        functions(self.fun).enumerate().map(one).collect()
+    }
+}
 
 /// Options of a job that minions or hubs act on.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]

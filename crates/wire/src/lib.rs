@@ -33,7 +33,7 @@ pub use id::{Jid, JidClock, NodeId, NodeIdError, Role, SitePath, SitePathError, 
 pub use indices::IndexSet;
 pub use inquiry::{Finding, Stance};
 pub use job::{
-    JobEnvelope, JobOptions, JobOrder, KEYWORDS_MARK, RunTarget, SIGNING_DOMAIN_INQUIRY,
+    Called, JobEnvelope, JobOptions, JobOrder, KEYWORDS_MARK, RunTarget, SIGNING_DOMAIN_INQUIRY,
     SIGNING_DOMAIN_JOB, SIGNING_DOMAIN_WARRANT, SignerId, Warrant, WarrantFor, functions,
 };
 pub use ledger::{

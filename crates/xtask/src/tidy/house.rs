@@ -45,7 +45,7 @@ const fn program(name: &'static str, may_use: &'static [&'static str]) -> Room {
 pub const ROOMS: &[Room] = &[
     pure("wire", &[]),
     pure("targeting", &[]),
-    pure("access", &["targeting"]),
+    pure("access", &["wire", "targeting"]),
     pure("yaml", &[]),
     pure("data", &["yaml"]),
     pure("sls", &["yaml", "targeting", "data"]),
