@@ -134,11 +134,7 @@ impl Hub {
 
     /// The adoption is on disk: hubs below hear of it, and returns that are here are settled.
     pub(crate) fn act_as_owner(&mut self, jid: Jid, owner: Owner) {
-        let links: Vec<LinkId> = self
-            .links_of_hubs()
-            .into_iter()
-            .filter(|link| self.speaks(*link, PROTOCOL_TERMS))
-            .collect();
+        let links = self.links_of_newer_hubs();
         if !links.is_empty() {
             self.outputs.push_back(HubOutput::ToChildren {
                 links,
@@ -472,11 +468,7 @@ impl Hub {
 
     /// Tells the hubs right below how a rollout of this hub's own goes on, so that another top-master could.
     pub(crate) fn tell_plan(&mut self, jid: Jid) {
-        let links: Vec<LinkId> = self
-            .links_of_hubs()
-            .into_iter()
-            .filter(|link| self.speaks(*link, PROTOCOL_TERMS))
-            .collect();
+        let links = self.links_of_newer_hubs();
         if let Some(message) = self.plan_told(jid).filter(|_| !links.is_empty()) {
             self.saving
                 .after(Held::Out(HubOutput::ToChildren { links, message }));

@@ -23,6 +23,7 @@ use crate::job::Job;
 use crate::node::RosterView;
 use crate::planted::{self, Bug};
 use crate::probe::Timers;
+use crate::rollout::PROTOCOL_TERMS;
 use crate::roster::Roster;
 use crate::saving::Saving;
 use crate::state::{Source, State};
@@ -451,6 +452,13 @@ impl Hub {
             .filter(|(_, c)| c.is_up() && c.peer.role.is_hub())
             .map(|(link, _)| *link)
             .collect()
+    }
+
+    /// Those of hubs that know terms, adoptions, and what else came with protocol 2.
+    pub(crate) fn links_of_newer_hubs(&self) -> Vec<LinkId> {
+        let mut links = self.links_of_hubs();
+        links.retain(|link| self.speaks(*link, PROTOCOL_TERMS));
+        links
     }
 
     /// Parents that may be told something.

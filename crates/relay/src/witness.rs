@@ -16,7 +16,6 @@ use crate::exchange::HubOutput;
 use crate::hub::{Hub, Timer};
 use crate::job::{Job, Origin};
 use crate::planted::{self, Bug};
-use crate::rollout::PROTOCOL_TERMS;
 
 /// Questions are asked so often while an owner is away, at least and at most.
 const ROUND_MS: (u64, u64) = (1_000, 30_000);
@@ -94,11 +93,7 @@ impl Hub {
         }
         self.timers
             .set(Timer::Witness, self.now.saturating_add(self.round_ms()));
-        let links: Vec<LinkId> = self
-            .links_of_hubs()
-            .into_iter()
-            .filter(|link| self.speaks(*link, PROTOCOL_TERMS))
-            .collect();
+        let links = self.links_of_newer_hubs();
         for top in owners {
             self.witnesses.said.insert(top, BTreeMap::new());
             if !links.is_empty() {
